@@ -1,0 +1,43 @@
+# Everything a fresh machine needs is Python 3.11+, venv, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench screenshots goldens lock clean
+
+demo: .venv/ready  ## the whole main job against the simulator, no key needed
+	@$(BIN)/batchtui demo
+
+test: lint  ## lint, types, import rules, tests
+	$(BIN)/python -m pytest -q
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/ready  ## the figures, as ratios against the SDK's own way and curl
+	@$(BIN)/python -m tests.bench
+
+screenshots: .venv/ready  ## the pictures of the README, from the running demo
+	$(BIN)/python screenshots/make.py
+
+goldens: .venv/ready  ## accept the present screens as right
+	$(BIN)/python -m pytest -q tests/flows --snapshot-update
+
+lock: .venv/ready  ## pin every dependency anew, with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
+		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements.txt pyproject.toml
+
+.venv/ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "batchtui needs Python 3.11 or later ($(PYTHON) was not found)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "batchtui needs Python 3.11 or later; set PYTHON=..."; exit 1; }
+	@echo "Setting up .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

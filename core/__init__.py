@@ -1,0 +1,1 @@
+"""Knows batches: records, state, the API, results. No terminal in here."""

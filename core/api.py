@@ -1,0 +1,56 @@
+"""What we ask of the Message Batches API, whoever answers: the records and the protocol.
+
+The implementation on the SDK is `core.anthropic_api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from batchtui.core.batch import Remote
+
+PAGE = 1000
+"""The most batches that one list call returns."""
+
+
+class Page(Struct, frozen=True):
+    """One page of the list, newest first. `server_time` is the answer's Date header, None where it had none."""
+
+    batches: tuple[Remote, ...]
+    has_more: bool
+    server_time: datetime | None
+
+
+class Api(Protocol):
+    """The six calls. Each raises a child of `ApiError`, or `NoKey`, and nothing else of its own."""
+
+    calls: int
+    """HTTP requests sent so far."""
+
+    async def create(self, rows: Path) -> Remote:
+        """Sends the rows of an archived file as one batch, exactly once.
+
+        Raises:
+            NotSent: the body was certainly never complete at the server.
+            OutcomeUnknown: it may have been accepted.
+            ApiError: it was certainly refused.
+        """
+        ...
+
+    async def get(self, batch_id: str) -> Remote: ...
+
+    async def page(self, after_id: str | None = None, limit: int = PAGE) -> Page: ...
+
+    async def cancel(self, batch_id: str) -> Remote: ...
+
+    def results(self, batch_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The raw bytes of the result lines as they come, from our own host."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,292 @@
+"""The records: what a person sent (a submission), the batches it became, and how far they are.
+
+Everything here is frozen and pure. Times are aware datetimes in UTC; durations are timedeltas. The fields of the
+API's own object keep its names (https://docs.claude.com/en/api/creating-message-batches).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from statistics import median
+from typing import Any, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+RETENTION = timedelta(days=29)
+"""Results can be had for this long after `created_at` (not `ended_at`), by the API's documentation."""
+
+TIME_LIMIT = timedelta(hours=24)
+"""A request that has not run this long after `created_at` expires."""
+
+
+class ProcessingStatus(StrEnum):
+    """`processing_status` of the API's object."""
+
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+
+
+class State(StrEnum):
+    """The local life of a batch. The value is what JSON shows."""
+
+    SUBMITTING = "submitting"
+    UNCONFIRMED = "unconfirmed"
+    REJECTED = "rejected"
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+    RETRIEVED = "retrieved"
+    GONE = "gone"
+
+
+UNSETTLED = frozenset({State.SUBMITTING, State.UNCONFIRMED})
+"""A POST may have gone out, and no id is known."""
+
+UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
+"""The API is at work on it: it must be polled."""
+
+
+class Counts(Struct, frozen=True, omit_defaults=True):
+    """`request_counts`: their sum is always the number of requests.
+
+    By its documentation the API keeps all of them in `processing` until the whole batch has ended.
+    """
+
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.done
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended without an answer."""
+        return self.errored + self.canceled + self.expired
+
+
+class Remote(Struct, frozen=True, kw_only=True):
+    """A Message Batch as the API describes it, every field checked when it is decoded."""
+
+    id: str
+    processing_status: ProcessingStatus
+    request_counts: Counts
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    archived_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+
+
+class Trouble(Struct, frozen=True):
+    """What went wrong last with a batch, in words, and what to do about it."""
+
+    message: str
+    hint: str
+    at: datetime
+
+
+class Cost(Struct, frozen=True, omit_defaults=True):
+    """US dollars; None is "not known", never zero. `saved_usd` is against the standard price of the same tokens."""
+
+    estimated_usd: float | None = None
+    actual_usd: float | None = None
+    saved_usd: float | None = None
+
+
+class Output(Struct, frozen=True, omit_defaults=True):
+    """One place where results went or shall go: `kind` is a module of `core.outputs`, `path` where it writes."""
+
+    kind: str
+    path: str
+    options: dict[str, Any] = {}
+    done_at: datetime | None = None
+    rows: int | None = None
+
+
+class Attempt(Struct, frozen=True, omit_defaults=True):
+    """What was known when a create was sent: the evidence that settles an unknown outcome.
+
+    `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
+    looked at and turned out to be somebody else's. `digest` is the sha256 over the sorted custom_ids.
+    """
+
+    started_at: datetime
+    bytes: int
+    digest: str
+    nearby: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    looked_at: datetime | None = None
+
+
+class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Message Batch: the API's object, our `state` of it, and what happened to its results.
+
+    `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
+    that one submission was split into; `step` is the index of the step it belongs to. `doubtful` marks an id that was
+    found by time and count alone: the ids of its results decide.
+    """
+
+    ref: str
+    name: str
+    submission: str
+    submitted_at: datetime
+    requests: int
+    state: State
+    id: str | None = None
+    part: int = 1
+    step: int = 0
+    processing_status: ProcessingStatus | None = None
+    request_counts: Counts = Counts()
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    archived_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+    models: tuple[str, ...] = ()
+    attempt: Attempt | None = None
+    doubtful: bool = False
+    results_path: str | None = None
+    retrieved_at: datetime | None = None
+    trouble: Trouble | None = None
+    cost: Cost = Cost()
+    outputs: tuple[Output, ...] = ()
+    revision: int = 0
+
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence: the id once known, else the ref."""
+        return self.id or self.ref
+
+
+class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person sent: a name, an input, its outputs, and the batches it became.
+
+    `sha256` is of the archived requests. `batches` are refs, in the order of parts and steps. `steps` names what
+    follows once the earlier answers are there. `adopted` marks one that was sent by somebody else.
+    """
+
+    ref: str
+    name: str
+    created_at: datetime
+    requests: int
+    input: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    models: tuple[str, ...] = ()
+    batches: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    steps: tuple[str, ...] = ()
+    adopted: bool = False
+    revision: int = 0
+
+
+class Snapshot(Struct, frozen=True):
+    """The whole state at one revision. `batches` are newest first."""
+
+    revision: int = 0
+    batches: tuple[Batch, ...] = ()
+    submissions: dict[str, Submission] = {}
+
+
+def newest_first(batch: Batch) -> tuple[float, str]:
+    """Sort key: by when the API made it, else by when we sent it."""
+    return (-(batch.created_at or batch.submitted_at).timestamp(), batch.ref)
+
+
+def observe(batch: Batch, remote: Remote) -> Batch:
+    """The batch after one look at the API's object. What is retrieved stays retrieved; an end is never undone."""
+    was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
+    if was_ended or batch.state in (State.RETRIEVED, State.GONE):
+        return replace(batch, archived_at=remote.archived_at or batch.archived_at)
+    return replace(
+        batch,
+        id=remote.id,
+        state=_state(remote),
+        processing_status=remote.processing_status,
+        request_counts=remote.request_counts,
+        requests=remote.request_counts.total or batch.requests,
+        created_at=remote.created_at,
+        expires_at=remote.expires_at,
+        ended_at=remote.ended_at,
+        archived_at=remote.archived_at,
+        cancel_initiated_at=remote.cancel_initiated_at,
+        attempt=batch.attempt if batch.doubtful else None,
+    )
+
+
+def _state(remote: Remote) -> State:
+    match remote.processing_status:
+        case ProcessingStatus.IN_PROGRESS:
+            return State.IN_PROGRESS
+        case ProcessingStatus.CANCELING:
+            return State.CANCELING
+        case ProcessingStatus.ENDED:
+            return State.GONE if remote.archived_at else State.ENDED
+        case _ as never:
+            assert_never(never)
+
+
+class Counted(Struct, frozen=True):
+    """Real counts: `done` of `total` requests."""
+
+    done: int
+    total: int
+
+
+class Waiting(Struct, frozen=True):
+    """The counts stand still. `age` is real; `usual` is how long such batches took before, None without a past."""
+
+    age: timedelta
+    usual: timedelta | None
+
+
+Progress = Counted | Waiting | None
+"""None: there is nothing to measure (not accepted yet, rejected, gone)."""
+
+
+def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
+    """How far a batch is, without ever claiming a count that the API did not give."""
+    counts = batch.request_counts
+    if batch.state in (State.ENDED, State.RETRIEVED):
+        return Counted(counts.done, counts.total)
+    if batch.state not in UNDER_WAY:
+        return None
+    if counts.done:
+        return Counted(counts.done, counts.total)
+    return Waiting(max(now - (batch.created_at or batch.submitted_at), timedelta()), usual)
+
+
+def age(batch: Batch, now: datetime) -> timedelta:
+    """How long it has been at work, or was until it ended."""
+    return max((batch.ended_at or now) - (batch.created_at or batch.submitted_at), timedelta())
+
+
+def retention_left(batch: Batch, now: datetime) -> timedelta | None:
+    """How long the API still keeps the results; None while there is no created_at."""
+    return batch.created_at + RETENTION - now if batch.created_at else None
+
+
+def usual(batches: tuple[Batch, ...], like: Batch) -> timedelta | None:
+    """The median time of the user's own ended batches of the same models and a size within 4x; None without any."""
+    took = [
+        (past.ended_at - past.created_at).total_seconds()
+        for past in batches
+        if past.ended_at
+        and past.created_at
+        and not past.cancel_initiated_at
+        and past.models == like.models
+        and past.requests <= like.requests * 4
+        and like.requests <= past.requests * 4
+    ]
+    return timedelta(seconds=median(took)) if took else None

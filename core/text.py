@@ -1,0 +1,67 @@
+"""Words for people. Above all `inert`: text from outside, made unable to do anything to a terminal."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_ACTIVE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+    "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # soft hyphen, bidi, zero width, line separators
+    "\ufeff\ufff9-\ufffb\ud800-\udfff"  # BOM, annotations, lone surrogates
+    "\U000e0000-\U000e007f]"  # tag characters: text that nobody sees
+)
+"""U+200C and U+200D stay: emoji and Indic scripts need them, and they move nothing."""
+
+
+def inert(text: str) -> str:
+    """The text with every character that could steer a terminal, or hide, shown as U+FFFD. Tabs and newlines stay."""
+    return _ACTIVE.sub("\ufffd", text)
+
+
+def inert_line(text: str, limit: int = 300) -> str:
+    """The same on one line and not longer than `limit`: for table cells, toasts, log lines."""
+    line = " ".join(inert(text[: limit * 4]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def duration(span: timedelta) -> str:
+    """Two units at most: `41s`, `12m`, `3h 05m`, `28d 4h`."""
+    seconds = int(span.total_seconds())
+    if seconds < 0:
+        return f"-{duration(-span)}"
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h {minutes:02d}m"
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours}h"
+
+
+def number(value: int) -> str:
+    """`100,000`."""
+    return f"{value:,}"
+
+
+def plural(value: int, one: str, many: str = "") -> str:
+    """`1 request`, `2,000 requests`."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def size(count: int) -> str:
+    """Bytes in words, in powers of 1000 as the API's limits are: `150.6 MB`."""
+    if count < 1000:
+        return plural(count, "byte")
+    power = min((len(str(count)) - 1) // 3, 3)
+    return f"{count / 1000**power:.1f} {' kMG'[power]}B"
+
+
+def money(usd: float | None) -> str:
+    """`$12.40`; four digits under a cent's reach; `–` where it is not known."""
+    if usd is None:
+        return "–"
+    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"

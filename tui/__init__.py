@@ -1,0 +1,1 @@
+"""Arranges: the command line, the application, its screens."""

@@ -1,0 +1,1 @@
+"""Draws batches and results. Knows no application, state file or API."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchtui.core.errors import StateError
+
+_PART = ".part"
 
 
 def private_folder(path: Path) -> Path:
@@ -50,29 +54,70 @@ def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
     return os.fdopen(os.open(path, flags, mode), "wb")
 
 
+class Part:
+    """A file on its way to the name `path`, which it takes only once it is whole and on the disk.
+
+    It is locked while its process lives, so that `sweep` can tell what a dead one left behind. With `overwrite` false
+    an existing `path` raises FileExistsError, also when it came up meanwhile.
+    """
+
+    def __init__(self, path: Path, *, mode: int = 0o600, overwrite: bool = True) -> None:
+        if not overwrite and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        self._path = path
+        self._overwrite = overwrite
+        while True:
+            self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{_PART}")
+            self.file = create(self._part, mode=mode)
+            with suppress(OSError):
+                fcntl.flock(self.file, fcntl.LOCK_EX)
+            if os.fstat(self.file.fileno()).st_nlink:  # else `sweep` came between the two
+                break
+            self.file.close()
+
+    def keep(self) -> None:
+        """Gives it its name; on an exception nothing of it is left and what was there before stays."""
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            if self._overwrite:
+                self._part.replace(self._path)
+            else:
+                os.link(self._part, self._path)
+                self._part.unlink()
+        except BaseException:
+            self.drop()
+            raise
+        self.file.close()
+        sync_folder(self._path.parent)
+
+    def drop(self) -> None:
+        """Removes it."""
+        with suppress(OSError):
+            self._part.unlink()
+        with suppress(OSError):
+            self.file.close()
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o600, overwrite: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the name `path` only once it is whole and on the disk.
-
-    An exception inside leaves what was there before untouched and nothing of the new. With `overwrite` false an
-    existing `path` raises FileExistsError, also when it came up meanwhile.
-    """
-    if not overwrite and os.path.lexists(path):
-        raise FileExistsError(17, "File exists", str(path))
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
-    file = create(part, mode=mode)
+    """A `Part` for a with block: kept at its end, dropped on an exception."""
+    part = Part(path, mode=mode, overwrite=overwrite)
     try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            part.replace(path)
-        else:
-            os.link(part, path)
-            part.unlink()
+        yield part.file
     except BaseException:
-        with suppress(OSError):
-            part.unlink()
+        part.drop()
         raise
-    sync_folder(path.parent)
+    part.keep()
+
+
+def sweep(folder: Path) -> None:
+    """Removes the parts in a folder whose processes are gone."""
+    for left in folder.glob(f".*{_PART}"):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,242 @@
+"""TinyDB's storage with two promises: the file is always one whole state, and a transaction is one write or none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tinydb.storages import Storage
+
+from batchtui.core.errors import StateError
+from batchtui.core.files import replacing, sweep, sync_folder
+from batchtui.core.text import inert_line
+
+Tables = dict[str, dict[str, Any]]
+"""Table name to document id, as text, to document: the shape that TinyDB reads and writes."""
+
+_CONFLICT = re.compile(r"( \d+| ?\(.*\)|.*conflict.*)", re.IGNORECASE)
+"""What folder synchronisers add to the stem of a file that two machines wrote."""
+
+
+class Packed(Mapping[str, Any]):
+    """A document still as its JSON text, parsed only when looked into, and read-only.
+
+    That makes reading and writing 10,000 documents of which one is meant cost little, and nothing that anybody does
+    with a document can change what is kept. To change one, remove it and insert the new one under the same id.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: msgspec.Raw) -> None:
+        self.raw = raw
+
+    def __getitem__(self, key: str) -> Any:
+        return msgspec.json.decode(self.raw, type=dict[str, Any])[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(msgspec.json.decode(self.raw, type=dict[str, Any]))
+
+    def __len__(self) -> int:
+        return len(msgspec.json.decode(self.raw, type=dict[str, Any]))
+
+
+_decoder = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
+
+
+def _text(document: object) -> msgspec.Raw:
+    if isinstance(document, Packed):
+        return document.raw
+    raise TypeError(f"{type(document).__name__} cannot be stored")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_text)
+
+
+class AtomicStorage(Storage):
+    """One JSON file, replaced as a whole and never written in place.
+
+    Whoever opens a transaction holds the lock that all writers of the file take; reading needs none. A file that
+    cannot be read is left as it is, and nothing is written over it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tables: Tables | None = None
+        self._pending: Tables | None = None
+        self._dirty = False
+        self._file: int | None = None  # kept open, so that no other file can get its inode number
+        self._stamp: tuple[int, ...] | None = None
+        self._read = False
+
+    def read(self) -> Tables | None:
+        """The tables; None where there is no file. The same object again as long as the file is the same.
+
+        Inside a transaction it is what the transaction made of them so far.
+
+        Raises:
+            StateError: the file is not readable, or a synchroniser's conflict copy lies beside it.
+        """
+        if self._pending is not None:
+            return self._pending
+        if not self.fresh():
+            self._load()
+        return self._tables
+
+    def fresh(self) -> bool:
+        """Whether the file is still the one that `read` last saw: one stat."""
+        return self._read and self._stamp == self._stamp_now()
+
+    def write(self, data: Tables) -> None:
+        """Keeps the tables for the end of the transaction. RuntimeError outside of one: nobody may write unlocked."""
+        if self._pending is None:
+            raise RuntimeError("The state is written in a transaction only.")
+        self._pending, self._dirty = data, True
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block become one at its end; after an exception there was none.
+
+        Raises:
+            StateError: the file could not be read, or not be saved; what it held before is still there.
+        """
+        self._pending = dict(self.read() or {})
+        self._dirty = False
+        try:
+            yield
+            if self._dirty:
+                self._save(self._pending)
+        finally:
+            self._pending = None
+
+    def set_aside(self, now: datetime) -> Path:
+        """Renames the file so that a new state can begin; gives the new name. For whoever holds the lock.
+
+        Raises:
+            StateError: it could not be renamed.
+        """
+        aside = self._aside(now)
+        try:
+            os.link(self.path, aside, follow_symlinks=False)  # unlike a rename it never replaces
+            self.path.unlink()
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise StateError(f"{self.path} could not be moved aside: {error.strerror}.", "Move it yourself.") from error
+        self.close()
+        return aside
+
+    def close(self) -> None:
+        """Forgets what was read."""
+        self._tables = self._stamp = None
+        self._read = False
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def unreadable(self, why: str) -> StateError:
+        """The error for content that is not ours to understand."""
+        aside = shlex.join(["mv", str(self.path), str(self._aside(datetime.now(UTC)))])
+        return StateError(
+            f"The state in {self.path} cannot be read ({inert_line(why)}). It was left as it is.",
+            f"Restore it from a backup, or begin an empty one by moving it aside: {aside}",
+        )
+
+    def _aside(self, now: datetime) -> Path:
+        return self.path.with_name(f"{self.path.stem}.unreadable-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.json")
+
+    def _stamp_now(self) -> tuple[int, ...] | None:
+        try:
+            return _stamp(self.path.lstat())
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return ()  # like no file that was read, so that reading it says what is wrong
+
+    def _load(self) -> None:
+        self.close()
+        self._refuse_conflicts()
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._file = os.open(self.path, flags)
+            about = os.fstat(self._file)
+            if not stat.S_ISREG(about.st_mode):
+                raise self.unreadable("it is not a plain file")
+            with open(self._file, "rb", closefd=False) as file:
+                data = file.read()
+        except FileNotFoundError:
+            self._read = True
+            return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self.unreadable("it is a symbolic link") from error
+            raise StateError(
+                f"The state in {self.path} cannot be read: {error.strerror}.", "Check the disk and the file's owner."
+            ) from error
+        try:
+            tables = _decoder.decode(data)
+        except (ValueError, RecursionError) as error:
+            raise self.unreadable(str(error) if data else "it is empty") from error
+        self._tables = {
+            name: {key: Packed(raw) for key, raw in documents.items()} for name, documents in tables.items()
+        }
+        self._stamp = _stamp(about)
+        self._read = True
+
+    def _refuse_conflicts(self) -> None:
+        try:
+            names = [entry.name for entry in self.path.parent.iterdir()]
+        except OSError:
+            return
+        stem, suffix = self.path.stem, self.path.suffix
+        for name in sorted(names):
+            extra = name.removeprefix(stem).removesuffix(suffix)
+            if name == f"{stem}{extra}{suffix}" and _CONFLICT.fullmatch(extra):
+                raise StateError(
+                    f"Two computers wrote the state: {inert_line(name)} lies beside {self.path}.",
+                    f"Keep the newer one as {self.path.name}, move the other to another folder, and keep this folder "
+                    "out of what is synchronised.",
+                )
+
+    def _save(self, tables: Tables) -> None:
+        try:
+            data = _encoder.encode(tables)
+        except UnicodeEncodeError as error:
+            raise StateError(
+                "Nothing was saved: a name or a path in it is not valid UTF-8.", "Rename what it came from."
+            ) from error
+        try:
+            sweep(self.path.parent)
+            with replacing(self.path) as file:
+                file.write(data)
+        except OSError as error:
+            raise StateError(
+                f"The state could not be saved in {self.path}: {error.strerror}.",
+                f"{_WAY_OUT.get(error.errno or 0, 'Check the disk and try again.')} "
+                "What was saved before is still there.",
+            ) from error
+        finally:
+            self.close()
+
+
+_WAY_OUT = {
+    errno.ENOSPC: "Make room on the disk and try again.",
+    errno.EDQUOT: "Make room within your quota and try again.",
+    errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another.",
+    errno.EACCES: "Make the folder yours to write.",
+    errno.EPERM: "Make the folder yours to write.",
+}
+
+
+def _stamp(about: os.stat_result) -> tuple[int, ...]:
+    return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size

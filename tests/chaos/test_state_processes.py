@@ -1,0 +1,121 @@
+"""Several processes on one state, and processes killed while they write it."""
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchtui.core.batch import Snapshot
+from batchtui.core.paths import Paths
+from batchtui.core.store import Store
+
+WRITERS = Path(__file__).with_name("state_writers.py")
+KILLS = 200
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    home = tmp_path / "home"
+    return Paths(data=home, config=home, log=home)
+
+
+class Writers:
+    """The process that forks the writers."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(WRITERS), str(paths.data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+        )
+        assert self.line() == "ready"
+
+    def ask(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def until_over(self) -> list[int]:
+        """The numbers that were said to be saved."""
+        saved = []
+        while (line := self.line()) != "over":
+            assert line.startswith(("saved ", "pid ")), line
+            if line.startswith("saved "):
+                saved.append(int(line.split()[1]))
+        return saved
+
+
+@pytest.fixture
+def writers(paths: Paths) -> Iterator[Writers]:
+    writers = Writers(paths)
+    yield writers
+    os.killpg(writers.process.pid, signal.SIGKILL)
+    writers.process.communicate()
+
+
+def numbers(snapshot: Snapshot) -> dict[str, int]:
+    return {batch.ref: batch.request_counts.processing for batch in snapshot.batches}
+
+
+def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, writers: Writers) -> None:
+    watching = Store(paths)
+    begun = watching.snapshot().revision
+    revisions = [begun]
+    writers.ask("count 4 250")
+    for _ in range(4):
+        assert writers.line().startswith("pid ")
+    deadline = time.monotonic() + 60
+    output = writers.process.stdout
+    assert output is not None
+    while not select.select([output], [], [], 0.002)[0] and time.monotonic() < deadline:
+        if watching.changed():
+            seen = watching.snapshot()
+            revisions.append(seen.revision)
+            assert numbers(seen)["left"] == seen.revision - begun
+    assert writers.line() == "over"
+    snapshot = Store(paths).snapshot()
+    assert snapshot.revision == begun + 1000
+    assert numbers(snapshot)["left"] == 1000
+    assert revisions == sorted(set(revisions))
+    assert len(revisions) > 10
+
+
+def test_200_kills_tear_nothing_and_lose_nothing_that_was_acknowledged(paths: Paths, writers: Writers) -> None:
+    moments = random.Random(20261122)
+    number, hits = 0, 0
+    for kill in range(KILLS):
+        writers.ask("pair")
+        pid = int(writers.line().removeprefix("pid "))
+        saved = []
+        if kill % 2:  # else as likely before its first transaction as after
+            saved.append(int(writers.line().removeprefix("saved ")))
+        time.sleep(moments.uniform(0, 0.02))
+        os.kill(pid, signal.SIGKILL)
+        saved += writers.until_over()
+        after = numbers(Store(paths).snapshot())
+        assert after["left"] == after["right"], f"torn by kill {kill}"
+        number = max([number, *saved])
+        assert number <= after["left"] <= number + 1, f"after kill {kill}"
+        assert len(after) == 102
+        number = after["left"]
+        left_over = list(paths.data.glob(".*.part"))
+        hits += len(left_over)
+        assert len(left_over) <= 1
+    assert number >= KILLS / 2
+    assert hits > 10, "the kills missed the writing"
+    with Store(paths).transaction() as tx:
+        tx.forget("left")
+    assert sorted(entry.name for entry in paths.data.iterdir()) == ["state.json", "state.lock"]

@@ -1,0 +1,146 @@
+"""A name stands for a whole file or for none, and only we can write where we keep things."""
+
+import fcntl
+import os
+import secrets
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchtui.core.errors import StateError
+from batchtui.core.files import Part, create, private_folder, replacing, sweep
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_the_old_content_stays_until_the_new_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a"]
+
+
+def test_an_exception_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write(b"half")
+        _ = 1 / 0
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_without_overwrite_what_came_up_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(FileExistsError), replacing(path, overwrite=False) as file:
+        file.write(b"ours")
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["a"]
+    with pytest.raises(FileExistsError), replacing(path, overwrite=False):
+        pass
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_files_and_folders_are_ours_alone_under_any_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        folder = private_folder(tmp_path / "x")
+        with replacing(folder / "a") as file:
+            assert mode(next(folder.iterdir())) == 0o600
+            file.write(b"1")
+    finally:
+        os.umask(before)
+    assert mode(folder / "a") == 0o600
+    assert mode(folder) == 0o700
+
+
+def test_replacing_a_link_leaves_its_target_alone(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = tmp_path / "a"
+    path.symlink_to(victim)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert victim.read_text() == "precious"
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"new"
+
+
+def test_a_link_planted_under_the_temporary_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    (tmp_path / ".a.guessed.part").symlink_to(victim)
+    with pytest.raises(FileExistsError), replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "a").exists()
+
+
+def test_create_never_follows_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "a")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_sweep_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) -> None:
+    script = "import os,sys;from pathlib import Path;from batchtui.core.files import Part;"
+    script += "Part(Path(sys.argv[1]));os._exit(9)"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "dead")], check=False)
+    assert [name for name in names(tmp_path) if name.startswith(".dead.")]
+    living = Part(tmp_path / "living")
+    (tmp_path / "other").write_text("")
+    sweep(tmp_path)
+    living.file.write(b"whole")
+    living.keep()
+    assert names(tmp_path) == ["living", "other"]
+    assert (tmp_path / "living").read_bytes() == b"whole"
+
+
+def test_a_part_that_was_swept_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+    swept: list[Path] = []
+
+    def flock(file: int, flags: int) -> None:
+        if not swept:
+            swept.append(next(tmp_path.glob(".*.part")))
+            swept[0].unlink()
+        real(file, flags)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with replacing(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert swept
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_a_folder_that_others_may_write_to_is_closed_to_them(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    folder.chmod(0o777)
+    private_folder(folder)
+    assert mode(folder) == 0o700
+
+
+def test_a_folder_that_cannot_be_is_a_state_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError) as caught:
+        private_folder(tmp_path / "file" / "x")
+    assert str(tmp_path / "file" / "x") in caught.value.message

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
-from typing import Any, assert_never
+from typing import Annotated, Any, assert_never
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 RETENTION = timedelta(days=29)
@@ -19,6 +19,10 @@ RETENTION = timedelta(days=29)
 
 TIME_LIMIT = timedelta(hours=24)
 """A request that has not run this long after `created_at` expires."""
+
+
+BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
+"""An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
 
 
 class ProcessingStatus(StrEnum):
@@ -78,7 +82,7 @@ class Counts(Struct, frozen=True, omit_defaults=True):
 class Remote(Struct, frozen=True, kw_only=True):
     """A Message Batch as the API describes it, every field checked when it is decoded."""
 
-    id: str
+    id: BatchId
     processing_status: ProcessingStatus
     request_counts: Counts
     created_at: datetime
@@ -118,7 +122,8 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     """What was known when a create was sent: the evidence that settles an unknown outcome.
 
     `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
-    looked at and turned out to be somebody else's. `digest` is the sha256 over the sorted custom_ids.
+    looked at and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing that
+    could be it. `digest` is the sha256 over the sorted custom_ids.
     """
 
     started_at: datetime

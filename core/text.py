@@ -7,8 +7,9 @@ from datetime import timedelta
 
 _ACTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
-    "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # soft hyphen, bidi, zero width, line separators
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # soft hyphen, bidi, zero width, line separators
     "\ufeff\ufff9-\ufffb\ud800-\udfff"  # BOM, annotations, lone surrogates
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # shorthand and music: controls without a shape
     "\U000e0000-\U000e007f]"  # tag characters: text that nobody sees
 )
 """U+200C and U+200D stay: emoji and Indic scripts need them, and they move nothing."""

@@ -1,0 +1,121 @@
+"""What a batch cost, from the tokens of its results. Prices come from `genai-prices`, which knows no batches.
+
+Everything that a batch does costs half of the standard price: input, output, cache writes and cache reads alike (the
+discounts stack; https://docs.claude.com/en/docs/about-claude/pricing). That half does not extend to web searches,
+as far as is documented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from genai_prices import Usage as Priced
+
+HALF = Decimal("0.5")
+US_ONLY = Decimal("1.1")
+"""What `inference_geo: "us"` multiplies every kind of token by."""
+
+EDGES = (200_000, 100_000)
+"""Prompt sizes in tokens above which some model has another price for all tokens of the request."""
+
+
+class Tokens(Struct, frozen=True, omit_defaults=True):
+    """Tokens by kind; each kind has its own price. `input` is what was neither written to nor read from a cache."""
+
+    input: int = 0
+    output: int = 0
+    cache_creation_5m: int = 0
+    cache_creation_1h: int = 0
+    cache_read: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_creation_5m + other.cache_creation_5m,
+            self.cache_creation_1h + other.cache_creation_1h,
+            self.cache_read + other.cache_read,
+        )
+
+
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """The sum over all requests that pay the same price a token.
+
+    `prompt_over` is the largest of `EDGES` that the prompt of each of them exceeded, else 0; `inference_geo` is where
+    they ran, as the API says it.
+    """
+
+    model: str
+    tokens: Tokens
+    requests: int = 1
+    prompt_over: int = 0
+    inference_geo: str = ""
+    web_searches: int = 0
+
+
+class Bill(Struct, frozen=True):
+    """US dollars; `saved_usd` is against the standard price of the same tokens.
+
+    Both are None where a model's price is not known; `unpriced` names those. Never zero instead.
+    """
+
+    actual_usd: float | None
+    saved_usd: float | None
+    unpriced: tuple[str, ...] = ()
+
+
+def prompt_over(prompt: int) -> int:
+    """The largest edge that a prompt of so many tokens, cached ones included, is over; 0 for none."""
+    return next((edge for edge in EDGES if prompt > edge), 0)
+
+
+def bill(usage: Iterable[Usage], at: datetime) -> Bill:
+    """What these requests cost in a batch, at the prices of the time `at`."""
+    tokens_usd = searches_usd = Decimal(0)
+    unpriced = set()
+    for part in usage:
+        try:
+            tokens, searches = _standard(part, at)
+        except LookupError:
+            unpriced.add(part.model)
+            continue
+        tokens_usd += tokens
+        searches_usd += searches
+    if unpriced:
+        return Bill(None, None, tuple(sorted(unpriced)))
+    saved = tokens_usd * (1 - HALF)
+    return Bill(float(tokens_usd - saved + searches_usd), float(saved))
+
+
+def _standard(part: Usage, at: datetime) -> tuple[Decimal, Decimal]:
+    """Dollars for tokens and for searches outside a batch. Raises LookupError where the model has no known price."""
+    from genai_prices import Usage as Priced  # 0.3 s
+
+    # The tier goes by one prompt, the sum here is of many: price a prompt of the right size, and take it by the token.
+    one = part.prompt_over + 1
+    read, written = Priced(input_tokens=one, cache_read_tokens=one), Priced(input_tokens=one, cache_write_tokens=one)
+    written_1h = Priced(input_tokens=one, cache_write_tokens=one, cache_write_1h_tokens=one)
+    plain = _price(part.model, at, Priced(input_tokens=one))
+    kinds = (
+        (part.tokens.input, plain),
+        (part.tokens.output, _price(part.model, at, Priced(input_tokens=one, output_tokens=one)) - plain),
+        (part.tokens.cache_creation_5m, _price(part.model, at, written)),
+        (part.tokens.cache_creation_1h, _price(part.model, at, written_1h)),
+        (part.tokens.cache_read, _price(part.model, at, read)),
+    )
+    total = sum((count * price / one for count, price in kinds), Decimal(0))
+    place = US_ONLY if part.inference_geo == "us" else Decimal(1)
+    searches = _price(part.model, at, Priced(web_searches=part.web_searches)) if part.web_searches else Decimal(0)
+    return total * place, searches
+
+
+def _price(model: str, at: datetime, usage: Priced) -> Decimal:
+    from genai_prices import calc_price
+
+    return calc_price(usage, model, provider_id="anthropic", genai_request_timestamp=at).total_price

@@ -1,0 +1,276 @@
+"""An input file of requests, checked row by row before anything is sent, and the create body made of its rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from batchtui.core import rows
+from batchtui.core.errors import StateError
+from batchtui.core.problems import UNSUPPORTED, Problem, Unusable, explain
+from batchtui.core.text import inert_line, number, size
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_REQUESTS",
+    "Checked",
+    "Problem",
+    "archived_ids",
+    "body_chunks",
+    "body_size",
+    "check",
+    "digest",
+]
+
+MAX_REQUESTS = 100_000
+"""Requests in one batch, by the API's documentation."""
+
+MAX_BYTES = 256_000_000
+"""Bytes of one create body. The documentation says 256 MB; the smaller reading is the safe one."""
+
+SHOWN = 20
+"""So many problems are kept; all are counted."""
+
+_OPEN, _CLOSE = b'{"requests":[', b"]}"
+_MAX_ROW = MAX_BYTES - len(_OPEN) - len(_CLOSE)
+_BLOCK = 1 << 20
+_SPACE = b" \t\r\n"
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What a file of requests holds, and what keeps it from being sent.
+
+    `bytes` is the size of the create body; `sha256` is over the rows as archived; `digest` is over the sorted
+    custom_ids. The three mean nothing unless `ok`. `problems` are the first 20 of `problem_count`; `kinds` counts
+    them all.
+    """
+
+    path: Path
+    requests: int
+    bytes: int
+    sha256: str
+    digest: str
+    models: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    problem_count: int
+    kinds: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problem_count
+
+
+class _Message(Struct, gc=False):
+    role: str
+    content: Raw
+
+
+_Params = msgspec.defstruct(
+    "_Params",
+    [
+        ("model", Annotated[str, Meta(min_length=1, max_length=256)]),
+        ("max_tokens", Annotated[int, Meta(ge=1)]),
+        ("messages", Annotated[list[_Message], Meta(min_length=1)]),
+        ("stream", bool, False),
+        *((name, Raw | UnsetType, UNSET) for name in UNSUPPORTED),
+    ],
+    gc=False,
+)
+_Request = msgspec.defstruct(
+    "_Request",
+    [("custom_id", Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]), ("params", _Params)],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_decode = msgspec.json.Decoder(_Request).decode
+_unsupported = attrgetter(*UNSUPPORTED)
+_NONE = (UNSET,) * len(UNSUPPORTED)
+
+
+def check(path: Path, sink: BinaryIO | None = None, report: Callable[[int, int], None] | None = None) -> Checked:
+    """Reads the whole file and says everything that is wrong with it. Nothing is sent.
+
+    `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
+    whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
+    What is wrong with the file itself is a problem too.
+
+    Raises:
+        OSError: `sink` could not be written.
+    """
+    tally = _Tally(sink)
+    try:
+        with rows.opened(path, _MAX_ROW) as source:
+            shown = 0
+            for at, row, done in source.rows:
+                tally.add(row, at, source.unit)
+                if report and done - shown >= _BLOCK:
+                    shown = done
+                    report(done, source.total)
+            if report:
+                report(source.total, source.total)
+    except Unusable as error:
+        tally.note(error.problem)
+    return tally.checked(path)
+
+
+class _Tally:
+    def __init__(self, sink: BinaryIO | None) -> None:
+        self.sink = sink
+        self.hash = hashlib.sha256()
+        self.requests = 0
+        self.bytes = 0
+        self.first_seen: dict[str, int] = {}
+        self.models: set[str] = set()
+        self.problems: list[Problem] = []
+        self.kinds: Counter[str] = Counter()
+        self.block: list[bytes] = []
+        self.block_size = 0
+
+    def note(self, problem: Problem) -> None:
+        self.kinds[problem.kind] += 1
+        if len(self.problems) < SHOWN:
+            self.problems.append(problem)
+
+    def add(self, given: bytes, at: int, unit: str) -> None:
+        self.requests += 1
+        row = given if given.endswith(b"}\n") else given.strip(_SPACE) + b"\n"
+        self.bytes += len(row)
+        if self.requests > MAX_REQUESTS:
+            return  # said once at the end; the rest is only counted
+        if len(row) > _MAX_ROW:
+            message = f"This request alone has over {size(MAX_BYTES)}, the most that a whole batch may have."
+            self.note(Problem(at, "", message, "Make it smaller.", "too_large", f"{unit} {at}"))
+            return
+        try:
+            request: Any = _decode(row)
+            if not row.isascii():
+                row.decode()
+            params = request.params
+            if params.stream or _unsupported(params) != _NONE:
+                raise msgspec.ValidationError("a field that a batch does not support")
+        except (ValueError, RecursionError) as error:
+            for problem in explain(given, at, f"{unit} {at}", str(error)):
+                self.note(problem)
+            self._claim(_id_of(row), at, unit)
+            return
+        self._claim(request.custom_id, at, unit)
+        self.models.add(params.model)
+        if not self.kinds:
+            self._keep(row)
+
+    def _claim(self, custom_id: str | None, at: int, unit: str) -> None:
+        if custom_id is None:
+            return
+        first = self.first_seen.setdefault(custom_id, at)
+        if first != at:
+            message = f"custom_id {inert_line(custom_id, 64)} stands on {unit} {first} already."
+            hint = "Give every request an id of its own."
+            self.note(Problem(at, "custom_id", message, hint, "doubled", f"{unit} {at}"))
+
+    def _keep(self, row: bytes) -> None:
+        if row.find(b"\n") < len(row) - 1:
+            self.bytes -= len(row)
+            row = msgspec.json.format(row, indent=-1) + b"\n"
+            self.bytes += len(row)
+        self.block.append(row)
+        self.block_size += len(row)
+        if self.block_size >= _BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        written = b"".join(self.block)
+        self.hash.update(written)
+        if self.sink:
+            self.sink.write(written)
+        self.block = []
+        self.block_size = 0
+
+    def checked(self, path: Path) -> Checked:
+        if self.block:
+            self._flush()
+        self._whole(inert_line(str(path)))
+        return Checked(
+            path=path,
+            requests=self.requests,
+            bytes=body_size(self.bytes),
+            sha256=self.hash.hexdigest(),
+            digest=digest(self.first_seen),
+            models=tuple(sorted(self.models)),
+            problems=tuple(self.problems),
+            problem_count=self.kinds.total(),
+            kinds=dict(self.kinds),
+        )
+
+    def _whole(self, shown: str) -> None:
+        if not self.requests and not self.kinds:
+            hint = 'Give a file with one {"custom_id": "...", "params": {...}} on each line.'
+            self.note(Problem(None, "", f"{shown} holds no request.", hint, "empty"))
+        if self.requests > MAX_REQUESTS:
+            message = f"{shown} holds {number(self.requests)} requests; a batch takes {number(MAX_REQUESTS)}."
+            self.note(Problem(None, "", message, "Split the file: split -l 100000 FILE", "too_many"))
+        if body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
+            message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes {size(MAX_BYTES)}."
+            self.note(Problem(None, "", message, "Split the file in parts that are smaller.", "too_large"))
+
+
+def _id_of(row: bytes) -> str | None:
+    try:
+        return _decode_id(row).custom_id
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Id(Struct):
+    custom_id: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+
+
+def digest(custom_ids: Iterable[str]) -> str:
+    """The sha256 over the sorted ids, one a line: the same requests in any order have the same."""
+    return hashlib.sha256("\n".join(sorted(custom_ids)).encode()).hexdigest()
+
+
+def archived_ids(archive: Path) -> list[str]:
+    """The custom_ids of archived rows, in their order.
+
+    Raises:
+        StateError: the archive cannot be read, or is not what `check` wrote.
+    """
+    try:
+        with archive.open("rb", buffering=_BLOCK) as file:
+            return [_decode_id(row).custom_id for row in file]
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The archived requests in {inert_line(str(archive))} cannot be read: {inert_line(str(error), 120)}",
+            "Put the file back from a copy; without it results cannot be matched to what was asked.",
+        ) from error
+
+
+def body_size(rows_bytes: int) -> int:
+    """The bytes of the create body of so many bytes of archived rows, each with its line feed."""
+    return len(_OPEN) + max(rows_bytes - 1, 0) + len(_CLOSE)
+
+
+def body_chunks(file: BinaryIO, chunk: int = _BLOCK) -> Iterator[bytes]:
+    """The create body of archived rows, streamed. Its last chunk is the closing `]}` and nothing else.
+
+    Until that one is taken the server cannot hold a complete body: what failed before was certainly not accepted.
+    """
+    yield _OPEN
+    held = b""
+    while data := file.read(chunk):
+        if held:
+            yield held
+        held = data.replace(b"\n", b",")
+    if last := held.removesuffix(b","):
+        yield last
+    yield _CLOSE

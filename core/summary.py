@@ -1,0 +1,89 @@
+"""What there is to say of a batch once its results are here: `results/BATCH_ID.summary.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.batch import Counts, Output
+from batchtui.core.cost import Tokens, Usage, bill
+from batchtui.core.errors import StateError
+from batchtui.core.files import replacing
+from batchtui.core.text import inert_line
+from batchtui.core.verify import ErrorGroup, Verdict
+
+
+class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Counts, errors by type, tokens, cost and fingerprint of verified results.
+
+    `usage` is split where prices differ; `actual_usd` None is "not known" (`unpriced` says of which models).
+    `anomalies` is empty unless results were kept in spite of them. Error texts and models are hostile text.
+    """
+
+    batch_id: str
+    name: str
+    requests: int
+    counts: Counts
+    sha256: str
+    bytes: int
+    verified_at: datetime
+    errors: tuple[ErrorGroup, ...] = ()
+    stop_reasons: dict[str, int] = {}
+    usage: tuple[Usage, ...] = ()
+    actual_usd: float | None = None
+    saved_usd: float | None = None
+    unpriced: tuple[str, ...] = ()
+    anomalies: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+    @property
+    def tokens(self) -> dict[str, Tokens]:
+        """By model."""
+        sums: dict[str, Tokens] = {}
+        for part in self.usage:
+            sums[part.model] = sums.get(part.model, Tokens()) + part.tokens
+        return sums
+
+
+def summarise(verdict: Verdict, *, batch_id: str, name: str, made_at: datetime, now: datetime) -> Summary:
+    """The summary of a verdict. `made_at` is the batch's `created_at`: it decides the prices."""
+    cost = bill(verdict.usage, made_at)
+    return Summary(
+        batch_id=batch_id,
+        name=name,
+        requests=verdict.lines,
+        counts=verdict.counts,
+        sha256=verdict.sha256,
+        bytes=verdict.bytes,
+        verified_at=now,
+        errors=verdict.errors,
+        stop_reasons=verdict.stop_reasons,
+        usage=verdict.usage,
+        actual_usd=cost.actual_usd,
+        saved_usd=cost.saved_usd,
+        unpriced=cost.unpriced,
+        anomalies=verdict.anomalies,
+    )
+
+
+def write(path: Path, summary: Summary) -> None:
+    """Whole or not at all, readable by a person. Raises OSError."""
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def read(path: Path) -> Summary:
+    """The summary in a file.
+
+    Raises:
+        StateError: it is not there, or is none of ours.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Summary)
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
+        ) from error

@@ -1,0 +1,55 @@
+"""Results as batchtui keeps them, made of raw lines, and a folder to export to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchtui.core.results import Results
+
+
+class Maker:
+    """Makes raw result lines, and of them results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *lines: bytes) -> Results:
+        path = self.folder / "msgbatch_1.jsonl"
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        return Results.open(path)
+
+    def answer(self, custom_id: str, text: str, **usage: int) -> bytes:
+        message = {
+            "model": "claude-haiku-5-5",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 3, "output_tokens": 4, **usage},
+        }
+        return self.other(custom_id, "succeeded", message=message)
+
+    def error(self, custom_id: str, kind: str, message: str) -> bytes:
+        return self.other(custom_id, "errored", error={"type": "error", "error": {"type": kind, "message": message}})
+
+    def other(self, custom_id: str, kind: str, **more: Any) -> bytes:
+        return json.dumps({"custom_id": custom_id, "result": {"type": kind, **more}}).encode()
+
+    def archive(self, *custom_ids: str) -> Path:
+        """The archived requests of these ids, in this order."""
+        path = self.folder.parent / "REF.jsonl"
+        path.write_bytes(b"".join(b'{"custom_id":"%s","params":{}}\n' % name.encode() for name in custom_ids))
+        return path
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Maker:
+    folder = tmp_path / "home" / "results"
+    folder.mkdir(parents=True)
+    return Maker(folder)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder that is not there yet."""
+    return tmp_path / "out"

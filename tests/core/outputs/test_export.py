@@ -1,0 +1,176 @@
+"""Every export: the kind that was meant, in the order of the requests, whole or not at all, and nobody's file lost."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchtui.core.batch import Output
+from batchtui.core.errors import BadInput
+from batchtui.core.outputs import KINDS, NotWritten, TargetExists, export, kind_of
+
+TARGETS = ["a.jsonl", "a.csv", "f/{custom_id}.md"]
+
+
+class Stopped(Exception):
+    """What a report raises to end an export."""
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("to", "kind"),
+    [("x/a.jsonl", "jsonl"), ("a.CSV", "csv"), ("out/{custom_id}.csv", "files"), ("{custom_id}", "files")],
+)
+def test_the_kind_goes_by_the_ending_or_the_pattern(to: str, kind: str) -> None:
+    assert kind_of(to) == kind
+    assert kind_of("anything", "csv") == "csv"
+
+
+@pytest.mark.parametrize(
+    ("to", "kind"), [("a.xlsx", None), ("folder/", None), ("", None), ("a", "parquet"), ("{custom_id}.csv", "csv")]
+)
+def test_a_target_that_fits_no_kind_is_refused_and_the_kinds_are_named(to: str, kind: str | None) -> None:
+    with pytest.raises(BadInput) as caught:
+        kind_of(to, kind)
+    assert "jsonl" in caught.value.hint
+    assert "csv" in caught.value.hint
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_folder_that_is_not_there_is_made_and_the_output_says_where_and_how_many(
+    make: Any, out: Path, target: str
+) -> None:
+    seen: list[tuple[int, int]] = []
+    lines = [make.answer(f"r{i}", "hi") for i in range(1200)]
+    to = str(out / "deep" / target)
+    output = export(make(*lines), to, report=lambda done, total: seen.append((done, total)))
+    assert output == Output(kind=kind_of(target), path=to, rows=1200)
+    assert seen == [(0, 1200), (500, 1200), (1000, 1200), (1200, 1200)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_there_is_refused_untouched_unless_overwritten(make: Any, out: Path, target: str) -> None:
+    to = str(out / target)
+    export(make(make.answer("a", "one")), to)
+    before = everything(out)
+    with pytest.raises(TargetExists) as caught:
+        export(make(make.answer("a", "two")), to)
+    assert "--force" in caught.value.hint
+    assert everything(out) == before
+    export(make(make.answer("a", "two")), to, overwrite=True)
+    after = everything(out)
+    assert after.keys() == before.keys()
+    assert all(b"two" in data for data in after.values())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_export_that_is_stopped_leaves_nothing_new_and_nothing_half(
+    make: Any, out: Path, target: str, overwrite: bool
+) -> None:
+    lines = [make.answer(f"r{i}", "two") for i in range(1200)]
+    if overwrite:
+        export(make(make.answer("r0", "one")), str(out / target))
+    before = everything(out)
+
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        export(make(*lines), str(out / target), overwrite=overwrite, report=stop)
+    assert everything(out) == before
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("call", ["fsync", "sync", "link", "replace"])
+def test_a_disk_that_fails_at_the_end_is_said_and_leaves_nothing(
+    make: Any, out: Path, monkeypatch: pytest.MonkeyPatch, target: str, call: str
+) -> None:
+    failed = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        failed.append(call)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    try:
+        export(make(make.answer("a", "one")), str(out / target), overwrite=call == "replace")
+    except NotWritten as error:
+        assert "No space left" in error.message
+        assert "room" in error.hint
+    else:
+        assert not failed
+    if failed and "custom_id" not in target:
+        assert everything(out) == {}
+    assert not [name for name in everything(out) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_order_is_that_of_the_requests(make: Any, out: Path, target: str) -> None:
+    lines = [make.error(custom_id, "api_error", "no") for custom_id in ("b", "a", "c")]
+    export(make(*lines), str(out / target), archive=make.archive("c", "b", "a"))
+    (data,) = everything(out).values()
+    places = [
+        data.index(mark) for mark in ((b"c,", b"b,", b"a,") if b"custom_id," in data else (b'"c"', b'"b"', b'"a"'))
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("target", ["x.jsonl", "msgbatch_1.jsonl", "below/x.csv", "{custom_id}.md"])
+def test_the_verified_results_are_never_written_over(make: Any, target: str, tmp_path: Path) -> None:
+    results = make(make.answer("a", "one"))
+    before = everything(make.folder)
+    (tmp_path / "link").symlink_to(make.folder)
+    for folder in (make.folder, tmp_path / "link", make.folder / ".." / "results"):
+        with pytest.raises(BadInput, match="keeps the verified results"):
+            export(results, str(folder / target), overwrite=True)
+    assert everything(make.folder) == before
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_file_where_a_folder_is_needed_is_said_plainly(make: Any, tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/below"):
+        with pytest.raises(BadInput, match="is not a folder") as caught:
+            export(make(make.answer("a", "one")), str(tmp_path / place / Path(target).name), overwrite=True)
+        assert not isinstance(caught.value, TargetExists)
+
+
+def test_a_folder_in_the_place_of_the_file_is_said_plainly(make: Any, out: Path) -> None:
+    (out / "a.csv").mkdir(parents=True)
+    with pytest.raises(BadInput, match="is a folder"):
+        export(make(make.answer("a", "one")), str(out / "a.csv"), overwrite=True)
+
+
+def test_a_link_at_the_target_is_replaced_and_what_it_points_to_is_left_alone(make: Any, out: Path) -> None:
+    out.mkdir()
+    (out / "victim").write_text("mine")
+    (out / "a.csv").symlink_to(out / "victim")
+    export(make(make.answer("a", "one")), str(out / "a.csv"), overwrite=True)
+    assert (out / "victim").read_text() == "mine"
+    assert not (out / "a.csv").is_symlink()
+
+
+def test_an_overwritten_file_keeps_its_mode(make: Any, out: Path) -> None:
+    out.mkdir()
+    (out / "a.csv").touch(mode=0o600)
+    export(make(make.answer("a", "one")), str(out / "a.csv"), overwrite=True)
+    assert stat.S_IMODE((out / "a.csv").stat().st_mode) == 0o600
+
+
+def test_a_path_that_cannot_be_one_is_refused(make: Any, out: Path) -> None:
+    with pytest.raises(BadInput):
+        export(make(), str(out / "a\0b.csv"))
+
+
+def test_every_kind_can_be_asked_for_by_name(make: Any, out: Path) -> None:
+    for kind in KINDS:
+        name = "{custom_id}" if kind == "files" else f"as_{kind}"
+        assert export(make(make.answer("a", "one")), str(out / kind / name), kind=kind).kind == kind

@@ -1,0 +1,173 @@
+"""A file for each answer: no name of anybody's leads out of the folder, over a file, or to half a file."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchtui.core.errors import BadInput
+from batchtui.core.outputs import TargetExists, export
+
+HOSTILE = [
+    "../evil",
+    "/tmp/evil",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "a b",
+    "x" * 65,
+    "é",
+    "a\n",
+    "\u202etxt.exe",
+    "{custom_id}",
+]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_each_answer_is_a_file_of_its_text_and_the_rest_is_beside(make: Any, out: Path) -> None:
+    failed = [make.error("b", "api_error", "no"), make.other("c", "expired"), b"torn"]
+    export(
+        make(make.answer("a", "# Hi\r\n\u2028é \ud800"), *failed, make.answer("d", "")), str(out / "n_{custom_id}.md")
+    )
+    assert names(out) == ["_failed.jsonl", "n_a.md", "n_d.md"]
+    assert (out / "n_a.md").read_bytes() == "# Hi\r\n\u2028é \ufffd".encode()
+    assert (out / "n_d.md").read_bytes() == b""
+    assert (out / "_failed.jsonl").read_bytes() == b"".join(line + b"\n" for line in failed)
+
+
+def test_no_file_of_failures_where_nothing_failed(make: Any, out: Path) -> None:
+    export(make(make.answer("a", "x")), str(out / "{custom_id}"))
+    assert names(out) == ["a"]
+
+
+def test_no_path_is_made_of_an_id_that_the_api_could_not_have_taken_and_its_answer_is_kept(
+    make: Any, out: Path, tmp_path: Path
+) -> None:
+    lines = [make.answer(custom_id, "evil") for custom_id in HOSTILE]
+    before = names(tmp_path)
+    export(make(*lines, make.answer("fine", "good")), str(out / "{custom_id}.md"))
+    assert names(out) == ["_failed.jsonl", "fine.md"]
+    assert len((out / "_failed.jsonl").read_bytes().splitlines()) == len(HOSTILE)
+    assert set(names(tmp_path)) - set(before) <= {
+        "out",
+        "out/_failed.jsonl",
+        "out/fine.md",
+        "home/results/msgbatch_1.jsonl",
+    }
+
+
+def test_a_doubled_result_does_not_replace_the_first(make: Any, out: Path) -> None:
+    export(make(make.answer("a", "one"), make.answer("a", "two")), str(out / "{custom_id}.md"))
+    assert (out / "a.md").read_text() == "one"
+    assert b"two" in (out / "_failed.jsonl").read_bytes()
+
+
+def test_ids_that_differ_by_case_alone_are_refused_before_anything_is_written(make: Any, out: Path) -> None:
+    with pytest.raises(BadInput, match="case"):
+        export(make(make.answer("note", "x"), make.answer("Note", "y")), str(out / "{custom_id}.md"))
+    assert not out.exists()
+
+
+def test_the_name_for_failures_cannot_be_taken_by_an_answer(make: Any, out: Path) -> None:
+    for custom_id in ("_failed", "_FAILED"):
+        with pytest.raises(BadInput):
+            export(make(make.answer(custom_id, "x")), str(out / "{custom_id}.jsonl"), kind="files")
+    assert not out.exists()
+
+
+def test_files_that_are_there_are_counted_and_refused_all_at_once(make: Any, out: Path) -> None:
+    out.mkdir()
+    for name in ("b.md", "c.md", "unrelated.md"):
+        (out / name).write_text("mine")
+    lines = [make.answer(custom_id, "new") for custom_id in "abcd"]
+    with pytest.raises(TargetExists) as caught:
+        export(make(*lines), str(out / "{custom_id}.md"))
+    assert "b.md and 1 other file are there already" in caught.value.message
+    assert names(out) == ["b.md", "c.md", "unrelated.md"]
+    export(make(*lines), str(out / "{custom_id}.md"), overwrite=True)
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        **dict.fromkeys(("a.md", "b.md", "c.md", "d.md"), "new"),
+        "unrelated.md": "mine",
+    }
+
+
+def test_a_file_that_comes_up_meanwhile_is_not_overwritten(make: Any, out: Path) -> None:
+    lines = [make.answer(f"r{i}", "new") for i in range(3)]
+
+    def meanwhile(done: int, total: int) -> None:
+        if done == total:
+            (out / "r1.md").write_text("mine")
+
+    with pytest.raises(TargetExists, match=r"r1\.md"):
+        export(make(*lines), str(out / "{custom_id}.md"), report=meanwhile)
+    assert (out / "r1.md").read_text() == "mine"
+    assert not [name for name in names(out) if name.startswith(".")]
+
+
+def test_a_link_in_the_folder_is_replaced_never_followed(make: Any, out: Path, tmp_path: Path) -> None:
+    out.mkdir()
+    (tmp_path / "victim").write_text("mine")
+    (out / "a.md").symlink_to(tmp_path / "victim")
+    export(make(make.answer("a", "new")), str(out / "{custom_id}.md"), overwrite=True)
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert (out / "a.md").read_text() == "new"
+
+
+@pytest.mark.parametrize("pattern", ["{custom_id}/a.md", "plain", "{key}-{custom_id}.md", "{custom_id}" + "x" * 200])
+def test_a_pattern_that_cannot_be_used_is_refused(make: Any, out: Path, pattern: str) -> None:
+    with pytest.raises(BadInput):
+        export(make(make.answer("a", "x")), str(out / pattern), kind="files")
+    assert not out.exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from batchtui.core.outputs import export
+from batchtui.core.results import Results
+
+source, to, call, number = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+original, calls = getattr(os, call), 0
+
+def killed(*arguments, **names):
+    global calls
+    calls += 1
+    if calls == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments, **names)
+
+setattr(os, call, killed)
+export(Results.open(source), to)
+"""
+
+
+@pytest.mark.parametrize(("call", "number"), [("pread", 20), ("sync", 1), ("link", 1), ("link", 7)])
+def test_a_name_stands_for_a_whole_file_wherever_the_process_is_killed(
+    make: Any, out: Path, call: str, number: int
+) -> None:
+    results = make(*(make.answer(f"r{i}", "whole" * 1000) for i in range(30)))
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(results.path), str(out / "{custom_id}.md"), call, str(number)], check=False
+    )
+    assert ended.returncode == -9
+    written = list(out.glob("*.md")) if out.exists() else []
+    assert len(written) == (number - 1 if call == "link" else 0)
+    assert all(path.read_text() == "whole" * 1000 for path in written)
+
+
+def test_files_get_the_mode_that_the_user_gives_new_files(make: Any, out: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        export(make(make.answer("a", "x")), str(out / "{custom_id}.md"))
+    finally:
+        os.umask(before)
+    assert (out / "a.md").stat().st_mode & 0o777 == 0o640

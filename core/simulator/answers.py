@@ -1,0 +1,127 @@
+"""The result lines: made-up answers that look like real ones and say that they are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import msgspec
+
+from batchtui.core.simulator.life import Ending, ending, final_share
+from batchtui.core.simulator.world import Row, Stored
+
+_SENTENCES = (
+    "No model was asked for this text.",
+    "It stands here so that a result has the length and the shape of a real one.",
+    "The first point is plain enough, and the second follows from it.",
+    "What matters most is what the question left out.",
+    "Three things speak for it: the figures, the dates, and the people involved.",
+    "On the other hand, the evidence is thin, and it should be read with care.",
+    "A short summary would say: it depends, but mostly yes.",
+    'Some write "perhaps" here, others leave it open; both are fine.',
+    "The numbers went from 12 to 47 within a year, then stood still.",
+    "In the end little changed, which is a result too.",
+)
+_FAILURES = (
+    ("api_error", "Internal server error"),
+    ("overloaded_error", "Overloaded"),
+    ("timeout_error", "The request took too long"),
+)
+_REFUSAL = (
+    b'"content":[],"stop_reason":"refusal","stop_sequence":null,"stop_details":{"type":"refusal",'
+    b'"category":"general_harms","explanation":"Simulated: this request was chosen to be refused."}'
+)
+_CHUNK = 200
+
+
+def in_result_order(batch: Stored) -> list[Row]:
+    """The rows as the results give them: not as they were sent, and the same at every call."""
+    return sorted(batch.rows(), key=lambda row: row.draw)
+
+
+def lines(batch: Stored, laid_down: dict[str, bytes]) -> Iterator[bytes]:
+    """Every result line with its newline, one at a time. `laid_down` are raw results by custom_id that go first."""
+    share = final_share(batch)
+    for row in in_result_order(batch):
+        fixed = laid_down.get(row.custom_id) if laid_down else None
+        if fixed is not None:
+            yield _line(row, fixed)
+        else:
+            yield _line(row, _result(batch, row, ending(batch, row, share)))
+
+
+def chunks(pieces: Iterator[bytes], count: int = _CHUNK) -> Iterator[bytes]:
+    """The same bytes, `count` lines at a time."""
+    kept: list[bytes] = []
+    for piece in pieces:
+        kept.append(piece)
+        if len(kept) == count:
+            yield b"".join(kept)
+            kept.clear()
+    if kept:
+        yield b"".join(kept)
+
+
+def _line(row: Row, result: bytes) -> bytes:
+    return b'{"custom_id":%b,"result":%b}\n' % (msgspec.json.encode(row.custom_id), result)
+
+
+def _result(batch: Stored, row: Row, how: Ending) -> bytes:
+    match how:
+        case Ending.CANCELED | Ending.EXPIRED:
+            return b'{"type":"%b"}' % how.value.encode()
+        case Ending.INVALID:
+            return _errored(row, "invalid_request_error", row.problem)
+        case Ending.FAILED:
+            return _errored(row, *_FAILURES[row.draw % len(_FAILURES)])
+        case Ending.REFUSED:
+            return _message(row, _REFUSAL, 0)
+        case Ending.SUCCEEDED:
+            return _answered(row, batch.settings.answer_chars)
+
+
+def _errored(row: Row, kind: str, message: str) -> bytes:
+    error = {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{row.draw:016x}"}
+    return msgspec.json.encode({"type": "errored", "error": error})
+
+
+def _answered(row: Row, usual_chars: int) -> bytes:
+    """Between half and one and a half times the usual length, cut where `max_tokens` is less."""
+    wanted = usual_chars // 2 + row.draw % (usual_chars + 1)
+    opening = f"Simulated answer to: {row.prompt}\n\n"
+    rest, rest_json = _filler(row.draw % len(_SENTENCES), wanted // 20 * 20)
+    length, stop = len(opening) + len(rest), b"end_turn"
+    if length > row.max_tokens * 4:
+        length, stop = row.max_tokens * 4, b"max_tokens"
+        text = msgspec.json.encode((opening + rest)[:length])
+    else:
+        text = msgspec.json.encode(opening)[:-1] + rest_json
+    body = b'"content":[{"type":"text","text":%b}],"stop_reason":"%b","stop_sequence":null,"stop_details":null' % (
+        text,
+        stop,
+    )
+    return _message(row, body, max(length // 4, 1))
+
+
+@lru_cache(maxsize=4096)
+def _filler(start: int, length: int) -> tuple[str, bytes]:
+    """Sentences of about this length, and the same as the end of a JSON string."""
+    words: list[str] = []
+    size = 0
+    while size < length:
+        words.append(_SENTENCES[(start + len(words) * 3) % len(_SENTENCES)])
+        size += len(words[-1]) + 1
+    text = " ".join(words)
+    return text, msgspec.json.encode(text)[1:]
+
+
+_quoted = lru_cache(maxsize=64)(msgspec.json.encode)
+
+
+def _message(row: Row, body: bytes, output_tokens: int) -> bytes:
+    return (
+        b'{"type":"succeeded","message":{"id":"msg_01%016x","type":"message","role":"assistant","model":%b,%b,'
+        b'"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,'
+        b'"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},'
+        b'"output_tokens":%d,"server_tool_use":null,"service_tier":"batch","inference_geo":"global"}}}'
+    ) % (row.draw, _quoted(row.model), body, row.input_tokens, output_tokens)

@@ -1,0 +1,170 @@
+"""The six calls of the Message Batches API, each from a caller and what was sent to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.batch import ProcessingStatus
+from batchtui.core.simulator.calls import CallLog
+from batchtui.core.simulator.faults import Call, Faults, Hit
+from batchtui.core.simulator.life import archived_at, cancel, describe, status
+from batchtui.core.simulator.rules import Refused, invalid, read_create
+from batchtui.core.simulator.world import Settings, Stored, World
+
+KEY_START = "sk-ant-"
+REFUSED_KEY_START = "sk-ant-refused"
+"""Keys that begin so are answered with 401."""
+
+
+class Simulator:
+    """Everything that one running simulator holds. `clock` gives aware datetimes."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.initial = settings
+        self.clock = clock
+        self.world = World(settings)
+        self.faults = Faults()
+        self.log = CallLog()
+
+    def now(self) -> datetime:
+        return self.clock() + timedelta(seconds=self.world.settings.clock_offset)
+
+    def reset(self) -> None:
+        """As it was at the start: no batch, no call, no fault, the settings it was started with."""
+        self.world = World(self.initial)
+        self.faults.clear()
+        self.log.clear()
+
+
+class Asked(Struct, frozen=True):
+    """One call, understood: who asks, on which base URL, for what. `body` is a create's, None where it was too big."""
+
+    workspace: str
+    version: str
+    base_url: str
+    batch_id: str | None
+    query: Mapping[str, str]
+    body: bytearray | None
+    hit: Hit
+
+
+class Given(Struct, frozen=True):
+    """What to answer: JSON, or the results of `results_of`. `made` is the batch of a create."""
+
+    body: bytes = b""
+    status: int = 200
+    results_of: Stored | None = None
+    made: Stored | None = None
+
+
+def workspace_of(key: str) -> str:
+    """The workspace of a key: each key has its own."""
+    return f"wrkspc_{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+
+
+def admitted(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The workspace and the anthropic-version of a call.
+
+    Raises:
+        Refused: no key, one that is not known, or no version.
+    """
+    key = headers.get("x-api-key")
+    if key is None:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Refused(401, "authentication_error", "x-api-key header is required")
+    if not key.startswith(KEY_START) or key.startswith(REFUSED_KEY_START):
+        raise Refused(401, "authentication_error", "invalid x-api-key")
+    if not headers.get("anthropic-version"):
+        raise invalid("anthropic-version: header is required")
+    return workspace_of(key), headers["anthropic-version"]
+
+
+async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
+    """Does what the call asks. Cancelling an ended batch is 400 here: the API's documentation leaves it open.
+
+    Raises:
+        Refused: the API would answer with an error.
+    """
+    world, now = simulator.world, simulator.now()
+    if call == "create":
+        if asked.body is None:
+            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
+        rows = await asyncio.to_thread(read_create, asked.body, asked.version)
+        made = world.add(asked.workspace, rows, simulator.now())
+        return Given(_json(made, simulator.now(), asked), made=made)
+    if call == "list":
+        return Given(_page(world, now, asked))
+    batch = world.get(asked.batch_id or "", asked.workspace)
+    if batch is None:
+        raise Refused(404, "not_found_error", f"Message Batch {asked.batch_id} not found.")
+    match call:
+        case "get":
+            return Given(_json(batch, now, asked))
+        case "cancel":
+            if status(batch, now) is ProcessingStatus.ENDED:
+                raise invalid(f"Message Batch {batch.id} cannot be canceled: its processing has ended.")
+            cancel(batch, now)
+            return Given(_json(batch, now, asked))
+        case "delete":
+            if status(batch, now) is not ProcessingStatus.ENDED:
+                raise invalid(f"Message Batch {batch.id} cannot be deleted before its processing has ended.")
+            world.remove(batch)
+            return Given(msgspec.json.encode({"id": batch.id, "type": "message_batch_deleted"}))
+        case "results":
+            if status(batch, now) is not ProcessingStatus.ENDED:
+                raise Refused(404, "not_found_error", f"Message Batch {batch.id} has no available results.")
+            if archived_at(batch, now):
+                raise Refused(404, "not_found_error", f"The results of Message Batch {batch.id} are archived.")
+            return Given(results_of=batch)
+
+
+def _page(world: World, now: datetime, asked: Asked) -> bytes:
+    query = asked.query
+    try:
+        limit = int(query.get("limit", "20"))
+    except ValueError:
+        raise invalid("limit: Input should be a valid integer") from None
+    if not 1 <= limit <= 1000:
+        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
+        raise invalid(f"limit: Input should be {bound}")
+    if "after_id" in query and "before_id" in query:
+        raise invalid("Only one of before_id and after_id can be given.")
+    page = world.page(
+        asked.workspace,
+        limit,
+        after=_cursor(world, asked, "after_id"),
+        before=_cursor(world, asked, "before_id"),
+        until=now - timedelta(seconds=asked.hit.hidden_seconds) if asked.hit.hidden_seconds else None,
+    )
+    data = b",".join(_json(batch, now, asked) for batch in page.batches)
+    first, last = (page.batches[0].id, page.batches[-1].id) if page.batches else (None, None)
+    return b'{"data":[%b],"has_more":%b,"first_id":%b,"last_id":%b}' % (
+        data,
+        *(msgspec.json.encode(value) for value in (page.has_more, first, last)),
+    )
+
+
+def _cursor(world: World, asked: Asked, name: str) -> Stored | None:
+    if name not in asked.query:
+        return None
+    batch = world.get(asked.query[name], asked.workspace)
+    if batch is None:
+        raise invalid(f"{name}: no Message Batch {asked.query[name]}")
+    return batch
+
+
+def _json(batch: Stored, now: datetime, asked: Asked) -> bytes:
+    """The API's object as JSON, with what a fault wants said otherwise."""
+    told, hit = describe(batch, now, asked.base_url), asked.hit
+    if hit.counts:
+        told = msgspec.structs.replace(told, request_counts=told.request_counts | hit.counts)
+    if hit.results_url and told.results_url:
+        told = msgspec.structs.replace(told, results_url=hit.results_url.replace("{id}", batch.id))
+    return msgspec.json.encode(told)

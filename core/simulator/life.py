@@ -1,0 +1,155 @@
+"""How far a simulated batch is at a moment: pure functions of the batch and `now`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from batchtui.core.batch import RETENTION, TIME_LIMIT, Counts, ProcessingStatus
+from batchtui.core.simulator.world import Row, Stored
+
+
+class Ending(StrEnum):
+    """How one request ends. A refused one counts as succeeded: the model answered, with a refusal."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    INVALID = "invalid"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+_COUNTED_AS = {
+    Ending.SUCCEEDED: "succeeded",
+    Ending.REFUSED: "succeeded",
+    Ending.INVALID: "errored",
+    Ending.FAILED: "errored",
+    Ending.CANCELED: "canceled",
+    Ending.EXPIRED: "expired",
+}
+
+
+class MessageBatch(Struct, frozen=True, kw_only=True):
+    """The API's object, as it goes over the wire."""
+
+    id: str
+    type: str = "message_batch"
+    processing_status: ProcessingStatus
+    request_counts: dict[str, int]
+    ended_at: str | None
+    created_at: str
+    expires_at: str
+    archived_at: str | None
+    cancel_initiated_at: str | None
+    results_url: str | None
+
+
+def ends_at(batch: Stored) -> datetime:
+    """When it ends, or ended."""
+    alone = batch.created_at + min(batch.duration, TIME_LIMIT)
+    return min(alone, batch.canceled_at + batch.settle) if batch.canceled_at else alone
+
+
+def status(batch: Stored, now: datetime) -> ProcessingStatus:
+    if now >= ends_at(batch):
+        return ProcessingStatus.ENDED
+    return ProcessingStatus.CANCELING if batch.canceled_at else ProcessingStatus.IN_PROGRESS
+
+
+def archived_at(batch: Stored, now: datetime) -> datetime | None:
+    """Since when its results are gone: as told, or 29 days after it was made."""
+    if batch.archived_at:
+        return batch.archived_at
+    lapses = batch.created_at + RETENTION
+    return lapses if now >= lapses else None
+
+
+def reached(batch: Stored, at: datetime) -> float:
+    """The share of the requests that had been worked on at a moment, 0 to 1."""
+    span = at - batch.created_at
+    return min(max(span / batch.duration, 0.0), 1.0) if batch.duration else 1.0
+
+
+def final_share(batch: Stored) -> float:
+    """The share of the requests that will have been worked on when it ends: the rest is canceled, or expires."""
+    stop = batch.created_at + TIME_LIMIT
+    return reached(batch, min(batch.canceled_at, stop) if batch.canceled_at else stop)
+
+
+def ending(batch: Stored, row: Row, share: float) -> Ending:
+    """How a request ends if `share` of the batch is worked on."""
+    if (row.draw >> 32) / 2**32 >= share:
+        return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED
+    if row.problem:
+        return Ending.INVALID
+    chance = (row.draw & 0xFFFFFFFF) / 2**32
+    settings = batch.settings
+    for kind, part in (
+        (Ending.FAILED, settings.errored),
+        (Ending.EXPIRED, settings.expired),
+        (Ending.REFUSED, settings.refused),
+    ):
+        if chance < part:
+            return kind
+        chance -= part
+    return Ending.SUCCEEDED
+
+
+def tally(batch: Stored) -> Counts:
+    """The counts that the batch ends with; kept on the batch until its end changes."""
+    share = final_share(batch)
+    if not batch.tallied or batch.tallied[0] != share:
+        found = Counter(_COUNTED_AS[ending(batch, row, share)] for row in batch.rows())
+        batch.tallied = (share, Counts(**found))
+    return batch.tallied[1]
+
+
+def counts(batch: Stored, now: datetime) -> Counts:
+    """`request_counts`: by the API's documentation all are `processing` until the end, unless told to move."""
+    if status(batch, now) is ProcessingStatus.ENDED:
+        return tally(batch)
+    if not batch.settings.moving_counts:
+        return Counts(processing=batch.size)
+    final, share = tally(batch), min(reached(batch, now), final_share(batch))
+    succeeded, errored = int(final.succeeded * share), int(final.errored * share)
+    return Counts(processing=batch.size - succeeded - errored, succeeded=succeeded, errored=errored)
+
+
+def describe(batch: Stored, now: datetime, base_url: str) -> MessageBatch:
+    """The API's object at `now`; its results_url is on `base_url`, null while there are no results to have."""
+    where, archived, counted = status(batch, now), archived_at(batch, now), counts(batch, now)
+    ended = where is ProcessingStatus.ENDED
+    return MessageBatch(
+        id=batch.id,
+        processing_status=where,
+        request_counts={name: getattr(counted, name) for name in counted.__struct_fields__},
+        ended_at=stamp(ends_at(batch)) if ended else None,
+        created_at=stamp(batch.created_at),
+        expires_at=stamp(batch.created_at + TIME_LIMIT),
+        archived_at=stamp(archived) if archived else None,
+        cancel_initiated_at=stamp(batch.canceled_at) if batch.canceled_at else None,
+        results_url=f"{base_url}/v1/messages/batches/{batch.id}/results" if ended and not archived else None,
+    )
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 with microseconds and `+00:00`, as the API writes it."""
+    return moment.isoformat(timespec="microseconds")
+
+
+def cancel(batch: Stored, now: datetime) -> None:
+    """Asks for its end; asking again changes nothing."""
+    batch.canceled_at = batch.canceled_at or now
+
+
+def advance(batch: Stored, seconds: float, now: datetime) -> None:
+    """Brings its end nearer by so many seconds, to now at most."""
+    nearer = max(ends_at(batch) - timedelta(seconds=seconds), now)
+    if batch.canceled_at:
+        batch.settle = nearer - batch.canceled_at
+    else:
+        batch.duration = nearer - batch.created_at

@@ -1,0 +1,209 @@
+"""What a create may hold: checked at once (shape, ids, number, size), or found wrong only when the batch has ended.
+
+After the official OpenAPI description and https://docs.claude.com/en/docs/build-with-claude/batch-processing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import msgspec
+from msgspec import Raw, Struct, ValidationError
+
+from batchtui.core.simulator.world import Row, draw
+
+MAX_BYTES = 256_000_000
+MAX_REQUESTS = 100_000
+
+_CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
+_MISSING = re.compile(r"Object missing required field `(.+?)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
+_AT = re.compile(r" - at `\$\.?(.*)`$")
+_SAMPLING = ("temperature", "top_p", "top_k")
+_KINDS = {"object": "object", "array": "list", "str": "string", "int": "integer", "bool": "boolean"}
+
+SAMPLING_REMOVED = "2026-10-21"
+"""From this `anthropic-version` on, sampling parameters are no longer accepted."""
+
+
+class Refused(Exception):
+    """The call is answered with an error. `kind` is the error's type."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+
+
+def invalid(message: str) -> Refused:
+    """400 invalid_request_error."""
+    return Refused(400, "invalid_request_error", message)
+
+
+class _Body(Struct, forbid_unknown_fields=True):
+    requests: list[Raw]
+
+
+class _Request(Struct, forbid_unknown_fields=True):
+    custom_id: str
+    params: Raw
+
+
+class _Block(Struct):
+    type: str
+    text: str = ""
+
+
+class _Message(Struct):
+    role: str
+    content: str | list[_Block]
+
+
+class _Params(Struct, forbid_unknown_fields=True):
+    model: str
+    max_tokens: int
+    messages: list[Raw]
+    stream: bool | None = None
+    temperature: Raw = Raw()
+    top_p: Raw = Raw()
+    top_k: Raw = Raw()
+    speed: str | None = None
+    cache_control: Raw = Raw()
+    compaction: Raw = Raw()
+    container: Raw = Raw()
+    context_management: Raw = Raw()
+    diagnostics: Raw = Raw()
+    inference_geo: Raw = Raw()
+    mcp_servers: Raw = Raw()
+    metadata: Raw = Raw()
+    output_config: Raw = Raw()
+    output_format: Raw = Raw()
+    service_tier: Raw = Raw()
+    stop_sequences: Raw = Raw()
+    system: Raw = Raw()
+    thinking: Raw = Raw()
+    tool_choice: Raw = Raw()
+    tools: Raw = Raw()
+    user_profile_id: Raw = Raw()
+
+
+_body = msgspec.json.Decoder(_Body)
+_request = msgspec.json.Decoder(_Request)
+_params = msgspec.json.Decoder(_Params)
+_message = msgspec.json.Decoder(_Message)
+
+
+def read_create(body: bytes | bytearray, version: str) -> tuple[Row, ...]:
+    """The requests of a create body; `version` is the call's anthropic-version.
+
+    Raises:
+        Refused: what the API refuses at once.
+    """
+    try:
+        requests = _requests(body)
+        rows: list[Row] = []
+        seen: set[str] = set()
+        for index, raw in enumerate(requests):
+            row = _row(raw, f"requests.{index}", version)
+            if row.custom_id in seen:
+                raise invalid(f"requests.{index}.custom_id: Duplicate custom_id `{row.custom_id}`")
+            seen.add(row.custom_id)
+            rows.append(row)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error
+    return tuple(rows)
+
+
+def _requests(body: bytes | bytearray) -> list[Raw]:
+    try:
+        requests = _body.decode(body).requests
+    except ValidationError as error:
+        raise invalid(_said(error, "")) from error
+    except msgspec.DecodeError as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error
+    if not requests:
+        raise invalid("requests: List should have at least 1 item after validation, not 0")
+    if len(requests) > MAX_REQUESTS:
+        raise invalid(f"requests: List should have at most {MAX_REQUESTS} items after validation, not {len(requests)}")
+    return requests
+
+
+def _row(raw: Raw, where: str, version: str) -> Row:
+    try:
+        request = _request.decode(raw)
+    except msgspec.DecodeError as error:
+        raise invalid(_said(error, where)) from error
+    custom_id = request.custom_id
+    if not _CUSTOM_ID.fullmatch(custom_id):
+        raise invalid(f"{where}.custom_id: {_id_problem(custom_id)}")
+    params = bytes(request.params)
+    if not params.startswith(b"{"):
+        raise invalid(f"{where}.params: Input should be a valid object")
+    return _checked(custom_id, params, version)
+
+
+def _id_problem(custom_id: str) -> str:
+    if not custom_id:
+        return "String should have at least 1 character"
+    if len(custom_id) > 64:
+        return "String should have at most 64 characters"
+    return "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
+
+
+def _checked(custom_id: str, raw: bytes, version: str) -> Row:
+    tokens = len(raw) // 4
+    try:
+        params = _params.decode(raw)
+        last = _message.decode(params.messages[-1]) if params.messages else None
+    except msgspec.DecodeError as error:
+        return Row(custom_id, "", "", tokens, 0, _said(error, ""), draw(custom_id))
+    return Row(
+        custom_id,
+        sys.intern(params.model),
+        _excerpt(last) if last else "",
+        tokens,
+        params.max_tokens,
+        _problem(params, version),
+        draw(custom_id),
+    )
+
+
+def _problem(params: _Params, version: str) -> str:
+    """Why these params make the request fail when its turn comes; empty where they do not."""
+    if not params.messages:
+        return "messages: at least one message is required"
+    if params.stream:
+        return "stream: Streaming is not supported in a batch"
+    if params.speed is not None:
+        return "speed: Extra inputs are not permitted"
+    if params.max_tokens < 1:
+        return "max_tokens: Input should be greater than or equal to 1"
+    if version >= SAMPLING_REMOVED:
+        for name in _SAMPLING:
+            if bytes(getattr(params, name)):
+                return f"{name}: Extra inputs are not permitted"
+    if not params.model.startswith("claude-"):
+        return f"model: {params.model}"
+    return ""
+
+
+def _excerpt(message: _Message) -> str:
+    content = message.content
+    text = content if isinstance(content, str) else " ".join(block.text for block in content if block.type == "text")
+    return text[:160]
+
+
+def _said(error: Exception, where: str) -> str:
+    """An error of decoding in the words that the API uses: `where.field: what`."""
+    text = str(error)
+    at = _AT.search(text)
+    path = ".".join(part for part in (where, at[1].replace("[", "").replace("]", "") if at else "") if part)
+    what = text[: at.start()] if at else text
+    for pattern, words in ((_MISSING, "Field required"), (_UNKNOWN, "Extra inputs are not permitted")):
+        if found := pattern.search(what):
+            return ".".join(part for part in (path, found[1]) if part) + f": {words}"
+    if found := re.match(r"Expected `(\w+)", what):
+        what = f"Input should be a valid {_KINDS.get(found[1], found[1])}"
+    return f"{path}: {what}" if path else what

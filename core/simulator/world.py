@@ -1,0 +1,167 @@
+"""What the simulator knows: the batches of every workspace, in memory, and how they change."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from batchtui.core.batch import Counts
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the simulator behaves; each batch keeps those of the moment it was made.
+
+    A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired` and `refused`
+    are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same way every time.
+    `answer_chars` is the usual length of an answer. `clock_offset` (seconds) is added to the simulator's whole clock,
+    its Date header included.
+    """
+
+    speed: float = 1.0
+    duration: float | None = None
+    moving_counts: bool = False
+    errored: float = 0.0
+    expired: float = 0.0
+    refused: float = 0.0
+    answer_chars: int = 400
+    clock_offset: float = 0.0
+
+
+class Row(Struct, frozen=True, gc=False):
+    """One request, as much of it as an answer needs. `problem` is why its params will not do, empty if they do.
+
+    `draw` is 64 bits made of the custom_id: all chance of this request comes from it.
+    """
+
+    custom_id: str
+    model: str
+    prompt: str
+    input_tokens: int
+    max_tokens: int
+    problem: str
+    draw: int
+
+
+def draw(custom_id: str) -> int:
+    """64 evenly spread bits that depend on the custom_id alone."""
+    return int.from_bytes(hashlib.blake2b(custom_id.encode(), digest_size=8).digest(), "big")
+
+
+class Made(Struct, frozen=True):
+    """Rows of a batch that nobody sent: `count` of them, made up again at every use."""
+
+    count: int
+    prefix: str
+
+    def rows(self) -> tuple[Row, ...]:
+        ids = (f"{self.prefix}{index}" for index in range(self.count))
+        return tuple(Row(name, "claude-haiku-5-5", f"Question {name}", 40, 1024, "", draw(name)) for name in ids)
+
+
+class Stored(Struct, kw_only=True):
+    """A batch. `duration` is how long all of it takes if it is left alone, `settle` how long a cancel takes."""
+
+    id: str
+    workspace: str
+    created_at: datetime
+    duration: timedelta
+    settle: timedelta
+    settings: Settings
+    content: tuple[Row, ...] | Made
+    canceled_at: datetime | None = None
+    archived_at: datetime | None = None
+    tallied: tuple[float, Counts] | None = None
+
+    @property
+    def size(self) -> int:
+        return self.content.count if isinstance(self.content, Made) else len(self.content)
+
+    def rows(self) -> tuple[Row, ...]:
+        return self.content.rows() if isinstance(self.content, Made) else self.content
+
+
+class Page(Struct, frozen=True):
+    """A page of the list, newest first."""
+
+    batches: list[Stored]
+    has_more: bool
+
+
+def _age_order(batch: Stored) -> tuple[datetime, str]:
+    return (batch.created_at, batch.id)
+
+
+class World:
+    """All batches, by id and by workspace."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.results: dict[str, bytes] = {}
+        """Results that a test laid down: raw JSON by custom_id."""
+        self._by_id: dict[str, Stored] = {}
+        self._by_age: dict[str, list[Stored]] = {}
+
+    def add(
+        self,
+        workspace: str,
+        content: tuple[Row, ...] | Made,
+        created_at: datetime,
+        *,
+        duration: float | None = None,
+    ) -> Stored:
+        """A new batch; `duration` in seconds overrides the settings'."""
+        size = content.count if isinstance(content, Made) else len(content)
+        seconds = duration if duration is not None else self.settings.duration
+        if seconds is None:
+            seconds = (60 + 0.12 * size) / self.settings.speed
+        batch = Stored(
+            id=f"msgbatch_01{secrets.token_hex(11)}",
+            workspace=workspace,
+            created_at=created_at,
+            duration=timedelta(seconds=seconds),
+            settle=timedelta(seconds=seconds / 10),
+            settings=self.settings,
+            content=content,
+        )
+        self._by_id[batch.id] = batch
+        insort(self._by_age.setdefault(workspace, []), batch, key=_age_order)
+        return batch
+
+    def get(self, batch_id: str, workspace: str | None = None) -> Stored | None:
+        """The batch, unless it is another workspace's; None for `workspace` looks everywhere."""
+        batch = self._by_id.get(batch_id)
+        return batch if batch and workspace in (None, batch.workspace) else None
+
+    def remove(self, batch: Stored) -> None:
+        del self._by_id[batch.id]
+        self._by_age[batch.workspace].remove(batch)
+
+    def all(self) -> list[Stored]:
+        """Every batch of every workspace, newest first."""
+        return sorted(self._by_id.values(), key=_age_order, reverse=True)
+
+    def page(
+        self,
+        workspace: str,
+        limit: int,
+        *,
+        after: Stored | None = None,
+        before: Stored | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """`after` gives what is older than it, `before` what is newer and nearest; `until` hides what is newer."""
+        oldest_first: Sequence[Stored] = self._by_age.get(workspace, [])
+        if until:
+            oldest_first = oldest_first[: bisect_left(oldest_first, (until, ""), key=_age_order)]
+        if before:
+            start = bisect_left(oldest_first, _age_order(before), key=_age_order) + 1
+            chosen = oldest_first[start : start + limit]
+            return Page(list(reversed(chosen)), start + limit < len(oldest_first))
+        end = bisect_left(oldest_first, _age_order(after), key=_age_order) if after else len(oldest_first)
+        start = max(end - limit, 0)
+        return Page(list(reversed(oldest_first[start:end])), start > 0)

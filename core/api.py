@@ -5,7 +5,7 @@ The implementation on the SDK is `core.anthropic_api`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from batchtui.core.batch import Remote
+
+Report = Callable[[int, int | None], None]
+"""Bytes done, and their total or None where it is not known. Called from any thread."""
 
 PAGE = 1000
 """The most batches that one list call returns."""
@@ -33,8 +36,8 @@ class Api(Protocol):
     calls: int
     """HTTP requests sent so far."""
 
-    async def create(self, rows: Path) -> Remote:
-        """Sends the rows of an archived file as one batch, exactly once.
+    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+        """Sends the rows of an archived file as one batch, exactly once. `report` gets bytes sent and their total.
 
         Raises:
             NotSent: the body was certainly never complete at the server.

@@ -123,12 +123,11 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
 
     `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
     looked at and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing that
-    could be it. `digest` is the sha256 over the sorted custom_ids.
+    could be it.
     """
 
     started_at: datetime
     bytes: int
-    digest: str
     nearby: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     looked_at: datetime | None = None
@@ -138,7 +137,8 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Message Batch: the API's object, our `state` of it, and what happened to its results.
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
-    that one submission was split into; `step` is the index of the step it belongs to. `doubtful` marks an id that was
+    that one submission was split into; `step` is the index of the step it belongs to. `digest` is the sha256 over the
+    sorted custom_ids that were sent, empty where somebody else sent them. `doubtful` marks an id that was
     found by time and count alone: the ids of its results decide.
     """
 
@@ -159,6 +159,7 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     cancel_initiated_at: datetime | None = None
     models: tuple[str, ...] = ()
+    digest: str = ""
     attempt: Attempt | None = None
     doubtful: bool = False
     results_path: str | None = None

@@ -72,7 +72,7 @@ class Bill(Struct, frozen=True):
 
 def prompt_over(prompt: int) -> int:
     """The largest edge that a prompt of so many tokens, cached ones included, is over; 0 for none."""
-    return next((edge for edge in EDGES if prompt > edge), 0)
+    return 0 if prompt <= EDGES[-1] else next(edge for edge in EDGES if prompt > edge)
 
 
 def bill(usage: Iterable[Usage], at: datetime) -> Bill:

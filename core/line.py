@@ -1,6 +1,7 @@
 """One raw line of a results file, decoded strictly where it counts: whose it is and how the request ended.
 
-The shapes are those of the API's result objects; what else a line holds is skipped, not built.
+The shapes are those of the API's result objects; what else a line holds is skipped, not built. They make no cycles,
+so the garbage collector is told to leave them alone: with the SDK in memory it would take as long as all the rest.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ Count = Annotated[int, Meta(ge=0)] | None
 """Tokens of one kind; the API writes null where a kind does not apply."""
 
 
-class CacheCreation(Struct):
+class CacheCreation(Struct, gc=False):
     ephemeral_5m_input_tokens: Count = 0
     ephemeral_1h_input_tokens: Count = 0
 
 
-class ServerTools(Struct):
+class ServerTools(Struct, gc=False):
     web_search_requests: Count = 0
 
 
-class RawUsage(Struct):
+class RawUsage(Struct, gc=False):
     """`usage` of a message. The whole prompt is input plus cache creation plus cache read."""
 
     input_tokens: Count = 0
@@ -56,69 +57,69 @@ class RawUsage(Struct):
         )
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     model: str = ""
     stop_reason: str | None = None
     usage: RawUsage | None = None
 
 
-class Detail(Struct, frozen=True):
+class Detail(Struct, frozen=True, gc=False):
     type: str = ""
     message: str = ""
 
 
-class Error(Struct):
+class Error(Struct, gc=False):
     """The error envelope: `{"type": "error", "error": {type, message}, "request_id"}`."""
 
     error: Detail = Detail()
     request_id: str | None = None
 
 
-class Succeeded(Struct, tag_field="type", tag="succeeded"):
+class Succeeded(Struct, tag_field="type", tag="succeeded", gc=False):
     message: Message
 
 
-class Errored(Struct, tag_field="type", tag="errored"):
+class Errored(Struct, tag_field="type", tag="errored", gc=False):
     error: Error
 
 
-class Canceled(Struct, tag_field="type", tag="canceled"):
+class Canceled(Struct, tag_field="type", tag="canceled", gc=False):
     pass
 
 
-class Expired(Struct, tag_field="type", tag="expired"):
+class Expired(Struct, tag_field="type", tag="expired", gc=False):
     pass
 
 
-class Line(Struct):
+class Line(Struct, gc=False):
     """A result line without the answer itself."""
 
     custom_id: Annotated[str, Meta(min_length=1)]
     result: Succeeded | Errored | Canceled | Expired
 
 
-class Id(Struct):
+class Id(Struct, gc=False):
     """A line of which only this is wanted."""
 
     custom_id: str
 
 
-class Block(Struct):
+class Block(Struct, gc=False):
     """One content block; only those of type `text` have a text of the answer."""
 
     type: str = ""
     text: str | None = None
 
 
-class Answer(Message):
+class Answer(Message, gc=False):
     content: tuple[Block, ...] = ()
 
 
-class Answered(Struct, tag_field="type", tag="succeeded"):
+class Answered(Struct, tag_field="type", tag="succeeded", gc=False):
     message: Answer
 
 
-class FullLine(Struct):
+class FullLine(Struct, gc=False):
     """A result line with the answer."""
 
     custom_id: Annotated[str, Meta(min_length=1)]
@@ -147,6 +148,17 @@ def decode(raw: bytes) -> Line:
         ValueError: it is not JSON in UTF-8, or not a result; the message says what.
     """
     return _decoded(raw, _line)
+
+
+def decode_block(block: bytes) -> list[Line] | None:
+    """Whole lines at once, far quicker than one by one; None where any of them needs a closer look."""
+    try:
+        decoded = _line.decode_lines(block)
+        if not block.isascii():
+            block.decode()
+    except (ValueError, RecursionError):
+        return None
+    return decoded if len(decoded) == block.count(b"\n") else None
 
 
 def decode_full(raw: bytes) -> FullLine:

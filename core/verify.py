@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 from batchtui.core import line
 from batchtui.core.batch import Counts
 from batchtui.core.cost import Tokens, Usage, prompt_over
-from batchtui.core.requests import archived_ids
+from batchtui.core.requests import archived_ids, digest
 from batchtui.core.text import inert_line, plural
 
 LONGEST = 64 << 20
@@ -67,13 +67,14 @@ class _Sum:
         self.requests = self.input = self.output = self.write_5m = self.write_1h = self.cache_read = self.searches = 0
 
     def add(self, usage: line.RawUsage) -> None:
-        tokens = usage.tokens
         self.requests += 1
-        self.input += tokens.input
-        self.output += tokens.output
-        self.write_5m += tokens.cache_creation_5m
-        self.write_1h += tokens.cache_creation_1h
-        self.cache_read += tokens.cache_read
+        self.input += usage.input_tokens or 0
+        self.output += usage.output_tokens or 0
+        self.cache_read += usage.cache_read_input_tokens or 0
+        if usage.cache_creation_input_tokens:
+            tokens = usage.tokens
+            self.write_5m += tokens.cache_creation_5m
+            self.write_1h += tokens.cache_creation_1h
         if usage.server_tool_use:
             self.searches += usage.server_tool_use.web_search_requests or 0
 
@@ -82,30 +83,24 @@ class _Sum:
         return Usage(model, tokens, self.requests, over, geo, self.searches)
 
 
-class _Ids:
-    """Ids that should not be there: all counted, the first few kept."""
+class Expected(Struct, frozen=True):
+    """The custom_ids that were submitted: the digest of them all, and how to get at them should it not fit."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[str] = []
-
-    def add(self, custom_id: str) -> None:
-        self.count += 1
-        if self.count <= SHOWN:
-            self.first.append(custom_id)
+    digest: str
+    ids: Callable[[], AbstractSet[str]]
 
 
 class Verifier:
     """Takes the bytes of a results file in chunks of any size, keeps the ids and sums, and judges at the end.
 
-    `counts` is `request_counts` of the ended batch, `ids` are the submitted custom_ids; None where they are not known.
+    `counts` is `request_counts` of the ended batch; `expected` is None where it is not known what was submitted.
     """
 
-    def __init__(self, counts: Counts, ids: AbstractSet[str] | None = None) -> None:
+    def __init__(self, counts: Counts, expected: Expected | None = None) -> None:
         self._counts = counts
-        self._ids = ids
+        self._expected = expected
         self._seen: set[str] = set()
-        self._doubled, self._foreign = _Ids(), _Ids()
+        self._doubled: list[str] = []
         self._lines = self._bytes = self._bad = 0
         self._bad_lines: list[str] = []
         self._types: Counter[str] = Counter()
@@ -120,14 +115,14 @@ class Verifier:
         """The next bytes, as they came."""
         self._hash.update(chunk)
         self._bytes += len(chunk)
-        pieces = chunk.split(b"\n")
-        self._hold(pieces[0])
-        if len(pieces) == 1:
-            return
-        self._line(self._held())
-        for raw in pieces[1:-1]:
-            self._line(raw)
-        self._hold(pieces[-1])
+        end = chunk.rfind(b"\n")
+        if end >= 0:
+            start = chunk.find(b"\n") + 1 if self._tail_size else 0
+            if start:
+                self._hold(chunk[: start - 1])
+                self._line(self._held())
+            self._lines_of(chunk[start : end + 1])
+        self._hold(chunk[end + 1 :])
 
     def finish(self) -> Verdict:
         """The verdict on all that was fed."""
@@ -135,19 +130,20 @@ class Verifier:
         self._line(self._held())
         cut = self._bad > before
         counts = Counts(**self._types)
+        missing, foreign = self._compared()
         return Verdict(
             lines=self._lines,
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
             counts=counts,
-            missing=self._missing(),
-            doubled=self._doubled.count,
-            foreign=self._foreign.count,
+            missing=len(missing) if self._expected else max(self._counts.total - len(self._seen), 0),
+            doubled=len(self._doubled),
+            foreign=len(foreign),
             bad=self._bad,
             errors=tuple(self._errors.values()),
             stop_reasons=dict(self._stops),
             usage=tuple(sums.usage(*key) for key, sums in self._sums.items()),
-            anomalies=tuple(self._anomalies(counts, cut)),
+            anomalies=tuple(self._anomalies(counts, missing, foreign, cut)),
         )
 
     def _hold(self, piece: bytes) -> None:
@@ -163,6 +159,18 @@ class Verifier:
         self._tail, self._tail_size = [], 0
         return raw
 
+    def _lines_of(self, block: bytes) -> None:
+        """Whole lines, all at once if nothing is wrong with any of them, else one by one."""
+        if not block:
+            return
+        decoded = line.decode_block(block) if len(block) <= LONGEST else None
+        if decoded is None:
+            for raw in block.split(b"\n"):
+                self._line(raw)
+        else:
+            self._lines += len(decoded)
+            self._tally(decoded)
+
     def _line(self, raw: bytes | None) -> None:
         if raw is not None and line.blank(raw):
             return
@@ -175,38 +183,45 @@ class Verifier:
         except ValueError as error:
             self._spoiled(str(error))
             return
-        self._id(decoded.custom_id)
-        result = decoded.result
-        if isinstance(result, line.Succeeded):
-            self._types["succeeded"] += 1
-            self._answered(result.message)
-        elif isinstance(result, line.Errored):
-            self._types["errored"] += 1
-            self._error(result.error)
-        else:
-            self._types["canceled" if isinstance(result, line.Canceled) else "expired"] += 1
+        self._tally([decoded])
 
     def _spoiled(self, reason: str) -> None:
         self._bad += 1
         if self._bad <= SHOWN:
             self._bad_lines.append(f"Line {self._lines} cannot be read: {inert_line(reason, 120)}.")
 
-    def _id(self, custom_id: str) -> None:
-        if custom_id in self._seen:
-            self._doubled.add(custom_id)
-        elif self._ids is not None and custom_id not in self._ids:
-            self._foreign.add(custom_id)
-        else:
-            self._seen.add(custom_id)
+    def _tally(self, decoded: Sequence[line.Line]) -> None:
+        ids = {one.custom_id for one in decoded}
+        if len(ids) < len(decoded) or not ids.isdisjoint(self._seen):
+            for one in decoded:
+                if one.custom_id in self._seen:
+                    self._doubled.append(one.custom_id)
+                self._seen.add(one.custom_id)
+        self._seen |= ids
+        answers = [one.result.message for one in decoded if isinstance(one.result, line.Succeeded)]
+        if answers:
+            self._types["succeeded"] += len(answers)
+            self._answered(answers)
+        if len(answers) < len(decoded):
+            for one in decoded:
+                self._unanswered(one.result)
 
-    def _answered(self, message: line.Message) -> None:
-        self._stops[message.stop_reason or "none"] += 1
-        if usage := message.usage:
-            key = (message.model, prompt_over(usage.prompt), usage.inference_geo or "")
-            sums = self._sums.get(key)
-            if sums is None:
-                sums = self._sums[key] = _Sum()
-            sums.add(usage)
+    def _answered(self, answers: Sequence[line.Message]) -> None:
+        self._stops.update(answer.stop_reason or "none" for answer in answers)
+        for answer in answers:
+            if usage := answer.usage:
+                key = (answer.model, prompt_over(usage.prompt), usage.inference_geo or "")
+                sums = self._sums.get(key)
+                if sums is None:
+                    sums = self._sums[key] = _Sum()
+                sums.add(usage)
+
+    def _unanswered(self, result: line.Succeeded | line.Errored | line.Canceled | line.Expired) -> None:
+        if isinstance(result, line.Errored):
+            self._types["errored"] += 1
+            self._error(result.error)
+        elif not isinstance(result, line.Succeeded):
+            self._types["canceled" if isinstance(result, line.Canceled) else "expired"] += 1
 
     def _error(self, error: line.Error) -> None:
         kind = error.error.type or "unknown"
@@ -216,20 +231,24 @@ class Verifier:
         else:
             self._errors[kind] = replace(group, count=group.count + 1)
 
-    def _missing(self) -> int:
-        if self._ids is not None:
-            return len(self._ids) - len(self._seen)
-        return max(self._counts.total - len(self._seen), 0)
+    def _compared(self) -> tuple[AbstractSet[str], AbstractSet[str]]:
+        """The ids that are missing, and those that nobody submitted; the digest mostly says that there are none."""
+        if self._expected is None or digest(self._seen) == self._expected.digest:
+            return frozenset(), frozenset()
+        ids = self._expected.ids()
+        return ids - self._seen, self._seen - ids
 
-    def _anomalies(self, counts: Counts, cut: bool) -> Iterator[str]:
-        if missing := self._missing():
-            lost = heapq.nsmallest(SHOWN, self._ids - self._seen) if self._ids is not None else []
-            yield f"{plural(missing, 'result is', 'results are')} missing{_named(lost, missing)}."
-        if doubled := self._doubled.count:
-            yield f"{plural(doubled, 'result came', 'results came')} again{_named(self._doubled.first, doubled)}."
-        if foreign := self._foreign.count:
+    def _anomalies(
+        self, counts: Counts, missing: AbstractSet[str], foreign: AbstractSet[str], cut: bool
+    ) -> Iterator[str]:
+        lost = len(missing) if self._expected else max(self._counts.total - len(self._seen), 0)
+        if lost:
+            yield f"{plural(lost, 'result is', 'results are')} missing{_named(missing, lost)}."
+        if doubled := len(self._doubled):
+            yield f"{plural(doubled, 'result came', 'results came')} again{_named(self._doubled, doubled)}."
+        if foreign:
             what = "result belongs", "results belong"
-            yield f"{plural(foreign, *what)} to no request of this batch{_named(self._foreign.first, foreign)}."
+            yield f"{plural(len(foreign), *what)} to no request of this batch{_named(foreign, len(foreign))}."
         yield from self._bad_lines
         if self._bad > SHOWN:
             yield f"{plural(self._bad - SHOWN, 'more line')} cannot be read."
@@ -240,7 +259,7 @@ class Verifier:
 
 
 def _named(ids: Iterable[str], count: int) -> str:
-    shown = ", ".join(inert_line(custom_id, 64) for custom_id in ids)
+    shown = ", ".join(inert_line(custom_id, 64) for custom_id in heapq.nsmallest(SHOWN, ids))
     return f" ({shown}{', …' if count > SHOWN else ''})" if shown else ""
 
 
@@ -248,6 +267,6 @@ def _in_words(counts: Counts) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in asdict(counts).items() if count) or "none"
 
 
-def expected_ids(archive: Path) -> set[str]:
-    """The custom_ids that the results must have. Raises StateError where the archive cannot be read."""
-    return set(archived_ids(archive))
+def expected_from(archive: Path, known: str) -> Expected:
+    """What was submitted, by its digest (`known`) and its archived rows."""
+    return Expected(known, lambda: set(archived_ids(archive)))

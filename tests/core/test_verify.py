@@ -12,7 +12,8 @@ import pytest
 from batchtui.core import verify
 from batchtui.core.batch import Counts
 from batchtui.core.cost import Tokens, Usage
-from batchtui.core.verify import ErrorGroup, Verdict, Verifier, expected_ids
+from batchtui.core.requests import digest
+from batchtui.core.verify import ErrorGroup, Expected, Verdict, Verifier, expected_from
 
 
 def succeeded(custom_id: str, text: str = "hi", **usage: Any) -> bytes:
@@ -38,7 +39,8 @@ def line(custom_id: Any, result: Any) -> bytes:
 
 
 def verdict(data: bytes, counts: Counts, ids: set[str] | None = None, chunk: int = 1 << 20) -> Verdict:
-    verifier = Verifier(counts, ids)
+    expected = Expected(digest(ids), lambda: ids) if ids is not None else None
+    verifier = Verifier(counts, expected)
     for start in range(0, len(data), chunk):
         verifier.feed(data[start : start + chunk])
     return verifier.finish()
@@ -228,4 +230,4 @@ def test_random_damage_never_passes_as_complete() -> None:
 def test_expected_ids_are_those_of_the_archived_requests(tmp_path: Path) -> None:
     archive = tmp_path / "REF.jsonl"
     archive.write_bytes(b'{"custom_id":"a","params":{"custom_id":"x"}}\n{"params":{},"custom_id":"b"}\n')
-    assert expected_ids(archive) == {"a", "b"}
+    assert expected_from(archive, "").ids() == {"a", "b"}

@@ -1,0 +1,324 @@
+"""The API through Anthropic's SDK: its objects become our records, its exceptions ours.
+
+The SDK takes over a second to import and retries a create that got no clear answer, which buys a batch twice
+(SDK 2.12, `_base_client.py`). So it is imported here alone, late, in a thread; retries and redirects are off for every
+call; and the bodies of a create and of results pass as raw bytes through its public `post` and `get`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from batchtui.core.api import PAGE, Page, Report
+from batchtui.core.batch import Remote
+from batchtui.core.errors import ApiError, NoKey, NotFound, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.requests import body_chunks, body_size
+from batchtui.core.settings import Credentials, is_loopback
+from batchtui.core.text import inert_line
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+
+T = TypeVar("T")
+
+_BATCHES = "/v1/messages/batches"
+_ASK_LATER = "Nothing is lost; the next look tries again."
+_CONNECT_TIMEOUT = 10.0
+_LONGEST_PAUSE = 3600.0
+_UNCLEAR = frozenset({408, 409, 499})
+"""Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
+
+
+class _List(Struct):
+    data: list[Raw]
+    has_more: bool = False
+
+
+class _Refusal(Struct):
+    class Error(Struct):
+        type: str = ""
+        message: str = ""
+
+    error: Error = msgspec.field(default_factory=Error)
+
+
+class AnthropicApi:
+    """`core.api.Api` on the SDK, for one key and one host."""
+
+    def __init__(self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float) -> None:
+        self.calls = 0
+        self._credentials = credentials
+        self._answer_timeout = answer_timeout
+        self._idle_timeout = idle_timeout
+        self._client: anthropic.AsyncAnthropic | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> anthropic.AsyncAnthropic:
+        """The client; the first call imports the SDK in a thread, which takes a second or two.
+
+        Raises:
+            NoKey: the SDK's own profile cannot be used.
+        """
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._build)
+        return self._client
+
+    def _build(self) -> anthropic.AsyncAnthropic:
+        os.environ.pop("ANTHROPIC_LOG", None)  # it prints every prompt to stderr
+        sdk, http = _sdk()
+        credentials = self._credentials
+        local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
+        try:
+            client = sdk.AsyncAnthropic(
+                api_key=credentials.key,
+                base_url=credentials.base_url,
+                max_retries=0,
+                http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local),
+                timeout=http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT),
+            )
+        except sdk.AnthropicError as error:
+            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Sign in again, or set a key.") from None
+        if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
+            raise NoKey(
+                f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Mend the profile."
+            )
+        return cast("anthropic.AsyncAnthropic", client)
+
+    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        body = _Body(rows, report)
+        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
+        try:
+            response = await self._ask(
+                client.post(
+                    _BATCHES,
+                    cast_to=http.Response,
+                    content=body,
+                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
+                )
+            )
+            return _decode(response.content, Remote)
+        except ApiError as error:
+            if error.status is not None and 400 <= error.status < 500 and error.status not in _UNCLEAR:
+                raise
+            if not body.whole:
+                raise NotSent(
+                    f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again."
+                ) from error
+            raise OutcomeUnknown(
+                f"It is not known whether the API accepted the batch: {error.message}",
+                "It is looked for in the API's list; it is never sent again by itself.",
+            ) from error
+        finally:
+            await body.close()
+
+    async def get(self, batch_id: str) -> Remote:
+        return _decode((await self._get(f"{_BATCHES}/{batch_id}")).content, Remote)
+
+    async def page(self, after_id: str | None = None, limit: int = PAGE) -> Page:
+        query: dict[str, object] = {"limit": limit} | ({"after_id": after_id} if after_id else {})
+        response = await self._get(_BATCHES, query)
+        listed = _decode(response.content, _List)
+        return Page(
+            batches=tuple(_decode(one, Remote) for one in listed.data),
+            has_more=listed.has_more,
+            server_time=_http_date(response.headers.get("date")),
+        )
+
+    async def cancel(self, batch_id: str) -> Remote:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        path = f"{_BATCHES}/{batch_id}/cancel"
+        response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
+        return _decode(response.content, Remote)
+
+    @asynccontextmanager
+    async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        # Our own path, never `results_url`: the SDK would follow that to any host, with the key.
+        response = await self._ask(
+            client.get(
+                f"{_BATCHES}/{batch_id}/results",
+                cast_to=http.Response,
+                stream=True,
+                options={
+                    "headers": {"Accept": "application/x-jsonl", "Accept-Encoding": "identity"},
+                    "max_retries": 0,
+                    "follow_redirects": False,
+                },
+            )
+        )
+        try:
+            yield self._stream(response)
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def _get(self, path: str, query: dict[str, object] | None = None) -> httpx2.Response:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        return await self._ask(
+            client.get(
+                path,
+                cast_to=http.Response,
+                options={"params": query or {}, "max_retries": 0, "follow_redirects": False},
+            )
+        )
+
+    async def _ask(self, request: Any) -> httpx2.Response:
+        """One HTTP request, its failure as one of ours."""
+        sdk, http = _sdk()
+        self.calls += 1
+        try:
+            return cast("httpx2.Response", await request)
+        except sdk.APIStatusError as error:
+            raise self._refused(error) from None
+        except sdk.APITimeoutError:
+            raise Unreachable("The API did not answer in time.", _ASK_LATER) from None
+        except sdk.APIConnectionError as error:
+            reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
+            raise Unreachable(f"The API could not be reached: {reason}.", _ASK_LATER) from None
+        except http.HTTPError as error:
+            raise Unreachable(f"The connection broke: {self._clean(str(error))}.", _ASK_LATER) from None
+        except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
+            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
+
+    async def _stream(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        _sdk_module, http = _sdk()
+        try:
+            async for chunk in response.aiter_bytes():
+                yield chunk
+        except http.TimeoutException:
+            raise Unreachable("The download stood still for too long.", _ASK_LATER) from None
+        except http.HTTPError as error:
+            raise Unreachable(f"The download broke off: {self._clean(str(error))}.", _ASK_LATER) from None
+
+    def _refused(self, error: anthropic.APIStatusError) -> ApiError | NoKey:
+        status = error.status_code
+        said = self._clean(_said(error)) or f"HTTP {status}"
+        pause = _pause(error.response.headers.get("retry-after"))
+        match status:
+            case 401:
+                return NoKey(
+                    f"The API refused the key from {self._credentials.source}: {said}", "Set one that is valid."
+                )
+            case 403:
+                return NoKey(f"This key may not do that: {said}", "Use a key of the right workspace.")
+            case 404:
+                return NotFound(
+                    f"The API does not know it: {said}",
+                    "It may belong to another workspace than this key's, or be gone.",
+                    status=status,
+                )
+            case 429 if "spend_limit" not in (getattr(error, "error_code", None) or ""):
+                return Unreachable(f"The API asks to slow down: {said}", _ASK_LATER, status=status, retry_after=pause)
+            case _ if status >= 500 or status in _UNCLEAR:
+                return Unreachable(f"The API failed: {said} ({status}).", _ASK_LATER, status=status, retry_after=pause)
+            case _ if status < 400:
+                return Unreachable(
+                    f"The host answered with a redirect ({status}), which is not followed.",
+                    "Check ANTHROPIC_BASE_URL and any proxy in between.",
+                    status=status,
+                )
+            case _:
+                return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
+
+    def _clean(self, text: str) -> str:
+        """Text from outside on one line, without the key, should the server have echoed it."""
+        key = self._credentials.key
+        return inert_line(text.replace(key, "[key]") if key else text)
+
+
+class _Body:
+    """The create body of an archived file, read in a thread. `whole` once its end may have left this process."""
+
+    def __init__(self, rows: Path, report: Report | None) -> None:
+        self._report = report
+        self._file = rows.open("rb")
+        self._chunks = body_chunks(self._file)
+        self.size = body_size(rows.stat().st_size)
+        self.whole = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunk = await asyncio.to_thread(next, self._chunks)
+        sent = 0
+        while True:
+            following = await asyncio.to_thread(next, self._chunks, None)
+            self.whole = following is None
+            yield chunk
+            sent += len(chunk)
+            if self._report:
+                self._report(sent, self.size)
+            if following is None:
+                return
+            chunk = following
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._file.close)
+
+
+def _sdk() -> tuple[Any, Any]:
+    """The SDK and its HTTP library. The only place that imports them."""
+    import anthropic
+    import httpx2
+
+    return anthropic, httpx2
+
+
+def _decode(content: bytes | Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreachable(
+            f"The host answered with something that is not the API's: {inert_line(str(error))}.",
+            "A proxy or a sign-in page may be in between. " + _ASK_LATER,
+        ) from None
+
+
+def _said(error: anthropic.APIStatusError) -> str:
+    try:
+        return msgspec.json.decode(error.response.content, type=_Refusal).error.message
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def _pause(value: str | None) -> float | None:
+    """`retry-after` in seconds, at most an hour; None where it says nothing usable (nan, negative, far future)."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        at = _http_date(value)
+        if at is None:
+            return None
+        seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,58 @@
+"""The API as this process reaches it: made when first needed, because that imports the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from batchtui.core.api import Api
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.settings import Credentials, Settings
+
+
+class KeyInfo(Struct, frozen=True):
+    """Where the key comes from, and the end of it. Never the key."""
+
+    source: str
+    last4: str
+
+
+class Connection:
+    """One API for one process."""
+
+    def __init__(self, settings: Settings, credentials: Callable[[], Credentials]) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._api: Api | None = None
+
+    def key(self) -> KeyInfo | None:
+        """Where the key would come from; None where there is none that can be used."""
+        try:
+            credentials = self._credentials()
+        except BatchtuiError:
+            return None
+        return KeyInfo(credentials.source, credentials.last4)
+
+    async def api(self) -> Api:
+        """The API; the first call imports the SDK in a thread.
+
+        Raises:
+            NoKey: there is no key, or what is there cannot be one.
+            BadInput: the key may not go to the host that is set.
+        """
+        if self._api is None:
+            from batchtui.core.anthropic_api import AnthropicApi
+
+            api = AnthropicApi(
+                self._credentials(),
+                answer_timeout=self._settings.answer_timeout,
+                idle_timeout=self._settings.idle_timeout,
+            )
+            await api.open()
+            self._api = self._api or api
+        return self._api
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.close()

@@ -1,0 +1,172 @@
+"""The cycle that every way of running shares: settle unknown submissions, poll, retrieve what ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from batchtui.core import monitor
+from batchtui.core.api import Api
+from batchtui.core.batch import Snapshot, State
+from batchtui.core.connection import Connection
+from batchtui.core.disk import Disk
+from batchtui.core.downloads import Downloads
+from batchtui.core.errors import BatchtuiError, Unreachable
+from batchtui.core.files import sweep
+from batchtui.core.identify import Identifier
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.polling import Election, Poller
+
+EachReport = Callable[[str, int, int | None], None]
+"""ref, done, total in bytes (None: not known): how far the download of a batch is."""
+
+
+class CycleError(Struct, frozen=True):
+    """What went wrong in a cycle; `batch` is a ref, None where it was not about one."""
+
+    batch: str | None
+    message: str
+    hint: str
+
+
+class Cycle(Struct, frozen=True, kw_only=True):
+    """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it."""
+
+    retrieved: tuple[str, ...] = ()
+    submitted: tuple[str, ...] = ()
+    errors: tuple[CycleError, ...] = ()
+    api_calls: int = 0
+    polled_by: Poller | None = None
+    blocked: BatchtuiError | None = None
+
+    @property
+    def offline(self) -> bool:
+        return isinstance(self.blocked, Unreachable)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the API asked to wait; None where it did not."""
+        return self.blocked.retry_after if isinstance(self.blocked, Unreachable) else None
+
+
+class Cycles:
+    """Runs cycles, as long as no other process does."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        disk: Disk,
+        paths: Paths,
+        election: Election,
+        downloads: Downloads,
+        clock: Callable[[], datetime],
+        *,
+        auto_retrieve: bool,
+        interval: float | None,
+    ) -> None:
+        self._connection = connection
+        self._disk = disk
+        self._paths = paths
+        self._election = election
+        self._downloads = downloads
+        self._clock = clock
+        self._auto_retrieve = auto_retrieve
+        self._interval = interval
+        self._identifier = Identifier(disk, paths)
+        self._failures = 0
+        self._swept = False
+
+    async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
+        """One cycle. Trouble is recorded, never raised. With `wait` false the downloads go on by themselves."""
+        if not self._due(await self._disk.snapshot()):
+            return Cycle(polled_by=await self._disk.run(self._other))
+        if not await self._disk.run(self._election.stand):
+            return Cycle(polled_by=await self._disk.run(self._election.who))
+        await self._sweep_once()
+        try:
+            api = await self._connection.api()
+        except BatchtuiError as error:
+            return await self._announce(Cycle(errors=(_said(None, error),), blocked=error))
+        before = api.calls
+        errors: list[CycleError] = []
+        try:
+            await self._look(api, errors)
+        except BatchtuiError as error:
+            log.warning("look: %s", error.message)
+            errors.append(_said(None, error))
+            return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
+        retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
+        return await self._announce(
+            Cycle(retrieved=retrieved, errors=tuple(errors), api_calls=api.calls - before),
+        )
+
+    def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
+        """Seconds until the next cycle: the set interval, else by the age of what runs; longer while it fails."""
+        if cycle.retry_after is not None:
+            return max(cycle.retry_after, 1.0)
+        if self._interval is not None:
+            return self._interval
+        usual = monitor.next_delay(snapshot, self._clock())
+        return max(usual, min(5.0 * 2.0 ** min(self._failures, 7), 600.0)) if cycle.blocked else usual
+
+    def _due(self, snapshot: Snapshot) -> bool:
+        """Whether there is anything to do: otherwise not even the SDK is imported."""
+        return bool(
+            monitor.under_way(snapshot)
+            or monitor.open_intents(snapshot)
+            or (self._auto_retrieve and any(one.state is State.ENDED for one in snapshot.batches))
+        )
+
+    def _other(self) -> Poller | None:
+        poller = self._election.who()
+        return None if poller is None or poller.ours else poller
+
+    async def _sweep_once(self) -> None:
+        if not self._swept:
+            self._swept = True
+            for folder in (self._paths.data, self._paths.requests, self._paths.results):
+                await asyncio.to_thread(sweep, folder)
+
+    async def _look(self, api: Api, errors: list[CycleError]) -> None:
+        looked = await monitor.look(api, self._disk, self._paths, self._clock)
+        errors += [_said(ref, error) for ref, error in looked.failures.items()]
+        for batch in (await self._disk.snapshot()).batches if looked.several else ():
+            try:
+                await self._identifier.rule_out(api, batch, looked.several.get(batch.ref, ()))
+            except BatchtuiError as error:
+                errors.append(_said(batch.ref, error))
+
+    async def _retrieve(self, report: EachReport | None, errors: list[CycleError], *, wait: bool) -> tuple[str, ...]:
+        ended = [one for one in (await self._disk.snapshot()).batches if one.state is State.ENDED]
+        tasks = [
+            self._downloads.start(one, report and (lambda done, total, ref=one.ref: report(ref, done, total)))
+            for one in ended
+        ]
+        if not wait:
+            return ()
+        retrieved: list[str] = []
+        for one, outcome in zip(ended, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+            if isinstance(outcome, BatchtuiError):
+                errors.append(_said(one.ref, outcome))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                retrieved.append(str(outcome.id))
+        return tuple(retrieved)
+
+    async def _announce(self, cycle: Cycle) -> Cycle:
+        self._failures = self._failures + 1 if cycle.blocked else 0
+        now = self._clock()
+        next_at = now + timedelta(seconds=self.next_delay(cycle, await self._disk.snapshot()))
+        failing = cycle.blocked.message if cycle.blocked else ""
+        looked_at = None if cycle.blocked else now
+        await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))
+        return cycle
+
+
+def _said(ref: str | None, error: BatchtuiError) -> CycleError:
+    return CycleError(ref, error.message, error.hint)

@@ -1,0 +1,345 @@
+"""The verbs that both front ends call. A desk is one process at work on one state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core import summary
+from batchtui.core.api import Report
+from batchtui.core.batch import Batch, Output, Snapshot, State, observe
+from batchtui.core.connection import Connection, KeyInfo
+from batchtui.core.cycle import Cycle, Cycles, EachReport
+from batchtui.core.disk import Disk
+from batchtui.core.downloads import Downloads
+from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Usage
+from batchtui.core.find import adoption, find, foreign, is_id
+from batchtui.core.logs import log
+from batchtui.core.monitor import look
+from batchtui.core.paths import Paths
+from batchtui.core.polling import Election, Poller
+from batchtui.core.requests import Checked, check
+from batchtui.core.results import Results
+from batchtui.core.retrieve import where
+from batchtui.core.settings import Settings, find_credentials, read_settings
+from batchtui.core.store import Store, Transaction
+from batchtui.core.submit import Submitter, archive, utc_now
+from batchtui.core.summary import Summary
+from batchtui.core.text import inert_line, plural
+from batchtui.core.verbs import Verb, why_not
+
+_SETTLE_AFTER = (0.0, 2.0, 5.0)
+"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
+
+_POLLER_ANSWERS = timedelta(seconds=8)
+"""How long another process that polls is given to look when it is asked to."""
+
+
+class Desk:
+    """Opened by `open_desk`. Its methods raise only children of `BatchtuiError` for what can be expected."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Settings,
+        connection: Connection,
+        *,
+        command: str,
+        clock: Callable[[], datetime],
+        interval: float | None,
+    ) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.interval = interval
+        self.clock = clock
+        self._connection = connection
+        self._disk = Disk(Store(paths))
+        self._shown: Snapshot | None = None
+        self._election = Election(paths, command, clock)
+        self._downloads = Downloads(connection, self._disk, paths, clock)
+        self._cycles = Cycles(
+            connection,
+            self._disk,
+            paths,
+            self._election,
+            self._downloads,
+            clock,
+            auto_retrieve=settings.auto_retrieve,
+            interval=interval,
+        )
+
+    # What is known
+
+    def key(self) -> KeyInfo | None:
+        """Where the key would come from; None where there is none that can be used."""
+        return self._connection.key()
+
+    async def snapshot(self) -> Snapshot:
+        """The state as it is now.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        self._shown = await self._disk.snapshot()
+        return self._shown
+
+    async def changed(self) -> Snapshot | None:
+        """The state if it is another than `snapshot` and `changed` gave last, whoever changed it. Costs one stat."""
+        before = self._shown
+        return now if (now := await self.snapshot()) is not before else None
+
+    async def summary(self, batch: Batch) -> Summary | None:
+        """What the results of a retrieved batch amount to."""
+        if batch.state is not State.RETRIEVED or not batch.id:
+            return None
+        path = self.paths.summary(batch.id)
+        return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
+
+    async def results(self, batch: Batch) -> Results:
+        """The results of a retrieved batch, to be read row by row and closed."""
+        if batch.state is not State.RETRIEVED:
+            raise NotAllowed("Its results are not on this machine yet.", f"batchtui retrieve {batch.label}")
+        return await asyncio.to_thread(Results.open, where(self.paths, batch))
+
+    async def find(self, word: str) -> Batch:
+        """The batch that an id, a ref, a name or a unique beginning means. Raises Usage where it is not just one."""
+        return find((await self._disk.snapshot()).batches, word)
+
+    # Polling
+
+    async def poller(self) -> Poller | None:
+        """Who polls, ourselves included; None where nobody does."""
+        return await self._disk.run(self._election.who)
+
+    async def poll_if_free(self) -> bool:
+        """Becomes the one process that polls, if there is none; true if it is us. Kept until `close`."""
+        return await self._disk.run(self._election.stand)
+
+    async def poke(self) -> None:
+        """Asks whoever polls to look now."""
+        await self._disk.run(self._election.poke)
+
+    async def poked(self) -> bool:
+        """Whether somebody asked us to look since this was last called."""
+        return await self._disk.run(self._election.poked)
+
+    async def prepare(self) -> None:
+        """Imports the SDK in a thread, so that the first call need not wait for it. Without a key it does nothing."""
+        try:
+            await self._connection.api()
+        except BatchtuiError as error:
+            log.info("not connected: %s", error.message)
+
+    async def cycle(self, report: EachReport | None = None, *, wait: bool = True) -> Cycle:
+        """Settles unknown submissions, polls, retrieves what ended. Trouble is recorded, never raised.
+
+        With `wait` false the downloads go on by themselves, so that one that stands still delays no other batch.
+        """
+        return await self._cycles.run(report, wait=wait)
+
+    def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
+        """Seconds until the next cycle is worth it."""
+        return self._cycles.next_delay(cycle, snapshot)
+
+    async def wait_for_poller(self) -> Snapshot:
+        """Asks the process that polls to look, waits a little until it has, and gives the state then."""
+        asked_at = self.clock()
+        await self.poke()
+        while self.clock() - asked_at < _POLLER_ANSWERS:
+            poller = await self.poller()
+            if poller is None or poller.failing or (poller.looked_at and poller.looked_at > asked_at):
+                break
+            await asyncio.sleep(0.2)
+        return await self._disk.snapshot()
+
+    # Verbs
+
+    async def check(self, path: Path, report: Report | None = None) -> Checked:
+        """Every problem of an input file. Sends nothing."""
+        return await asyncio.to_thread(check, path, None, report)
+
+    async def submit(
+        self, path: Path, *, name: str | None = None, again: bool = False, report: Report | None = None
+    ) -> Batch:
+        """Sends a file as one batch, once; `report` follows the upload.
+
+        A lost answer is looked for in the API's list before giving up.
+
+        Raises:
+            NotSubmittable: the file has problems; nothing was sent.
+            NotAllowed: the same rows were sent within a day.
+            OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
+            BatchtuiError: it was certainly not accepted.
+        """
+        ref, checked = await asyncio.to_thread(archive, path, self.paths)
+        submitter = Submitter(self._connection, self._disk, self.paths, self.clock, asyncio.sleep)
+        try:
+            return await submitter.submit(ref, checked, name=name or path.stem or "batch", again=again, report=report)
+        except OutcomeUnknown as unknown:
+            log.warning("submit %s: %s", ref, unknown.message)
+            found = await self._find_now(ref)
+            if found is None:
+                raise
+            return found
+
+    async def retrieve(self, ref: str, report: Report | None = None) -> Batch:
+        """Looks at a batch and, once it has ended, downloads, verifies and keeps its results.
+
+        A batch that has not ended is returned as it is. One that is retrieved already costs no call.
+        """
+        batch = await self._batch(ref)
+        if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
+            return batch
+        if batch.id is None or batch.state in (State.REJECTED, State.GONE):
+            raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
+        if batch.state is not State.ENDED:
+            seen = await (await self._connection.api()).get(batch.id)
+            batch = await self._change(ref, lambda current: observe(_reopened(current), seen))
+        return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
+
+    async def adopt(self, batch_id: str) -> Batch:
+        """Takes up a batch that this state never saw, by its id.
+
+        Raises:
+            Usage: that cannot be an id of the API's.
+            NotFound: the API does not know it.
+        """
+        if not is_id(batch_id):
+            raise Usage(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
+        batch = foreign(await (await self._connection.api()).get(batch_id))
+
+        def write(tx: Transaction) -> Batch:
+            known = next((one for one in tx.snapshot.batches if one.id == batch_id), None)
+            if known is None:
+                tx.put_submission(adoption(batch))
+                tx.put(batch)
+            return known or batch
+
+        log.info("adopted %s", batch_id)
+        return await self._disk.commit(write)
+
+    async def export(
+        self, ref: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
+    ) -> Output:
+        """Writes the results of a retrieved batch somewhere, whole or not at all, and notes it on the batch."""
+        from batchtui.core import outputs
+
+        batch = await self._batch(ref)
+        if reason := why_not(Verb.EXPORT, batch):
+            raise NotAllowed(reason, f"batchtui retrieve {batch.label}")
+        archived = self.paths.archive(ref)
+
+        def work() -> Output:
+            with Results.open(where(self.paths, batch)) as results:
+                return outputs.export(
+                    results,
+                    to,
+                    archive=archived if archived.exists() else None,
+                    kind=kind,
+                    overwrite=overwrite,
+                    report=report,
+                )
+
+        output = replace(await asyncio.to_thread(work), done_at=self.clock())
+        log.info("%s exported to %s: %s", batch.label, output.path, plural(output.rows or 0, "row"))
+        await self._change(ref, lambda current: replace(current, outputs=_noted(current.outputs, output)))
+        return output
+
+    async def cancel(self, ref: str) -> Batch:
+        """Asks the API to cancel: what has run by then is kept and billed."""
+        batch = await self._batch(ref)
+        if reason := why_not(Verb.CANCEL, batch):
+            raise NotAllowed(reason)
+        seen = await (await self._connection.api()).cancel(str(batch.id))
+        log.info("%s cancel asked", batch.id)
+        return await self._change(ref, lambda current: observe(current, seen))
+
+    async def forget(self, ref: str) -> None:
+        """Drops a batch from this state. Result files stay, and so does the API's copy."""
+        batch = await self._batch(ref)
+        if reason := why_not(Verb.FORGET, batch):
+            raise NotAllowed(reason)
+        log.info("%s forgotten", batch.label)
+        await self._disk.commit(lambda tx: tx.forget(ref))
+        await asyncio.to_thread(self.paths.archive(ref).unlink, missing_ok=True)
+
+    async def remote(self) -> list[Batch]:
+        """What the API lists and this state does not know, newest first."""
+        api = await self._connection.api()
+        known = {one.id for one in (await self._disk.snapshot()).batches}
+        unknown: list[Batch] = []
+        after: str | None = None
+        while True:
+            page = await api.page(after_id=after)
+            unknown += [foreign(one) for one in page.batches if one.id not in known]
+            if not page.has_more or not page.batches:
+                return unknown
+            after = page.batches[-1].id
+
+    async def close(self) -> None:
+        """Ends what runs, gives polling to others, and waits for what is being written."""
+        await self._downloads.close()
+        await self._connection.close()
+        await self._disk.run(self._election.resign)
+        self._disk.close()
+
+    # Inside
+
+    async def _batch(self, ref: str) -> Batch:
+        for batch in (await self._disk.snapshot()).batches:
+            if batch.ref == ref:
+                return batch
+        raise Usage(f"No batch is called {inert_line(ref)}.", "batchtui list shows them all.")
+
+    async def _change(self, ref: str, change: Callable[[Batch], Batch]) -> Batch:
+        changed = await self._disk.change(ref, change)
+        if changed is None:
+            raise Usage(f"The batch {ref} was forgotten meanwhile.", "batchtui list shows them all.")
+        return changed
+
+    async def _find_now(self, ref: str) -> Batch | None:
+        """A submission whose answer was lost, if the API's list shows it by now."""
+        api = await self._connection.api()
+        for pause in _SETTLE_AFTER:
+            await asyncio.sleep(pause)
+            try:
+                await look(api, self._disk, self.paths, self.clock)
+            except BatchtuiError as error:
+                log.warning("look: %s", error.message)
+            batch = await self._batch(ref)
+            if batch.id:
+                return batch
+        return None
+
+
+def _reopened(batch: Batch) -> Batch:
+    """A retrieved batch whose file is gone can be looked at anew."""
+    return replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch
+
+
+def _noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
+    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
+
+
+def open_desk(
+    paths: Paths,
+    environment: Mapping[str, str],
+    *,
+    command: str,
+    interval: float | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    folder: Path | None = None,
+) -> Desk:
+    """A desk on the state under `paths`. Neither the SDK nor the state is touched yet.
+
+    Raises:
+        BadInput: `config.toml` is not usable.
+    """
+    settings = read_settings(paths.settings)
+    here = folder or Path.cwd()
+    connection = Connection(settings, lambda: find_credentials(settings, environment, here))
+    return Desk(paths, settings, connection, command=command, clock=clock, interval=interval)

@@ -1,0 +1,121 @@
+"""Which process polls: one of all that run on a state, and how the others see it and ask it to look.
+
+The lock decides, and the kernel frees it when its process dies. The file beside it only tells people who it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from batchtui.core.files import private_folder, replacing
+from batchtui.core.lock import Lock
+from batchtui.core.paths import Paths
+
+
+class Poller(Struct, frozen=True, kw_only=True):
+    """The process that polls. `failing` says why its last look failed, empty where it did not."""
+
+    pid: Annotated[int, Meta(ge=1, lt=2**31)]
+    host: str
+    command: str
+    since: datetime
+    looked_at: datetime | None = None
+    next_at: datetime | None = None
+    failing: str = ""
+    ours: bool = False
+
+    def words(self) -> str:
+        """`batchtui --once, pid 4242`, with the host where that is another one."""
+        return f"{self.command}, pid {self.pid}" + ("" if self.host == socket.gethostname() else f" on {self.host}")
+
+
+class Election:
+    """Everything here touches files and is for the disk thread."""
+
+    def __init__(self, paths: Paths, command: str, clock: Callable[[], datetime]) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._lock = Lock(paths.poller_lock)
+        self._me: Poller | None = None
+        self._command = command
+        self._poked = self._poke_time()
+
+    @property
+    def won(self) -> bool:
+        return self._me is not None
+
+    def stand(self) -> bool:
+        """Becomes the process that polls if nobody is; true if we are it."""
+        if self._me is None:
+            private_folder(self._paths.data)
+            if not self._lock.try_acquire():
+                return False
+            self._me = Poller(
+                pid=os.getpid(), host=socket.gethostname(), command=self._command, since=self._clock(), ours=True
+            )
+            self._write()
+        return True
+
+    def resign(self) -> None:
+        if self._me is not None:
+            self._me = None
+            with suppress(OSError):
+                self._paths.poller.unlink()
+            self._lock.release()
+
+    def announce(self, *, looked_at: datetime | None, next_at: datetime | None, failing: str) -> None:
+        """Says how the last look went and when the next is due. `looked_at` None: it failed, keep the last good one."""
+        if self._me is None:
+            return
+        self._me = msgspec.structs.replace(
+            self._me, looked_at=looked_at or self._me.looked_at, next_at=next_at, failing=failing
+        )
+        self._write()
+
+    def who(self) -> Poller | None:
+        """Who polls, as far as its file and the process table tell."""
+        if self._me is not None:
+            return self._me
+        try:
+            poller = msgspec.json.decode(self._paths.poller.read_bytes(), type=Poller)
+        except (OSError, ValueError):
+            return None
+        if poller.host == socket.gethostname():
+            try:
+                os.kill(poller.pid, 0)
+            except ProcessLookupError:
+                return None
+            except PermissionError:
+                pass  # it lives, and is another user's
+        return msgspec.structs.replace(poller, ours=False)
+
+    def poke(self) -> None:
+        """Asks whoever polls to look now."""
+        private_folder(self._paths.data)
+        with suppress(OSError):
+            self._paths.poke.touch(0o600)
+
+    def poked(self) -> bool:
+        """Whether somebody asked since this was last called."""
+        time = self._poke_time()
+        asked = time != self._poked
+        self._poked = time
+        return asked
+
+    def _poke_time(self) -> int:
+        try:
+            return self._paths.poke.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _write(self) -> None:
+        with suppress(OSError), replacing(self._paths.poller) as file:
+            file.write(msgspec.json.encode(self._me))

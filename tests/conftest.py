@@ -1,0 +1,110 @@
+"""What most tests need: a simulator of their own to talk to, and a state in a temporary folder.
+
+The simulator is a process that all tests of a run share; `world` empties it for each test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchtui.core import paths
+from batchtui.core.desk import Desk, open_desk
+from batchtui.core.paths import Paths
+from batchtui.core.simulator.control import Control
+from batchtui.core.simulator.process import Running, start_process
+from batchtui.core.simulator.world import Settings
+
+KEY = "sk-ant-canary-5up3rs3cr3t-0001"
+"""A marked key: no file, log, output or argument list may ever hold it."""
+
+
+@dataclass
+class World:
+    """One test's state, environment and simulator."""
+
+    home: Path
+    folder: Path
+    url: str
+    control: Control
+
+    @property
+    def paths(self) -> Paths:
+        return paths.find(self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+        ours = {"BATCHTUI_HOME": str(self.home), "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": self.url}
+        return {**kept, **ours, "HOME": str(self.home.parent)}
+
+    def desk(self, command: str = "batchtui test", interval: float | None = 0.2, **settings: Any) -> Desk:
+        """A desk on this state; `settings` go into config.toml."""
+        if settings:
+            self.configure(**settings)
+        return open_desk(self.paths, self.environment, command=command, interval=interval, folder=self.folder)
+
+    def configure(self, **settings: Any) -> None:
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+        (self.home / "config.toml").write_text("\n".join(lines) + "\n")
+
+    def rows(self, count: int = 5, name: str = "rows.jsonl", prefix: str = "req-") -> Path:
+        """A good file of requests."""
+        path = self.folder / name
+        with path.open("w") as file:
+            for number in range(count):
+                params = {
+                    "model": "claude-haiku-5-5",
+                    "max_tokens": 64,
+                    "messages": [{"role": "user", "content": f"Question {number} of {name}"}],
+                }
+                file.write(json.dumps({"custom_id": f"{prefix}{number}", "params": params}) + "\n")
+        return path
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """The command line as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "batchtui.tui", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """The same, to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def once(self) -> tuple[int, dict[str, Any]]:
+        """`--once --json`: the exit code and the object."""
+        ended = self.run("--once", "--json")
+        return ended.returncode, json.loads(ended.stdout)
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Running]:
+    with start_process(Settings(duration=0.3)) as running:
+        yield running
+
+
+@pytest.fixture
+def world(simulator: Running, tmp_path: Path) -> World:
+    """An empty simulator, whose batches end after 0.3 s, and an empty state."""
+    simulator.control.reset()
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return World(tmp_path / "home", folder, simulator.url, simulator.control)

@@ -1,0 +1,148 @@
+"""The command line: what there is to say, and what each exit code means.
+
+Results go to stdout, words to stderr. Neither Textual nor the SDK is imported unless a command needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import inert
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0    fine
+  1    failed
+  2    the command was not understood
+  3    done, but some requests did not succeed
+  4    the API could not be reached
+  5    no API key, or one that was refused
+  6    an outcome needs a person: it is not known whether a batch was accepted
+  130  interrupted
+"""
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when it is asked for; lists them in the order a person needs them."""
+
+    homes: ClassVar[dict[str, str]] = {
+        "submit": "submitting",
+        "check": "submitting",
+        "list": "showing",
+        "show": "showing",
+        "retrieve": "getting",
+        "export": "getting",
+        "cancel": "ending",
+        "forget": "ending",
+        "demo": "demo",
+        "simulate": "demo",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from importlib import import_module
+
+        home = self.homes.get(cmd_name)
+        if home is None:
+            return None
+        command = getattr(import_module(f"batchtui.tui.cli_{home}"), cmd_name.replace("list", "list_"))
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--once", is_flag=True, help="One cycle without a screen: settle, poll, retrieve what ended; then exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: one JSON object on stdout.")
+@click.option("--interval", type=click.FloatRange(min=0.2), metavar="S", help="Seconds between two looks at the API.")
+@click.version_option(version("batchtui"), prog_name="batchtui", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
+    """The place in the terminal where your Anthropic Message Batches live.
+
+    Without a command it opens the live table of batches. BATCH is an id, a unique beginning of one, or a name.
+    """
+    if context.invoked_subcommand:
+        if once or as_json or interval is not None:
+            raise click.UsageError("--once, --json and --interval go without a command.")
+        return
+    if once:
+        from batchtui.tui.cli_once import run_once
+
+        context.exit(run_once(as_json=as_json))
+    if as_json:
+        raise click.UsageError("--json needs --once or a command.")
+    from batchtui.tui.cli_app import run_screen
+
+    context.exit(run_screen(interval))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line; the exit code."""
+    try:
+        code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        return errors.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return errors.USAGE
+    except KeyboardInterrupt:
+        say("Interrupted. What was acknowledged is saved.")
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.FAILED
+    except BatchtuiError as error:
+        complain(error)
+        return error.exit_code
+    return code if isinstance(code, int) else errors.OK
+
+
+def wait_for(work: Coroutine[Any, Any, int]) -> int:
+    """Runs a command's work in an event loop of its own."""
+    return asyncio.run(work)
+
+
+def say(text: str) -> None:
+    """Words for a person, on stderr."""
+    click.echo(inert(text), err=True)
+
+
+def out(text: str) -> None:
+    """A result, on stdout. Whoever calls this has made it inert."""
+    click.echo(text)
+
+
+def complain(error: BatchtuiError) -> None:
+    """What went wrong, and below it what to do."""
+    say(f"batchtui: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def progress(what: str) -> Callable[[int, int | None], None]:
+    """A progress line on stderr where that is a terminal; called from any thread."""
+    if not sys.stderr.isatty():
+        return lambda done, total: None
+    from batchtui.tui.cli_progress import Line
+
+    return Line(what, sys.stderr).report

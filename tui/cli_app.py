@@ -1,0 +1,25 @@
+"""`batchtui` without a command: the live table."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from batchtui.core import logs, paths
+from batchtui.core.desk import open_desk
+from batchtui.core.errors import USAGE
+from batchtui.core.settings import redactor
+from batchtui.tui.cli import say
+
+
+def run_screen(interval: float | None) -> int:
+    """Opens the app on the person's own state; the exit code."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        say("batchtui: the live table needs a terminal. Without one: batchtui --once, or batchtui list")
+        return USAGE
+    where = paths.find()
+    desk = open_desk(where, os.environ, command="batchtui", interval=interval)
+    logs.start(where.log_file, redactor(os.environ, desk.settings))
+    from batchtui.tui.app import run_app
+
+    return run_app(desk)

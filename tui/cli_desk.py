@@ -1,0 +1,45 @@
+"""How a command opens the desk, writes the log, and prints what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from batchtui.core import errors, logs, paths
+from batchtui.core.batch import Batch
+from batchtui.core.desk import Desk, open_desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.report import dumps, error_json
+from batchtui.core.settings import redactor
+from batchtui.tui.cli import complain, out
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@asynccontextmanager
+async def desk_for(command: str, *, interval: float | None = None, logged: bool = True) -> AsyncIterator[Desk]:
+    """The desk for one command, closed behind it. `logged` false for commands that only look at the state."""
+    where = paths.find()
+    desk = open_desk(where, os.environ, command=command, interval=interval)
+    if logged:
+        logs.start(where.log_file, redactor(os.environ, desk.settings))
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+def failed(error: BatchtuiError, *, json: bool, batches: list[dict[str, object]] | None = None) -> int:
+    """Says an error the way the command was asked to; the exit code."""
+    if json:
+        out(dumps({"batches": batches or [], "errors": [error_json(error)]}))
+    complain(error)
+    return error.exit_code
+
+
+def outcome(batch: Batch) -> int:
+    """The exit code for a batch whose results are here."""
+    return errors.SOME_FAILED if batch.request_counts.failed else errors.OK

@@ -1,0 +1,141 @@
+"""`batchtui submit` and `batchtui check`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batch import UNDER_WAY, Batch, State
+from batchtui.core.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.report import batch_json, dumps, error_json, problem_json, problems
+from batchtui.core.requests import Checked
+from batchtui.core.submit import NotSubmittable
+from batchtui.core.text import inert_line, plural, size
+from batchtui.tui.cli import complain, out, progress, say, wait_for
+from batchtui.tui.cli_desk import as_json, desk_for, outcome
+
+ASK_FROM = 1000
+"""So many requests are worth a question on a terminal."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+def check(*, file: Path, as_json: bool) -> int:
+    """Every problem of an input FILE, its size and models. Sends nothing."""
+    return wait_for(_check(file, json=as_json))
+
+
+async def _check(file: Path, *, json: bool) -> int:
+    async with desk_for("batchtui check", logged=False) as desk:
+        checked = await desk.check(file, progress("Checking"))
+    if json:
+        about = {"requests": checked.requests, "bytes": checked.bytes, "models": list(checked.models)}
+        wrong = [problem_json(one) for one in checked.problems]
+        out(dumps({"file": about, "problems": checked.problem_count, "errors": wrong}))
+    elif checked.ok:
+        out(_summary(checked))
+    else:
+        out(problems(checked))
+    return errors.OK if checked.ok else errors.FAILED
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What to call it; else the file's name.")
+@click.option("--wait", is_flag=True, help="Stay until its results are here.")
+@click.option("--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more.")
+@click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
+@as_json
+def submit(*, file: Path, name: str | None, wait: bool, yes: bool, again: bool, as_json: bool) -> int:
+    """Submit a FILE of requests as one Message Batch, exactly once.
+
+    FILE holds a JSON object {"custom_id": ..., "params": {...}} a line. Its problems are all said before anything
+    is sent. Afterwards this terminal, and this machine, may be closed.
+    """
+    return wait_for(_submit(file, name, wait=wait, yes=yes, again=again, json=as_json))
+
+
+async def _submit(file: Path, name: str | None, *, wait: bool, yes: bool, again: bool, json: bool) -> int:
+    async with desk_for("batchtui submit") as desk:
+        try:
+            if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+                checked = await desk.check(file, progress("Checking"))
+                if checked.ok and checked.requests >= ASK_FROM:
+                    click.confirm(f"Send {_summary(checked)}?", abort=True, err=True)
+            batch = await desk.submit(file, name=name, again=again, report=progress("Submitting"))
+        except NotSubmittable as error:
+            if json:
+                wrong = [problem_json(one) for one in error.checked.problems]
+                out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
+            say(f"batchtui: {inert_line(str(file))} was not submitted: nothing was sent.")
+            say(problems(error.checked))
+            return error.exit_code
+        except BatchtuiError as error:
+            return await _not_submitted(desk, error, json=json)
+        if not json or wait:
+            _tell(desk, batch)
+        if wait:
+            return await _stay(desk, batch.ref, json=json)
+        if json:
+            out(dumps({"batches": [batch_json(batch)], "errors": []}))
+        else:
+            out(batch.label)
+        return errors.OK
+
+
+async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int:
+    unsure: list[Batch] = []
+    if error.exit_code == errors.NEEDS_PERSON:
+        unsure = [one for one in (await desk.snapshot()).batches if one.state is State.UNCONFIRMED][:1]
+    if json:
+        label = unsure[0].ref if unsure else None
+        out(dumps({"batches": [batch_json(one) for one in unsure], "errors": [error_json(error, label)]}))
+    complain(error)
+    return error.exit_code
+
+
+def _tell(desk: Desk, batch: Batch) -> None:
+    say(f"Submitted {plural(batch.requests, 'request')} as {batch.name}: {batch.label}")
+    if batch.doubtful:
+        say("The API's answer was lost; the batch was found in its list by its time and size.")
+    say("You can close this terminal. The results can be had for 29 days:")
+    say(f"  batchtui retrieve {batch.label}")
+    say(f"Its requests are kept in {desk.paths.archive(batch.ref)}")
+
+
+async def _stay(desk: Desk, ref: str, *, json: bool) -> int:
+    """Cycles until the batch is retrieved, or can never be."""
+    while True:
+        cycle = await desk.cycle()
+        snapshot = await desk.snapshot()
+        batch = next((one for one in snapshot.batches if one.ref == ref), None)
+        if cycle.blocked and cycle.blocked.exit_code == errors.NO_KEY:
+            complain(cycle.blocked)
+            return cycle.blocked.exit_code
+        if batch is None or (batch.state not in UNDER_WAY and batch.state is not State.ENDED):
+            break
+        await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
+    if batch is None:
+        say("The batch was forgotten meanwhile.")
+        return errors.FAILED
+    if json:
+        out(dumps({"batches": [batch_json(batch)], "errors": []}))
+    else:
+        out(batch.label)
+    if batch.state is not State.RETRIEVED:
+        say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
+        return errors.FAILED
+    counts = batch.request_counts
+    say(f"Retrieved {counts.succeeded:,} of {plural(counts.total, 'request')}: {batch.results_path}")
+    return outcome(batch)
+
+
+def _summary(checked: Checked) -> str:
+    models = ", ".join(inert_line(model, 60) for model in checked.models)
+    return f"{plural(checked.requests, 'request')} ({size(checked.bytes)}) to {models}"

@@ -1,0 +1,146 @@
+"""The demo: the whole product against the simulator, in a state that is thrown away, without a key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from batchtui.core import logs, paths
+from batchtui.core.batch import UNDER_WAY, Batch
+from batchtui.core.desk import Desk, open_desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.settings import redactor
+from batchtui.core.simulator.process import Running, start_process
+from batchtui.core.simulator.world import Settings
+from batchtui.core.text import plural
+
+KEY = "sk-ant-simulated-key-of-the-demo"
+"""Accepted by the simulator alone."""
+
+
+class Stage(Struct, frozen=True):
+    """A running simulator, a state of its own, and a folder with files of requests to try."""
+
+    simulator: Running
+    folder: Path
+    environment: dict[str, str]
+
+    def desk(self, command: str, interval: float) -> Desk:
+        """A desk on the demo's state."""
+        where = paths.find(self.environment)
+        desk = open_desk(where, self.environment, command=command, interval=interval, folder=self.folder)
+        logs.start(where.log_file, redactor(self.environment, desk.settings, self.folder))
+        return desk
+
+
+class Story(Struct, frozen=True):
+    """A file of the demo: its name, its prompts, and how its batch goes. Times in seconds."""
+
+    name: str
+    model: str
+    requests: int
+    prompt: str
+    seconds: float
+    errored: float = 0.0
+    cancel: bool = False
+
+
+STORIES = (
+    Story("nightly-eval-0420", "claude-haiku-5-5", 1600, "Grade answer {} against the rubric.", 0.4),
+    Story("news-sentiment", "claude-haiku-5-5", 640, "Rate the sentiment of article {}.", 0.4, errored=0.03),
+    Story("product-copy-fr", "claude-sonnet-5-5", 240, "Translate product text {} into French.", 90, cancel=True),
+    Story("nightly-eval-0421", "claude-haiku-5-5", 2000, "Grade answer {} against the rubric.", 45),
+    Story("round-story-notes", "claude-opus-5-5", 72, "Write notes on round {}.", 150),
+)
+TRY = Story("try-me", "claude-haiku-5-5", 500, "Summarise ticket {} in one line.", 15)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Everything the demo needs, and nothing of it left behind."""
+    with TemporaryDirectory(prefix="batchtui-demo-") as root, start_process(Settings(duration=20)) as simulator:
+        folder = Path(root, "work")
+        folder.mkdir()
+        for story in (*STORIES, TRY):
+            write_requests(folder / f"{story.name}.jsonl", story)
+        environment = {
+            "BATCHTUI_HOME": str(Path(root, "home")),
+            "ANTHROPIC_API_KEY": KEY,
+            "ANTHROPIC_BASE_URL": simulator.url,
+        }
+        yield Stage(simulator, folder, {**os.environ, **environment})
+
+
+def write_requests(path: Path, story: Story) -> None:
+    """A file of requests as a person would have it."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(1, story.requests + 1):
+            params = {
+                "model": story.model,
+                "max_tokens": 1024,
+                "messages": [{"role": "user", "content": story.prompt.format(number)}],
+            }
+            file.write(json.dumps({"custom_id": f"{story.name}-{number}", "params": params}) + "\n")
+
+
+async def play(stage: Stage, desk: Desk) -> None:
+    """Submits the stories, so that the table shows batches at every point of their lives."""
+    control = stage.simulator.control
+    for story in STORIES:
+        control.settings(duration=story.seconds, errored=story.errored)
+        batch = await desk.submit(stage.folder / f"{story.name}.jsonl")
+        if story.cancel:
+            await desk.cancel(batch.ref)
+        elif story.seconds < 1:
+            await asyncio.sleep(story.seconds)
+            await desk.cycle()
+    control.settings(duration=TRY.seconds, errored=0.0)
+
+
+async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> None:
+    """The main job, said step by step: submit, poll, retrieve, export.
+
+    Raises:
+        BatchtuiError: a step did not do what it should.
+    """
+    stage.simulator.control.settings(duration=3.0, errored=0.02)
+    path = stage.folder / f"{TRY.name}.jsonl"
+    checked = await desk.check(path)
+    tell(f"check     {path.name}: {plural(checked.requests, 'request')}, {plural(checked.problem_count, 'problem')}")
+    batch = await desk.submit(path)
+    tell(f"submit    {batch.id}, at the simulator on {stage.simulator.url}")
+    while batch.state in UNDER_WAY:
+        tell(f"poll      {batch.state.replace('_', ' ')}")
+        await asyncio.sleep(1)
+        cycle = await desk.cycle()
+        if cycle.blocked:
+            raise cycle.blocked
+        batch = await desk.find(batch.ref)
+    counts = batch.request_counts
+    tell(f"poll      ended: {counts.succeeded} succeeded, {counts.failed} failed")
+    batch = await desk.retrieve(batch.ref)
+    tell(f"retrieve  {counts.total} results, verified against request_counts and the submitted ids")
+    for target in ("results.csv", "results.jsonl", "answers/{custom_id}.md"):
+        output = await desk.export(batch.ref, str(stage.folder / target))
+        tell(f"export    {output.kind:5}  {target}: {plural(output.rows or 0, 'row')}")
+    missing = [one.path for one in (await desk.find(batch.ref)).outputs if "{" not in one.path and not _there(one.path)]
+    if missing or batch.results_path is None:
+        raise BatchtuiError(f"The demo's exports are not there: {missing}.")
+    first = _first_answer(stage.folder, batch)
+    tell(f"answer    {first}")
+
+
+def _there(path: str) -> bool:
+    return Path(path).stat().st_size > 0
+
+
+def _first_answer(folder: Path, batch: Batch) -> str:
+    answer = min((folder / "answers").glob("*.md"), key=lambda path: path.name)
+    return f"{answer.name}, 1 of {batch.request_counts.succeeded}: {answer.read_text(encoding='utf-8')[:60]!r}"

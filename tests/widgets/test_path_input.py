@@ -1,0 +1,82 @@
+import os
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.widgets import Input
+
+from batchtui.widgets.path_input import PathInput, complete, expanded
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "deep.jsonl").touch()
+    (tmp_path / "data.txt").touch()
+    (tmp_path / "dates.jsonl").touch()
+    (tmp_path / ".hidden").touch()
+    (tmp_path / "evil\x1b[2J").touch()
+    return tmp_path
+
+
+def test_a_path_completes_to_a_wanted_file_then_a_folder_then_the_rest(folder: Path) -> None:
+    assert complete(f"{folder}/da", (".jsonl",)) == f"{folder}/dates.jsonl"
+    assert complete(f"{folder}/dat") == f"{folder}/data/"
+    assert complete(f"{folder}/data.") == f"{folder}/data.txt"
+    assert complete(f"{folder}/data/") == f"{folder}/data/deep.jsonl"
+
+
+def test_what_is_complete_absent_hidden_or_unprintable_is_not_offered(folder: Path) -> None:
+    assert complete(f"{folder}/data.txt") is None
+    assert complete(f"{folder}/zzz") is None
+    assert complete(f"{folder}/nowhere/x") is None
+    assert complete(f"{folder}/evil") is None
+    assert complete(f"{folder}/data\x00/x") is None
+    assert complete(f"{folder}/.h") == f"{folder}/.hidden"
+    assert not (complete(f"{folder}/") or "").endswith(".hidden")
+
+
+def test_the_home_folder_is_meant_by_a_tilde_and_stays_one_as_typed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert complete("~/date") == "~/dates.jsonl"
+    assert expanded(" ~/dates.jsonl ") == folder / "dates.jsonl"
+    assert expanded("  ") is None
+
+
+def test_a_name_without_a_folder_is_looked_for_in_the_current_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert complete("date") == "dates.jsonl"
+    assert complete("data" + os.sep + "d") == "data/deep.jsonl"
+
+
+async def test_tab_takes_the_suggestion_and_without_one_goes_on(folder: Path) -> None:
+    changes: list[str] = []
+
+    class PathApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield PathInput(endings=(".jsonl",), id="path")
+            yield Input(id="next")
+
+        def on_input_changed(self, event: Input.Changed) -> None:
+            changes.append(event.value)
+
+    app = PathApp()
+    async with app.run_test(size=(120, 10)) as pilot:
+        field = app.query_one("#path", PathInput)
+        field.focus()
+        field.value = f"{folder}/dates"
+        field.action_end()
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if field._suggestion:
+                break
+        await pilot.press("tab")
+        assert field.path == folder / "dates.jsonl"
+        assert app.focused is field
+        await pilot.press("tab")
+        assert app.focused is app.query_one("#next")
+        assert changes[-1] == f"{folder}/dates.jsonl"

@@ -1,0 +1,119 @@
+"""One batch as the cells of a row, and the order of batches by a column. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from batchtui.core.batch import (
+    TIME_LIMIT,
+    UNDER_WAY,
+    Batch,
+    State,
+    age,
+    progress,
+    retention_left,
+)
+from batchtui.core.text import duration, inert_line, money, number
+from batchtui.widgets.bar import bar
+from batchtui.widgets.columns import Column
+from batchtui.widgets.glyphs import look, word
+from batchtui.widgets.segments import Segment
+
+COLUMNS = (
+    Column("state", "state", 13),
+    Column("name", "name", 16, flex=True, least=8, most=60),
+    Column("progress", "progress", 15, flex=True, least=6, most=24),
+    Column("requests", "requests", 8, keep=2, align="right"),
+    Column("errors", "failed", 7, keep=1, align="right"),
+    Column("age", "age", 7, keep=1, align="right"),
+    Column("expires", "expires", 7, keep=3, align="right"),
+    Column("cost", "cost", 9, keep=4, align="right"),
+    Column("id", "id", 33, keep=5),
+)
+"""Of a batch. `failed` counts every request that ended without an answer."""
+
+_SOON = timedelta(hours=1)
+_SOON_GONE = timedelta(days=3)
+
+
+def time_left(batch: Batch, now: datetime) -> timedelta | None:
+    """Until unfinished requests expire while it runs; afterwards until the API drops its results."""
+    if batch.state in UNDER_WAY:
+        began = batch.created_at or batch.submitted_at
+        return (batch.expires_at or began + TIME_LIMIT) - now
+    if batch.state in (State.ENDED, State.RETRIEVED):
+        return retention_left(batch, now)
+    return None
+
+
+def cells(
+    batch: Batch, now: datetime, usual: timedelta | None, bar_width: int, plain: bool = False
+) -> dict[str, tuple[Segment, ...]]:
+    """What stands in the row of a batch, by column key; `plain` draws with ASCII alone."""
+    state = look(batch, ascii=plain)
+    failed = batch.request_counts.failed
+    return {
+        "state": ((state.glyph, state.tone), (f" {state.word}", state.tone)),
+        "name": ((inert_line(batch.name), "strong" if batch.trouble else ""),),
+        "progress": bar(progress(batch, now, usual), bar_width, plain, failed),
+        "requests": ((number(batch.requests), ""),),
+        "errors": ((number(failed), "bad") if failed else ("–" if not plain else "-", "dim"),),
+        "age": ((duration(age(batch, now)), ""),),
+        "expires": (_expires(batch, now, plain),),
+        "cost": (_cost(batch),),
+        "id": ((inert_line(batch.id or ""), "dim"),),
+    }
+
+
+def _expires(batch: Batch, now: datetime, plain: bool) -> Segment:
+    left = time_left(batch, now)
+    if left is None:
+        return "-" if plain else "–", "dim"
+    if left <= timedelta():
+        return "over", "dim" if batch.state is State.RETRIEVED else "warn"
+    if batch.state is State.RETRIEVED:
+        return duration(left), "dim"
+    return duration(left), "warn" if left < (_SOON if batch.state in UNDER_WAY else _SOON_GONE) else ""
+
+
+def _cost(batch: Batch) -> Segment:
+    if batch.cost.actual_usd is None and batch.cost.estimated_usd is not None:
+        return f"~{money(batch.cost.estimated_usd)}", "dim"
+    return money(batch.cost.actual_usd), "dim" if batch.cost.actual_usd is None else ""
+
+
+def haystack(batch: Batch) -> str:
+    """What a filter looks into, in lower case: name, id, state and models."""
+    return "\n".join((batch.name, batch.label, word(batch.state), *batch.models)).casefold()
+
+
+def order(column: str, now: datetime) -> Callable[[Batch], Any]:
+    """The sort key of a column; None where a batch has no value."""
+    states = list(State)
+
+    def share(batch: Batch) -> float:
+        counts = batch.request_counts
+        return counts.done / counts.total if counts.total else -1.0
+
+    keys: dict[str, Callable[[Batch], Any]] = {
+        "state": lambda batch: states.index(batch.state),
+        "name": lambda batch: batch.name.casefold(),
+        "progress": share,
+        "requests": lambda batch: batch.requests,
+        "errors": lambda batch: batch.request_counts.failed,
+        "age": lambda batch: age(batch, now),
+        "expires": lambda batch: time_left(batch, now),
+        "cost": lambda batch: batch.cost.actual_usd if batch.cost.actual_usd is not None else batch.cost.estimated_usd,
+        "id": lambda batch: batch.id,
+    }
+    return keys[column]
+
+
+def in_order(batches: list[Batch], column: str, now: datetime, *, reverse: bool) -> list[Batch]:
+    """Sorted by a column, those without a value last, equals as they were."""
+    key = order(column, now)
+    valued = [(key(batch), batch) for batch in batches]
+    known = sorted((pair for pair in valued if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse)
+    return [batch for _, batch in known] + [batch for value, batch in valued if value is None]

@@ -1,0 +1,114 @@
+"""The table of batches: shows a snapshot, and draws again only what a later one changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, usual
+from batchtui.widgets.batch_cells import COLUMNS, cells, haystack, in_order
+from batchtui.widgets.line_table import Cells, LineTable
+
+_ALL_AGAIN = timedelta(seconds=30)
+"""How often rows that do not move are drawn again, for the time that they have left."""
+
+
+class BatchTable(LineTable):
+    """Rows are keyed by `ref`. Newest first, unless sorted by a column."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "Mark", show=False, id="mark")]
+
+    def __init__(self, *, ascii: bool = False, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(COLUMNS, ascii=ascii, id=id, classes=classes)
+        self._batches: dict[str, Batch] = {}
+        self._needle = ""
+        self._haystacks: dict[str, str] = {}
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._drawn_at = self._now
+        self._past: tuple[Batch, ...] = ()
+        self._usual: dict[tuple[tuple[str, ...], int], timedelta | None] = {}
+
+    def show(self, snapshot: Snapshot, now: datetime) -> None:
+        """Takes a snapshot; batches equal to those of the last one are not drawn again."""
+        before, self._batches = self._batches, {batch.ref: batch for batch in snapshot.batches}
+        self._now = now
+        changed = [batch for batch in snapshot.batches if before.get(batch.ref) != batch]
+        if any(batch.ended_at for batch in changed) or len(before) > len(self._batches):
+            self._past = tuple(batch for batch in snapshot.batches if batch.ended_at)
+            self._usual.clear()
+        for batch in changed:
+            self._haystacks.pop(batch.ref, None)
+        self.marked &= self._batches.keys()
+        self._arrange()
+        self.refresh_rows(batch.ref for batch in changed)
+
+    def filter(self, text: str) -> None:
+        """Shows only batches whose name, id, state or models hold every word, whatever the case."""
+        self._needle = text.casefold()
+        self._arrange()
+
+    def sort(self, column_key: str | None, *, reverse: bool = False) -> None:
+        """Sorts by a column; None is newest first."""
+        self.sort_column, self.sort_reverse = column_key, reverse
+        self._arrange()
+
+    def tick(self, now: datetime) -> None:
+        """Draws the ages of visible running batches again."""
+        self._now = now
+        if now - self._drawn_at >= _ALL_AGAIN:
+            self._drawn_at = now
+            self.refresh_rows()
+            return
+        moving = UNDER_WAY | UNSETTLED
+        self.refresh_rows([ref for ref in self.visible_keys if self._batches[ref].state in moving])
+
+    @property
+    def current(self) -> Batch | None:
+        """The batch under the cursor."""
+        return self._batches.get(self.cursor_key or "")
+
+    def selected(self) -> list[Batch]:
+        """The marked batches that the filter lets through, in the order shown; without any, the current one."""
+        marked = [self._batches[ref] for ref in self._keys if ref in self.marked] if self.marked else []
+        return marked or ([self.current] if self.current else [])
+
+    @property
+    def matching(self) -> int:
+        """How many batches the filter lets through."""
+        return self.row_count
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self._batches)
+
+    def usual(self, batch: Batch) -> timedelta | None:
+        """How long such batches usually take, worked out once for all of the same models and about the same size."""
+        group = (batch.models, batch.requests.bit_length())
+        if group not in self._usual:
+            self._usual[group] = usual(self._past, batch)
+        return self._usual[group]
+
+    def _arrange(self) -> None:
+        batches = list(self._batches.values())
+        if self._needle:
+            words = self._needle.split()
+            batches = [batch for batch in batches if all(word in self._haystack(batch) for word in words)]
+        if self.sort_column is not None:
+            batches = in_order(batches, self.sort_column, self._now, reverse=self.sort_reverse)
+        elif self.sort_reverse:
+            batches.reverse()
+        self.set_rows([batch.ref for batch in batches], self._row_cells)
+
+    def _haystack(self, batch: Batch) -> str:
+        found = self._haystacks.get(batch.ref)
+        if found is None:
+            found = self._haystacks[batch.ref] = haystack(batch)
+        return found
+
+    def _row_cells(self, ref: str) -> Cells:
+        batch = self._batches[ref]
+        expected = self.usual(batch) if batch.state in UNDER_WAY else None
+        return cells(batch, self._now, expected, self.width_of("progress"), self.ascii)

@@ -1,0 +1,71 @@
+"""What stands in place of a table without rows: what that means, and what to press."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from textual.widgets import Static
+
+from batchtui.core.text import inert_line, plural
+from batchtui.widgets.segments import Segment, content
+
+Line: TypeAlias = Sequence[Segment]
+
+EXAMPLE = '{"custom_id": "note-1", "params": {"model": "claude-sonnet-5-5", "max_tokens": 500, "messages": [...]}}'
+"""One line of an input file."""
+
+
+def no_batches(new: str = "n") -> tuple[Line, ...]:
+    """Nothing was ever sent from here; `new` is the key that begins a batch."""
+    return (
+        (("No batches yet", "strong"),),
+        (),
+        (("Press ", ""), (new, "strong"), (" and give a file of requests, one JSON object a line:", "")),
+        ((EXAMPLE, "dim"),),
+        (),
+        (("The file is checked before anything is sent. ", ""), ("batchtui demo", "strong"), (" shows it all", "")),
+        (("without a key and without cost.", ""),),
+    )
+
+
+def no_matches(text: str, total: int) -> tuple[Line, ...]:
+    """The filter lets nothing through."""
+    return (
+        (("Nothing matches ", "strong"), (inert_line(text, 40), "warn")),
+        (),
+        (
+            (plural(total, "batch is", "batches are"), ""),
+            (" hidden. ", ""),
+            ("esc", "strong"),
+            (" clears the filter.", ""),
+        ),
+    )
+
+
+def no_key(new: str = "n") -> tuple[Line, ...]:
+    """No API key was found; what is saved can still be looked at."""
+    return (
+        (("No API key", "strong"),),
+        (),
+        (("Nothing can be sent or polled without one. Set it and start again:", ""),),
+        (("export ANTHROPIC_API_KEY=...", "strong"),),
+        (("or put the same line, without `export`, into a file named .env in this folder.", ""),),
+        (),
+        (("batchtui demo", "strong"), (" shows it all without a key. ", ""), (new, "strong"), (" checks a file.", "")),
+    )
+
+
+class Empty(Static):
+    """A few lines in the middle of the room."""
+
+    DEFAULT_CSS = """
+    Empty { width: 1fr; height: 1fr; content-align: center middle; text-align: center; padding: 0 2; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(markup=False, id=id, classes=classes)
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Shows `no_batches()`, `no_matches(...)` or `no_key()`."""
+        self.update(content(*lines))

@@ -1,0 +1,120 @@
+"""Everything known of one batch, as labels and words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from batchtui.core.batch import UNDER_WAY, Batch, Counted, Counts, State, age, progress, retention_left
+from batchtui.core.text import duration, inert, inert_line, money, number, plural
+from batchtui.core.verbs import Verb, why_not
+from batchtui.widgets.batch_cells import time_left
+from batchtui.widgets.glyphs import look
+from batchtui.widgets.segments import Segment
+
+Fact = tuple[str, Segment]
+"""A label, and what is known with its tone. An empty label goes on with the fact above it."""
+
+MEANING = {
+    State.SUBMITTING: "It is being sent to the API.",
+    State.UNCONFIRMED: "It was sent, but no clear answer came back. It is never sent again blindly: the API's own list "
+    "of batches will tell whether it was accepted.",
+    State.REJECTED: "The API did not accept it. Nothing runs, and nothing is billed.",
+    State.IN_PROGRESS: "The API is at work on it. Nothing here has to stay open.",
+    State.CANCELING: "Cancellation was asked for. Requests that are under way may still finish, and are billed.",
+    State.ENDED: "The API is done. The results are not on this machine yet.",
+    State.RETRIEVED: "The results are on this machine, checked and complete.",
+    State.GONE: "The API keeps results for 29 days, and these were not retrieved in time.",
+}
+"""What each state means to the person whose batch it is."""
+
+
+def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = False) -> Iterator[Fact]:
+    """The facts in the order of their weight. Moments are given in the zone of `now`."""
+    state = look(batch, ascii=plain)
+    yield "state", (f"{state.glyph} {state.word}", state.tone)
+    yield "", (MEANING[batch.state], "dim")
+    if batch.trouble:
+        yield "trouble", (inert(batch.trouble.message), "bad")
+        if batch.trouble.hint:
+            yield "", (inert(batch.trouble.hint), "")
+        yield "", (_moment(batch.trouble.at, now), "dim")
+    yield "name", (inert_line(batch.name), "strong")
+    yield "id", (inert_line(batch.id) if batch.id else "not known yet", "" if batch.id else "dim")
+    yield "ref", (inert_line(batch.ref), "dim")
+    if batch.doubtful:
+        yield "", ("Found by its time and count alone: the ids of its results will decide.", "warn")
+    yield from _counted(batch, now, usual)
+    yield from _times(batch, now, usual)
+    if batch.models:
+        yield "models", (inert_line(", ".join(batch.models)), "")
+    yield from _money(batch)
+    if batch.results_path:
+        yield "results", (inert(batch.results_path), "")
+    for output in batch.outputs:
+        rows = f", {plural(output.rows, 'row')}" if output.rows is not None else ""
+        done = f"written {_moment(output.done_at, now)}{rows}" if output.done_at else "not written yet"
+        yield "output", (f"{inert_line(output.kind)}: {inert(output.path)}", "")
+        yield "", (done, "dim")
+    yield from _verbs(batch)
+
+
+def _counted(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fact]:
+    counts: Counts = batch.request_counts
+    yield "requests", (number(batch.requests), "")
+    if isinstance(progress(batch, now, usual), Counted) and counts.total:
+        for name, tone in (("succeeded", "good"), ("errored", "bad"), ("canceled", "warn"), ("expired", "warn")):
+            value: int = getattr(counts, name)
+            if value or name == "succeeded":
+                yield "", (f"{number(value)} {name}", tone)
+        if counts.processing:
+            yield "", (f"{number(counts.processing)} processing", "moving")
+    elif batch.state in UNDER_WAY:
+        yield "", ("The API tells the counts when the whole batch has ended.", "dim")
+
+
+def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fact]:
+    yield "sent", (_moment(batch.submitted_at, now), "")
+    if batch.created_at:
+        yield "created", (_moment(batch.created_at, now), "")
+    if batch.cancel_initiated_at:
+        yield "canceled", (_moment(batch.cancel_initiated_at, now), "")
+    if batch.ended_at:
+        yield "ended", (_moment(batch.ended_at, now), "")
+        yield "took", (duration(age(batch, now)), "")
+    if batch.state in UNDER_WAY:
+        yield "running", (duration(age(batch, now)), "moving")
+        yield "usually", (duration(usual) if usual else "no batch like it has ended here yet", "" if usual else "dim")
+        left = time_left(batch, now)
+        if left is not None:
+            yield "limit", (f"requests that have not run in {duration(max(left, timedelta()))} expire", "")
+    kept = retention_left(batch, now)
+    if kept is not None and batch.state in (State.ENDED, State.RETRIEVED):
+        said = f"{duration(kept)} more by the API" if kept > timedelta() else "no longer by the API"
+        yield "kept", (said, "warn" if batch.state is State.ENDED and kept < timedelta(days=3) else "")
+    if batch.retrieved_at:
+        yield "retrieved", (_moment(batch.retrieved_at, now), "")
+
+
+def _money(batch: Batch) -> Iterator[Fact]:
+    cost = batch.cost
+    if cost.actual_usd is not None:
+        yield "cost", (money(cost.actual_usd), "")
+        if cost.saved_usd is not None:
+            yield "", (f"{money(cost.saved_usd)} less than at the standard price", "dim")
+    if cost.estimated_usd is not None:
+        yield "estimate", (money(cost.estimated_usd), "dim" if cost.actual_usd is not None else "")
+
+
+def _verbs(batch: Batch) -> Iterator[Fact]:
+    reasons = {verb: why_not(verb, batch) for verb in Verb if verb is not Verb.OPEN}
+    can = ", ".join(verb.value for verb, reason in reasons.items() if reason is None)
+    yield "can", (can or "nothing now", "" if can else "dim")
+    for verb, reason in reasons.items():
+        if reason is not None:
+            yield f"no {verb.value}", (reason, "dim")
+
+
+def _moment(at: datetime, now: datetime) -> str:
+    there = at.astimezone(now.tzinfo)
+    return f"{there:%Y-%m-%d %H:%M %Z}, {duration(max(now - at, timedelta()))} ago"

@@ -1,0 +1,79 @@
+"""The line in which a filter is typed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+
+class FilterBar(Horizontal):
+    """Hidden until `open`. Every change posts `Changed`; enter keeps the filter, esc drops it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Clear", show=False, id="filter.drop")]
+
+    DEFAULT_CSS = """
+    FilterBar {
+        height: 1;
+        display: none;
+        &.-open { display: block; }
+        & > Static { width: auto; color: $text-warning; text-style: bold; }
+        & > Input { height: 1; border: none; padding: 0; width: 1fr; background: transparent; }
+        & > Input:focus { border: none; }
+    }
+    """
+
+    class Changed(Message):
+        """The filter reads `text` now."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Closed(Message):
+        """The person is done typing: `keep` the filter, or drop it."""
+
+        def __init__(self, keep: bool) -> None:
+            super().__init__()
+            self.keep = keep
+
+    def compose(self) -> ComposeResult:
+        yield Static("/", markup=False)
+        yield Input(placeholder="name, id, state or model", select_on_focus=False)
+
+    @property
+    def text(self) -> str:
+        """The filter as typed."""
+        return self.query_one(Input).value
+
+    def open(self) -> None:
+        """Shows the line and puts the keys into it."""
+        self.add_class("-open")
+        self.query_one(Input).focus()
+
+    def clear(self) -> None:
+        """Drops the filter and hides the line."""
+        self.query_one(Input).value = ""
+        self.remove_class("-open")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(event.value))
+
+    @on(Input.Submitted)
+    def _keep(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value:
+            self.remove_class("-open")
+        self.post_message(self.Closed(keep=True))
+
+    def action_drop(self) -> None:
+        """Esc."""
+        self.clear()
+        self.post_message(self.Closed(keep=False))

@@ -1,0 +1,40 @@
+"""How the state of a batch looks: always a glyph and a word, so that no meaning hangs on colour."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from batchtui.core.batch import Batch, State
+
+
+class Look(Struct, frozen=True):
+    """A state to be drawn: `tone` is one of `segments.TONES`."""
+
+    glyph: str
+    word: str
+    tone: str
+
+
+_GLYPHS = {
+    State.SUBMITTING: ("○", ".", "moving"),
+    State.UNCONFIRMED: ("?", "?", "bad"),
+    State.REJECTED: ("✗", "x", "bad"),
+    State.IN_PROGRESS: ("◐", ">", "moving"),
+    State.CANCELING: ("◑", "<", "moving"),
+    State.ENDED: ("●", "*", "good"),
+    State.RETRIEVED: ("✓", "v", "good"),
+    State.GONE: ("◷", "!", "dim"),
+}
+"""Glyph, its ASCII twin, tone. The glyphs are in DejaVu and Fira Code; the twins serve fonts and terminals that draw
+characters of ambiguous East Asian width two cells wide."""
+
+
+def word(state: State) -> str:
+    """The state as people read it: `in progress`."""
+    return state.value.replace("_", " ")
+
+
+def look(batch: Batch, ascii: bool = False) -> Look:  # noqa: A002 - the word for what it does
+    """The look of the state that a batch is in."""
+    glyph, plain, tone = _GLYPHS[batch.state]
+    return Look(plain if ascii else glyph, word(batch.state), tone)

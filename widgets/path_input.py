@@ -1,0 +1,99 @@
+"""An input for a path that completes as one types, from a listing made in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from itertools import islice
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+_MOST_ENTRIES = 20_000
+"""A folder is not read further than this."""
+
+
+def expanded(text: str) -> Path | None:
+    """The path meant by what was typed, `~` taken for the home folder; None where nothing was typed."""
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # a home folder that nobody knows
+        return Path(text)
+
+
+def complete(text: str, endings: tuple[str, ...] = ()) -> str | None:
+    """The text with its last part completed from the disk; a folder ends in `/`.
+
+    Files with one of the `endings` come first, then folders, then the rest. None where nothing fits, or the name has
+    characters that cannot be shown.
+    """
+    folder, begun = os.path.split(text)
+    place = expanded(folder) or Path()
+    try:
+        with os.scandir(place) as entries:
+            fitting = [
+                (not entry.name.endswith(endings) if endings else False, not entry.is_dir(), entry.name)
+                for entry in islice(entries, _MOST_ENTRIES)
+                if entry.name.startswith(begun)
+                and entry.name.isprintable()
+                and (begun.startswith(".") or not entry.name.startswith("."))
+            ]
+    except (OSError, ValueError):  # no such folder, not readable, a NUL in the name
+        return None
+    if not fitting:
+        return None
+    _, is_file, name = min(fitting)
+    completed = text[: len(text) - len(begun)] + name + ("" if is_file else os.sep)
+    return completed if completed != text else None
+
+
+class _Disk(Suggester):
+    def __init__(self, endings: tuple[str, ...]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._endings = endings
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return await asyncio.to_thread(complete, value, self._endings) if value else None
+
+
+class PathInput(Input):
+    """Posts `Input.Changed`. Tab or the right arrow takes the suggestion; without one, tab goes to the next field."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False, id="path.complete")]
+
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        endings: tuple[str, ...] = (),
+        placeholder: str = "",
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(
+            value,
+            placeholder,
+            suggester=_Disk(endings),
+            select_on_focus=False,
+            id=id,
+            classes=classes,
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """The path meant, `~` expanded; None while the field is empty."""
+        return expanded(self.value)
+
+    def action_complete(self) -> None:
+        """Tab."""
+        before = self.value
+        self.action_end()
+        self.action_cursor_right()
+        if self.value == before:
+            self.screen.focus_next()

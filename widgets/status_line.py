@@ -1,0 +1,111 @@
+"""The one line that says how things stand: what runs, what needs a person, when the API was last asked, by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from textual.content import Content
+from textual.widget import Widget
+
+from batchtui.core.batch import Batch, State
+from batchtui.core.text import duration, inert_line, number
+from batchtui.widgets.segments import Segment, cells, content, cut, fit
+
+_NEWS = timedelta(days=1)
+"""A rejected batch asks for attention this long; nothing is to be done about it but to read why."""
+
+
+class Status(Struct, frozen=True):
+    """What the line shows. `polled_by` names another process that polls, "" if it is this one or nobody."""
+
+    running: int = 0
+    needs_you: int = 0
+    done: int = 0
+    looked_at: datetime | None = None
+    next_at: datetime | None = None
+    polled_by: str = ""
+    trouble: str = ""
+
+
+def needs_you(batch: Batch, now: datetime | None = None) -> bool:
+    """Whether a person should look at it: an unknown outcome, a fresh rejection, trouble, results to retrieve."""
+    match batch.state:
+        case State.UNCONFIRMED | State.ENDED:
+            return True
+        case State.REJECTED:
+            return now is None or now - batch.submitted_at < _NEWS
+        case State.GONE:
+            return False
+    return batch.trouble is not None
+
+
+class StatusLine(Widget):
+    """One line, left and right; says less where there is less room."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; width: 100%; }
+    """
+
+    def __init__(self, *, ascii: bool = False, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.ascii = ascii
+        self._said: tuple[Status, datetime] | None = None
+
+    def show(self, status: Status, now: datetime) -> None:
+        """Shows this; the times are told as distances from `now`."""
+        self._said = (status, now)
+        self.refresh()
+
+    def render(self) -> Content:
+        """The line for the present width."""
+        return content(line(*self._said, self.size.width, self.ascii) if self._said else ())
+
+
+def line(status: Status, now: datetime, width: int, plain: bool = False) -> tuple[Segment, ...]:
+    """The status in exactly `width` cells: of all the ways to say it, the fullest that fits."""
+    dot = " - " if plain else " · "
+    lefts = list(_lefts(status, dot))
+    for rights in _rights(status, now, dot):
+        for left in lefts:
+            for right in rights:
+                room = width - cells(left) - cells(right)
+                if room >= (2 if right else 0):
+                    return (*left, (" " * room, ""), *right)
+    return fit(lefts[-1], width)
+
+
+def _lefts(status: Status, dot: str) -> Iterator[tuple[Segment, ...]]:
+    running, needs, done = number(status.running), number(status.needs_you), number(status.done)
+    for words in ((" running", " needs you", " done"), (" run", " need", " done"), ("r", "!", "d")):
+        between = dot if words[0].startswith(" ") else " "
+        yield (
+            (running + words[0], "moving" if status.running else "dim"),
+            (between, "dim"),
+            (needs + words[1], "warn" if status.needs_you else "dim"),
+            (between, "dim"),
+            (done + words[2], "good" if status.done else "dim"),
+        )
+
+
+def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segment, ...]]]:
+    """From the fullest to nothing; the left side is shortened before the next group is tried. Trouble goes first."""
+    looked = f"looked {_span(now, status.looked_at)} ago" if status.looked_at else "not looked yet"
+    following = f"next in {_span(status.next_at, now)}" if status.next_at else ""
+    by = f"polled by {inert_line(status.polled_by, 60)}" if status.polled_by else ""
+    if status.trouble:
+        trouble = inert_line(status.trouble, 100)
+        rest = tuple((dot + part, "dim") for part in (looked, following) if part)
+        yield [((trouble, "warn"), *rest), ((trouble, "warn"), *rest[-1:]), ((trouble, "warn"),)]
+        yield [((cut(trouble, limit), "warn"),) for limit in range(100, 20, -1)]
+        yield [(("trouble", "warn"),), (("!", "warn"),)]
+    else:
+        said = [[looked, following, by], [looked, by], [looked, following], [looked]]
+        yield [((dot.join(part for part in parts if part), "dim"),) for parts in said]
+        yield [((looked.removeprefix("looked "), "dim"),)]
+    yield [()]
+
+
+def _span(later: datetime | None, earlier: datetime | None) -> str:
+    return duration(max(later - earlier, timedelta())) if later and earlier else ""

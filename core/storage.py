@@ -61,6 +61,10 @@ def _text(document: object) -> msgspec.Raw:
 _encoder = msgspec.json.Encoder(enc_hook=_text)
 
 
+def _packed(document: Mapping[str, Any]) -> Packed:
+    return document if isinstance(document, Packed) else Packed(msgspec.Raw(_encoder.encode(document)))
+
+
 class AtomicStorage(Storage):
     """One JSON file, replaced as a whole and never written in place.
 
@@ -210,23 +214,25 @@ class AtomicStorage(Storage):
 
     def _save(self, tables: Tables) -> None:
         try:
-            data = _encoder.encode(tables)
+            packed = {name: {key: _packed(one) for key, one in table.items()} for name, table in tables.items()}
+            data = _encoder.encode(packed)
         except UnicodeEncodeError as error:
             raise StateError(
                 "Nothing was saved: a name or a path in it is not valid UTF-8.", "Rename what it came from."
             ) from error
         try:
             sweep(self.path.parent)
+            self.close()
             with replacing(self.path) as file:
                 file.write(data)
+            self._file = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._tables, self._stamp, self._read = packed, _stamp(os.fstat(self._file)), True
         except OSError as error:
             raise StateError(
                 f"The state could not be saved in {self.path}: {error.strerror}.",
                 f"{_WAY_OUT.get(error.errno or 0, 'Check the disk and try again.')} "
                 "What was saved before is still there.",
             ) from error
-        finally:
-            self.close()
 
 
 _WAY_OUT = {

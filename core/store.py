@@ -111,22 +111,17 @@ class Store:
         self._lock = Lock(paths.state_lock)
         self._tables: object = None
         self._loaded: Loaded | None = None
-        self._shown: Loaded | None = None
 
     def snapshot(self) -> Snapshot:
         """The state as it is on disk; empty where there is none yet. Takes no lock and creates nothing.
 
-        Batches that did not change since the snapshot before are the same objects.
+        While nobody changes it this costs one stat and gives the same object; batches that did not change since the
+        snapshot before are the same objects.
 
         Raises:
             StateError: the file cannot be read or was made by a newer version.
         """
-        self._shown = self._load()
-        return self._shown.snapshot
-
-    def changed(self) -> bool:
-        """Whether the file changed since the last `snapshot()`; costs one stat."""
-        return self._shown is None or self._shown is not self._loaded or not self._storage.fresh()
+        return self._load().snapshot
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -213,7 +208,7 @@ def _records(
     ids: dict[str, int] = {}
     for key, document in table.items():
         known = before.documents.get(key)
-        if known is not None and known.raw == document.raw:
+        if known is not None and (known is document or known.raw == document.raw):
             record = before.records[key]
         else:
             try:

@@ -72,7 +72,8 @@ def numbers(snapshot: Snapshot) -> dict[str, int]:
 
 def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, writers: Writers) -> None:
     watching = Store(paths)
-    begun = watching.snapshot().revision
+    seen = watching.snapshot()
+    begun = seen.revision
     revisions = [begun]
     writers.ask("count 4 250")
     for _ in range(4):
@@ -81,8 +82,8 @@ def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, w
     output = writers.process.stdout
     assert output is not None
     while not select.select([output], [], [], 0.002)[0] and time.monotonic() < deadline:
-        if watching.changed():
-            seen = watching.snapshot()
+        before, seen = seen, watching.snapshot()
+        if seen is not before:
             revisions.append(seen.revision)
             assert numbers(seen)["left"] == seen.revision - begun
     assert writers.line() == "over"

@@ -76,7 +76,8 @@ FULL = Batch(
     archived_at=NOW,
     cancel_initiated_at=NOW,
     models=("claude-a", "claude-b"),
-    attempt=Attempt(NOW, 12, "abc", ("x",), ("y",), NOW),
+    digest="abc",
+    attempt=Attempt(NOW, 12, ("x",), ("y",), NOW),
     doubtful=True,
     results_path="/tmp/r.jsonl",
     retrieved_at=NOW,
@@ -88,9 +89,7 @@ FULL = Batch(
 
 def test_looking_at_no_state_is_empty_and_makes_nothing(paths: Paths) -> None:
     store = Store(paths)
-    assert store.changed()
     assert store.snapshot() == Snapshot()
-    assert not store.changed()
     assert not paths.data.exists()
 
 
@@ -133,7 +132,6 @@ def test_a_transaction_that_changes_nothing_writes_nothing(paths: Paths) -> None
         tx.forget("never seen")
     after = paths.state.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert not store.changed()
     assert store.snapshot().revision == 1
 
 
@@ -181,26 +179,18 @@ def test_a_transaction_sees_what_another_store_saved_since(paths: Paths) -> None
     assert one.snapshot().revision == 3
 
 
-def test_changed_tells_of_every_write_by_anybody_until_looked_at(paths: Paths) -> None:
+def test_every_write_by_anybody_gives_another_snapshot(paths: Paths) -> None:
     store = Store(paths)
-    store.snapshot()
+    seen = [store.snapshot()]
     put(paths, batch("a"))
-    assert store.changed()
-    assert store.changed()
-    store.snapshot()
-    assert not store.changed()
+    seen.append(store.snapshot())
     with store.transaction() as tx:
         tx.put(batch("b"))
-    assert store.changed()
-    store.snapshot()
-    put(paths, batch("c"))
-    with store.transaction():  # reads the file, but nobody was shown it
-        pass
-    assert store.changed()
-    store.snapshot()
+    seen.append(store.snapshot())
     paths.state.unlink()
-    assert store.changed()
-    assert store.snapshot() == Snapshot()
+    seen.append(store.snapshot())
+    assert len({id(one) for one in seen}) == 4
+    assert seen[-1] == Snapshot()
 
 
 def test_an_unchanged_file_gives_the_same_snapshot_and_unchanged_batches_the_same_objects(paths: Paths) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
+from io import StringIO, TextIOWrapper
 from typing import Any, ClassVar
 
 import click
@@ -96,13 +97,17 @@ def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line; the exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no locale, and no odd file name, shall stop a report
     try:
         code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
         return errors.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        told = StringIO()
+        error.show(told)
+        say(told.getvalue().rstrip())
         return errors.USAGE
     except KeyboardInterrupt:
         say("Interrupted. What was acknowledged is saved.")
@@ -112,6 +117,10 @@ def run(arguments: list[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.FAILED
     except BatchtuiError as error:
+        if "--json" in arguments:
+            from batchtui.core.report import dumps, error_json
+
+            out(dumps({"batches": [], "errors": [error_json(error)]}))
         complain(error)
         return error.exit_code
     return code if isinstance(code, int) else errors.OK

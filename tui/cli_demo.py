@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -57,16 +58,7 @@ def _screen(scene: Stage) -> int:
     from batchtui.tui.demo import play
 
     say("Setting up the simulator and a few batches…")
-
-    async def set_up() -> int:
-        desk = scene.desk("batchtui demo", 1.0)
-        try:
-            await play(scene, desk)
-        finally:
-            await desk.close()
-        return errors.OK
-
-    wait_for(set_up())
+    asyncio.run(play(scene))
     from batchtui.tui.app import run_app
 
     before = Path.cwd()

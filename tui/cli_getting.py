@@ -10,7 +10,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError, Usage
 from batchtui.core.find import is_id
 from batchtui.core.report import batch_json, dumps, error_json
-from batchtui.core.text import number, plural
+from batchtui.core.text import inert, number, plural
 from batchtui.tui.cli import complain, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
@@ -52,7 +52,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, *, json: bool) -> in
     else:
         for batch in got:
             if batch.results_path:
-                out(batch.results_path)
+                out(inert(batch.results_path))
     return code
 
 
@@ -102,5 +102,5 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
         except BatchtuiError as error:
             return failed(error, json=json)
         say(f"Exported {plural(output.rows or 0, 'row')}.")
-        out(dumps({"batches": [batch_json(batch)], "errors": []}) if json else output.path)
+        out(dumps({"batches": [batch_json(batch)], "errors": []}) if json else inert(output.path))
         return errors.OK

@@ -23,7 +23,7 @@ async def _once(*, json: bool) -> int:
     async with desk_for("batchtui --once") as desk:
         try:
             cycle = await desk.cycle()
-            if cycle.polled_by:
+            if cycle.polled_by and cycle.due:
                 cycle = await _ask_poller(desk, cycle)
             snapshot = await desk.snapshot()
         except BatchtuiError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batch import State, newest_first
@@ -27,7 +28,8 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
         trouble: BatchtuiError | None = None
         if remote:
             try:
-                batches = sorted([*batches, *await desk.remote()], key=newest_first)
+                unknown = [replace(batch, submission="") for batch in await desk.remote()]
+                batches = sorted([*batches, *unknown], key=newest_first)
             except BatchtuiError as error:
                 trouble = error
         shown = [batch for batch in batches if everything or batch.state is not State.GONE]

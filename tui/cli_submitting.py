@@ -17,7 +17,7 @@ from batchtui.core.requests import Checked
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, plural, size
 from batchtui.tui.cli import complain, out, progress, say, wait_for
-from batchtui.tui.cli_desk import as_json, desk_for, outcome
+from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
 ASK_FROM = 1000
 """So many requests are worth a question on a terminal."""
@@ -101,7 +101,7 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
 
 
 def _tell(desk: Desk, batch: Batch) -> None:
-    say(f"Submitted {plural(batch.requests, 'request')} as {batch.name}: {batch.label}")
+    say(f"Submitted {plural(batch.requests, 'request')} as {inert_line(batch.name)}: {batch.label}")
     if batch.doubtful:
         say("The API's answer was lost; the batch was found in its list by its time and size.")
     say("You can close this terminal. The results can be had for 29 days:")
@@ -115,22 +115,27 @@ async def _stay(desk: Desk, ref: str, *, json: bool) -> int:
         cycle = await desk.cycle()
         snapshot = await desk.snapshot()
         batch = next((one for one in snapshot.batches if one.ref == ref), None)
+        if batch is None:
+            return failed(
+                BatchtuiError("The batch was forgotten meanwhile.", "batchtui list shows the rest."), json=json
+            )
         if cycle.blocked and cycle.blocked.exit_code == errors.NO_KEY:
-            complain(cycle.blocked)
-            return cycle.blocked.exit_code
-        if batch is None or (batch.state not in UNDER_WAY and batch.state is not State.ENDED):
+            return failed(cycle.blocked, json=json, batches=[batch_json(batch)])
+        if batch.state is State.ENDED and not desk.settings.auto_retrieve:
+            try:
+                batch = await desk.retrieve(ref, progress("Retrieving"))
+            except BatchtuiError as error:
+                return failed(error, json=json, batches=[batch_json(batch)])
+        if batch.state not in UNDER_WAY and batch.state is not State.ENDED:
             break
         await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
-    if batch is None:
-        say("The batch was forgotten meanwhile.")
-        return errors.FAILED
     if json:
         out(dumps({"batches": [batch_json(batch)], "errors": []}))
     else:
         out(batch.label)
     if batch.state is not State.RETRIEVED:
         say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
-        return errors.FAILED
+        return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED
     counts = batch.request_counts
     say(f"Retrieved {counts.succeeded:,} of {plural(counts.total, 'request')}: {batch.results_path}")
     return outcome(batch)

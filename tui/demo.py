@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +20,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.settings import redactor
 from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import Settings
+from batchtui.core.submit import utc_now
 from batchtui.core.text import plural
 
 KEY = "sk-ant-simulated-key-of-the-demo"
@@ -32,34 +34,38 @@ class Stage(Struct, frozen=True):
     folder: Path
     environment: dict[str, str]
 
-    def desk(self, command: str, interval: float) -> Desk:
+    def desk(self, command: str, interval: float, clock: Callable[[], datetime] = utc_now) -> Desk:
         """A desk on the demo's state."""
         where = paths.find(self.environment)
-        desk = open_desk(where, self.environment, command=command, interval=interval, folder=self.folder)
+        desk = open_desk(where, self.environment, command=command, interval=interval, clock=clock, folder=self.folder)
         logs.start(where.log_file, redactor(self.environment, desk.settings, self.folder))
         return desk
 
 
 class Story(Struct, frozen=True):
-    """A file of the demo: its name, its prompts, and how its batch goes. Times in seconds."""
+    """A file of the demo: its name, its prompts, and how its batch goes.
+
+    It was sent `sent` minutes ago, lasts `lasts` minutes, and was canceled `canceled` minutes ago (0: it was not).
+    """
 
     name: str
     model: str
     requests: int
     prompt: str
-    seconds: float
+    sent: float = 0
+    lasts: float = 0
     errored: float = 0.0
-    cancel: bool = False
+    canceled: float = 0
 
 
 STORIES = (
-    Story("nightly-eval-0420", "claude-haiku-5-5", 1600, "Grade answer {} against the rubric.", 0.4),
-    Story("news-sentiment", "claude-haiku-5-5", 640, "Rate the sentiment of article {}.", 0.4, errored=0.03),
-    Story("product-copy-fr", "claude-sonnet-5-5", 240, "Translate product text {} into French.", 90, cancel=True),
-    Story("nightly-eval-0421", "claude-haiku-5-5", 2000, "Grade answer {} against the rubric.", 45),
-    Story("round-story-notes", "claude-opus-5-5", 72, "Write notes on round {}.", 150),
+    Story("nightly-eval-0420", "claude-haiku-5-5", 1600, "Grade answer {} against the rubric.", 1520, 38),
+    Story("news-sentiment", "claude-haiku-5-5", 640, "Rate the sentiment of article {}.", 190, 21, errored=0.03),
+    Story("product-copy-fr", "claude-sonnet-5-5", 240, "Translate product text {} into French.", 70, 90, canceled=35),
+    Story("nightly-eval-0421", "claude-haiku-5-5", 2000, "Grade answer {} against the rubric.", 24, 25.5),
+    Story("round-story-notes", "claude-opus-5-5", 72, "Write notes on round {}.", 6, 10),
 )
-TRY = Story("try-me", "claude-haiku-5-5", 500, "Summarise ticket {} in one line.", 15)
+TRY = Story("try-me", "claude-haiku-5-5", 500, "Summarise ticket {} in one line.", lasts=0.25)
 
 
 @contextmanager
@@ -90,18 +96,33 @@ def write_requests(path: Path, story: Story) -> None:
             file.write(json.dumps({"custom_id": f"{story.name}-{number}", "params": params}) + "\n")
 
 
-async def play(stage: Stage, desk: Desk) -> None:
-    """Submits the stories, so that the table shows batches at every point of their lives."""
+async def play(stage: Stage) -> None:
+    """Tells the stories, so that the table shows batches at every point of their lives.
+
+    What is past is simulated too: the simulator's clock and the desk's go through it from moment to moment.
+    """
     control = stage.simulator.control
-    for story in STORIES:
-        control.settings(duration=story.seconds, errored=story.errored)
-        batch = await desk.submit(stage.folder / f"{story.name}.jsonl")
-        if story.cancel:
-            await desk.cancel(batch.ref)
-        elif story.seconds < 1:
-            await asyncio.sleep(story.seconds)
+    ago = 0.0
+
+    def clock() -> datetime:
+        return utc_now() - timedelta(minutes=ago)
+
+    desk = stage.desk("batchtui demo", 1.0, clock)
+    try:
+        for story in STORIES:
+            ago = story.sent
+            control.settings(clock_offset=-ago * 60, duration=story.lasts * 60, errored=story.errored)
+            batch = await desk.submit(stage.folder / f"{story.name}.jsonl")
+            if story.canceled:
+                ago = story.canceled
+                control.settings(clock_offset=-ago * 60)
+                await desk.cancel(batch.ref)
+            ago = max(story.sent - story.lasts - 1, 0) if not story.canceled else story.canceled - story.lasts / 10 - 1
+            control.settings(clock_offset=-ago * 60)
             await desk.cycle()
-    control.settings(duration=TRY.seconds, errored=0.0)
+    finally:
+        await desk.close()
+    control.settings(clock_offset=0.0, duration=TRY.lasts * 60, errored=0.0)
 
 
 async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> None:

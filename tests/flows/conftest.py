@@ -1,0 +1,171 @@
+"""A real desk on a state of its own, a real simulator, the real app, and its screen as text."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual import events
+from textual.pilot import Pilot
+
+from batchtui.core.desk import Desk, open_desk
+from batchtui.core.paths import Paths
+from batchtui.core.simulator.process import Running, start_process
+from batchtui.core.simulator.world import Settings
+from batchtui.core.submit import utc_now
+from batchtui.tui.app import BatchtuiApp
+
+KEY = "sk-ant-flow-0000"
+
+
+class Hand:
+    """A person at the keys of a running app."""
+
+    def __init__(self, app: BatchtuiApp, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen, line by line."""
+        return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()) + "\n"
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        """Puts a text into the field with the focus, as a paste does."""
+        self.app.screen.post_message(events.Paste(text))
+        await self.pilot.pause()
+
+    async def until(self, held: Callable[[], object], seconds: float = 10.0) -> None:
+        """Waits until something holds; the screen is in the message where it never does."""
+        limit = time.monotonic() + seconds
+        while not held():
+            assert time.monotonic() < limit, self.text
+            await asyncio.sleep(0.03)
+        await self.pilot.pause()
+
+    async def shows(self, text: str, seconds: float = 10.0) -> None:
+        await self.until(lambda: text in self.text, seconds)
+
+    async def shows_no(self, text: str, seconds: float = 10.0) -> None:
+        await self.until(lambda: text not in self.text, seconds)
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Iterator[Running]:
+    with start_process(Settings(duration=0.4)) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(simulated: Running) -> Running:
+    """The simulator, as new: batches last 0.4 seconds unless a test says otherwise."""
+    simulated.control.reset()
+    simulated.control.clear_faults()
+    simulated.control.settings(duration=0.4)
+    return simulated
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the app is started in."""
+    place = tmp_path / "work"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    return Paths(data=home, config=home, log=home)
+
+
+class Desks:
+    """Opens desks on the one state. `url` None: without a key."""
+
+    def __init__(self, paths: Paths, folder: Path) -> None:
+        self._paths = paths
+        self._folder = folder
+        self.opened: list[Desk] = []
+
+    def __call__(
+        self, url: str | None = None, *, command: str = "batchtui", clock: Callable[[], datetime] = utc_now
+    ) -> Desk:
+        environment = {"HOME": str(self._folder)}
+        if url:
+            environment |= {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url}
+        self.opened.append(open_desk(self._paths, environment, command=command, interval=0.2, clock=clock))
+        return self.opened[-1]
+
+    async def close(self, desk: Desk) -> None:
+        self.opened.remove(desk)
+        await desk.close()
+
+
+@pytest.fixture
+async def open_one(paths: Paths, folder: Path) -> AsyncIterator[Desks]:
+    desks = Desks(paths, folder)
+    yield desks
+    for desk in tuple(desks.opened):
+        await desks.close(desk)
+
+
+@asynccontextmanager
+async def _sitting(
+    desk: Desk, size: tuple[int, int] = (80, 24), clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[Hand]:
+    app = BatchtuiApp(desk, clock)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield Hand(app, pilot)
+
+
+Sit = Callable[..., AbstractAsyncContextManager[Hand]]
+
+
+@pytest.fixture
+def sit() -> Sit:
+    """Runs the app on a desk, with a person before it: `async with sit(desk) as hand`."""
+    return _sitting
+
+
+@pytest.fixture
+def rows(folder: Path) -> Callable[..., Path]:
+    """Writes files of good requests into the folder."""
+
+    def write(name: str = "notes.jsonl", count: int = 3, prefix: str = "a", text: str = "hello") -> Path:
+        messages = [{"role": "user", "content": text}]
+        params = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages}
+        lines = (json.dumps({"custom_id": f"{prefix}{index}", "params": params}) for index in range(count))
+        path = folder / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
+
+
+class _Text(SingleFileSnapshotExtension):
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.fixture
+def golden(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> Iterator[SnapshotAssertion]:
+    """Compares a screen with the one that was accepted, as a text file. Local times are UTC meanwhile."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield snapshot.use_extension(_Text)
+    monkeypatch.undo()
+    time.tzset()

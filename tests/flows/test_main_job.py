@@ -1,0 +1,259 @@
+"""The main job by its keys, against the simulator, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from textual.widgets import Button
+
+from batchtui.core.batch import State
+from batchtui.core.simulator.faults import Answer, Drop, Stall
+from batchtui.tui.screens.batches import BatchesScreen
+from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.screens.submit import SubmitScreen
+from batchtui.widgets.batch_table import BatchTable
+
+
+async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(simulator, open_one, sit, rows, folder):
+    rows(count=30)
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.shows("No batches yet")
+        await hand.press("n")
+        await hand.type("no")
+        await hand.until(lambda: hand.app.screen.query_one("#path")._suggestion)
+        await hand.press("tab")
+        await hand.shows("30 requests")
+        await hand.press("enter")
+        await hand.shows("You can close the laptop")
+        assert isinstance(hand.app.screen, BatchesScreen)
+        await hand.shows("✓ retrieved")
+        await hand.press("e")
+        await hand.press("tab", "enter")
+        await hand.shows("Exported 30 results")
+        assert isinstance(hand.app.screen, BatchesScreen)
+        exported = [json.loads(line)["custom_id"] for line in (folder / "notes-results.jsonl").read_text().splitlines()]
+        assert exported == [f"a{index}" for index in range(30)]
+        assert len(simulator.control.calls("create")) == 1
+
+
+async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_problems(simulator, open_one, sit, folder):
+    (folder / "bad.jsonl").write_text('{"custom_id": "a b", "params": {}}\n')
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        button = hand.app.screen.query_one("#act", Button)
+        assert button.disabled
+        await hand.shows("Say which file.")
+        await hand.type("bad.jsonl")
+        await hand.shows("line 1")
+        await hand.shows("nothing is sent")
+        assert button.disabled
+        await hand.press("enter")
+        assert isinstance(hand.app.screen, SubmitScreen)
+        assert simulator.control.calls("create") == []
+
+
+async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says_so(simulator, open_one, sit, rows):
+    desk = open_one(simulator.url)
+    await desk.submit(rows())
+    async with sit(desk) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.shows("3 requests")
+        await hand.press("enter")
+        await hand.shows("buys all of it a second time")
+        await hand.press("enter")
+        await hand.until(lambda: isinstance(hand.app.screen, SubmitScreen))
+        assert len(simulator.control.calls("create")) == 1
+        await hand.press("enter")
+        await hand.shows("buys all of it a second time")
+        await hand.press("y")
+        await hand.shows("You can close the laptop")
+        assert len(simulator.control.calls("create")) == 2
+
+
+async def test_a_refused_submission_stays_on_the_form_with_what_to_do(simulator, open_one, sit, rows):
+    rows()
+    simulator.control.fault("create", Answer(413, "request_too_large", "Too large."))
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.shows("3 requests")
+        await hand.press("enter")
+        await hand.until(lambda: not hand.app.session.tasks and simulator.control.calls("create"))
+        assert isinstance(hand.app.screen, SubmitScreen)
+        assert not hand.app.screen.query_one("#act", Button).disabled
+        await hand.shows("oo large")
+
+
+async def test_an_answer_that_was_lost_closes_the_form_and_is_settled_by_itself(simulator, open_one, sit, rows):
+    rows()
+    simulator.control.fault("create", Drop("accepted"))
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.shows("3 requests")
+        await hand.press("enter")
+        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen), 20)
+        await hand.shows("✓ retrieved", 20)
+        assert len(simulator.control.calls("create")) == 1
+        assert len(simulator.control.batches()) == 1
+
+
+async def test_cancel_asks_and_enter_on_the_question_changes_nothing(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=60.0)
+    desk = open_one(simulator.url)
+    await desk.submit(rows(count=7))
+    async with sit(desk) as hand:
+        await hand.shows("in progress")
+        await hand.press("x")
+        await hand.shows("7 of 7 requests")
+        await hand.press("enter")
+        await hand.until(lambda: not isinstance(hand.app.screen, ConfirmScreen))
+        assert simulator.control.calls("cancel") == []
+        await hand.press("x", "y")
+        await hand.until(lambda: simulator.control.calls("cancel"))
+        await hand.until(lambda: hand.app.session.snapshot.batches[0].state is not State.IN_PROGRESS)
+
+
+async def test_a_key_that_the_batch_refuses_says_why(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=60.0)
+    desk = open_one(simulator.url)
+    await desk.submit(rows())
+    async with sit(desk) as hand:
+        await hand.press("r")
+        await hand.shows("Still running: the API")
+        await hand.press("D")
+        await hand.shows("It is still running")
+        assert isinstance(hand.app.screen, BatchesScreen)
+
+
+async def test_what_exists_is_replaced_only_after_a_yes_and_the_input_is_named_as_such(
+    simulator, open_one, sit, rows, folder
+):
+    desk = open_one(simulator.url)
+    source = rows(count=4)
+    before = source.read_text()
+    await desk.submit(source)
+    async with sit(desk) as hand:
+        await hand.shows("✓ retrieved")
+        await hand.press("e", "tab")
+        hand.app.screen.query_one("#target").value = "notes.jsonl"
+        await hand.press("enter")
+        await hand.shows("It is the file")
+        await hand.press("enter")
+        assert source.read_text() == before
+        hand.app.screen.query_one("#target").focus()
+        await hand.press("enter")
+        await hand.shows("It is the file")
+        await hand.press("y")
+        await hand.shows("Exported 4 results")
+        assert source.read_text() != before
+
+
+async def test_marked_batches_are_exported_each_to_a_file_of_its_name(simulator, open_one, sit, rows, folder):
+    desk = open_one(simulator.url)
+    for name in ("one", "two", "three"):
+        await desk.submit(rows(f"{name}.jsonl", prefix=name))
+    async with sit(desk) as hand:
+        await hand.until(lambda: [b.state for b in hand.app.session.snapshot.batches] == [State.RETRIEVED] * 3)
+        await hand.press("space", "space", "e")
+        await hand.shows("Export 2 batches")
+        await hand.press("tab", "enter")
+        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
+        assert sorted(path.name for path in folder.glob("*-results.jsonl")) == [
+            "three-results.jsonl",
+            "two-results.jsonl",
+        ]
+
+
+async def test_another_process_s_submission_shows_within_two_seconds_and_only_one_polls(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=60.0)
+    other = open_one(simulator.url, command="batchtui --once")
+    assert await other.poll_if_free()
+    async with sit(open_one(simulator.url), size=(120, 24)) as hand:
+        await hand.shows("polled by batchtui --once")
+        await other.submit(rows(count=9), name="from elsewhere")
+        await hand.shows("from elsewhere", 2.0)
+        listed = len(simulator.control.calls())
+        await asyncio.sleep(1.2)
+        assert len(simulator.control.calls()) == listed
+        await open_one.close(other)
+        await hand.until(lambda: len(simulator.control.calls()) > listed)
+
+
+async def test_a_pause_asks_the_api_nothing_but_what_r_asks(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=60.0)
+    desk = open_one(simulator.url)
+    await desk.submit(rows())
+    async with sit(desk) as hand:
+        await hand.until(lambda: hand.app.session.pulse.looked_at)
+        await hand.press("p")
+        await hand.shows("polling is paused")
+        before = len(simulator.control.calls())
+        await asyncio.sleep(1.0)
+        assert len(simulator.control.calls()) <= before + 1
+        before = len(simulator.control.calls())
+        await hand.press("R")
+        await hand.until(lambda: len(simulator.control.calls()) == before + 1)
+
+
+async def test_an_api_that_fails_is_said_and_followed_again_once_it_is_back(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=2.0)
+    desk = open_one(simulator.url)
+    await desk.submit(rows())
+    simulator.control.fault("any", Answer(529, "overloaded_error", "Overfull."), times=None)
+    async with sit(desk, size=(140, 24)) as hand:
+        await hand.shows("Overfull")
+        simulator.control.clear_faults()
+        await hand.press("R")
+        await hand.shows("✓ retrieved", 15)
+        await hand.shows_no("Overfull")
+
+
+async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one, sit, rows):
+    rows()
+    simulator.control.fault("create", Stall("before", 30))
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.shows("3 requests")
+        await hand.press("enter")
+        await hand.until(lambda: simulator.control.stats() and hand.app.session.tasks)
+        await hand.press("escape", "q")
+        await hand.shows("Leaving now cuts it off")
+        await hand.press("enter")
+        assert hand.app.is_running
+        simulator.control.clear_faults()
+        await hand.shows("You can close the laptop")
+        await hand.press("q")
+        assert hand.app.return_value == 0
+
+
+async def test_ten_thousand_batches_open_and_move(open_one, sit, simulator, paths):
+    from batchtui.core.batch import Batch, Submission
+    from batchtui.core.store import Store
+    from batchtui.core.submit import utc_now
+
+    now = utc_now()
+    with Store(paths).transaction() as tx:
+        for index in range(10_000):
+            name = f"job-{index:05}"
+            tx.put_submission(
+                Submission(ref=f"s{index}", name=name, created_at=now, requests=1, batches=(f"b{index}",))
+            )
+            tx.put(
+                Batch(
+                    ref=f"b{index}", name=name, submission=f"s{index}", submitted_at=now, requests=1, state=State.GONE
+                )
+            )
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.shows("10,000 done")
+        await hand.press("G")
+        table = hand.app.screen.query_one(BatchTable)
+        assert table.current is not None
+        await hand.press("slash")
+        await hand.type("job-00777")
+        await hand.until(lambda: table.matching == 1)
+        await hand.press("enter", "enter")
+        await hand.shows("job-00777")

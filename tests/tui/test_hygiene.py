@@ -1,0 +1,59 @@
+"""Text from outside is never read as markup: held by reading the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchtui.tui import app
+
+TUI = Path(app.__file__).parent
+SOURCES = sorted(path for path in TUI.rglob("*.py") if not path.name.startswith(("cli", "__")))
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
+    """Every call: what is called by its last name, the node, and the function that it stands in."""
+    tree = ast.parse(path.read_text())
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call):
+                    yield getattr(node.func, "attr", getattr(node.func, "id", "")), node, function.name
+
+
+def keywords(node: ast.Call) -> dict[str | None, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in node.keywords}
+
+
+def is_false(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_a_toast_is_made_in_one_place_only_and_there_without_markup(path: Path) -> None:
+    for name, node, function in calls(path):
+        if name == "notify":
+            assert (path.name, function) == ("shell.py", "say")
+            assert is_false(keywords(node).get("markup"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_text_widget_reads_markup(path: Path) -> None:
+    for name, node, _ in calls(path):
+        if name in {"Static", "Label"}:
+            assert is_false(keywords(node).get("markup")), f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_what_buttons_and_hits_say_is_literal_or_content(path: Path) -> None:
+    for name, node, _ in calls(path):
+        if name in {"Button", "RadioButton", "Choice", "DiscoveryHit"} and node.args:
+            label = node.args[0]
+            literal = isinstance(label, ast.Constant)
+            made = isinstance(label, ast.Call) and getattr(label.func, "id", "") == "Content"
+            assert literal or made, f"{path.name}:{node.lineno}"
+
+
+def test_the_wrapped_toast_is_where_the_rule_looks_for_it() -> None:
+    assert [function for name, _, function in calls(TUI / "shell.py") if name == "notify"] == ["say"]

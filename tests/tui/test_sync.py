@@ -1,0 +1,157 @@
+"""The two loops: what wakes them, what they outlive, and what they tell."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from batchtui.core.batch import Batch, Counts, Snapshot, State, Trouble
+from batchtui.core.desk import open_desk
+from batchtui.core.paths import Paths
+from batchtui.core.store import Store
+from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported
+from batchtui.tui.news import news
+from batchtui.tui.sync import Sync
+
+NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def parts(tmp_path):
+    """A real desk on an empty state, whose API cannot be reached, and the loops on it."""
+    paths = Paths(data=tmp_path, config=tmp_path, log=tmp_path)
+    environment = {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "HOME": str(tmp_path)}
+    desk = open_desk(paths, environment, command="batchtui", folder=tmp_path)
+    clock, posted = Clock(), []
+    yield desk, clock, posted, Sync(desk, clock, posted.append, {})
+    await desk.close()
+
+
+async def rest(sync: Sync, seconds: float) -> float:
+    """How long a rest of so many seconds took."""
+    started = asyncio.get_running_loop().time()
+    await asyncio.wait_for(sync._rest(seconds), 10)
+    return asyncio.get_running_loop().time() - started
+
+
+async def test_a_rest_lasts_as_long_as_it_should(parts) -> None:
+    _, _, _, sync = parts
+    assert 0.3 <= await rest(sync, 0.3) < 2
+
+
+async def test_asking_to_look_ends_a_long_rest(parts) -> None:
+    _, _, _, sync = parts
+    task = asyncio.create_task(rest(sync, 600))
+    await asyncio.sleep(0.05)
+    await sync.look_now()
+    assert await task < 2
+
+
+async def test_another_process_that_asks_ends_a_long_rest(parts, tmp_path) -> None:
+    desk, _, _, sync = parts
+    assert await desk.poll_if_free()
+    await desk.poked()
+    task = asyncio.create_task(rest(sync, 600))
+    await asyncio.sleep(0.05)
+    (tmp_path / "poller.poke").touch()
+    assert await task < 3
+
+
+async def test_a_machine_that_slept_looks_at_once(parts) -> None:
+    _, clock, posted, sync = parts
+    task = asyncio.create_task(rest(sync, 600))
+    await asyncio.sleep(0.05)
+    clock.now += timedelta(hours=8)
+    assert await task < 3
+    assert any(isinstance(message, Reported) and "asleep" in message.text for message in posted)
+
+
+async def test_a_pause_outlasts_the_rest_and_its_end_ends_it(parts) -> None:
+    _, _, _, sync = parts
+    assert sync.pause()
+    task = asyncio.create_task(rest(sync, 0.1))
+    await asyncio.sleep(0.5)
+    assert not task.done()
+    assert not sync.pause()
+    assert await task < 2
+
+
+async def test_the_loop_outlives_what_breaks_and_says_so(parts, monkeypatch) -> None:
+    desk, _, posted, sync = parts
+    looks = 0
+
+    async def breaks(*arguments: object, **options: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(desk, "cycle", breaks)
+    monkeypatch.setattr(desk, "prepare", lambda: asyncio.sleep(0))
+    task = asyncio.create_task(sync.poll())
+    for wanted in (1, 2):
+        while looks < wanted:
+            await asyncio.sleep(0.01)
+            sync.wake()
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    task.cancel()
+    assert any(isinstance(message, Reported) and "RuntimeError" in message.text for message in posted)
+    assert any(isinstance(message, PulseChanged) and "trying again" in message.pulse.trouble for message in posted)
+
+
+async def test_a_change_of_the_state_is_told_once(parts) -> None:
+    desk, _, posted, sync = parts
+    await desk.snapshot()
+    with Store(desk.paths).transaction() as tx:
+        tx.put(batch())
+    await sync.see()
+    await sync.see()
+    changes = [message for message in posted if isinstance(message, BatchesChanged)]
+    assert [one.name for message in changes for one in message.snapshot.batches] == ["notes"]
+
+
+def batch(**changes: object) -> Batch:
+    known: dict[str, object] = {
+        "ref": "b1", "name": "notes", "submission": "s1", "submitted_at": NOON, "requests": 5, "id": "msgbatch_1",
+        "state": State.IN_PROGRESS, "request_counts": Counts(processing=5), "revision": 1,
+    }  # fmt: skip
+    return Batch(**{**known, **changes})
+
+
+def told(before: Batch | None, after: Batch | None) -> list[str]:
+    return [
+        item.text
+        for item in news(
+            Snapshot(1, (before,) if before else ()),
+            Snapshot(2, (after,) if after else ()),
+        )
+    ]
+
+
+def test_what_became_of_a_batch_is_news() -> None:
+    ended = batch(state=State.ENDED, request_counts=Counts(succeeded=4, errored=1), revision=2)
+    assert told(batch(), ended) == ["notes has ended: 4 of 5 requests succeeded."]
+
+
+def test_new_trouble_is_news_and_the_same_trouble_again_is_not() -> None:
+    first = batch(trouble=Trouble("Too slow.", "Wait.", NOON), revision=2)
+    again = batch(trouble=Trouble("Too slow.", "Wait.", NOON + timedelta(minutes=1)), revision=3)
+    assert told(batch(), first) == ["notes: Too slow."]
+    assert told(first, again) == []
+
+
+def test_what_did_not_change_is_no_news_and_what_is_gone_is() -> None:
+    assert told(batch(), batch()) == []
+    assert told(batch(), None) == ["notes was forgotten."]

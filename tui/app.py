@@ -1,0 +1,198 @@
+"""The app: puts the screens, the loops and the desk together, and says what has to be said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from textual import on, work
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+from batchtui.core.batch import Snapshot
+from batchtui.core.desk import Desk
+from batchtui.core.errors import FAILED, BatchtuiError
+from batchtui.core.logs import log
+from batchtui.core.submit import utc_now
+from batchtui.tui.acts import Room
+from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported, TaskEnded, TaskStarted
+from batchtui.tui.palette import Palette
+from batchtui.tui.screens.batches import BatchesScreen
+from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.screens.help import HelpScreen
+from batchtui.tui.screens.log import LogScreen
+from batchtui.tui.screens.setup import SetupScreen
+from batchtui.tui.screens.submit import SubmitScreen
+from batchtui.tui.screens.trouble import TroubleScreen
+from batchtui.tui.session import Session
+from batchtui.tui.shell import Shell
+from batchtui.tui.sync import Sync
+from batchtui.tui.tasks import Kind
+from batchtui.tui.theme import DARK
+
+
+class BatchtuiApp(Shell):
+    """Shows the state that `desk` reads, follows it, and polls the API if no other process does."""
+
+    TITLE = "batchtui"
+    CSS_PATH = "app.tcss"
+    COMMANDS = {Palette}  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (10, "-tall")]  # noqa: RUF012
+    NOTIFICATION_TIMEOUT = 5
+
+    def __init__(self, desk: Desk, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(desk.paths.log_file)
+        self.session = Session(desk, clock, self.post_message)
+        self.sync = Sync(desk, clock, self.post_message, self.session.tasks)
+        self._first: asyncio.Task[Snapshot] | None = None
+        self._clashes: set[str] = set()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.set_keymap(desk.settings.keys)
+
+    def on_load(self) -> None:
+        """Reads the state while the terminal is being set up."""
+        self._first = asyncio.ensure_future(self.session.desk.snapshot())
+
+    async def on_mount(self) -> None:
+        """Paints the saved state; only then comes what takes longer."""
+        wanted = self.session.desk.settings.theme
+        if wanted in self.available_themes:
+            self.theme = wanted
+        assert self._first is not None
+        try:
+            self.session.snapshot = await self._first
+        except BatchtuiError as error:
+            log.error("start: %s", error.message)
+            await self.push_screen(TroubleScreen(error))
+            return
+        await self.push_screen(BatchesScreen(self.session))
+        if self.session.desk.key() is None:
+            await self.push_screen(SetupScreen(self.session.desk.settings.key_variable))
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._watch()
+        self._poll()
+
+    @work(group="watch", exit_on_error=False)
+    async def _watch(self) -> None:
+        await self.sync.watch(self.session.snapshot)
+
+    @work(group="poll", exit_on_error=False)
+    async def _poll(self) -> None:
+        await self.sync.poll()
+
+    def complain(self, error: BatchtuiError) -> None:
+        """Says what went wrong and what to do, and keeps it in the activity log."""
+        self.session.note(error.message, error.hint, bad=True)
+        self.say(f"{error.message} {error.hint}".rstrip(), bad=True)
+
+    @on(BatchesChanged)
+    def _batches_changed(self, message: BatchesChanged) -> None:
+        self.session.snapshot = message.snapshot
+        for room in self._rooms():
+            room.changed()
+
+    @on(PulseChanged)
+    def _pulse_changed(self, message: PulseChanged) -> None:
+        self.session.pulse = message.pulse
+        for room in self._rooms():
+            room.pulsed()
+
+    @on(TaskStarted)
+    def _task_started(self, message: TaskStarted) -> None:
+        self.session.note(f"{message.task.text}…")
+
+    @on(TaskEnded)
+    async def _task_ended(self, message: TaskEnded) -> None:
+        await self.sync.see()
+        if isinstance(message.error, BatchtuiError):
+            if message.shown:
+                self.session.note(message.error.message, message.error.hint, bad=True)
+            else:
+                self.complain(message.error)
+        else:
+            self.session.note(message.text)
+            self.say(message.text)
+
+    @on(Reported)
+    def _reported(self, message: Reported) -> None:
+        self.session.note(message.text, message.hint, bad=message.bad)
+        if message.toast:
+            self.say(f"{message.text} {message.hint}".rstrip(), bad=message.bad)
+
+    def _rooms(self) -> list[Room]:
+        if not self.is_running:  # on the way out the screens lose their widgets before their messages
+            return []
+        return [screen for screen in self.screen_stack if isinstance(screen, Room) and screen.is_mounted]
+
+    def action_new(self) -> None:
+        """Opens the form for a new batch."""
+        self.push_screen(SubmitScreen(self.session, self.sync))
+
+    async def action_look(self) -> None:
+        """Looks at the API now."""
+        if self.session.desk.key() is None:
+            self.push_screen(SetupScreen(self.session.desk.settings.key_variable))
+        else:
+            await self.sync.look_now()
+
+    def action_pause(self) -> None:
+        """Stops the polling, or lets it go on."""
+        paused = self.sync.pause()
+        self.say("Polling is paused: R looks once, p goes on." if paused else "Polling goes on.")
+
+    def action_log(self) -> None:
+        """Shows what this run did."""
+        self.push_screen(LogScreen(self.session))
+
+    def action_help(self) -> None:
+        """Shows the keys."""
+        self.push_screen(HelpScreen(self.session.desk.settings.keys))
+
+    async def action_quit(self) -> None:
+        """Leaves; asks first where that would cut off something that does not go on by itself."""
+        cut = self.session.under_way(Kind.SUBMIT, Kind.EXPORT)
+        if not cut:
+            self.exit(0)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.exit(0)
+
+        self.push_screen(
+            ConfirmScreen(f"{cut[0].text} {cut[0].words}. {_LOSS[cut[0].kind]}", "Leave", "Stay"), answered
+        )
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Says once that `[keys]` of config.toml gives one key to two commands."""
+        for binding in clashed_bindings:
+            if binding.key not in self._clashes:
+                self._clashes.add(binding.key)
+                self.session.say(
+                    f"[keys] in config.toml takes the key of {binding.id}.", "Give that another key too.", bad=True
+                )
+
+
+_LOSS = {
+    Kind.SUBMIT: "Leaving now cuts it off; the next start finds out from the API's list whether it was accepted.",
+    Kind.EXPORT: "Leaving now drops it; nothing half written stays behind.",
+}
+
+
+def run_app(desk: Desk) -> int:
+    """Runs the app on a desk until it is left, and closes the desk. Returns the exit code."""
+
+    async def run() -> int:
+        app = BatchtuiApp(desk)
+        try:
+            code = await app.run_async()
+        finally:
+            await desk.close()
+        return (app.return_code or FAILED) if code is None else code
+
+    return asyncio.run(run())

@@ -1,0 +1,60 @@
+"""What happened between two states, in words for the activity log: whoever did it, here or in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from batchtui.core.batch import Batch, Snapshot, State
+from batchtui.core.text import inert_line, number, plural
+
+
+class News(Struct, frozen=True):
+    """One sentence; `bad` where it needs a person, with what to do in `hint`."""
+
+    text: str
+    hint: str = ""
+    bad: bool = False
+
+
+def news(before: Snapshot, after: Snapshot) -> Iterator[News]:
+    """What is new in `after`, batch by batch."""
+    known = {batch.ref: batch for batch in before.batches}
+    for batch in after.batches:
+        if batch.revision > before.revision:
+            yield from _of(known.pop(batch.ref, None), batch)
+        else:
+            known.pop(batch.ref, None)
+    for gone in known.values():
+        yield News(f"{inert_line(gone.name, 60)} was forgotten.")
+
+
+def _of(before: Batch | None, batch: Batch) -> Iterator[News]:
+    name = inert_line(batch.name, 60)
+    if before is None or before.state is not batch.state:
+        yield News(f"{name} {_became(batch)}")
+    trouble = batch.trouble
+    if trouble and (before is None or before.trouble is None or before.trouble.message != trouble.message):
+        yield News(f"{name}: {trouble.message}", trouble.hint, bad=True)
+
+
+def _became(batch: Batch) -> str:
+    counts = batch.request_counts
+    match batch.state:
+        case State.SUBMITTING:
+            return f"is being submitted: {plural(batch.requests, 'request')}."
+        case State.UNCONFIRMED:
+            return "may or may not have been accepted: the API's list will tell."
+        case State.REJECTED:
+            return "was refused by the API."
+        case State.IN_PROGRESS:
+            return f"is in progress: {plural(batch.requests, 'request')}, {batch.label}."
+        case State.CANCELING:
+            return "is being canceled."
+        case State.ENDED:
+            return f"has ended: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded."
+        case State.RETRIEVED:
+            return f"is retrieved and verified: {plural(counts.total, 'result')}."
+        case State.GONE:
+            return "is no longer kept by the API."

@@ -1,0 +1,85 @@
+"""The command palette: every command of the screen below, and every batch by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from batchtui.core.text import inert_line
+from batchtui.core.verbs import why_not
+from batchtui.tui.acts import Room
+from batchtui.tui.commands import Where, commands, key_words
+from batchtui.tui.screens.answer import AnswerScreen
+from batchtui.tui.screens.batch import BatchScreen
+from batchtui.tui.screens.batches import BatchesScreen
+
+_WHERE: dict[type[Room], Where] = {
+    BatchesScreen: Where.BATCHES,
+    BatchScreen: Where.BATCH,
+    AnswerScreen: Where.ANSWER,
+}
+
+
+class Entry(Struct, frozen=True):
+    """One thing to find: `why_not` says why it is refused now."""
+
+    text: str
+    help: str
+    run: Callable[[], object]
+    why_not: str | None = None
+
+
+class Palette(Provider):
+    """`group: Verb` with its keys; what is refused now comes last, with the reason."""
+
+    async def discover(self) -> Hits:
+        """Everything, before a word is typed."""
+        for entry in sorted(self._commands(), key=lambda entry: entry.why_not is not None):
+            yield DiscoveryHit(Content(entry.text), entry.run, text=entry.text, help=entry.why_not or entry.help)
+
+    async def search(self, query: str) -> Hits:
+        """The commands and the batches that match."""
+        matcher = self.matcher(query)
+        for entry in (*self._commands(), *self._batches()):
+            score = matcher.match(entry.text)
+            if score > 0:
+                shown = matcher.highlight(entry.text) if entry.text.isascii() and "[" not in entry.text else None
+                hint = entry.why_not or entry.help
+                yield Hit(
+                    score * (0.5 if entry.why_not else 1), shown or Content(entry.text), entry.run, entry.text, hint
+                )
+
+    def _commands(self) -> list[Entry]:
+        room = self.screen
+        where = _WHERE.get(type(room)) if isinstance(room, Room) else None
+        if where is None or not isinstance(room, Room):
+            return []
+        chosen = room.chosen()
+        keys = room.session.desk.settings.keys
+        entries = []
+        for command in commands(where):
+            if command.palette:
+                refused = next(
+                    (why for batch in chosen if command.verb and (why := why_not(command.verb, batch))), None
+                )
+                text = f"{command.group}: {command.label}  ({key_words(keys.get(command.id, command.keys))})"
+                entries.append(Entry(text, command.help, partial(room.run_action, command.runs), refused))
+        return entries
+
+    def _batches(self) -> list[Entry]:
+        room = self.screen
+        if not isinstance(room, Room):
+            return []
+        session = room.session
+        return [
+            Entry(
+                inert_line(f"Go to: {batch.name}  {batch.label}", 200),
+                batch.state.replace("_", " "),
+                partial(self.app.push_screen, BatchScreen(session, batch.ref)),
+            )
+            for batch in session.snapshot.batches
+        ]

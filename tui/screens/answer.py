@@ -1,0 +1,79 @@
+"""One result, whole: the text of the answer exactly as text."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Footer, Static
+
+from batchtui.core.results import Results, Row
+from batchtui.core.text import inert, inert_line, number
+from batchtui.tui.acts import Room
+from batchtui.tui.commands import Where, bindings
+from batchtui.tui.session import Session
+from batchtui.widgets.segments import Segment, content
+
+SHOWN = 200_000
+"""Characters of one answer that are laid out; an export has all of them."""
+
+
+class AnswerScreen(Room):
+    """The row is read from the disk in a thread; whatever is in it does nothing but be shown."""
+
+    BINDINGS = bindings(Where.ANSWER)
+
+    def __init__(self, session: Session, results: Results, index: int) -> None:
+        super().__init__(session)
+        self._results = results
+        self._index = index
+        self._row: Row | None = None
+
+    def compose(self) -> ComposeResult:
+        """What it is, and the text below."""
+        yield from super().compose()
+        with VerticalScroll(id="body"):
+            yield Static("", id="heading", classes="title", markup=False)
+            yield Static("Reading…", id="answer", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Reads it."""
+        self.query_one("#body").focus()
+        self._read()
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _read(self) -> None:
+        answer = self.query_one("#answer", Static)
+        try:
+            row = await asyncio.to_thread(self._results.row, self._index)
+        except (OSError, ValueError) as error:
+            answer.update(f"This result cannot be read ({type(error).__name__}).")
+            return
+        self._row = row
+        self.query_one("#heading", Static).update(content(heading(row)))
+        text = row.text or row.error_message or "It has no text."
+        left = len(text) - SHOWN
+        more = f"\n\n… and {number(left)} more characters: an export has all of them." if left > 0 else ""
+        answer.update(inert(text[:SHOWN]) + more)
+
+    def action_copy(self) -> None:
+        """Copies the text of the answer."""
+        if self._row is not None and self._row.text:
+            self.copy_text(inert(self._row.text))
+
+    def action_back(self) -> None:
+        """Back to the results."""
+        self.dismiss(None)
+
+
+def heading(row: Row) -> list[Segment]:
+    """`a1  succeeded · end_turn · claude-… · 120 tokens in, 80 out`."""
+    parts = [row.type, row.stop_reason or row.error_type, row.model]
+    if row.tokens is not None:
+        parts.append(f"{number(row.tokens.input)} tokens in, {number(row.tokens.output)} out")
+    tone = "good" if row.type == "succeeded" else "bad"
+    first, *rest = [inert_line(part, 60) for part in parts if part]
+    return [(f"{inert_line(row.custom_id, 80)}  ", ""), (first, tone), ("".join(f" · {part}" for part in rest), "dim")]

@@ -1,0 +1,135 @@
+"""Everything known of one batch, and its results once they are here."""
+
+from __future__ import annotations
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Footer, Static
+
+from batchtui.core.batch import Batch, State
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.results import Results
+from batchtui.core.summary import Summary
+from batchtui.core.text import inert_line, number, plural, size
+from batchtui.tui.acts import Room
+from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.answer import AnswerScreen
+from batchtui.tui.session import Session
+from batchtui.tui.tasks import TaskLine
+from batchtui.widgets.detail import BatchDetail
+from batchtui.widgets.line_table import LineTable
+from batchtui.widgets.result_table import ResultTable
+
+
+class BatchScreen(Room):
+    """The detail above, the results below. Where the batch was forgotten meanwhile the screen closes."""
+
+    BINDINGS = bindings(Where.BATCH)
+
+    def __init__(self, session: Session, ref: str) -> None:
+        super().__init__(session)
+        self._ref = ref
+        self._results: Results | None = None
+        self._facts: tuple[tuple[str, str], ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Name, detail, results, what is under way, footer."""
+        yield from super().compose()
+        settings = self.session.desk.settings
+        with Vertical(id="body"):
+            yield Static("", id="heading", classes="title", markup=False)
+            yield BatchDetail(ascii=settings.ascii, id="detail")
+            yield ResultTable(ascii=settings.ascii, id="results")
+        yield TaskLine(self.session.tasks)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Shows what is known now."""
+        self.query_one(ResultTable).display = False
+        self.query_one(BatchDetail).focus()
+        self.changed()
+        self.set_interval(1.0, self._show)
+
+    def on_unmount(self) -> None:
+        """Lets go of the file of results."""
+        if self._results is not None:
+            self._results.close()
+
+    def chosen(self) -> list[Batch]:
+        """This batch."""
+        batch = self.session.batch(self._ref)
+        return [batch] if batch else []
+
+    def changed(self) -> None:
+        """Shows the batch as it is now; its results as soon as they are here."""
+        batch = self.session.batch(self._ref)
+        if batch is None:
+            if self.is_current:
+                self.app.pop_screen()
+            return
+        self._show()
+        if batch.state is State.RETRIEVED and self._results is None:
+            self._load(batch)
+
+    def _show(self) -> None:
+        batch = self.session.batch(self._ref)
+        if batch is not None:
+            self.query_one("#heading", Static).update(inert_line(batch.name, 200))
+            self.query_one(BatchDetail).show(batch, self.session.now(), self.session.usual(batch), self._facts)
+
+    @work(exclusive=True, group="results", exit_on_error=False)
+    async def _load(self, batch: Batch) -> None:
+        """Opens the results and what was counted in them."""
+        try:
+            summary = await self.session.desk.summary(batch)
+            results = await self.session.desk.results(batch)
+        except BatchtuiError as error:
+            self.session.say(error.message, error.hint, bad=True)
+            return
+        self._facts = facts(summary) if summary else ()
+        self._results = results
+        table = self.query_one(ResultTable)
+        table.display = True
+        table.show(len(results), lambda index: _head(results, index))
+        table.focus()
+        self._show()
+
+    @on(LineTable.Opened)
+    def action_open(self) -> None:
+        """Shows the whole answer under the cursor."""
+        key = self.query_one(ResultTable).cursor_key
+        if self._results is not None and key is not None:
+            self.app.push_screen(AnswerScreen(self.session, self._results, int(key)))
+
+    def action_copy(self) -> None:
+        """Copies where the results are; before there are any, the id."""
+        for batch in self.chosen():
+            self.copy_text(batch.results_path or batch.label)
+
+    def action_back(self) -> None:
+        """Back to the table."""
+        self.dismiss(None)
+
+
+def _head(results: Results, index: int) -> tuple[str, str, str]:
+    head = results.head(index)
+    return head.custom_id, head.type, head.detail
+
+
+def facts(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """What was counted in the results, as label and value."""
+    rows = [("counted", f"{plural(summary.requests, 'result')}, {size(summary.bytes)}, verified")]
+    rows += [
+        ("failed", f"{number(group.count)} {inert_line(group.type, 40)}, for instance: {inert_line(group.example)}")
+        for group in summary.errors
+    ]
+    if summary.stop_reasons:
+        counted = sorted(summary.stop_reasons.items(), key=lambda item: -item[1])
+        rows.append(("stopped by", ", ".join(f"{inert_line(reason, 40)} {number(count)}" for reason, count in counted)))
+    rows += [
+        ("tokens", f"{number(tokens.input)} in, {number(tokens.output)} out, {inert_line(model, 60)}")
+        for model, tokens in summary.tokens.items()
+    ]
+    rows += [("look out", inert_line(anomaly)) for anomaly in summary.anomalies]
+    return tuple(rows)

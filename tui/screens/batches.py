@@ -1,0 +1,180 @@
+"""The table of all batches: the first screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Footer
+
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch
+from batchtui.tui.acts import Room
+from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.batch import BatchScreen
+from batchtui.tui.session import Session
+from batchtui.tui.tasks import TaskLine
+from batchtui.widgets.batch_table import BatchTable
+from batchtui.widgets.detail import BatchDetail
+from batchtui.widgets.empty import Empty, no_batches, no_key, no_matches
+from batchtui.widgets.filter_bar import FilterBar
+from batchtui.widgets.line_table import LineTable
+from batchtui.widgets.status_line import Status, StatusLine, needs_you
+
+TICK = 1.0
+"""Seconds between two repaints of ages."""
+
+
+class BatchesScreen(Room):
+    """Table, what is under way, status line, footer; beside the table, where there is room, what is known of one."""
+
+    BINDINGS = bindings(Where.BATCHES)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._filter = ""
+        self._counts = (0, 0, 0)
+
+    def compose(self) -> ComposeResult:
+        """Everything from top to bottom."""
+        yield from super().compose()
+        settings = self.session.desk.settings
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield BatchTable(ascii=settings.ascii, id="batches")
+                yield Empty(id="empty")
+            yield BatchDetail(ascii=settings.ascii, id="detail")
+        yield FilterBar(id="filter")
+        yield TaskLine(self.session.tasks)
+        yield StatusLine(ascii=settings.ascii, id="status")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Shows the state that the app starts with, and begins to let ages grow."""
+        self.changed()
+        self.query_one(BatchTable).focus()
+        self.set_interval(TICK, self._tick)
+
+    @property
+    def table(self) -> BatchTable:
+        """The table."""
+        return self.query_one(BatchTable)
+
+    def chosen(self) -> list[Batch]:
+        """The marked batches, else the one under the cursor."""
+        return self.table.selected()
+
+    def changed(self) -> None:
+        """Shows the state; only rows that differ are painted again."""
+        now, batches = self.session.now(), self.session.snapshot.batches
+        self.table.show(self.session.snapshot, now)
+        self._counts = counts(batches, now)
+        self._show_place()
+        self._show_detail()
+        self.pulsed()
+
+    def pulsed(self) -> None:
+        """Shows who looks at the API, when, and how it goes."""
+        pulse = self.session.pulse
+        running, needing, done = self._counts
+        self.query_one(StatusLine).show(
+            Status(
+                running=running,
+                needs_you=needing,
+                done=done,
+                looked_at=pulse.looked_at,
+                next_at=pulse.next_at,
+                polled_by=pulse.poller.words() if pulse.poller and not pulse.poller.ours else "",
+                trouble=self.session.trouble,
+            ),
+            self.session.now(),
+        )
+
+    def _tick(self) -> None:
+        self.table.tick(self.session.now())
+        self.pulsed()
+
+    def _show_place(self) -> None:
+        """Either the table or what to say where it is empty."""
+        empty = self.query_one(Empty)
+        if self.table.total == 0:
+            empty.show(no_key() if self.session.desk.key() is None else no_batches())
+        elif self.table.matching == 0:
+            empty.show(no_matches(self._filter, self.table.total))
+        empty.display = self.table.matching == 0
+
+    def _show_detail(self) -> None:
+        detail = self.query_one(BatchDetail)
+        batch = self.table.current
+        detail.show(batch, self.session.now(), self.table.usual(batch) if batch else None)
+
+    @on(LineTable.Highlighted)
+    def _highlighted(self) -> None:
+        self._show_detail()
+
+    @on(LineTable.Opened)
+    def action_open(self) -> None:
+        """Opens the batch under the cursor."""
+        batch = self.table.current
+        if batch is not None:
+            self.app.push_screen(BatchScreen(self.session, batch.ref))
+
+    def action_mark(self) -> None:
+        """Marks the batch under the cursor and steps down."""
+        self.table.action_mark()
+
+    def action_filter(self) -> None:
+        """Opens the filter."""
+        self.query_one(FilterBar).open()
+
+    @on(FilterBar.Changed)
+    def _filter_changed(self, event: FilterBar.Changed) -> None:
+        self._filter = event.text
+        self.table.filter(event.text)
+        self._show_place()
+        self._show_detail()
+
+    @on(FilterBar.Closed)
+    def _filter_closed(self, event: FilterBar.Closed) -> None:
+        if not event.keep:
+            self._filter_changed(FilterBar.Changed(""))
+        self.table.focus()
+
+    def action_clear(self) -> None:
+        """Drops the filter first, then the marks."""
+        if self._filter:
+            self.query_one(FilterBar).clear()
+        else:
+            self.table.clear_marks()
+
+    def action_sort(self) -> None:
+        """Sorts by the next column; after the last one, newest first again."""
+        keys: list[str | None] = [None, *(column.key for column in self.table.columns)]
+        after = (keys.index(self.table.sort_column) + 1) % len(keys)
+        self.table.sort(keys[after], reverse=False)
+
+    def action_reverse(self) -> None:
+        """Sorts the other way round."""
+        self.table.sort(self.table.sort_column, reverse=not self.table.sort_reverse)
+
+    @on(LineTable.SortRequested)
+    def _sort_requested(self, event: LineTable.SortRequested) -> None:
+        same = event.column_key == self.table.sort_column
+        self.table.sort(event.column_key, reverse=same and not self.table.sort_reverse)
+
+    def action_copy(self) -> None:
+        """Copies the id of the batch under the cursor."""
+        batch = self.table.current
+        if batch is not None:
+            self.copy_text(batch.label)
+
+
+def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:
+    """How many are under way, how many need a person, and how many are done with."""
+    moving = UNDER_WAY | UNSETTLED
+    running = sum(batch.state in moving for batch in batches)
+    needing = [needs_you(batch, now) for batch in batches]
+    done = sum(batch.state not in moving and not needy for batch, needy in zip(batches, needing, strict=True))
+    return running, sum(needing), done

@@ -1,0 +1,192 @@
+"""Where the results of one batch, or of all marked ones, shall go, and in which form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, RadioButton, RadioSet, Static
+
+from batchtui.core.batch import Batch, Output
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.outputs.target import TargetExists
+from batchtui.core.text import inert, inert_line, plural
+from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.session import Session
+from batchtui.tui.tasks import Kind, Task
+from batchtui.widgets.path_input import PathInput
+
+FORMATS = (
+    ("jsonl", "JSON lines", "every result whole, in the order of the requests"),
+    ("csv", "CSV", "a row a result: id, type, text, tokens"),
+    ("files", "Files", "the text of each answer in a file of its own"),
+)
+
+
+def default_target(batches: Sequence[Batch], kind: str) -> str:
+    """Where an export goes if nobody says otherwise: in the current folder, named for the batch.
+
+    With several batches it is a pattern with `{name}`, which becomes the name of each.
+    """
+    name = safe_name(batches[0]) if len(batches) == 1 else "{name}"
+    return f"{name}/{{custom_id}}.md" if kind == "files" else f"{name}-results.{kind}"
+
+
+def safe_name(batch: Batch) -> str:
+    """The name of a batch as one that any file system takes; it may have come from outside."""
+    name = re.sub(r"[^\w.-]+", "_", batch.name).strip("._-")[:80]
+    return name or batch.label
+
+
+def targets(batches: Sequence[Batch], target: str) -> list[str]:
+    """The target of each batch; a name that comes twice gets the ref behind it."""
+    names = [safe_name(batch) for batch in batches]
+    return [
+        target.replace("{name}", name if names.count(name) == 1 else f"{name}-{batch.ref}")
+        for name, batch in zip(names, batches, strict=True)
+    ]
+
+
+class Choice(RadioButton):
+    """A radio button that does not say by its colour alone whether it is chosen."""
+
+    BUTTON_INNER = "○"
+
+    def watch_value(self) -> None:
+        """Fills the circle of the one that is chosen."""
+        self.BUTTON_INNER = "●" if self.value else "○"
+        super().watch_value()
+        self.refresh()
+
+
+class ExportScreen(ModalScreen[None]):
+    """The form. It closes once everything is written; what went wrong stays on it."""
+
+    BINDINGS = bindings(Where.FORM)
+
+    def __init__(self, session: Session, batches: Sequence[Batch]) -> None:
+        super().__init__()
+        self._session = session
+        self._batches = batches
+        self._typed = False
+        self._writing: Task | None = None
+
+    def compose(self) -> ComposeResult:
+        """The choice of a form, the place, and what happens."""
+        name = inert_line(self._batches[0].name, 60)
+        what = name if len(self._batches) == 1 else plural(len(self._batches), "batch", "batches")
+        with Vertical(classes="dialog form"):
+            yield Static(f"Export {what}", classes="title", markup=False)
+            with RadioSet(id="format"):
+                for index, (kind, label, about) in enumerate(FORMATS):
+                    yield Choice(Content(f"{label}: {about}"), value=index == 0, id=kind)
+            yield Static("To", classes="label", markup=False)
+            yield PathInput(default_target(self._batches, "jsonl"), id="target")
+            with VerticalScroll(classes="report"):
+                yield Static("", id="report", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Export", id="act", variant="primary")
+                yield Button("Back  esc", id="leave")
+
+    def on_mount(self) -> None:
+        """Puts the focus where the first choice is."""
+        self.query_one("#format").focus()
+        self.set_interval(0.25, self._show_progress)
+        self._say_place()
+
+    @property
+    def kind(self) -> str:
+        """The chosen form."""
+        pressed = self.query_one("#format", RadioSet).pressed_button
+        return (pressed.id or "jsonl") if pressed else "jsonl"
+
+    @on(RadioSet.Changed)
+    def _format_changed(self) -> None:
+        if not self._typed:
+            self.query_one(PathInput).value = default_target(self._batches, self.kind)
+
+    @on(PathInput.Changed)
+    def _target_changed(self, event: PathInput.Changed) -> None:
+        self._typed = event.value not in {default_target(self._batches, kind) for kind, _, _ in FORMATS}
+        self._say_place()
+
+    def _say_place(self) -> None:
+        target = self.query_one(PathInput).value.strip()
+        place = Path(target).expanduser().absolute() if target else None
+        self._report(f"Will write {place}" if place else "Say where to.")
+
+    @on(PathInput.Submitted)
+    @on(Button.Pressed, "#act")
+    def _begin(self) -> None:
+        target = self.query_one(PathInput).value.strip()
+        if not target or self._writing is not None:
+            return
+        if len(self._batches) > 1 and "{name}" not in target:
+            self._report("Several batches need several files: {name} in the path becomes the name of each.")
+            return
+        places = targets(self._batches, target)
+        self._start(list(zip(self._batches, places, strict=True)), overwrite=False)
+
+    def _start(self, jobs: Sequence[tuple[Batch, str]], *, overwrite: bool) -> None:
+        self.query_one("#act", Button).disabled = True
+        self.app.run_worker(self._write(jobs, overwrite), group="export", exit_on_error=False)
+
+    async def _write(self, jobs: Sequence[tuple[Batch, str]], overwrite: bool) -> None:
+        desk, kind = self._session.desk, self.kind
+        for nth, (batch, place) in enumerate(jobs):
+            self._writing = task = Task(Kind.EXPORT, f"Exporting {batch.name}", ref=batch.ref)
+            work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, report=task.report)
+            result = await self._session.run(task, work, _exported, shown=self.is_attached)
+            self._writing = None
+            if isinstance(result, BatchtuiError):
+                self._failed(result, jobs[nth:])
+                return
+        if self.is_current:
+            self.dismiss(None)
+
+    def _failed(self, error: BatchtuiError, jobs: Sequence[tuple[Batch, str]]) -> None:
+        if not self.is_attached:
+            return
+        self.query_one("#act", Button).disabled = False
+        if isinstance(error, TargetExists) and self.is_current:
+            self._report(error.message)
+            self._ask(f"{error.message}{self._warning(*jobs[0])} Replace what is there?", jobs)
+        else:
+            self._report(f"{error.message}\n{error.hint}")
+
+    def _warning(self, batch: Batch, place: str) -> str:
+        submission = self._session.snapshot.submissions.get(batch.submission)
+        source = submission.input if submission else ""
+        same = source and Path(place).expanduser().absolute() == Path(source)
+        return " It is the file that this batch was submitted from!" if same else ""
+
+    def _ask(self, question: str, jobs: Sequence[tuple[Batch, str]]) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._start(jobs, overwrite=True)
+
+        self.app.push_screen(ConfirmScreen(question, "Replace", "Keep it"), answered)
+
+    def _show_progress(self) -> None:
+        if self._writing is not None:
+            self._report(f"{self._writing.text} {self._writing.words}")
+
+    def _report(self, text: str) -> None:
+        self.query_one("#report", Static).update(inert(text))
+
+    @on(Button.Pressed, "#leave")
+    def action_dismiss_form(self) -> None:
+        """Leaves the form; an export under way goes on."""
+        self.dismiss(None)
+
+
+def _exported(output: Output) -> str:
+    rows = plural(output.rows or 0, "result")
+    return f"Exported {rows} to {inert_line(output.path)}"

@@ -1,0 +1,216 @@
+"""The form for a new batch: what the file holds is said while its path is typed, and nothing is sent with a problem."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, ProgressBar, Static
+
+from batchtui.core.batch import Batch
+from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown
+from batchtui.core.requests import Checked
+from batchtui.core.text import inert_line, number, plural, size
+from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.session import Session, broke
+from batchtui.tui.sync import Sync
+from batchtui.tui.tasks import Kind, Task
+from batchtui.widgets.path_input import PathInput
+from batchtui.widgets.segments import Segment, content
+
+PAUSE = 0.25
+"""Seconds of no typing before a file is read."""
+
+_START = "Say which file. Each line of it is one request:"
+_EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
+
+
+class SubmitScreen(ModalScreen[None]):
+    """The form. It closes once the batch is accepted, or once only the API's list can tell whether it was."""
+
+    BINDINGS = bindings(Where.FORM)
+
+    def __init__(self, session: Session, sync: Sync, path: str = "") -> None:
+        super().__init__()
+        self._session = session
+        self._sync = sync
+        self._path = path
+        self._checked: Checked | None = None
+        self._sending: Task | None = None
+        self._checking: Task | None = None
+        self._why = "Say which file."
+
+    def compose(self) -> ComposeResult:
+        """The path, the name, what the file holds, and the button with why it is dead."""
+        with Vertical(classes="dialog form"):
+            yield Static("New batch", classes="title", markup=False)
+            yield Static("File of requests  (tab completes)", classes="label", markup=False)
+            yield PathInput(self._path, id="path")
+            yield Static("Name", classes="label", markup=False)
+            yield Input(id="name", placeholder="the name of the file", max_length=100)
+            with VerticalScroll(classes="report"):
+                yield Static("", id="report", markup=False)
+            yield ProgressBar(id="progress", show_eta=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Submit", id="act", variant="primary", disabled=True)
+                yield Button("Back  esc", id="leave")
+                yield Static("", id="why", markup=False)
+
+    def on_mount(self) -> None:
+        """Begins with the path."""
+        self.query_one(PathInput).focus()
+        self.query_one("#progress").display = False
+        self.set_interval(0.2, self._show_progress)
+        self._report([[(_START, "")], [(_EXAMPLE, "dim")]])
+        self._judge()
+
+    @on(PathInput.Changed, "#path")
+    def _path_changed(self, event: PathInput.Changed) -> None:
+        path = event.value.strip()
+        self._checked = None
+        self.query_one("#name", Input).placeholder = inert_line(Path(path).stem, 100) or "the name of the file"
+        if path:
+            self._check(path)
+        else:
+            self.workers.cancel_group(self, "check")
+            self._report([[(_START, "")], [(_EXAMPLE, "dim")]])
+        self._judge()
+
+    @work(exclusive=True, group="check", exit_on_error=False)
+    async def _check(self, path: str) -> None:
+        """Reads the file once the typing has paused; a newer path cancels this one."""
+        await asyncio.sleep(PAUSE)
+        self._checking = task = Task(Kind.OTHER, "Reading")
+        try:
+            checked = await self._session.desk.check(Path(path).expanduser(), task.report)
+        except BatchtuiError as error:
+            self._report([[(error.message, "bad")], [(error.hint, "dim")]])
+            return
+        except OSError as error:
+            self._report([[(f"It cannot be read: {error.strerror}", "bad")]])
+            return
+        except Exception as error:  # noqa: BLE001 - said on the form, logged, and the form stays
+            self._report([[(broke(error, self._session.desk).message, "bad")]])
+            return
+        finally:
+            if self._checking is task:
+                self._checking = None
+        self._checked = checked
+        self._report(what_it_holds(checked))
+        self._judge()
+
+    def _judge(self) -> None:
+        """Decides whether the button lives, and says why where it does not."""
+        self._why = self._reason()
+        self.query_one("#act", Button).disabled = bool(self._why)
+        self.query_one("#why", Static).update(self._why)
+
+    def _reason(self) -> str:
+        if self._sending is not None:
+            return "It is being sent."
+        if not self.query_one(PathInput).value.strip():
+            return "Say which file."
+        if self._checked is None:
+            return "The file is being read."
+        if not self._checked.ok:
+            return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
+        if self._session.desk.key() is None:
+            return f"No API key: set {self._session.desk.settings.key_variable}."
+        return ""
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#act")
+    def _begin(self) -> None:
+        self._judge()
+        if not self._why:
+            self._send(again=False)
+
+    def _send(self, *, again: bool) -> None:
+        assert self._checked is not None
+        name = self.query_one("#name", Input).value.strip()
+        self._sending = Task(Kind.SUBMIT, f"Sending {name or self._checked.path.stem}", total=self._checked.bytes)
+        self._judge()
+        self.app.run_worker(
+            self._submit(self._sending, self._checked.path, name, again), group="submit", exit_on_error=False
+        )
+
+    async def _submit(self, task: Task, path: Path, name: str, again: bool) -> None:
+        work = self._session.desk.submit(path, name=name or None, again=again, report=task.report)
+        result = await self._session.run(task, work, _accepted, shown=True)
+        self._sending = None
+        if isinstance(result, Batch | OutcomeUnknown):
+            self._sync.wake()
+        if isinstance(result, Batch):
+            self._leave()
+        elif not self.is_attached or isinstance(result, OutcomeUnknown):
+            self._session.say(result.message, result.hint, bad=True)
+            self._leave()
+        elif isinstance(result, NotAllowed) and not again:
+            self._judge()
+            self._ask_again(result)
+        else:
+            self._report([[(result.message, "bad")], [(result.hint, "dim")]])
+            self._judge()
+
+    def _ask_again(self, error: NotAllowed) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._send(again=True)
+
+        self._report([[(error.message, "warn")]])
+        question = f"{error.message} Submitting the file again buys all of it a second time."
+        self.app.push_screen(ConfirmScreen(question, "Buy again", "Do not"), answered)
+
+    def _show_progress(self) -> None:
+        task, bar = self._sending, self.query_one("#progress", ProgressBar)
+        bar.display = task is not None
+        if task is not None:
+            bar.update(total=task.total, progress=task.done)
+            self._report(
+                [[(f"{task.text}  {task.words}", "")], [("Esc leaves this form; the sending goes on.", "dim")]]
+            )
+        elif self._checking is not None and self._checking.done:
+            self._report([[(f"Reading  {self._checking.words}", "")]])
+
+    def _report(self, lines: list[list[Segment]]) -> None:
+        if self.is_attached:
+            self.query_one("#report", Static).update(content(*lines))
+
+    def _leave(self) -> None:
+        if self.is_current:
+            self.dismiss(None)
+
+    @on(Button.Pressed, "#leave")
+    def action_dismiss_form(self) -> None:
+        """Leaves the form; what is being sent goes on."""
+        self.dismiss(None)
+
+
+def what_it_holds(checked: Checked) -> list[list[Segment]]:
+    """What a checked file holds: how much of what, or the problems with their lines and what to do about each."""
+    models = ", ".join(inert_line(model, 60) for model in checked.models)
+    about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
+    if checked.ok:
+        return [[("✓ ", "good"), (about, "strong")], [("Nothing wrong with it. Half the standard price.", "dim")]]
+    lines: list[list[Segment]] = [
+        [("✗ ", "bad"), (plural(checked.problem_count, "problem"), "bad"), (f"  in {about}", "dim")]
+    ]
+    for problem in checked.problems:
+        place = f"line {number(problem.line)}  " if problem.line is not None else ""
+        lines.append([(place, "strong"), (inert_line(problem.message), "")])
+        if problem.hint:
+            lines.append([(f"  {inert_line(problem.hint)}", "dim")])
+    more = checked.problem_count - len(checked.problems)
+    if more > 0:
+        lines.append([(f"and {number(more)} more", "dim")])
+    return lines
+
+
+def _accepted(batch: Batch) -> str:
+    requests = plural(batch.requests, "request")
+    return f"{inert_line(batch.name, 60)} is submitted: {requests}, {batch.label}. You can close the laptop."

@@ -1,0 +1,102 @@
+"""What one run of the app has, handed to every screen: the desk, the clock, the state last seen, what is under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from msgspec import Struct
+from textual.message import Message
+
+from batchtui.core.batch import Batch, Snapshot, usual
+from batchtui.core.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.logs import log
+from batchtui.tui.messages import Pulse, Reported, TaskEnded, TaskStarted
+from batchtui.tui.tasks import Kind, Task
+
+T = TypeVar("T")
+
+BROKE = "Something in batchtui broke."
+
+
+class Entry(Struct, frozen=True):
+    """One line of the activity log."""
+
+    at: datetime
+    text: str
+    hint: str = ""
+    bad: bool = False
+
+
+class Session:
+    """The desk and the clock, and what the screens show. `post` takes messages to the app."""
+
+    def __init__(self, desk: Desk, now: Callable[[], datetime], post: Callable[[Message], object]) -> None:
+        self.desk = desk
+        self.now = now
+        self.snapshot = Snapshot()
+        self.pulse = Pulse()
+        self.tasks: dict[Task, None] = {}
+        self.activity: deque[Entry] = deque(maxlen=1000)
+        self._post = post
+
+    def batch(self, ref: str) -> Batch | None:
+        """The batch as last seen; None where it is not there any more."""
+        return next((batch for batch in self.snapshot.batches if batch.ref == ref), None)
+
+    @property
+    def trouble(self) -> str:
+        """Why the API is not looked at, or not with success; empty while all is well."""
+        if self.pulse.trouble:
+            return self.pulse.trouble
+        if self.desk.key() is None:
+            return "no API key"
+        return "polling is paused" if self.pulse.paused else ""
+
+    def usual(self, batch: Batch) -> timedelta | None:
+        """How long such batches took before."""
+        return usual(self.snapshot.batches, batch)
+
+    def say(self, text: str, hint: str = "", *, bad: bool = False) -> None:
+        """Says something to the person: a toast, and a line of the activity log."""
+        self._post(Reported(text, hint, bad=bad, toast=True))
+
+    def note(self, text: str, hint: str = "", *, bad: bool = False) -> None:
+        """Writes one line of the activity log, newest first."""
+        self.activity.appendleft(Entry(self.now(), text, hint, bad))
+
+    async def run(
+        self, task: Task, work: Awaitable[T], ended: Callable[[T], str], *, shown: bool = False
+    ) -> T | BatchtuiError:
+        """Sees a task through: it is told when it begins, and when it ends how. Returns what came of it, or the error.
+
+        `shown` says that a form shows the error, so that no toast has to.
+        """
+        self.tasks[task] = None
+        self._post(TaskStarted(task))
+        try:
+            result = await work
+        except BatchtuiError as error:
+            self._post(TaskEnded(task, error=error, shown=shown))
+            return error
+        except Exception as error:  # noqa: BLE001 - a task that breaks must not take the app along
+            log.exception("%s", task.text)
+            broken = broke(error, self.desk)
+            self._post(TaskEnded(task, error=broken, shown=shown))
+            return broken
+        finally:
+            self.tasks.pop(task, None)
+        self._post(TaskEnded(task, ended(result)))
+        return result
+
+    def under_way(self, *kinds: Kind) -> list[Task]:
+        """The tasks of these kinds that quitting would cut off."""
+        return [task for task in self.tasks if task.kind in kinds]
+
+
+def broke(error: Exception, desk: Desk) -> BatchtuiError:
+    """A fault of ours in words: its kind, and where the details are. Its text may hold anything, so it is left out."""
+    return BatchtuiError(f"{BROKE} ({type(error).__name__})", f"The details are in {desk.paths.log_file}")

@@ -1,0 +1,45 @@
+"""What the app does whatever it shows: nothing steers the terminal, no toast is markup, no crash shows a prompt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+from textual.app import App
+from textual.filter import LineFilter
+
+from batchtui.core.logs import log
+from batchtui.core.text import inert_line
+from batchtui.tui.session import BROKE
+from batchtui.widgets.safe_filter import SafeFilter
+
+
+class Shell(App[int]):
+    """An app whose faults go to the log at `log_file`."""
+
+    def __init__(self, log_file: Path) -> None:
+        super().__init__()
+        self._log_file = log_file
+        self._safe = SafeFilter()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and behind them the wall against control characters."""
+        return [*super().get_line_filters(), self._safe]
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """A toast: one line, and never read as markup."""
+        self.notify(inert_line(text), severity="error" if bad else "information", timeout=8 if bad else 5, markup=False)
+
+    def _fatal_error(self) -> None:
+        """Ends the app without Textual's own trace, which prints the locals of every frame: one may hold a prompt."""
+        error = sys.exception()
+        log.error("the app stopped", exc_info=error)
+        self._exit_renderables.append(
+            Text(
+                f"{BROKE} ({type(error).__name__}) The details are in {self._log_file}\n"
+                "What was submitted goes on at the API."
+            )
+        )
+        self._close_messages_no_wait()

@@ -1,0 +1,202 @@
+"""The two loops: one watches the state for what anybody changed, one polls the API if no other process does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+from textual.message import Message
+
+from batchtui.core.batch import Snapshot, State
+from batchtui.core.cycle import Cycle
+from batchtui.core.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.logs import log
+from batchtui.core.polling import Poller
+from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported
+from batchtui.tui.news import news
+from batchtui.tui.tasks import Kind, Task
+
+WATCH = 1.0
+"""Seconds between two looks at the state file: what another process did shows within two."""
+
+TRY = 3.0
+"""Seconds between two tries to become the process that polls."""
+
+SLEPT = timedelta(seconds=30)
+"""A second that took this much longer by the wall clock means that the machine was asleep, or its clock was set."""
+
+_BACKOFF = (5.0, 15.0, 60.0, 300.0)
+
+
+class Sync:
+    """Both loops and what they know. Their news goes out through `post`; `tasks` shows the downloads of a cycle."""
+
+    def __init__(
+        self, desk: Desk, now: Callable[[], datetime], post: Callable[[Message], object], tasks: dict[Task, None]
+    ) -> None:
+        self._desk = desk
+        self._now = now
+        self._post = post
+        self._tasks = tasks
+        self._snapshot = Snapshot()
+        self._woken = asyncio.Event()
+        self._downloads: dict[str, Task] = {}
+        self._watch_trouble = ""
+        self.pulse = Pulse()
+
+    async def look_now(self) -> None:
+        """Looks at the API now, whoever polls, also while paused."""
+        self._woken.set()
+        await self._desk.poke()
+
+    def wake(self) -> None:
+        """Looks at the API now if this process is the one that polls."""
+        self._woken.set()
+
+    def pause(self) -> bool:
+        """Stops the looking, or lets it go on; returns whether it is paused now."""
+        self._set(replace(self.pulse, paused=not self.pulse.paused, next_at=None))
+        if not self.pulse.paused:
+            self._woken.set()
+        return self.pulse.paused
+
+    async def watch(self, snapshot: Snapshot) -> None:
+        """Follows the state from `snapshot` on, for ever."""
+        self._snapshot = snapshot
+        while True:
+            await self.see()
+            await asyncio.sleep(WATCH)
+
+    async def see(self) -> None:
+        """One look at the state and at who polls."""
+        try:
+            changed = await self._desk.changed()
+            poller = await self._desk.poller()
+            if self._watch_trouble:
+                self._watch_trouble = ""
+                self._set(replace(self.pulse, trouble=""))
+                self._woken.set()
+        except BatchtuiError as error:
+            if not self._watch_trouble:
+                self._post(Reported(error.message, error.hint, bad=True))
+            self._watch_trouble = error.message
+            self._set(replace(self.pulse, trouble=error.message))
+            return
+        except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
+            log.exception("watching the state")
+            self._watch_trouble = f"The state cannot be followed ({type(error).__name__})."
+            self._set(replace(self.pulse, trouble=self._watch_trouble))
+            return
+        if changed is not None:
+            self._tell_news(changed)
+            self._snapshot = changed
+            self._post(BatchesChanged(changed))
+        self._set(self._with_poller(poller))
+
+    def _with_poller(self, poller: Poller | None) -> Pulse:
+        pulse = replace(self.pulse, poller=poller)
+        if poller is None:
+            return replace(pulse, next_at=None)
+        if poller.ours:
+            next_at = None if pulse.paused else pulse.next_at
+            return replace(pulse, looked_at=poller.looked_at or pulse.looked_at, next_at=next_at)
+        return replace(pulse, looked_at=poller.looked_at, next_at=poller.next_at, trouble=poller.failing)
+
+    async def poll(self) -> None:
+        """Polls for ever, if no other process does, and takes over when that one has gone."""
+        failures = 0
+        try:
+            await self._desk.prepare()
+        except BatchtuiError as error:
+            self._post(Reported(error.message, error.hint, bad=True))
+        while True:
+            try:
+                delay = await self._once()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
+                known = isinstance(error, BatchtuiError)
+                if not known:
+                    log.exception("looking at the API")
+                message = error.message if isinstance(error, BatchtuiError) else f"It broke: {type(error).__name__}"
+                delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
+                failures += 1
+                self._post(Reported(f"Looking at the API failed: {message}", getattr(error, "hint", ""), bad=True))
+                self._set(replace(self.pulse, looking=False, trouble=f"{message} (trying again)"))
+            await self._rest(delay)
+
+    async def _once(self) -> float:
+        """One cycle if it is ours to do; returns the seconds until the next."""
+        if self._desk.key() is None:
+            self._set(replace(self.pulse, next_at=None))
+            return TRY
+        if not await self._desk.poll_if_free():
+            return TRY
+        self._woken.clear()
+        self._set(replace(self.pulse, looking=True))
+        cycle = await self._desk.cycle(self._download, wait=False)
+        self._tell(cycle)
+        delay = self._desk.next_delay(cycle, self._snapshot)
+        now = self._now()
+        failing = next((error.message for error in cycle.errors if error.batch is None), "")
+        self._set(
+            replace(
+                self.pulse,
+                looking=False,
+                looked_at=self.pulse.looked_at if cycle.offline else now,
+                next_at=now + timedelta(seconds=delay),
+                trouble=failing,
+            )
+        )
+        await self.see()
+        return delay
+
+    def _download(self, ref: str, done: int, total: int | None) -> None:
+        """Progress of one download that a cycle began; called from a worker thread."""
+        task = self._downloads.get(ref)
+        if task is None:
+            name = next((batch.name for batch in self._snapshot.batches if batch.ref == ref), ref)
+            task = self._downloads[ref] = Task(Kind.RETRIEVE, f"Retrieving {name}", ref=ref)
+            self._tasks[task] = None
+        task.report(done, total)
+
+    def _tell(self, cycle: Cycle) -> None:
+        for error in cycle.errors:
+            if error.batch is None and error.message != self.pulse.trouble:
+                self._post(Reported(error.message, error.hint, bad=True))
+
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        for item in news(self._snapshot, snapshot):
+            self._post(Reported(item.text, item.hint, bad=item.bad))
+        waiting = {batch.ref for batch in snapshot.batches if batch.state is State.ENDED and not batch.trouble}
+        for ref in self._downloads.keys() - waiting:
+            self._tasks.pop(self._downloads.pop(ref), None)
+
+    async def _rest(self, seconds: float) -> None:
+        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends."""
+        waited = 0.0
+        while waited < seconds or self.pulse.paused:
+            step = min(1.0, max(seconds - waited, 0.05)) if not self.pulse.paused else 1.0
+            before = self._now()
+            try:
+                await asyncio.wait_for(self._woken.wait(), step)
+            except TimeoutError:
+                waited += step
+            if self._woken.is_set():
+                self._woken.clear()
+                return
+            if abs(self._now() - before) > SLEPT and not self.pulse.paused:
+                self._post(Reported("The machine was asleep, or its clock was set: looking now."))
+                return
+            try:
+                if await self._desk.poked():
+                    return
+            except BatchtuiError:
+                continue
+
+    def _set(self, pulse: Pulse) -> None:
+        if pulse != self.pulse:
+            self.pulse = pulse
+            self._post(PulseChanged(pulse))

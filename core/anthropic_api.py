@@ -8,6 +8,7 @@ call; and the bodies of a create and of results pass as raw bytes through its pu
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ from msgspec import Raw, Struct
 
 from batchtui.core.api import PAGE, Page, Report
 from batchtui.core.batch import Remote
-from batchtui.core.errors import ApiError, NoKey, NotFound, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.errors import ApiError, BadInput, NoKey, NotFound, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.requests import body_chunks, body_size
 from batchtui.core.settings import Credentials, is_loopback
 from batchtui.core.text import inert_line
@@ -71,27 +72,36 @@ class AnthropicApi:
 
         Raises:
             NoKey: the SDK's own profile cannot be used.
+            BadInput: a proxy or certificates in the environment cannot be used.
         """
         async with self._opening:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._build)
+                gc.freeze()  # the SDK's half a million objects stay; looking at them stops the event loop for long
         return self._client
 
     def _build(self) -> anthropic.AsyncAnthropic:
         os.environ.pop("ANTHROPIC_LOG", None)  # it prints every prompt to stderr
         sdk, http = _sdk()
         credentials = self._credentials
+        # Without a transport the SDK's client goes through HTTP_PROXY, to this machine too, whatever `trust_env` says.
         local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
+        direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
         try:
             client = sdk.AsyncAnthropic(
                 api_key=credentials.key,
                 base_url=credentials.base_url,
                 max_retries=0,
-                http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local),
+                http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
                 timeout=http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT),
             )
         except sdk.AnthropicError as error:
             raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Sign in again, or set a key.") from None
+        except (ImportError, OSError, ValueError, http.InvalidURL) as error:
+            raise BadInput(
+                f"The connection cannot be set up: {self._clean(str(error))}",
+                "Look at HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+            ) from None
         if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
             raise NoKey(
                 f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Mend the profile."
@@ -113,7 +123,7 @@ class AnthropicApi:
                     options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
                 )
             )
-            return _decode(response.content, Remote)
+            return self._decode(response.content, Remote)
         except ApiError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in _UNCLEAR:
                 raise
@@ -129,14 +139,14 @@ class AnthropicApi:
             await body.close()
 
     async def get(self, batch_id: str) -> Remote:
-        return _decode((await self._get(f"{_BATCHES}/{batch_id}")).content, Remote)
+        return self._about(batch_id, (await self._get(f"{_BATCHES}/{batch_id}")).content)
 
     async def page(self, after_id: str | None = None, limit: int = PAGE) -> Page:
         query: dict[str, object] = {"limit": limit} | ({"after_id": after_id} if after_id else {})
         response = await self._get(_BATCHES, query)
-        listed = _decode(response.content, _List)
+        listed = self._decode(response.content, _List)
         return Page(
-            batches=tuple(_decode(one, Remote) for one in listed.data),
+            batches=tuple(self._decode(one, Remote) for one in listed.data),
             has_more=listed.has_more,
             server_time=_http_date(response.headers.get("date")),
         )
@@ -146,7 +156,7 @@ class AnthropicApi:
         _sdk_module, http = _sdk()
         path = f"{_BATCHES}/{batch_id}/cancel"
         response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
-        return _decode(response.content, Remote)
+        return self._about(batch_id, response.content)
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -243,6 +253,21 @@ class AnthropicApi:
             case _:
                 return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
 
+    def _about(self, batch_id: str, content: bytes) -> Remote:
+        remote = self._decode(content, Remote)
+        if remote.id != batch_id:
+            raise Unreachable(f"The host was asked about {batch_id} and answered about {remote.id}.", _ASK_LATER)
+        return remote
+
+    def _decode(self, content: bytes | Raw, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Unreachable(
+                f"The host answered with something that is not the API's: {self._clean(str(error))}.",
+                "A proxy or a sign-in page may be in between. " + _ASK_LATER,
+            ) from None
+
     def _clean(self, text: str) -> str:
         """Text from outside on one line, without the key, should the server have echoed it."""
         key = self._credentials.key
@@ -258,8 +283,12 @@ class _Body:
         self._chunks = body_chunks(self._file)
         self.size = body_size(rows.stat().st_size)
         self.whole = False
+        self._begun = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            raise RuntimeError("A create body goes out once.")  # whoever would send it again: the SDK, a redirect
+        self._begun = True
         chunk = await asyncio.to_thread(next, self._chunks)
         sent = 0
         while True:
@@ -283,16 +312,6 @@ def _sdk() -> tuple[Any, Any]:
     import httpx2
 
     return anthropic, httpx2
-
-
-def _decode(content: bytes | Raw, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreachable(
-            f"The host answered with something that is not the API's: {inert_line(str(error))}.",
-            "A proxy or a sign-in page may be in between. " + _ASK_LATER,
-        ) from None
 
 
 def _said(error: anthropic.APIStatusError) -> str:
@@ -319,6 +338,6 @@ def _pause(value: str | None) -> float | None:
 def _http_date(value: str | None) -> datetime | None:
     try:
         at = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,13 +1,16 @@
 """The records: what a person sent (a submission), the batches it became, and how far they are.
 
-Everything here is frozen and pure. Times are aware datetimes in UTC; durations are timedeltas. The fields of the
-API's own object keep its names (https://docs.claude.com/en/api/creating-message-batches).
+Everything here is frozen and pure, and without cycles, so that the garbage collector can leave it alone. Times are
+aware datetimes in UTC; durations are timedeltas. The fields of the API's own object keep its names
+(https://docs.claude.com/en/api/creating-message-batches).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from statistics import median
 from typing import Annotated, Any, assert_never
 
@@ -53,7 +56,7 @@ UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
 """The API is at work on it: it must be polled."""
 
 
-class Counts(Struct, frozen=True, omit_defaults=True):
+class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
     """`request_counts`: their sum is always the number of requests.
 
     By its documentation the API keeps all of them in `processing` until the whole batch has ended.
@@ -79,7 +82,7 @@ class Counts(Struct, frozen=True, omit_defaults=True):
         return self.errored + self.canceled + self.expired
 
 
-class Remote(Struct, frozen=True, kw_only=True):
+class Remote(Struct, frozen=True, gc=False, kw_only=True):
     """A Message Batch as the API describes it, every field checked when it is decoded."""
 
     id: BatchId
@@ -92,7 +95,7 @@ class Remote(Struct, frozen=True, kw_only=True):
     cancel_initiated_at: datetime | None = None
 
 
-class Trouble(Struct, frozen=True):
+class Trouble(Struct, frozen=True, gc=False):
     """What went wrong last with a batch, in words, and what to do about it."""
 
     message: str
@@ -100,7 +103,7 @@ class Trouble(Struct, frozen=True):
     at: datetime
 
 
-class Cost(Struct, frozen=True, omit_defaults=True):
+class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
     """US dollars; None is "not known", never zero. `saved_usd` is against the standard price of the same tokens."""
 
     estimated_usd: float | None = None
@@ -108,7 +111,7 @@ class Cost(Struct, frozen=True, omit_defaults=True):
     saved_usd: float | None = None
 
 
-class Output(Struct, frozen=True, omit_defaults=True):
+class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     """One place where results went or shall go: `kind` is a module of `core.outputs`, `path` where it writes."""
 
     kind: str
@@ -118,7 +121,7 @@ class Output(Struct, frozen=True, omit_defaults=True):
     rows: int | None = None
 
 
-class Attempt(Struct, frozen=True, omit_defaults=True):
+class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     """What was known when a create was sent: the evidence that settles an unknown outcome.
 
     `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
@@ -133,7 +136,7 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     looked_at: datetime | None = None
 
 
-class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One Message Batch: the API's object, our `state` of it, and what happened to its results.
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
@@ -175,7 +178,7 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.id or self.ref
 
 
-class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What a person sent: a name, an input, its outputs, and the batches it became.
 
     `sha256` is of the archived requests. `batches` are refs, in the order of parts and steps. `steps` names what
@@ -197,7 +200,7 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True):
     revision: int = 0
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, gc=False):
     """The whole state at one revision. `batches` are newest first."""
 
     revision: int = 0
@@ -243,36 +246,6 @@ def _state(remote: Remote) -> State:
             assert_never(never)
 
 
-class Counted(Struct, frozen=True):
-    """Real counts: `done` of `total` requests."""
-
-    done: int
-    total: int
-
-
-class Waiting(Struct, frozen=True):
-    """The counts stand still. `age` is real; `usual` is how long such batches took before, None without a past."""
-
-    age: timedelta
-    usual: timedelta | None
-
-
-Progress = Counted | Waiting | None
-"""None: there is nothing to measure (not accepted yet, rejected, gone)."""
-
-
-def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
-    """How far a batch is, without ever claiming a count that the API did not give."""
-    counts = batch.request_counts
-    if batch.state in (State.ENDED, State.RETRIEVED):
-        return Counted(counts.done, counts.total)
-    if batch.state not in UNDER_WAY:
-        return None
-    if counts.done:
-        return Counted(counts.done, counts.total)
-    return Waiting(max(now - (batch.created_at or batch.submitted_at), timedelta()), usual)
-
-
 def age(batch: Batch, now: datetime) -> timedelta:
     """How long it has been at work, or was until it ended."""
     return max((batch.ended_at or now) - (batch.created_at or batch.submitted_at), timedelta())
@@ -281,18 +254,3 @@ def age(batch: Batch, now: datetime) -> timedelta:
 def retention_left(batch: Batch, now: datetime) -> timedelta | None:
     """How long the API still keeps the results; None while there is no created_at."""
     return batch.created_at + RETENTION - now if batch.created_at else None
-
-
-def usual(batches: tuple[Batch, ...], like: Batch) -> timedelta | None:
-    """The median time of the user's own ended batches of the same models and a size within 4x; None without any."""
-    took = [
-        (past.ended_at - past.created_at).total_seconds()
-        for past in batches
-        if past.ended_at
-        and past.created_at
-        and not past.cancel_initiated_at
-        and past.models == like.models
-        and past.requests <= like.requests * 4
-        and like.requests <= past.requests * 4
-    ]
-    return timedelta(seconds=median(took)) if took else None

@@ -34,8 +34,12 @@ class CycleError(Struct, frozen=True):
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
-    """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it."""
+    """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it.
 
+    Not `due`: there is nothing that the API could say anything about, so it was not asked.
+    """
+
+    due: bool = True
     retrieved: tuple[str, ...] = ()
     submitted: tuple[str, ...] = ()
     errors: tuple[CycleError, ...] = ()
@@ -83,7 +87,7 @@ class Cycles:
     async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         """One cycle. Trouble is recorded, never raised. With `wait` false the downloads go on by themselves."""
         if not self._due(await self._disk.snapshot()):
-            return Cycle(polled_by=await self._disk.run(self._other))
+            return Cycle(due=False, polled_by=await self._disk.run(self._other))
         if not await self._disk.run(self._election.stand):
             return Cycle(polled_by=await self._disk.run(self._election.who))
         await self._sweep_once()

@@ -185,6 +185,8 @@ class Desk:
             if found is None:
                 raise
             return found
+        finally:
+            await self.poke()
 
     async def retrieve(self, ref: str, report: Report | None = None) -> Batch:
         """Looks at a batch and, once it has ended, downloads, verifies and keeps its results.
@@ -220,7 +222,9 @@ class Desk:
             return known or batch
 
         log.info("adopted %s", batch_id)
-        return await self._disk.commit(write)
+        adopted = await self._disk.commit(write)
+        await self.poke()
+        return adopted
 
     async def export(
         self, ref: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
@@ -256,7 +260,9 @@ class Desk:
             raise NotAllowed(reason)
         seen = await (await self._connection.api()).cancel(str(batch.id))
         log.info("%s cancel asked", batch.id)
-        return await self._change(ref, lambda current: observe(current, seen))
+        canceled = await self._change(ref, lambda current: observe(current, seen))
+        await self.poke()
+        return canceled
 
     async def forget(self, ref: str) -> None:
         """Drops a batch from this state. Result files stay, and so does the API's copy."""

@@ -93,7 +93,7 @@ class Downloads:
         )
 
     async def _look_again(self, batch: Batch, error: BatchtuiError) -> Remote | None:
-        """The batch as the API describes it now, where its results do not fit what was known of it, or are not there."""
+        """The batch as the API has it now, where its results do not fit what was known of it, or are not there."""
         if not isinstance(error, NotFound | Unverified):
             return None
         try:
@@ -110,7 +110,7 @@ class Downloads:
 
 
 def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) -> Batch:
-    """A 404 is for good past the API's retention, or when it says that it archived the batch; alone it means nothing."""
+    """A 404 is for good past the API's retention, or where it says that it archived the batch, else not."""
     if batch.state is not State.ENDED:  # somebody else was quicker
         return batch
     if seen and seen.id == batch.id:

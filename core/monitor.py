@@ -30,6 +30,8 @@ _NOTHING = "The API's list does not show it{}. It was most likely never accepted
 _SEVERAL = "Its answer was lost, and {} batches in the API's list could be it. The ids of their results will tell."
 _DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent by itself."
 
+_WAIT = "Do not submit it again: the next looks compare them with what was sent, as soon as they have ended."
+
 
 class Looked(Struct, frozen=True):
     """`several` are candidates for unknown submissions, by ref; `failures` are what went wrong, by ref."""
@@ -155,7 +157,7 @@ def _decided(batch: Batch, found: Remote | None, several: Sequence[Remote], serv
         return replace(adopted, trouble=None)
     at = server_now or batch.submitted_at
     if several:
-        return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _DECIDE, at))
+        return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=server_now))
     final = bool(server_now and given_up(seen, server_now))
     return replace(seen, trouble=Trouble(_NOTHING.format("" if final else " yet"), _DECIDE, at))

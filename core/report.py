@@ -207,7 +207,7 @@ def problems(checked: Checked) -> str:
     """The problems of an input file, one a line with its hint, and how many more there are of each kind."""
     lines = []
     for problem in checked.problems:
-        place = f"line {number(problem.line)}" if problem.line else "file"
+        place = problem.where or "file"
         field = f", {inert_line(problem.field, 60)}" if problem.field else ""
         lines.append(f"{place}{field}: {inert(problem.message)}")
         if problem.hint:

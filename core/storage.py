@@ -49,7 +49,7 @@ class Packed(Mapping[str, Any]):
         return len(msgspec.json.decode(self.raw, type=dict[str, Any]))
 
 
-_decoder = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
+_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _text(document: object) -> msgspec.Raw:
@@ -188,7 +188,8 @@ class AtomicStorage(Storage):
                 f"The state in {self.path} cannot be read: {error.strerror}.", "Check the disk and the file's owner."
             ) from error
         try:
-            tables = _decoder.decode(data)
+            # Table by table, so that no single call keeps other threads waiting for long.
+            tables = {name: _decoder.decode(table) for name, table in _decoder.decode(data).items()}
         except (ValueError, RecursionError) as error:
             raise self.unreadable(str(error) if data else "it is empty") from error
         self._tables = {

@@ -51,7 +51,7 @@ class NotSubmittable(BadInput):
 
     def __init__(self, checked: Checked) -> None:
         first = checked.problems[0]
-        place = f"line {first.line}: " if first.line else ""
+        place = f"{first.where}: " if first.where else ""
         more = f" and {plural(checked.problem_count - 1, 'more problem')}" if checked.problem_count > 1 else ""
         super().__init__(f"{inert_line(str(checked.path))}: {place}{first.message}{more}", first.hint)
         self.checked = checked

@@ -11,14 +11,14 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
-from io import StringIO, TextIOWrapper
+from io import TextIOWrapper
 from typing import Any, ClassVar
 
 import click
 
 from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.text import inert
+from batchtui.core.text import inert, inert_line
 
 _EXIT_CODES = """
 \b
@@ -102,16 +102,15 @@ def run(arguments: list[str]) -> int:
     try:
         code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):
+            say("Interrupted. What was acknowledged is saved.")
         return errors.INTERRUPTED
     except click.ClickException as error:
-        told = StringIO()
-        error.show(told)
-        say(told.getvalue().rstrip())
+        if isinstance(error, click.UsageError) and error.ctx:
+            say(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n")
+        say(f"Error: {inert_line(error.format_message(), 2000)}")
         return errors.USAGE
-    except KeyboardInterrupt:
-        say("Interrupted. What was acknowledged is saved.")
-        return errors.INTERRUPTED
     except BrokenPipeError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -143,9 +142,9 @@ def out(text: str) -> None:
 
 def complain(error: BatchtuiError) -> None:
     """What went wrong, and below it what to do."""
-    say(f"batchtui: {error.message}")
+    say(f"batchtui: {inert_line(error.message, 2000)}")
     if error.hint:
-        say(f"  {error.hint}")
+        say(f"  {inert_line(error.hint, 2000)}")
 
 
 def progress(what: str) -> Callable[[int, int | None], None]:

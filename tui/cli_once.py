@@ -10,6 +10,7 @@ from batchtui.core.cycle import Cycle
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import cycle_json, dumps, error_json, line
+from batchtui.core.text import inert_line
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import desk_for
 
@@ -57,12 +58,10 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     labels = {batch.ref: batch.label for batch in snapshot.batches}
     for one in cycle.errors:
         about = f"{labels.get(one.batch, one.batch)}: " if one.batch else ""
-        say(f"batchtui: {about}{one.message}")
-        if one.hint:
-            say(f"  {one.hint}")
+        complain(BatchtuiError(f"{about}{one.message}", one.hint))
     for batch in snapshot.batches:
         if batch.state is State.UNCONFIRMED and batch.trouble:
-            say(f"batchtui: {batch.ref} needs a person. {batch.trouble.hint}")
+            say(f"batchtui: {batch.ref} needs a person. {inert_line(batch.trouble.hint)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

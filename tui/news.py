@@ -20,14 +20,16 @@ class News(Struct, frozen=True):
 
 def news(before: Snapshot, after: Snapshot) -> Iterator[News]:
     """What is new in `after`, batch by batch."""
-    known = {batch.ref: batch for batch in before.batches}
-    for batch in after.batches:
-        if batch.revision > before.revision:
-            yield from _of(known.pop(batch.ref, None), batch)
-        else:
-            known.pop(batch.ref, None)
-    for gone in known.values():
-        yield News(f"{inert_line(gone.name, 60)} was forgotten.")
+    changed = [batch for batch in after.batches if batch.revision > before.revision]
+    refs = {batch.ref for batch in changed}
+    known = {batch.ref: batch for batch in before.batches if batch.ref in refs}
+    for batch in changed:
+        yield from _of(known.get(batch.ref), batch)
+    if len(after.batches) < len(before.batches) + len(refs) - len(known):
+        left = {batch.ref for batch in after.batches}
+        for batch in before.batches:
+            if batch.ref not in left:
+                yield News(f"{inert_line(batch.name, 60)} was forgotten.")
 
 
 def _of(before: Batch | None, batch: Batch) -> Iterator[News]:

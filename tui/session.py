@@ -40,6 +40,8 @@ class Session:
         self.snapshot = Snapshot()
         self.pulse = Pulse()
         self.tasks: dict[Task, None] = {}
+        self.wanted: str | None = None
+        """The ref of a batch that the cursor shall go to once the table shows it."""
         self.activity: deque[Entry] = deque(maxlen=1000)
         self._post = post
 

@@ -138,6 +138,7 @@ class Sync:
         self._set(replace(self.pulse, looking=True))
         cycle = await self._desk.cycle(self._download, wait=False)
         self._tell(cycle)
+        await self.see()
         delay = self._desk.next_delay(cycle, self._snapshot)
         now = self._now()
         failing = next((error.message for error in cycle.errors if error.batch is None), "")
@@ -145,12 +146,11 @@ class Sync:
             replace(
                 self.pulse,
                 looking=False,
-                looked_at=self.pulse.looked_at if cycle.offline else now,
-                next_at=now + timedelta(seconds=delay),
+                looked_at=now if cycle.due and not cycle.blocked else self.pulse.looked_at,
+                next_at=now + timedelta(seconds=delay) if cycle.due else None,
                 trouble=failing,
             )
         )
-        await self.see()
         return delay
 
     def _download(self, ref: str, done: int, total: int | None) -> None:

@@ -27,16 +27,18 @@ class BatchTable(LineTable):
         self._haystacks: dict[str, str] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._drawn_at = self._now
-        self._past: tuple[Batch, ...] = ()
         self._usual: dict[tuple[tuple[str, ...], int], timedelta | None] = {}
 
     def show(self, snapshot: Snapshot, now: datetime) -> None:
         """Takes a snapshot; batches equal to those of the last one are not drawn again."""
         before, self._batches = self._batches, {batch.ref: batch for batch in snapshot.batches}
         self._now = now
-        changed = [batch for batch in snapshot.batches if before.get(batch.ref) != batch]
-        if any(batch.ended_at for batch in changed) or len(before) > len(self._batches):
-            self._past = tuple(batch for batch in snapshot.batches if batch.ended_at)
+        changed = [
+            batch
+            for batch in snapshot.batches
+            if (known := before.get(batch.ref)) is not batch and known != batch  # mostly the same objects
+        ]
+        if changed or len(before) > len(self._batches):
             self._usual.clear()
         for batch in changed:
             self._haystacks.pop(batch.ref, None)
@@ -88,7 +90,7 @@ class BatchTable(LineTable):
         """How long such batches usually take, worked out once for all of the same models and about the same size."""
         group = (batch.models, batch.requests.bit_length())
         if group not in self._usual:
-            self._usual[group] = usual(self._past, batch)
+            self._usual[group] = usual(self._batches.values(), batch)
         return self._usual[group]
 
     def _arrange(self) -> None:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, State
 from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.batch import BatchScreen
@@ -70,6 +70,9 @@ class BatchesScreen(Room):
         """Shows the state; only rows that differ are painted again."""
         now, batches = self.session.now(), self.session.snapshot.batches
         self.table.show(self.session.snapshot, now)
+        if self.session.wanted and self.session.batch(self.session.wanted):
+            self.table.move_to(self.session.wanted)
+            self.session.wanted = None
         self._counts = counts(batches, now)
         self._show_place()
         self._show_detail()
@@ -173,8 +176,14 @@ class BatchesScreen(Room):
 
 def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:
     """How many are under way, how many need a person, and how many are done with."""
-    moving = UNDER_WAY | UNSETTLED
-    running = sum(batch.state in moving for batch in batches)
-    needing = [needs_you(batch, now) for batch in batches]
-    done = sum(batch.state not in moving and not needy for batch, needy in zip(batches, needing, strict=True))
-    return running, sum(needing), done
+    running = needing = done = 0
+    for batch in batches:
+        if batch.state is State.RETRIEVED and batch.trouble is None:  # nearly all of many
+            done += 1
+            continue
+        moving = batch.state in UNDER_WAY or batch.state in UNSETTLED
+        needy = needs_you(batch, now)
+        running += moving
+        needing += needy
+        done += not moving and not needy
+    return running, needing, done

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, RadioButton, RadioSet, Static
+from textual.widgets import Button, RadioSet, Static
 
 from batchtui.core.batch import Batch, Output
 from batchtui.core.errors import BatchtuiError
@@ -21,6 +21,7 @@ from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import Kind, Task
+from batchtui.widgets.choices import Choice, Choices
 from batchtui.widgets.path_input import PathInput
 
 FORMATS = (
@@ -54,18 +55,6 @@ def targets(batches: Sequence[Batch], target: str) -> list[str]:
     ]
 
 
-class Choice(RadioButton):
-    """A radio button that does not say by its colour alone whether it is chosen."""
-
-    BUTTON_INNER = "○"
-
-    def watch_value(self) -> None:
-        """Fills the circle of the one that is chosen."""
-        self.BUTTON_INNER = "●" if self.value else "○"
-        super().watch_value()
-        self.refresh()
-
-
 class ExportScreen(ModalScreen[None]):
     """The form. It closes once everything is written; what went wrong stays on it."""
 
@@ -84,7 +73,7 @@ class ExportScreen(ModalScreen[None]):
         what = name if len(self._batches) == 1 else plural(len(self._batches), "batch", "batches")
         with Vertical(classes="dialog form"):
             yield Static(f"Export {what}", classes="title", markup=False)
-            with RadioSet(id="format"):
+            with Choices(id="format"):
                 for index, (kind, label, about) in enumerate(FORMATS):
                     yield Choice(Content(f"{label}: {about}"), value=index == 0, id=kind)
             yield Static("To", classes="label", markup=False)
@@ -122,6 +111,7 @@ class ExportScreen(ModalScreen[None]):
         place = Path(target).expanduser().absolute() if target else None
         self._report(f"Will write {place}" if place else "Say where to.")
 
+    @on(Choices.Accepted)
     @on(PathInput.Submitted)
     @on(Button.Pressed, "#act")
     def _begin(self) -> None:

@@ -146,6 +146,7 @@ class SubmitScreen(ModalScreen[None]):
         if isinstance(result, Batch | OutcomeUnknown):
             self._sync.wake()
         if isinstance(result, Batch):
+            self._session.wanted = result.ref
             self._leave()
         elif not self.is_attached or isinstance(result, OutcomeUnknown):
             self._session.say(result.message, result.hint, bad=True)
@@ -201,7 +202,7 @@ def what_it_holds(checked: Checked) -> list[list[Segment]]:
         [("✗ ", "bad"), (plural(checked.problem_count, "problem"), "bad"), (f"  in {about}", "dim")]
     ]
     for problem in checked.problems:
-        place = f"line {number(problem.line)}  " if problem.line is not None else ""
+        place = f"{problem.where}  " if problem.where else ""
         lines.append([(place, "strong"), (inert_line(problem.message), "")])
         if problem.hint:
             lines.append([(f"  {inert_line(problem.hint)}", "dim")])

@@ -1,0 +1,84 @@
+"""Where things live."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import asdict
+
+from batchtui.core import paths
+from batchtui.core.paths import Paths
+
+FILES = ("state", "state_lock", "poller_lock", "poller", "poke", "submit_lock", "requests", "results", "settings")
+
+
+def every(where: Paths) -> list[Path]:
+    return [
+        *(getattr(where, name) for name in FILES),
+        where.log_file,
+        where.archive("b1"),
+        where.result("msgbatch_1"),
+        where.summary("msgbatch_1"),
+    ]
+
+
+def test_one_variable_puts_every_file_under_one_folder(tmp_path: Path) -> None:
+    where = paths.find({"BATCHTUI_HOME": str(tmp_path / "home")})
+    assert all(path.is_relative_to(tmp_path / "home") for path in every(where))
+    assert len(set(every(where))) == len(every(where))
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    every(paths.find({"BATCHTUI_HOME": str(tmp_path / "home")}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_have_the_names_that_people_were_told(tmp_path: Path) -> None:
+    where = paths.find({"BATCHTUI_HOME": str(tmp_path)})
+    told = {
+        "state.json": where.state,
+        "requests/b1.jsonl": where.archive("b1"),
+        "results/msgbatch_1.jsonl": where.result("msgbatch_1"),
+        "results/msgbatch_1.summary.json": where.summary("msgbatch_1"),
+        "batchtui.log": where.log_file,
+        "config.toml": where.settings,
+    }
+    assert {name: str(path.relative_to(tmp_path)) for name, path in told.items()} == {name: name for name in told}
+
+
+def test_a_relative_or_tilde_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert paths.find({"BATCHTUI_HOME": "here"}).data == tmp_path / "here"
+    assert paths.find({"BATCHTUI_HOME": "~/there"}).data == tmp_path / "me/there"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="XDG folders are for Linux")
+def test_without_it_the_platforms_own_folders_are_used(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "BATCHTUI_HOME"}
+    asked = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from batchtui.core import paths; w = paths.find(); print(w.data, w.config, w.log, sep='\\n')",
+        ],
+        env={
+            **kept,
+            "XDG_DATA_HOME": str(tmp_path / "d"),
+            "XDG_CONFIG_HOME": str(tmp_path / "c"),
+            "XDG_STATE_HOME": str(tmp_path / "s"),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    data, config, log = asked.stdout.splitlines()
+    assert (data, config) == (str(tmp_path / "d/batchtui"), str(tmp_path / "c/batchtui"))
+    assert Path(log).is_relative_to(tmp_path / "s/batchtui")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_home_is_no_home() -> None:
+    assert asdict(paths.find({"BATCHTUI_HOME": ""})) == asdict(paths.find({}))

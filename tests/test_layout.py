@@ -1,0 +1,146 @@
+"""What holds the house up and no linter sees: sizes, names, and what a command may import."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("core", "widgets", "tui")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+LONGEST = 300
+
+IMPORTED = """
+import json, sys
+from batchtui.tui.cli import run
+code = run(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def imported_by(node: ast.AST) -> list[str]:
+    """The top names that a node imports."""
+    if isinstance(node, ast.Import):
+        return [one.name.partition(".")[0] for one in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module.partition(".")[0]]
+    return []
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(SOURCES) > 80
+    assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_is_no_longer_than_one_idea(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= LONGEST
+
+
+def test_the_listed_packages_are_those_of_the_tree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    tree = {".".join(("batchtui", *path.relative_to(ROOT).parent.parts)) for path in SOURCES}
+    assert set(project["tool"]["setuptools"]["packages"]) == tree
+    assert project["tool"]["setuptools"]["package-dir"] == {f"batchtui.{package}": package for package in PACKAGES}
+    assert all((ROOT / package / "__init__.py").exists() for package in PACKAGES)
+
+
+def test_no_folder_at_the_root_hides_the_installed_package() -> None:
+    assert not (ROOT / "batchtui").exists()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_imports_of_ours_are_absolute(path: Path) -> None:
+    for node in nodes(path):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), node.lineno
+        assert not set(imported_by(node)) & set(PACKAGES), ast.unparse(node)
+
+
+def test_our_packages_have_one_name_each() -> None:
+    import batchtui.core.desk  # noqa: F401 - what it brings in is looked at
+
+    assert not {"core", "widgets", "tui"} & sys.modules.keys()
+
+
+def test_the_sdk_is_imported_in_one_function_alone() -> None:
+    found = []
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for checking in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
+            if isinstance(checking.test, ast.Name) and checking.test.id == "TYPE_CHECKING":
+                checking.body = [ast.Pass()]
+        inside = {
+            id(node): function.name
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+            for node in ast.walk(function)
+        }
+        found += [
+            (name(path), inside.get(id(node), "the module itself"))
+            for node in ast.walk(tree)
+            if {"anthropic", "httpx2", "httpx"} & set(imported_by(node))
+        ]
+    assert set(found) == {("core/anthropic_api.py", "_sdk")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_nothing_is_printed_past_the_command_line(path: Path) -> None:
+    printed = [
+        node.lineno
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert printed == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "BATCHTUI_HOME": str(home / "state"), "NO_COLOR": "1"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--version",), ("--help",), ("list",), ("list", "--json"), ("--once",), ("--once", "--json"), ("show", "x")],
+    ids=" ".join,
+)
+def test_a_command_with_nothing_to_ask_imports_neither_the_sdk_nor_textual(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments], cwd=tmp_path, env=environment(tmp_path), capture_output=True
+    )
+    code, modules = json.loads(ended.stderr.splitlines()[-1])
+    assert code == (2 if arguments[0] == "show" else 0)
+    assert "click" in modules
+    heavy = {"anthropic", "httpx2", "httpx", "pydantic", "textual", "rich", "genai_prices", "core", "tui"}
+    assert heavy & set(modules) == set()
+
+
+def test_the_desk_brings_in_neither_the_sdk_nor_a_terminal(tmp_path: Path) -> None:
+    asked = "import json, sys, batchtui.core.desk; print(json.dumps(sorted(sys.modules)))"
+    ended = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
+    )
+    modules = set(json.loads(ended.stdout))
+    assert "batchtui.core.desk" in modules
+    assert (
+        modules & {"anthropic", "httpx2", "textual", "rich", "click", "starlette", "uvicorn", "genai_prices"} == set()
+    )

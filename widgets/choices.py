@@ -1,0 +1,43 @@
+"""One of a few, chosen by moving."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.message import Message
+from textual.widgets import RadioButton, RadioSet
+
+
+class Choice(RadioButton):
+    """A radio button that does not say by its colour alone whether it is chosen."""
+
+    BUTTON_INNER = "○"
+
+    def watch_value(self) -> None:
+        """Fills the circle of the one that is chosen."""
+        self.BUTTON_INNER = "●" if self.value else "○"
+        super().watch_value()
+        self.refresh()
+
+
+class Choices(RadioSet):
+    """Things to choose one from: moving chooses, and enter is for the whole form, as in a field."""
+
+    class Accepted(Message):
+        """Enter was pressed."""
+
+    def action_next_button(self) -> None:
+        """Chooses the next."""
+        super().action_next_button()
+        self.action_toggle_button()
+
+    def action_previous_button(self) -> None:
+        """Chooses the one before."""
+        super().action_previous_button()
+        self.action_toggle_button()
+
+    def on_key(self, event: events.Key) -> None:
+        """Takes enter before it toggles a button."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Accepted())

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -24,8 +21,9 @@ from msgspec import Raw, Struct
 
 from batchtui.core.api import PAGE, Page, Report
 from batchtui.core.batch import Remote
-from batchtui.core.errors import ApiError, BadInput, NoKey, NotFound, NotSent, OutcomeUnknown, Unreachable
-from batchtui.core.requests import body_chunks, body_size
+from batchtui.core.create_body import CreateBody
+from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.refusals import ASK_LATER, UNCLEAR, http_date, pause_of, refused, said_by
 from batchtui.core.settings import Credentials, is_loopback
 from batchtui.core.text import inert_line
 
@@ -36,24 +34,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BATCHES = "/v1/messages/batches"
-_ASK_LATER = "Nothing is lost; the next look tries again."
 _CONNECT_TIMEOUT = 10.0
-_LONGEST_PAUSE = 3600.0
-_UNCLEAR = frozenset({408, 409, 499})
-"""Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
 
 
 class _List(Struct):
     data: list[Raw]
     has_more: bool = False
-
-
-class _Refusal(Struct):
-    class Error(Struct):
-        type: str = ""
-        message: str = ""
-
-    error: Error = msgspec.field(default_factory=Error)
 
 
 class AnthropicApi:
@@ -111,7 +97,7 @@ class AnthropicApi:
     async def create(self, rows: Path, report: Report | None = None) -> Remote:
         client = await self.open()
         _sdk_module, http = _sdk()
-        body = _Body(rows, report)
+        body = CreateBody(rows, report)
         timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
         headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         try:
@@ -125,7 +111,7 @@ class AnthropicApi:
             )
             return self._decode(response.content, Remote)
         except ApiError as error:
-            if error.status is not None and 400 <= error.status < 500 and error.status not in _UNCLEAR:
+            if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
                 raise
             if not body.whole:
                 raise NotSent(
@@ -148,7 +134,7 @@ class AnthropicApi:
         return Page(
             batches=tuple(self._decode(one, Remote) for one in listed.data),
             has_more=listed.has_more,
-            server_time=_http_date(response.headers.get("date")),
+            server_time=http_date(response.headers.get("date")),
         )
 
     async def cancel(self, batch_id: str) -> Remote:
@@ -202,14 +188,16 @@ class AnthropicApi:
         try:
             return cast("httpx2.Response", await request)
         except sdk.APIStatusError as error:
-            raise self._refused(error) from None
+            said, code = self._clean(said_by(error.response.content)), getattr(error, "error_code", None) or ""
+            pause = pause_of(error.response.headers.get("retry-after"))
+            raise refused(error.status_code, said, code, pause, self._credentials.source) from None
         except sdk.APITimeoutError:
-            raise Unreachable("The API did not answer in time.", _ASK_LATER) from None
+            raise Unreachable("The API did not answer in time.", ASK_LATER) from None
         except sdk.APIConnectionError as error:
             reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
-            raise Unreachable(f"The API could not be reached: {reason}.", _ASK_LATER) from None
+            raise Unreachable(f"The API could not be reached: {reason}.", ASK_LATER) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The connection broke: {self._clean(str(error))}.", _ASK_LATER) from None
+            raise Unreachable(f"The connection broke: {self._clean(str(error))}.", ASK_LATER) from None
         except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
             raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
 
@@ -219,44 +207,14 @@ class AnthropicApi:
             async for chunk in response.aiter_bytes():
                 yield chunk
         except http.TimeoutException:
-            raise Unreachable("The download stood still for too long.", _ASK_LATER) from None
+            raise Unreachable("The download stood still for too long.", ASK_LATER) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The download broke off: {self._clean(str(error))}.", _ASK_LATER) from None
-
-    def _refused(self, error: anthropic.APIStatusError) -> ApiError | NoKey:
-        status = error.status_code
-        said = self._clean(_said(error)) or f"HTTP {status}"
-        pause = _pause(error.response.headers.get("retry-after"))
-        match status:
-            case 401:
-                return NoKey(
-                    f"The API refused the key from {self._credentials.source}: {said}", "Set one that is valid."
-                )
-            case 403:
-                return NoKey(f"This key may not do that: {said}", "Use a key of the right workspace.")
-            case 404:
-                return NotFound(
-                    f"The API does not know it: {said}",
-                    "It may belong to another workspace than this key's, or be gone.",
-                    status=status,
-                )
-            case 429 if "spend_limit" not in (getattr(error, "error_code", None) or ""):
-                return Unreachable(f"The API asks to slow down: {said}", _ASK_LATER, status=status, retry_after=pause)
-            case _ if status >= 500 or status in _UNCLEAR:
-                return Unreachable(f"The API failed: {said} ({status}).", _ASK_LATER, status=status, retry_after=pause)
-            case _ if status < 400:
-                return Unreachable(
-                    f"The host answered with a redirect ({status}), which is not followed.",
-                    "Check ANTHROPIC_BASE_URL and any proxy in between.",
-                    status=status,
-                )
-            case _:
-                return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
+            raise Unreachable(f"The download broke off: {self._clean(str(error))}.", ASK_LATER) from None
 
     def _about(self, batch_id: str, content: bytes) -> Remote:
         remote = self._decode(content, Remote)
         if remote.id != batch_id:
-            raise Unreachable(f"The host was asked about {batch_id} and answered about {remote.id}.", _ASK_LATER)
+            raise Unreachable(f"The host was asked about {batch_id} and answered about {remote.id}.", ASK_LATER)
         return remote
 
     def _decode(self, content: bytes | Raw, kind: type[T]) -> T:
@@ -265,7 +223,7 @@ class AnthropicApi:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Unreachable(
                 f"The host answered with something that is not the API's: {self._clean(str(error))}.",
-                "A proxy or a sign-in page may be in between. " + _ASK_LATER,
+                "A proxy or a sign-in page may be in between. " + ASK_LATER,
             ) from None
 
     def _clean(self, text: str) -> str:
@@ -274,70 +232,9 @@ class AnthropicApi:
         return inert_line(text.replace(key, "[key]") if key else text)
 
 
-class _Body:
-    """The create body of an archived file, read in a thread. `whole` once its end may have left this process."""
-
-    def __init__(self, rows: Path, report: Report | None) -> None:
-        self._report = report
-        self._file = rows.open("rb")
-        self._chunks = body_chunks(self._file)
-        self.size = body_size(rows.stat().st_size)
-        self.whole = False
-        self._begun = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._begun:
-            raise RuntimeError("A create body goes out once.")  # whoever would send it again: the SDK, a redirect
-        self._begun = True
-        chunk = await asyncio.to_thread(next, self._chunks)
-        sent = 0
-        while True:
-            following = await asyncio.to_thread(next, self._chunks, None)
-            self.whole = following is None
-            yield chunk
-            sent += len(chunk)
-            if self._report:
-                self._report(sent, self.size)
-            if following is None:
-                return
-            chunk = following
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._file.close)
-
-
 def _sdk() -> tuple[Any, Any]:
     """The SDK and its HTTP library. The only place that imports them."""
     import anthropic
     import httpx2
 
     return anthropic, httpx2
-
-
-def _said(error: anthropic.APIStatusError) -> str:
-    try:
-        return msgspec.json.decode(error.response.content, type=_Refusal).error.message
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-
-
-def _pause(value: str | None) -> float | None:
-    """`retry-after` in seconds, at most an hour; None where it says nothing usable (nan, negative, far future)."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        at = _http_date(value)
-        if at is None:
-            return None
-        seconds = (at - datetime.now(UTC)).total_seconds()
-    return min(seconds, _LONGEST_PAUSE) if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(value or "")
-    except (ValueError, OverflowError):
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,11 +7,8 @@ aware datetimes in UTC; durations are timedeltas. The fields of the API's own ob
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
-from statistics import median
 from typing import Annotated, Any, assert_never
 
 from msgspec import Meta, Struct
@@ -206,6 +203,11 @@ class Snapshot(Struct, frozen=True, gc=False):
     revision: int = 0
     batches: tuple[Batch, ...] = ()
     submissions: dict[str, Submission] = {}
+
+
+def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
+    """The outputs with one more that is done, in place of the one that went to the same place before."""
+    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
 
 
 def newest_first(batch: Batch) -> tuple[float, str]:

@@ -14,7 +14,7 @@ from batchtui.core.batch import Snapshot, State
 from batchtui.core.connection import Connection
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
-from batchtui.core.errors import BatchtuiError, Unreachable
+from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
 from batchtui.core.files import sweep
 from batchtui.core.identify import Identifier
 from batchtui.core.logs import log
@@ -26,11 +26,12 @@ EachReport = Callable[[str, int, int | None], None]
 
 
 class CycleError(Struct, frozen=True):
-    """What went wrong in a cycle; `batch` is a ref, None where it was not about one."""
+    """What went wrong in a cycle; `batch` is a ref, None where it was not about one. See `core.errors` for the code."""
 
     batch: str | None
     message: str
     hint: str
+    exit_code: int = FAILED
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
@@ -173,4 +174,4 @@ class Cycles:
 
 
 def _said(ref: str | None, error: BatchtuiError) -> CycleError:
-    return CycleError(ref, error.message, error.hint)
+    return CycleError(ref, error.message, error.hint, error.exit_code)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from batchtui.core import summary
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Snapshot, State, observe
+from batchtui.core.batch import Batch, Output, Snapshot, State, noted, observe
 from batchtui.core.connection import Connection, KeyInfo
 from batchtui.core.cycle import Cycle, Cycles, EachReport
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
-from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Usage
-from batchtui.core.find import adoption, find, foreign, is_id
+from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
+from batchtui.core.find import adoption, find, foreign, is_id, unknown_to
 from batchtui.core.logs import log
-from batchtui.core.monitor import look
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
 from batchtui.core.requests import Checked, check
@@ -31,12 +30,6 @@ from batchtui.core.submit import Submitter, archive, utc_now
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line, plural
 from batchtui.core.verbs import Verb, why_not
-
-_SETTLE_AFTER = (0.0, 2.0, 5.0)
-"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
-
-_POLLER_ANSWERS = timedelta(seconds=8)
-"""How long another process that polls is given to look when it is asked to."""
 
 
 class Desk:
@@ -71,8 +64,6 @@ class Desk:
             auto_retrieve=settings.auto_retrieve,
             interval=interval,
         )
-
-    # What is known
 
     def key(self) -> KeyInfo | None:
         """Where the key would come from; None where there is none that can be used."""
@@ -109,8 +100,6 @@ class Desk:
         """The batch that an id, a ref, a name or a unique beginning means. Raises Usage where it is not just one."""
         return find((await self._disk.snapshot()).batches, word)
 
-    # Polling
-
     async def poller(self) -> Poller | None:
         """Who polls, ourselves included; None where nobody does."""
         return await self._disk.run(self._election.who)
@@ -145,19 +134,6 @@ class Desk:
         """Seconds until the next cycle is worth it."""
         return self._cycles.next_delay(cycle, snapshot)
 
-    async def wait_for_poller(self) -> Snapshot:
-        """Asks the process that polls to look, waits a little until it has, and gives the state then."""
-        asked_at = self.clock()
-        await self.poke()
-        while self.clock() - asked_at < _POLLER_ANSWERS:
-            poller = await self.poller()
-            if poller is None or poller.failing or (poller.looked_at and poller.looked_at > asked_at):
-                break
-            await asyncio.sleep(0.2)
-        return await self._disk.snapshot()
-
-    # Verbs
-
     async def check(self, path: Path, report: Report | None = None) -> Checked:
         """Every problem of an input file. Sends nothing."""
         return await asyncio.to_thread(check, path, None, report)
@@ -171,20 +147,12 @@ class Desk:
 
         Raises:
             NotSubmittable: the file has problems; nothing was sent.
-            NotAllowed: the same rows were sent within a day.
-            OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
-            BatchtuiError: it was certainly not accepted.
+            BatchtuiError: as `Submitter.submit` does.
         """
         ref, checked = await asyncio.to_thread(archive, path, self.paths)
         submitter = Submitter(self._connection, self._disk, self.paths, self.clock, asyncio.sleep)
         try:
             return await submitter.submit(ref, checked, name=name or path.stem or "batch", again=again, report=report)
-        except OutcomeUnknown as unknown:
-            log.warning("submit %s: %s", ref, unknown.message)
-            found = await self._find_now(ref)
-            if found is None:
-                raise
-            return found
         finally:
             await self.poke()
 
@@ -250,7 +218,8 @@ class Desk:
 
         output = replace(await asyncio.to_thread(work), done_at=self.clock())
         log.info("%s exported to %s: %s", batch.label, output.path, plural(output.rows or 0, "row"))
-        await self._change(ref, lambda current: replace(current, outputs=_noted(current.outputs, output)))
+        await asyncio.to_thread(summary.note_output, self.paths.summary(str(batch.id)), output)
+        await self._change(ref, lambda current: replace(current, outputs=noted(current.outputs, output)))
         return output
 
     async def cancel(self, ref: str) -> Batch:
@@ -275,16 +244,7 @@ class Desk:
 
     async def remote(self) -> list[Batch]:
         """What the API lists and this state does not know, newest first."""
-        api = await self._connection.api()
-        known = {one.id for one in (await self._disk.snapshot()).batches}
-        unknown: list[Batch] = []
-        after: str | None = None
-        while True:
-            page = await api.page(after_id=after)
-            unknown += [foreign(one) for one in page.batches if one.id not in known]
-            if not page.has_more or not page.batches:
-                return unknown
-            after = page.batches[-1].id
+        return await unknown_to((await self._disk.snapshot()).batches, await self._connection.api())
 
     async def close(self) -> None:
         """Ends what runs, gives polling to others, and waits for what is being written."""
@@ -292,8 +252,6 @@ class Desk:
         await self._connection.close()
         await self._disk.run(self._election.resign)
         self._disk.close()
-
-    # Inside
 
     async def _batch(self, ref: str) -> Batch:
         for batch in (await self._disk.snapshot()).batches:
@@ -307,28 +265,10 @@ class Desk:
             raise Usage(f"The batch {ref} was forgotten meanwhile.", "batchtui list shows them all.")
         return changed
 
-    async def _find_now(self, ref: str) -> Batch | None:
-        """A submission whose answer was lost, if the API's list shows it by now."""
-        api = await self._connection.api()
-        for pause in _SETTLE_AFTER:
-            await asyncio.sleep(pause)
-            try:
-                await look(api, self._disk, self.paths, self.clock)
-            except BatchtuiError as error:
-                log.warning("look: %s", error.message)
-            batch = await self._batch(ref)
-            if batch.id:
-                return batch
-        return None
-
 
 def _reopened(batch: Batch) -> Batch:
     """A retrieved batch whose file is gone can be looked at anew."""
     return replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch
-
-
-def _noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
-    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
 
 
 def open_desk(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from batchtui.core.api import Api
 from batchtui.core.batch import Batch, BatchId, Remote, State, Submission, observe
 from batchtui.core.errors import Usage
 from batchtui.core.text import inert_line
@@ -42,10 +43,10 @@ def is_id(word: str) -> bool:
 
 def foreign(remote: Remote) -> Batch:
     """A batch of the API's that this state did not send, as one of ours."""
-    tail = remote.id.removeprefix("msgbatch_")[-8:]
+    tail = remote.id.removeprefix("msgbatch_")
     blank = Batch(
         ref=f"a{tail}",
-        name=f"adopted-{tail}",
+        name=f"adopted-{tail[-8:]}",
         submission=f"s{tail}",
         submitted_at=remote.created_at,
         requests=remote.request_counts.total,
@@ -64,3 +65,16 @@ def adoption(batch: Batch) -> Submission:
         batches=(batch.ref,),
         adopted=True,
     )
+
+
+async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
+    """What the API lists beside these batches, newest first. Raises ApiError."""
+    known = {one.id for one in batches}
+    unknown: list[Batch] = []
+    after: str | None = None
+    while True:
+        page = await api.page(after_id=after)
+        unknown += [foreign(one) for one in page.batches if one.id not in known]
+        if not page.has_more or not page.batches:
+            return unknown
+        after = page.batches[-1].id

@@ -5,14 +5,14 @@ A list page shows 1,000 batches, so a look costs one call where most tools make 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.api import PAGE, Api
+from batchtui.core.api import Api
 from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Remote, Snapshot, State, Trouble, observe
 from batchtui.core.disk import Disk
 from batchtui.core.errors import ApiError, BatchtuiError, Unreachable
@@ -134,20 +134,22 @@ async def _list(
     if len(running) == 1 and back_to is None:
         return {}, None
     missing = {batch.id for batch in running}
-    pages = max(1, math.ceil(len(running) / PAGE))
     listed: dict[str, Remote] = {}
-    after: str | None = None
     server_now: datetime | None = None
-    while True:
+    after: str | None = None
+    for pages in count(1):
         page = await api.page(after_id=after)
         server_now = page.server_time or server_now
         listed |= {one.id: one for one in page.batches}
         missing -= listed.keys()
-        pages -= 1
-        deep_enough = back_to is None or (bool(page.batches) and page.batches[-1].created_at < back_to)
-        if not page.has_more or not page.batches or (deep_enough and (not missing or pages <= 0)):
-            return listed, server_now
-        after = page.batches[-1].id
+        if not page.has_more or not page.batches:
+            break
+        oldest = page.batches[-1]
+        deep_enough = back_to is None or oldest.created_at < back_to
+        if deep_enough and (not missing or len(missing) < pages):  # asking for each costs less than the pages did
+            break
+        after = oldest.id
+    return listed, server_now
 
 
 def _decided(batch: Batch, found: Remote | None, several: Sequence[Remote], server_now: datetime | None) -> Batch:

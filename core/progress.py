@@ -9,7 +9,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from batchtui.core.batch import UNDER_WAY, Batch, State, age
+from batchtui.core.batch import UNDER_WAY, Batch, State
 
 RECENT = 50
 """So many past batches say how long such batches usually take."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counted, State, Submission, age, progress, retention_left
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, State, Submission, age, retention_left
 from batchtui.core.cycle import Cycle
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.polling import Poller
+from batchtui.core.progress import Counted, progress
 from batchtui.core.requests import Checked, Problem
 from batchtui.core.summary import Summary
 from batchtui.core.text import duration, inert, inert_line, money, number, plural, size

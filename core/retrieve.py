@@ -59,7 +59,14 @@ class Shelf:
             while piece := file.read(PIECE):
                 verifier.feed(piece)
         verdict = verifier.finish()
-        return verdict if verdict.ok else None
+        return verdict if verdict.ok and self._recorded() in (None, verdict.sha256) else None
+
+    def _recorded(self) -> str | None:
+        """The fingerprint that the summary of an earlier run holds; None where there is none."""
+        try:
+            return summaries.read(self._summary).sha256
+        except StateError:
+            return None
 
     def check(self, verdict: Verdict) -> None:
         if verdict.ok:

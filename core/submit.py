@@ -31,6 +31,7 @@ from batchtui.core.errors import (
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
+from batchtui.core.monitor import look
 from batchtui.core.paths import Paths
 from batchtui.core.requests import Checked, check
 from batchtui.core.settle import SKEW
@@ -42,6 +43,9 @@ TWICE_WITHIN = timedelta(hours=24)
 
 _PAUSES = (1.0, 4.0)
 """Seconds before a body that certainly never arrived whole is sent again."""
+
+_SETTLE_AFTER = (0.0, 2.0, 5.0)
+"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
 
 _NOBODY_WAITS = 30.0
 
@@ -106,13 +110,36 @@ class Submitter:
     async def submit(
         self, ref: str, checked: Checked, *, name: str, again: bool, report: Report | None = None
     ) -> Batch:
-        """Sends archived rows as one batch.
+        """Sends archived rows as one batch. A lost answer is looked for in the API's list before giving up.
 
         Raises:
             NotAllowed: the same rows were sent within a day, and `again` was not said.
             OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
             BatchtuiError: it was certainly not accepted.
         """
+        try:
+            return await self._locked(ref, checked, name, again, report)
+        except OutcomeUnknown as unknown:
+            log.warning("submit %s: %s", ref, unknown.message)
+            found = await self._found(ref)
+            if found is None:
+                raise
+            return found
+
+    async def _found(self, ref: str) -> Batch | None:
+        """A batch whose answer was lost, if the API's list shows it by now."""
+        for pause in _SETTLE_AFTER:
+            await self._pause(pause)
+            try:
+                await look(await self._connection.api(), self._disk, self._paths, self._clock)
+            except BatchtuiError as error:
+                log.warning("look: %s", error.message)
+            found = next((one for one in (await self._disk.snapshot()).batches if one.ref == ref and one.id), None)
+            if found:
+                return found
+        return None
+
+    async def _locked(self, ref: str, checked: Checked, name: str, again: bool, report: Report | None) -> Batch:
         lock = Lock(self._paths.submit_lock)
         try:
             api = await self._connection.api()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from batchtui.core.batch import Counts, Output
+from batchtui.core.batch import Counts, Output, noted
 from batchtui.core.cost import Tokens, Usage, bill
 from batchtui.core.errors import StateError
 from batchtui.core.files import replacing
@@ -87,3 +89,10 @@ def read(path: Path) -> Summary:
         raise StateError(
             f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
         ) from error
+
+
+def note_output(path: Path, output: Output) -> None:
+    """Adds an output that is done to the summary in a file, where there is one that can be read and written."""
+    with suppress(StateError, OSError):
+        known = read(path)
+        write(path, replace(known, outputs=noted(known.outputs, output)))

@@ -35,6 +35,8 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
                 return "It is being canceled already."
             if batch.state in UNSETTLED:
                 return _UNSURE
+            if batch.doubtful and batch.state in UNDER_WAY:
+                return "It was found by its time and size alone: it may be somebody else's until its results tell."
             return None if batch.state in UNDER_WAY else "It is over: there is nothing left to cancel."
         case Verb.FORGET:
             if batch.state is State.SUBMITTING:

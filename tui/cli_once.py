@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from batchtui.core import errors
@@ -13,6 +16,9 @@ from batchtui.core.report import cycle_json, dumps, error_json, line
 from batchtui.core.text import inert_line
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import desk_for
+
+_POLLER_ANSWERS = timedelta(seconds=8)
+"""How long another process that polls is given to look when it is asked to."""
 
 
 def run_once(*, as_json: bool) -> int:
@@ -43,10 +49,17 @@ async def _once(*, json: bool) -> int:
 
 
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
-    """Has the other process look now, and reports what it retrieved meanwhile."""
+    """Has the other process look now, waits a little until it has, and reports what it retrieved meanwhile."""
     before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
-    after = await desk.wait_for_poller()
-    new = [batch for batch in after.batches if batch.state is State.RETRIEVED and batch.ref not in before]
+    asked_at = desk.clock()
+    await desk.poke()
+    while desk.clock() - asked_at < _POLLER_ANSWERS:
+        poller = await desk.poller()
+        if poller is None or poller.failing or (poller.looked_at and poller.looked_at > asked_at):
+            break
+        await asyncio.sleep(0.2)
+    after = (await desk.snapshot()).batches
+    new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
     return replace(cycle, retrieved=tuple(str(batch.id) for batch in new))
 
 
@@ -66,11 +79,15 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
     """The worst that happened. Batches that are simply under way are fine."""
+    codes = {one.exit_code for one in cycle.errors}
     if cycle.blocked:
-        return cycle.blocked.exit_code
+        codes.add(cycle.blocked.exit_code)
     if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):
-        return errors.NEEDS_PERSON
-    if cycle.errors:
-        return errors.FAILED
+        codes.add(errors.NEEDS_PERSON)
     failed = {batch.id for batch in snapshot.batches if batch.request_counts.failed}
-    return errors.SOME_FAILED if failed.intersection(cycle.retrieved) else errors.OK
+    if failed.intersection(cycle.retrieved):
+        codes.add(errors.SOME_FAILED)
+    return next((code for code in _WORST_FIRST if code in codes), errors.OK)
+
+
+_WORST_FIRST = (errors.NO_KEY, errors.UNREACHABLE, errors.NEEDS_PERSON, errors.FAILED, errors.SOME_FAILED)

@@ -10,10 +10,11 @@ from typing import TypeVar
 from msgspec import Struct
 from textual.message import Message
 
-from batchtui.core.batch import Batch, Snapshot, usual
+from batchtui.core.batch import Batch, Snapshot
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
+from batchtui.core.progress import usual
 from batchtui.tui.messages import Pulse, Reported, TaskEnded, TaskStarted
 from batchtui.tui.tasks import Kind, Task
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, usual
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
+from batchtui.core.progress import usual
 from batchtui.widgets.batch_cells import COLUMNS, cells, haystack, in_order
 from batchtui.widgets.line_table import Cells, LineTable
 
@@ -38,7 +39,7 @@ class BatchTable(LineTable):
             for batch in snapshot.batches
             if (known := before.get(batch.ref)) is not batch and known != batch  # mostly the same objects
         ]
-        if changed or len(before) > len(self._batches):
+        if any(batch.ended_at for batch in changed) or len(before) > len(self._batches):
             self._usual.clear()
         for batch in changed:
             self._haystacks.pop(batch.ref, None)

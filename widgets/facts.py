@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from batchtui.core.batch import UNDER_WAY, Batch, Counted, Counts, State, age, progress, retention_left
+from batchtui.core.batch import UNDER_WAY, Batch, Counts, State, age, retention_left
+from batchtui.core.progress import Counted, progress
 from batchtui.core.text import duration, inert, inert_line, money, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.widgets.batch_cells import time_left

@@ -112,7 +112,8 @@ def submissions(folder: Path) -> None:
         sdk = alone("transfer", "sdk-up", str(rows), home=home, url=url, times=2)
         bare = alone("transfer", "imported", home=home, url=url)
     print(
-        f"    ours {ours.seconds:.2f} s, {ours.peak:.0f} MB; read and SDK's create {sdk.seconds:.2f} s, {sdk.peak:.0f} MB"
+        f"    ours {ours.seconds:.2f} s, {ours.peak:.0f} MB; reading and the SDK's create {sdk.seconds:.2f} s, "
+        f"{sdk.peak:.0f} MB"
     )
     ratio = sdk.seconds / ours.seconds
     row("check and submit: against the SDK's create", f"{ratio:.1f} x faster", "5 x", well=ratio >= 5)

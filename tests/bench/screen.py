@@ -19,7 +19,6 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from batchtui.core import paths
-from batchtui.core.api import Report
 from batchtui.core.batch import Counts
 from batchtui.core.desk import open_desk
 from batchtui.core.retrieve import retrieve
@@ -84,13 +83,12 @@ async def keys() -> None:
     desk = open_desk(where, os.environ, command="bench", interval=3600)
     app = BatchtuiApp(desk)
     stop = threading.Event()
-    other = subprocess.Popen([sys.executable, "-m", "tests.bench.screen", "changes"], cwd=ROOT)
-    report: Report = lambda done, total: None  # noqa: E731
+    other = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.screen", "changes", cwd=ROOT)
 
     async def downloads() -> None:
         while not stop.is_set():
             where.result(ID).unlink(missing_ok=True)
-            await retrieve(client, where, batch, clock, report)
+            await retrieve(client, where, batch, clock)
 
     try:
         async with app.run_test(size=(140, 40)) as pilot:
@@ -110,7 +108,7 @@ async def keys() -> None:
                 paints.clear()
                 pressed = time.perf_counter()
                 app.post_message(events.Key("down" if turn % 40 < 20 else "up", None))
-                while not paints and time.perf_counter() - pressed < 2:
+                while not paints and time.perf_counter() - pressed < 2:  # noqa: ASYNC110 - a paint sets no event
                     await asyncio.sleep(0.001)
                 took.append(time.perf_counter() - pressed)
                 await asyncio.sleep(0.05)
@@ -118,7 +116,7 @@ async def keys() -> None:
             await background
     finally:
         other.kill()
-        other.wait()
+        await other.wait()
         await desk.close()
     took.sort()
     tell(took[int(len(took) * 0.95)], 0.0, median=statistics.median(took), longest=took[-1])

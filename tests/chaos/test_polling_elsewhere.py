@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from batchtui.core import desk as desks
+from batchtui.core import submit as submitting
 from batchtui.core.batch import State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import OutcomeUnknown, Unreachable
@@ -59,7 +59,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 @pytest.fixture
 async def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(desks, "_SETTLE_AFTER", ())
+    monkeypatch.setattr(submitting, "_SETTLE_AFTER", ())
     world.control.settings(duration=600)
     opened = world.desk(idle_timeout=2, answer_timeout=2)
     yield opened
@@ -99,9 +99,10 @@ async def test_no_call_follows_a_redirect(desk: Desk, world: World, elsewhere: E
         world.control.fault("get", redirect)
         with pytest.raises(Unreachable, match="redirect"):
             await desk.retrieve(batch.ref)
+        known = await desk.submit(world.rows(2, f"known-{number}.jsonl", prefix=f"known-{number}-"))
         world.control.fault("cancel", redirect)
         with pytest.raises(Unreachable, match="redirect"):
-            await desk.cancel(batch.ref)
+            await desk.cancel(known.ref)
         world.control.finish(str(batch.id))
         world.control.fault("results", redirect)
         with pytest.raises(Unreachable, match="redirect"):

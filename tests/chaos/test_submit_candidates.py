@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core import desk as desks
+from batchtui.core import submit as submitting
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import OutcomeUnknown
@@ -25,7 +25,7 @@ REFUSED = Answer(500)
 @pytest.fixture(autouse=True)
 def never_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit leaves a lost answer to the next cycle; batches last until a test ends them."""
-    monkeypatch.setattr(desks, "_SETTLE_AFTER", ())
+    monkeypatch.setattr(submitting, "_SETTLE_AFTER", ())
     world.control.settings(duration=600)
 
 

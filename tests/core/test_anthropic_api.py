@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.anthropic_api import AnthropicApi, _http_date, _pause
+from batchtui.core.anthropic_api import AnthropicApi
 from batchtui.core.batch import Counts, ProcessingStatus
 from batchtui.core.errors import (
     ApiError,
@@ -22,6 +22,7 @@ from batchtui.core.errors import (
     OutcomeUnknown,
     Unreachable,
 )
+from batchtui.core.refusals import http_date, pause_of
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer
@@ -199,11 +200,11 @@ async def test_what_a_server_says_is_inert_and_without_the_key(api: AnthropicApi
     ],
 )
 def test_a_pause_is_honoured_up_to_an_hour_where_it_makes_sense(value: str | None, seconds: float | None) -> None:
-    assert _pause(value) == seconds
+    assert pause_of(value) == seconds
 
 
 def test_a_pause_may_be_a_date() -> None:
-    assert 80 <= (_pause(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)) or 0) <= 90
+    assert 80 <= (pause_of(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)) or 0) <= 90
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_pause_may_be_a_date() -> None:
     ],
 )
 def test_the_time_of_the_server_is_read_where_it_is_one(value: str | None, at: datetime | None) -> None:
-    assert _http_date(value) == at
+    assert http_date(value) == at
 
 
 @pytest.mark.parametrize(("name", "value"), [("HTTPS_PROXY", "gopher://127.0.0.1"), ("SSL_CERT_FILE", "/nowhere.pem")])

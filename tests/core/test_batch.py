@@ -11,19 +11,16 @@ from batchtui.core.batch import (
     RETENTION,
     Attempt,
     Batch,
-    Counted,
     Counts,
     ProcessingStatus,
     Remote,
     State,
-    Waiting,
     age,
     newest_first,
     observe,
-    progress,
     retention_left,
-    usual,
 )
+from batchtui.core.progress import Counted, Waiting, progress, usual
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 ID = "msgbatch_01aa"

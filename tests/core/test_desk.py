@@ -166,6 +166,9 @@ async def test_an_export_is_noted_on_the_batch_once_a_target(world: "World", des
     assert [(one.path, one.done_at is not None) for one in (await desk.find(batch.ref)).outputs] == [
         (str(target), True)
     ]
+    summary = await desk.summary(batch)
+    assert summary
+    assert [one.path for one in summary.outputs] == [str(target)]
     with pytest.raises(TargetExists):
         await desk.export(batch.ref, str(target))
 
@@ -276,9 +279,9 @@ async def test_who_polls_looks_when_asked_and_the_other_gets_what_it_saw(world: 
         await desk.cycle()
 
     task = asyncio.create_task(polls())
-    seen = await other.wait_for_poller()
+    await other.poke()
     await task
-    assert [one.state for one in seen.batches] == [State.RETRIEVED]
+    assert [one.state for one in (await other.snapshot()).batches] == [State.RETRIEVED]
     await other.close()
 
 

@@ -157,9 +157,18 @@ async def test_what_the_pages_do_not_show_is_asked_for_by_its_id(state: Kept) ->
     await state.put(batch(0), batch(1), batch(1500), batch(2999))
     server = Server(remote(number) for number in range(3000))
     await state.look(server)
+    assert len(server.asked) == 3
     assert server.asked[0] == "page"
-    assert sorted(server.asked[1:]) == ["msgbatch_01500", "msgbatch_02999"]
+    assert server.asked[-1] == "msgbatch_02999"
     assert (await state.batch("b02999")).processing_status is ProcessingStatus.IN_PROGRESS
+
+
+async def test_many_behind_the_newer_ones_of_others_cost_pages_not_a_call_each(state: Kept) -> None:
+    await state.put(*(batch(number) for number in range(1500, 2400)))
+    server = Server(remote(number) for number in range(3000))
+    await state.look(server)
+    assert len(server.asked) == 3
+    assert all(asked.startswith("page") for asked in server.asked)
 
 
 async def test_with_nothing_under_way_nothing_is_asked(state: Kept) -> None:
@@ -218,12 +227,12 @@ async def test_a_404_is_trouble_on_its_row_and_no_verdict(state: Kept) -> None:
 
 
 async def test_one_batch_in_trouble_keeps_no_other_from_being_seen(state: Kept) -> None:
-    await state.put(batch(1), *(batch(number) for number in (2000, 2001)))
-    server = Server(remote(number) for number in range(2500))
-    server.broken["msgbatch_02000"] = Unreachable("The API failed.", "Later.", status=529)
+    await state.put(batch(1), *(batch(number) for number in (3000, 3001)))
+    server = Server(remote(number) for number in range(4000))
+    server.broken["msgbatch_03000"] = Unreachable("The API failed.", "Later.", status=529)
     looked = await state.look(server)
-    assert list(looked.failures) == ["b02000"]
-    assert (await state.batch("b02001")).processing_status is ProcessingStatus.IN_PROGRESS
+    assert list(looked.failures) == ["b03000"]
+    assert (await state.batch("b03001")).processing_status is ProcessingStatus.IN_PROGRESS
     assert (await state.batch("b00001")).processing_status is ProcessingStatus.IN_PROGRESS
 
 

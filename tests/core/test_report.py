@@ -302,10 +302,11 @@ def checked(*problems: Problem, count: int | None = None, kinds: dict[str, int] 
 def test_a_problem_has_its_place_its_words_and_its_hint() -> None:
     text = report.problems(
         checked(
-            Problem(1200, "params.model", "It is missing.", "Add it.", "missing"), Problem(None, "", "Empty.", "", "e")
+            Problem(1200, "params.model", "It is missing.", "Add it.", "missing", "request 1200"),
+            Problem(None, "", "Empty.", "", "e"),
         )
     )
-    assert text.splitlines() == ["line 1,200, params.model: It is missing.", "    Add it.", "file: Empty."]
+    assert text.splitlines() == ["request 1200, params.model: It is missing.", "    Add it.", "file: Empty."]
 
 
 def test_more_problems_than_are_kept_are_counted_by_kind() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batch import Batch, State
 from batchtui.core.verbs import Verb, why_not
@@ -55,3 +56,9 @@ def test_a_refusal_is_a_whole_sentence(verb: Verb, state: State) -> None:
 )
 def test_the_reason_names_the_state_of_this_batch(verb: Verb, state: State, words: str) -> None:
     assert words in (why_not(verb, batch(state)) or "")
+
+
+def test_a_batch_that_may_be_somebody_elses_is_not_canceled() -> None:
+    mine = batch(State.IN_PROGRESS)
+    assert why_not(Verb.CANCEL, mine) is None
+    assert "somebody else's" in (why_not(Verb.CANCEL, replace(mine, doubtful=True)) or "")

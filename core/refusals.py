@@ -1,0 +1,80 @@
+"""What the API's refusals mean: an HTTP status with what was said becomes one of our errors."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.errors import ApiError, NoKey, NotFound, Unreachable
+
+ASK_LATER = "Nothing is lost; the next look tries again."
+
+UNCLEAR = frozenset({408, 409, 499})
+"""Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. Who asks to wait for longer is asked again after that."""
+
+
+class _Body(Struct):
+    class Error(Struct):
+        message: str = ""
+
+    error: Error = msgspec.field(default_factory=Error)
+
+
+def said_by(content: bytes) -> str:
+    """The message in an error body; empty where it is none of the API's."""
+    try:
+        return msgspec.json.decode(content, type=_Body).error.message
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def refused(status: int, said: str, code: str, pause: float | None, source: str) -> ApiError | NoKey:
+    """The error for a status. `said` is inert, `code` is the API's finer one, `source` is where the key came from."""
+    said = said or f"HTTP {status}"
+    match status:
+        case 401:
+            return NoKey(f"The API refused the key from {source}: {said}", "Set one that is valid.")
+        case 403:
+            return NoKey(f"This key may not do that: {said}", "Use a key of the right workspace.")
+        case 404:
+            hint = "It may belong to another workspace than this key's, or be gone."
+            return NotFound(f"The API does not know it: {said}", hint, status=status)
+        case 429 if "spend_limit" not in code:
+            return Unreachable(f"The API asks to slow down: {said}", ASK_LATER, status=status, retry_after=pause)
+        case _ if status >= 500 or status in UNCLEAR:
+            return Unreachable(f"The API failed: {said} ({status}).", ASK_LATER, status=status, retry_after=pause)
+        case _ if status < 400:
+            message = f"The host answered with a redirect ({status}), which is not followed."
+            return Unreachable(message, "Check ANTHROPIC_BASE_URL and any proxy in between.", status=status)
+        case _:
+            return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
+
+
+def pause_of(value: str | None) -> float | None:
+    """`retry-after` in seconds, at most an hour; None where it says nothing usable (nan, negative, no date)."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        at = http_date(value)
+        if at is None:
+            return None
+        seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(seconds, LONGEST_PAUSE) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def http_date(value: str | None) -> datetime | None:
+    """A Date header; None where it is none."""
+    try:
+        at = parsedate_to_datetime(value or "")
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

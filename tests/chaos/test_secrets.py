@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.errors import FAILED, NO_KEY, OK
+from batchtui.core.errors import NO_KEY, OK, UNREACHABLE
 from batchtui.core.simulator.faults import Answer
 from tests.conftest import KEY, World
 
@@ -80,7 +80,7 @@ def test_the_key_is_in_no_file_output_or_argument_list_of_the_whole_story(world:
     [made] = world.control.batches()
     world.control.finish(made.id)
     world.control.fault("results", Answer(500, message=SAID))
-    assert watched.run("--once", "--json") == FAILED
+    assert watched.run("--once", "--json") == UNREACHABLE
     assert b"[key]" in world.paths.state.read_bytes()
     assert watched.run("retrieve", made.id, "--to", "out.csv") == OK
 

@@ -137,7 +137,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One Message Batch: the API's object, our `state` of it, and what happened to its results.
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
-    that one submission was split into; `step` is the index of the step it belongs to. `digest` is the sha256 over the
+    that one submission was split into; `step` is the index of the step it belongs to. `retry_of` is the ref of the
+    batch whose requests that did not succeed it holds, empty for all others. `digest` is the sha256 over the
     sorted custom_ids that were sent, empty where somebody else sent them. `doubtful` marks an id that was
     found by time and count alone: the ids of its results decide.
     """
@@ -151,6 +152,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     id: str | None = None
     part: int = 1
     step: int = 0
+    retry_of: str = ""
     processing_status: ProcessingStatus | None = None
     request_counts: Counts = Counts()
     created_at: datetime | None = None

@@ -64,6 +64,10 @@ class Paths(Struct, frozen=True):
         """The rows of a batch as they were submitted, one JSON object a line."""
         return self.requests / f"{ref}.jsonl"
 
+    def keys(self, ref: str) -> Path:
+        """What each row was made of: its custom_id, the user's own key, and the source's columns, one object a line."""
+        return self.requests / f"{ref}.keys.jsonl"
+
     def result(self, batch_id: str) -> Path:
         """The verified raw result lines of a batch."""
         return self.results / f"{batch_id}.jsonl"

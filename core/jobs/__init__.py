@@ -1,0 +1,1 @@
+"""Job files: where rows come from, how they become requests, and where answers go."""

@@ -177,11 +177,32 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
         return self.id or self.ref
 
 
+class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Requests that are archived under `ref` and wait to be sent as one batch.
+
+    `number` counts from 1 within a step; `bytes` is the size of the create body, `digest` the sha256 over the sorted
+    custom_ids.
+    """
+
+    ref: str
+    requests: int
+    bytes: int
+    digest: str
+    models: tuple[str, ...] = ()
+    number: int = 1
+    step: int = 0
+    retry_of: str = ""
+    estimated_usd: float | None = None
+
+
 class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What a person sent: a name, an input, its outputs, and the batches it became.
 
-    `sha256` is of the archived requests. `batches` are refs, in the order of parts and steps. `steps` names what
-    follows once the earlier answers are there. `adopted` marks one that was sent by somebody else.
+    `sha256` is of all archived rows. `batches` are refs, in the order of parts and steps; `waiting` is what is still to
+    be sent, by whichever process polls. With `canary` the first part of a step goes alone, and what comes after it
+    waits until its answers are here and all is well. `step` counts the steps that were begun before this one, `steps`
+    names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
+    goes on at the moment; with `stopped` nothing ever does by itself. `adopted` marks one that somebody else sent.
     """
 
     ref: str
@@ -193,8 +214,13 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     bytes: int = 0
     models: tuple[str, ...] = ()
     batches: tuple[str, ...] = ()
-    outputs: tuple[Output, ...] = ()
+    waiting: tuple[Part, ...] = ()
+    canary: bool = False
+    step: int = 0
     steps: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    trouble: Trouble | None = None
+    stopped: bool = False
     adopted: bool = False
     revision: int = 0
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from batchtui.core import monitor
-from batchtui.core.api import Api
+from batchtui.core import monitor, plan
+from batchtui.core.api import Api, Report
 from batchtui.core.batch import Snapshot, State
 from batchtui.core.connection import Connection
 from batchtui.core.disk import Disk
@@ -20,6 +20,8 @@ from batchtui.core.identify import Identifier
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
+from batchtui.core.send import Sender
+from batchtui.core.submit import note, send_next
 
 EachReport = Callable[[str, int, int | None], None]
 """ref, done, total in bytes (None: not known): how far the download of a batch is."""
@@ -68,6 +70,7 @@ class Cycles:
         paths: Paths,
         election: Election,
         downloads: Downloads,
+        sender: Sender,
         clock: Callable[[], datetime],
         *,
         auto_retrieve: bool,
@@ -78,6 +81,7 @@ class Cycles:
         self._paths = paths
         self._election = election
         self._downloads = downloads
+        self._sender = sender
         self._clock = clock
         self._auto_retrieve = auto_retrieve
         self._interval = interval
@@ -105,8 +109,10 @@ class Cycles:
             errors.append(_said(None, error))
             return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
         retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
+        await self._judge_canaries()
+        submitted = await self.send_waiting(None, None, errors)
         return await self._announce(
-            Cycle(retrieved=retrieved, errors=tuple(errors), api_calls=api.calls - before),
+            Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
         )
 
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
@@ -124,6 +130,8 @@ class Cycles:
             monitor.under_way(snapshot)
             or monitor.open_intents(snapshot)
             or (self._auto_retrieve and any(one.state is State.ENDED for one in snapshot.batches))
+            or any(plan.to_send(snapshot))
+            or any(plan.spoiled_canaries(snapshot))
         )
 
     def _other(self) -> Poller | None:
@@ -162,6 +170,33 @@ class Cycles:
             else:
                 retrieved.append(str(outcome.id))
         return tuple(retrieved)
+
+    async def send_waiting(
+        self, only: str | None, report: Report | None, errors: list[CycleError] | None = None
+    ) -> tuple[str, ...]:
+        """Sends the parts that wait and may go, of one submission or of all; their ids. Trouble is recorded."""
+        sent: list[str] = []
+        tried: set[str] = set()
+        while True:
+            snapshot = await self._disk.snapshot()
+            ready = [one for one in plan.to_send(snapshot) if one.ref not in tried and only in (None, one.ref)]
+            if not ready:
+                return tuple(sent)
+            try:
+                batch = await send_next(ready[0], self._sender, self._disk, report)
+                sent.append(batch.label)
+            except BatchtuiError as error:
+                log.warning("%s: part %s not sent: %s", ready[0].ref, ready[0].waiting[0].number, error.message)
+                tried.add(ready[0].ref)
+                full = isinstance(error, Unreachable) and error.status == 429  # waiting is what is right then
+                if errors is not None and not full:
+                    errors.append(_said(ready[0].batches[0] if ready[0].batches else None, error))
+
+    async def _judge_canaries(self) -> None:
+        """Stops what waits behind a canary whose answers are not all well."""
+        for submission, batch in plan.spoiled_canaries(await self._disk.snapshot()):
+            log.warning("%s: the canary %s is not clean", submission.ref, batch.label)
+            await note(submission.ref, plan.why_stopped(submission, batch, self._clock()), self._disk, stopped=True)
 
     async def _announce(self, cycle: Cycle) -> Cycle:
         self._failures = self._failures + 1 if cycle.blocked else 0

@@ -24,9 +24,11 @@ from batchtui.core.polling import Election, Poller
 from batchtui.core.requests import Checked, check
 from batchtui.core.results import Results
 from batchtui.core.retrieve import where
+from batchtui.core.send import Sender
 from batchtui.core.settings import Settings, find_credentials, read_settings
+from batchtui.core.split import Cut
 from batchtui.core.store import Store, Transaction
-from batchtui.core.submit import Submitter, archive, utc_now
+from batchtui.core.submit import draft, submit, utc_now
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line, plural
 from batchtui.core.verbs import Verb, why_not
@@ -54,12 +56,14 @@ class Desk:
         self._shown: Snapshot | None = None
         self._election = Election(paths, command, clock)
         self._downloads = Downloads(connection, self._disk, paths, clock)
+        self._sender = Sender(connection, self._disk, paths, clock, asyncio.sleep)
         self._cycles = Cycles(
             connection,
             self._disk,
             paths,
             self._election,
             self._downloads,
+            self._sender,
             clock,
             auto_retrieve=settings.auto_retrieve,
             interval=interval,
@@ -139,20 +143,24 @@ class Desk:
         return await asyncio.to_thread(check, path, None, report)
 
     async def submit(
-        self, path: Path, *, name: str | None = None, again: bool = False, report: Report | None = None
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        again: bool = False,
+        cut: Cut | None = None,
+        report: Report | None = None,
     ) -> Batch:
-        """Sends a file as one batch, once; `report` follows the upload.
+        """Sends a file as one batch, or as several where `cut` says how, once; `report` follows the upload.
 
-        A lost answer is looked for in the API's list before giving up.
-
-        Raises:
-            NotSubmittable: the file has problems; nothing was sent.
-            BatchtuiError: as `Submitter.submit` does.
+        What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. Raises
+        NotSubmittable where the file has problems, else as `core.submit.submit` does.
         """
-        ref, checked = await asyncio.to_thread(archive, path, self.paths)
-        submitter = Submitter(self._connection, self._disk, self.paths, self.clock, asyncio.sleep)
+        made = await asyncio.to_thread(draft, path, self.paths, name or path.stem or "batch", cut)
         try:
-            return await submitter.submit(ref, checked, name=name or path.stem or "batch", again=again, report=report)
+            batch = await submit(made, self._sender, self._disk, self.paths, self.clock(), again=again, report=report)
+            await self._cycles.send_waiting(made.ref, report)
+            return batch
         finally:
             await self.poke()
 

@@ -26,10 +26,11 @@ LOOKED_FOR = timedelta(days=2)
 """How long an unknown submission is looked for in the list. Not there by then, it never comes."""
 
 _FOUND = "Its answer was lost; it was found in the API's list by its time and size. The ids of its results decide."
-_NOTHING = "The API's list does not show it{}. It was most likely never accepted, so nothing was bought."
+_NOT_YET = "The API's list does not show it yet."
+_NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
 _SEVERAL = "Its answer was lost, and {} batches in the API's list could be it. The ids of their results will tell."
 _DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent by itself."
-
+_MAY_COME = "Do not submit it again: it may have been accepted all the same. The next looks go on looking for it."
 _WAIT = "Do not submit it again: the next looks compare them with what was sent, as soon as they have ended."
 
 
@@ -111,9 +112,9 @@ async def orphaned(disk: Disk, paths: Paths, now: datetime) -> None:
     if not any(batch.state is State.SUBMITTING for batch in (await disk.snapshot()).batches):
         return
     lock = Lock(paths.submit_lock)
-    if not lock.try_acquire():
+    if not await disk.run(lock.try_acquire):
         return
-    died = Trouble("The process that was sending it ended before the API's answer.", _DECIDE, now)
+    died = Trouble("The process that was sending it ended before the API's answer.", _MAY_COME, now)
 
     def write(tx: Transaction) -> None:
         for batch in tx.snapshot.batches:
@@ -161,8 +162,9 @@ def _decided(batch: Batch, found: Remote | None, several: Sequence[Remote], serv
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=server_now))
-    final = bool(server_now and given_up(seen, server_now))
-    return replace(seen, trouble=Trouble(_NOTHING.format("" if final else " yet"), _DECIDE, at))
+    if server_now and given_up(seen, server_now):
+        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, at))
+    return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, at))
 
 
 def trouble(error: BatchtuiError, now: datetime) -> Trouble:
@@ -182,7 +184,7 @@ def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, 
 def next_delay(snapshot: Snapshot, now: datetime) -> float:
     """Seconds until the next look is worth a call, by the age of the youngest batch under way."""
     ages = [now - (batch.created_at or batch.submitted_at) for batch in under_way(snapshot)]
-    if open_intents(snapshot):
+    if open_intents(snapshot) or any(one.waiting and not one.stopped for one in snapshot.submissions.values()):
         return 20.0
     if not ages:
         return 300.0

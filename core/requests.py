@@ -94,8 +94,16 @@ _unsupported = attrgetter(*UNSUPPORTED)
 _NONE = (UNSET,) * len(UNSUPPORTED)
 
 
-def check(path: Path, sink: BinaryIO | None = None, report: Callable[[int, int], None] | None = None) -> Checked:
+def check(
+    path: Path,
+    sink: BinaryIO | None = None,
+    report: Callable[[int, int], None] | None = None,
+    *,
+    one_batch: bool = True,
+) -> Checked:
     """Reads the whole file and says everything that is wrong with it. Nothing is sent.
+
+    With `one_batch` false it may hold more than one batch takes, to be split.
 
     `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
     whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
@@ -104,7 +112,7 @@ def check(path: Path, sink: BinaryIO | None = None, report: Callable[[int, int],
     Raises:
         OSError: `sink` could not be written.
     """
-    tally = _Tally(sink)
+    tally = _Tally(sink, one_batch=one_batch)
     try:
         with rows.opened(path, _MAX_ROW) as source:
             shown = 0
@@ -121,8 +129,9 @@ def check(path: Path, sink: BinaryIO | None = None, report: Callable[[int, int],
 
 
 class _Tally:
-    def __init__(self, sink: BinaryIO | None) -> None:
+    def __init__(self, sink: BinaryIO | None, *, one_batch: bool) -> None:
         self.sink = sink
+        self.one_batch = one_batch
         self.hash = hashlib.sha256()
         self.requests = 0
         self.bytes = 0
@@ -142,7 +151,7 @@ class _Tally:
         self.requests += 1
         row = given if given.endswith(b"}\n") else given.strip(_SPACE) + b"\n"
         self.bytes += len(row)
-        if self.requests > MAX_REQUESTS:
+        if self.one_batch and self.requests > MAX_REQUESTS:
             return  # said once at the end; the rest is only counted
         if len(row) > _MAX_ROW:
             message = f"This request alone has over {size(MAX_BYTES)}, the most that a whole batch may have."
@@ -212,12 +221,20 @@ class _Tally:
         if not self.requests and not self.kinds:
             hint = 'Give a file with one {"custom_id": "...", "params": {...}} on each line.'
             self.note(Problem(None, "", f"{shown} holds no request.", hint, "empty"))
-        if self.requests > MAX_REQUESTS:
+        if self.one_batch and self.requests > MAX_REQUESTS:
             message = f"{shown} holds {number(self.requests)} requests; a batch takes {number(MAX_REQUESTS)}."
-            self.note(Problem(None, "", message, "Split the file: split -l 100000 FILE", "too_many"))
-        if body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
+            self.note(
+                Problem(
+                    None, "", message, "Send it as several batches: batchtui submit --split 100000 FILE", "too_many"
+                )
+            )
+        if self.one_batch and body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
             message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes {size(MAX_BYTES)}."
-            self.note(Problem(None, "", message, "Split the file in parts that are smaller.", "too_large"))
+            self.note(
+                Problem(
+                    None, "", message, "Send it as several batches: batchtui submit --split 50000 FILE", "too_large"
+                )
+            )
 
 
 def _id_of(row: bytes) -> str | None:

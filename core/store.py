@@ -89,7 +89,7 @@ class Transaction:
         self.submissions.update((submission.ref, submission) for submission in submissions)
 
     def forget(self, ref: str) -> None:
-        """Drops a batch, and its submission with the last of its batches. Nothing happens if it is not known."""
+        """Drops a batch, and its submission with the last of its batches and parts, if it is known."""
         batch = self.batch(ref)
         if batch is None:
             return
@@ -97,7 +97,8 @@ class Transaction:
         submission = self.submission(batch.submission)
         if submission is not None:
             left = tuple(other for other in submission.batches if self.batch(other))
-            self.submissions[submission.ref] = replace(submission, batches=left) if left else None
+            kept = left or submission.waiting
+            self.submissions[submission.ref] = replace(submission, batches=left) if kept else None
 
 
 class Store:

@@ -1,53 +1,32 @@
-"""Submitting a file without ever paying twice.
+"""Submitting: the rows are checked and archived, cut into parts, and sent one after the other.
 
-The API has no idempotency key. So: archive the rows, look at the API's list, write the intent to disk, POST exactly
-once, write the id. Whatever happens in between leaves an intent that `core.settle` can settle.
+What is sent is one batch for each part (`core.send`). Parts that are not sent yet wait in the state, and whichever
+process polls sends them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.api import Api, Report
-from batchtui.core.batch import Attempt, Batch, Remote, Snapshot, State, Submission, Trouble, observe
-from batchtui.core.connection import Connection
+from batchtui.core.api import Report
+from batchtui.core.batch import Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.disk import Disk
-from batchtui.core.errors import (
-    ApiError,
-    BadInput,
-    BatchtuiError,
-    NoKey,
-    NotAllowed,
-    NotSent,
-    OutcomeUnknown,
-    Unreachable,
-)
+from batchtui.core.errors import ApiError, BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.files import private_folder, replacing
-from batchtui.core.lock import Lock
-from batchtui.core.logs import log
-from batchtui.core.monitor import look
 from batchtui.core.paths import Paths
 from batchtui.core.requests import Checked, check
-from batchtui.core.settle import SKEW
+from batchtui.core.send import Sender
+from batchtui.core.split import Cut, drop, new_ref, split
 from batchtui.core.store import Transaction
-from batchtui.core.text import inert_line, plural, size
+from batchtui.core.text import inert_line, plural
 
 TWICE_WITHIN = timedelta(hours=24)
 """The same rows again this soon are taken for a mistake."""
-
-_PAUSES = (1.0, 4.0)
-"""Seconds before a body that certainly never arrived whole is sent again."""
-
-_SETTLE_AFTER = (0.0, 2.0, 5.0)
-"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
-
-_NOBODY_WAITS = 30.0
 
 
 class NotSubmittable(BadInput):
@@ -61,28 +40,63 @@ class NotSubmittable(BadInput):
         self.checked = checked
 
 
-def archive(source: Path, paths: Paths) -> tuple[str, Checked]:
-    """Checks the input and keeps its rows under a new ref. Runs in a thread.
+class Draft(Struct, frozen=True, kw_only=True):
+    """What is about to be sent: archived, checked, and in the state only once the first part is."""
+
+    name: str
+    input: str
+    sha256: str
+    bytes: int
+    parts: tuple[Part, ...]
+    canary: bool = False
+    outputs: tuple[Output, ...] = ()
+    steps: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        return f"s{self.parts[0].ref[1:]}"
+
+
+def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draft:
+    """Checks a file of requests and keeps its rows, in parts where `cut` says how. Runs in a thread.
 
     Raises:
         NotSubmittable: the input has problems; nothing is kept.
     """
     private_folder(paths.requests)
-    ref = f"b{secrets.token_hex(4)}"
-    with replacing(paths.archive(ref), overwrite=False) as sink:
-        checked = check(source, sink)
+    ref = new_ref()
+    archived = paths.archive(ref)
+    with replacing(archived, overwrite=False) as sink:
+        checked = check(source, sink, one_batch=cut is None)
         if not checked.ok:
             raise NotSubmittable(checked)
-    return ref, checked
+    if cut is None:
+        whole = Part(
+            ref=ref, requests=checked.requests, bytes=checked.bytes, digest=checked.digest, models=checked.models
+        )
+        parts: tuple[Part, ...] = (whole,)
+    else:
+        try:
+            parts = split(archived, paths, cut)
+        finally:
+            archived.unlink()
+    return Draft(
+        name=name,
+        input=str(source.absolute()),
+        sha256=checked.sha256,
+        bytes=checked.bytes,
+        parts=parts,
+        canary=bool(cut and cut.alone),
+    )
 
 
-def sent_before(snapshot: Snapshot, checked: Checked, now: datetime) -> Batch | None:
+def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
     """A batch of the same rows that was sent lately and may have been accepted."""
     for batch in snapshot.batches:
         submission = snapshot.submissions.get(batch.submission)
         if (
             submission
-            and submission.sha256 == checked.sha256
+            and submission.sha256 == sha256
             and batch.state is not State.REJECTED
             and now - batch.submitted_at < TWICE_WITHIN
         ):
@@ -90,171 +104,109 @@ def sent_before(snapshot: Snapshot, checked: Checked, now: datetime) -> Batch | 
     return None
 
 
-class Submitter:
-    """One submission at a time in all processes of one state, so that an unknown outcome has few candidates."""
+async def submit(
+    draft: Draft, sender: Sender, disk: Disk, paths: Paths, now: datetime, *, again: bool, report: Report | None = None
+) -> Batch:
+    """Sends the first part of a draft; the others wait in the state from the same moment on.
 
-    def __init__(
-        self,
-        connection: Connection,
-        disk: Disk,
-        paths: Paths,
-        clock: Callable[[], datetime],
-        pause: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._connection = connection
-        self._disk = disk
-        self._paths = paths
-        self._clock = clock
-        self._pause = pause
+    Raises:
+        NotAllowed: the same rows were sent within a day, and `again` was not said.
+        OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
+        BatchtuiError: it was certainly not accepted, and nothing of it is kept.
+    """
+    first, *others = draft.parts
+    models = sorted({model for part in draft.parts for model in part.models})
+    submission = Submission(
+        ref=draft.ref,
+        name=draft.name,
+        created_at=now,
+        requests=sum(part.requests for part in draft.parts),
+        input=draft.input,
+        sha256=draft.sha256,
+        bytes=draft.bytes,
+        models=tuple(models),
+        batches=(first.ref,),
+        waiting=tuple(others),
+        canary=draft.canary,
+        outputs=draft.outputs,
+        steps=draft.steps,
+    )
 
-    async def submit(
-        self, ref: str, checked: Checked, *, name: str, again: bool, report: Report | None = None
-    ) -> Batch:
-        """Sends archived rows as one batch. A lost answer is looked for in the API's list before giving up.
-
-        Raises:
-            NotAllowed: the same rows were sent within a day, and `again` was not said.
-            OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
-            BatchtuiError: it was certainly not accepted.
-        """
-        try:
-            return await self._locked(ref, checked, name, again, report)
-        except OutcomeUnknown as unknown:
-            log.warning("submit %s: %s", ref, unknown.message)
-            found = await self._found(ref)
-            if found is None:
-                raise
-            return found
-
-    async def _found(self, ref: str) -> Batch | None:
-        """A batch whose answer was lost, if the API's list shows it by now."""
-        for pause in _SETTLE_AFTER:
-            await self._pause(pause)
-            try:
-                await look(await self._connection.api(), self._disk, self._paths, self._clock)
-            except BatchtuiError as error:
-                log.warning("look: %s", error.message)
-            found = next((one for one in (await self._disk.snapshot()).batches if one.ref == ref and one.id), None)
-            if found:
-                return found
-        return None
-
-    async def _locked(self, ref: str, checked: Checked, name: str, again: bool, report: Report | None) -> Batch:
-        lock = Lock(self._paths.submit_lock)
-        try:
-            api = await self._connection.api()
-            await asyncio.to_thread(lock.acquire, _NOBODY_WAITS)
-            for pause in (*_PAUSES, None):
-                try:
-                    return await self._once(api, ref, checked, name, again, report)
-                except NotSent as error:
-                    log.warning("submit %s: %s", ref, error.message)
-                    if pause is None:
-                        raise
-                await self._pause(pause)
-            raise AssertionError
-        except BaseException:
-            await self._drop_archive(ref)
-            raise
-        finally:
-            lock.release()
-
-    async def _once(self, api: Api, ref: str, checked: Checked, name: str, again: bool, report: Report | None) -> Batch:
-        now = self._clock()
-        earlier = sent_before(await self._disk.snapshot(), checked, now)
+    def begin(tx: Transaction, batch: Batch) -> None:
+        earlier = sent_before(tx.snapshot, draft.sha256, now)
         if earlier and not again:
             raise NotAllowed(
-                f"The same {plural(checked.requests, 'request')} were submitted before, as {inert_line(earlier.name)}"
-                f" ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
+                f"The same {plural(submission.requests, 'request')} were submitted before, as "
+                f"{inert_line(earlier.name)} ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
                 "To buy them a second time, submit with --again.",
             )
-        batch = await self._write_intent(api, ref, checked, name, now)
-        log.info("submit %s: %s, %s", ref, plural(checked.requests, "request"), size(checked.bytes))
-        try:
-            remote = await api.create(self._paths.archive(ref), report)
-        except NotSent:
-            await self._disk.commit(lambda tx: tx.forget(ref))
-            raise
-        except OutcomeUnknown as error:
-            await self._put(replace(batch, state=State.UNCONFIRMED, trouble=self._trouble(error)))
-            raise
-        except (NoKey, Unreachable):
-            await self._disk.commit(lambda tx: tx.forget(ref))
-            raise
-        except ApiError as error:
-            await self._put(replace(batch, state=State.REJECTED, attempt=None, trouble=self._trouble(error)))
-            raise
-        except asyncio.CancelledError:
-            log.warning("submit %s: interrupted; it is settled by the API's list", ref)
-            await self._put(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
-            raise
-        accepted = observe(batch, remote)
-        await self._put(accepted)
-        log.info("submit %s: accepted as %s", ref, remote.id)
-        return accepted
+        tx.put_submission(submission)
+        tx.put(batch)
 
-    async def _write_intent(self, api: Api, ref: str, checked: Checked, name: str, now: datetime) -> Batch:
-        started_at, nearby = await _horizon(api, now)
-        batch = Batch(
-            ref=ref,
-            name=name,
-            submission=f"s{ref[1:]}",
-            submitted_at=now,
-            requests=checked.requests,
-            state=State.SUBMITTING,
-            models=checked.models,
-            digest=checked.digest,
-            attempt=Attempt(started_at=started_at, bytes=checked.bytes, nearby=nearby),
-        )
-        submission = Submission(
-            ref=batch.submission,
-            name=name,
-            created_at=now,
-            requests=checked.requests,
-            input=str(checked.path.absolute()),
-            sha256=checked.sha256,
-            bytes=checked.bytes,
-            models=checked.models,
-            batches=(ref,),
-        )
+    def undo(tx: Transaction) -> None:
+        if tx.submission(submission.ref):
+            tx.put_submission(replace(submission, waiting=()))
+        tx.forget(first.ref)
 
-        def write(tx: Transaction) -> None:
-            tx.put_submission(submission)
-            tx.put(batch)
-
-        await self._disk.commit(write)
-        return batch
-
-    async def _put(self, batch: Batch) -> None:
-        await self._disk.commit(lambda tx: tx.put(batch))
-
-    async def _drop_archive(self, ref: str) -> None:
-        """The rows are of no use once no batch refers to them."""
-        known = {batch.ref for batch in (await self._disk.snapshot()).batches}
-        if ref not in known:
-            await asyncio.to_thread(self._paths.archive(ref).unlink, missing_ok=True)
-
-    def _trouble(self, error: BatchtuiError) -> Trouble:
-        return Trouble(error.message, error.hint, self._clock())
-
-    def _interrupted(self) -> Trouble:
-        return Trouble(
-            "Interrupted while it was being sent, so it is not known whether the API accepted it.",
-            "It is looked for in the API's list; it is never sent again by itself.",
-            self._clock(),
-        )
+    try:
+        return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
+    except BaseException as error:
+        if type(error) is ApiError:  # refused: what comes after it would be too
+            await note(submission.ref, Trouble(error.message, error.hint, now), disk, stopped=True)
+        await _drop_unknown(draft.parts, disk, paths)
+        raise
 
 
-async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """Server time, and the ids made just before it: none of them can be what is sent next."""
-    page = await api.page(limit=20)
-    started_at = page.server_time or now
-    since = started_at - SKEW * 2
-    recent: list[Remote] = [one for one in page.batches if one.created_at >= since]
-    while page.has_more and page.batches and page.batches[-1].created_at >= since:
-        page = await api.page(after_id=page.batches[-1].id)
-        recent += [one for one in page.batches if one.created_at >= since]
-    return started_at, tuple(one.id for one in recent)
+async def send_next(submission: Submission, sender: Sender, disk: Disk, report: Report | None = None) -> Batch:
+    """Sends the part that waits first.
+
+    Raises:
+        Busy: another process sent it meanwhile.
+        BatchtuiError: as `submit`; the part waits on, unless the API refused it: then all of it is stopped.
+    """
+    part = submission.waiting[0]
+
+    def begin(tx: Transaction, batch: Batch) -> None:
+        current = tx.submission(submission.ref)
+        if current is None or current.stopped or current.waiting[:1] != (part,):
+            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent by another process.")
+        batches = (*current.batches, part.ref)
+        tx.put_submission(replace(current, waiting=current.waiting[1:], batches=batches, trouble=None))
+        tx.put(batch)
+
+    def undo(tx: Transaction) -> None:
+        current = tx.submission(submission.ref)
+        if current:
+            tx.put_submission(replace(current, waiting=(part, *current.waiting)))
+        tx.forget(part.ref)
+
+    try:
+        return await sender.send(part, begin, undo, name=submission.name, submission=submission.ref, report=report)
+    except (Busy, OutcomeUnknown):
+        raise
+    except BatchtuiError as error:
+        refused = type(error) is ApiError
+        await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk, stopped=refused)
+        raise
+
+
+async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool = False) -> None:
+    """Writes on a submission why it does not go on."""
+
+    def write(tx: Transaction) -> None:
+        current = tx.submission(ref)
+        if current:
+            tx.put_submission(replace(current, trouble=trouble, stopped=stopped or current.stopped))
+
+    await disk.commit(write)
+
+
+async def _drop_unknown(parts: tuple[Part, ...], disk: Disk, paths: Paths) -> None:
+    """The rows are of no use once neither a batch nor a submission refers to them."""
+    snapshot = await disk.snapshot()
+    known = {batch.ref for batch in snapshot.batches}
+    known |= {part.ref for submission in snapshot.submissions.values() for part in submission.waiting}
+    await asyncio.to_thread(drop, [part for part in parts if part.ref not in known], paths)
 
 
 def utc_now() -> datetime:

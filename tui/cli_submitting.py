@@ -14,6 +14,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import batch_json, dumps, error_json, problem_json, problems
 from batchtui.core.requests import Checked
+from batchtui.core.split import Cut
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, plural, size
 from batchtui.tui.cli import complain, out, progress, say, wait_for
@@ -51,24 +52,39 @@ async def _check(file: Path, *, json: bool) -> int:
 @click.option("--wait", is_flag=True, help="Stay until its results are here.")
 @click.option("--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more.")
 @click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
+@click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Several batches of N requests at most.")
+@click.option("--canary", type=click.IntRange(1), metavar="N", help="The first N alone; the rest once they are clean.")
 @as_json
-def submit(*, file: Path, name: str | None, wait: bool, yes: bool, again: bool, as_json: bool) -> int:
+def submit(
+    *,
+    file: Path,
+    name: str | None,
+    wait: bool,
+    yes: bool,
+    again: bool,
+    split: int | None,
+    canary: int | None,
+    as_json: bool,
+) -> int:
     """Submit a FILE of requests as one Message Batch, exactly once.
 
     FILE holds a JSON object {"custom_id": ..., "params": {...}} a line. Its problems are all said before anything
     is sent. Afterwards this terminal, and this machine, may be closed.
     """
-    return wait_for(_submit(file, name, wait=wait, yes=yes, again=again, json=as_json))
+    cut = Cut(canary or 0, split or 0) if split or canary else None
+    return wait_for(_submit(file, name, cut, wait=wait, yes=yes, again=again, json=as_json))
 
 
-async def _submit(file: Path, name: str | None, *, wait: bool, yes: bool, again: bool, json: bool) -> int:
+async def _submit(
+    file: Path, name: str | None, cut: Cut | None, *, wait: bool, yes: bool, again: bool, json: bool
+) -> int:
     async with desk_for("batchtui submit") as desk:
         try:
             if not yes and sys.stdin.isatty() and sys.stderr.isatty():
                 checked = await desk.check(file, progress("Checking"))
                 if checked.ok and checked.requests >= ASK_FROM:
                     click.confirm(f"Send {_summary(checked)}?", abort=True, err=True)
-            batch = await desk.submit(file, name=name, again=again, report=progress("Submitting"))
+            batch = await desk.submit(file, name=name, again=again, cut=cut, report=progress("Submitting"))
         except NotSubmittable as error:
             if json:
                 wrong = [problem_json(one) for one in error.checked.problems]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from batchtui.core import submit as submitting
+from batchtui.core import send as sending
 from batchtui.core.batch import State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import OutcomeUnknown, Unreachable
@@ -59,7 +59,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 @pytest.fixture
 async def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(submitting, "_SETTLE_AFTER", ())
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", ())
     world.control.settings(duration=600)
     opened = world.desk(idle_timeout=2, answer_timeout=2)
     yield opened

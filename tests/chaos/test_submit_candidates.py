@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core import submit as submitting
+from batchtui.core import send as sending
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk, open_desk
-from batchtui.core.errors import OutcomeUnknown
+from batchtui.core.errors import NotAllowed, OutcomeUnknown, Unverified
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Damage, Drop, Fault, Lag, Stall, Truncate
 from tests.conftest import KEY, World
@@ -25,7 +25,7 @@ REFUSED = Answer(500)
 @pytest.fixture(autouse=True)
 def never_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submit leaves a lost answer to the next cycle; batches last until a test ends them."""
-    monkeypatch.setattr(submitting, "_SETTLE_AFTER", ())
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", ())
     world.control.settings(duration=600)
 
 
@@ -261,5 +261,79 @@ async def test_what_the_list_did_not_show_for_two_days_is_not_looked_for_any_mor
         assert (await later.cycle()).api_calls == 1
         assert (await later.cycle()).api_calls == 0
         assert (await _now(later, lost)).state is State.UNCONFIRMED
+    finally:
+        await later.close()
+
+
+async def test_a_late_verdict_on_a_stranger_does_not_rule_out_the_batch_that_was_found_since(
+    desk: Desk, world: World
+) -> None:
+    lost = await _lose(desk, world, LOST)
+    [theirs] = _foreign(world, seconds_ago=30)
+    ours = _made(world, theirs)
+    world.control.fault("list", Lag(15))
+    await desk.cycle()
+    assert (await _now(desk, lost)).id == theirs
+    world.control.finish(theirs)
+    world.control.fault("results", Stall("mid_answer", 60), batch_id=theirs)
+    other = world.desk("batchtui retrieve")
+    try:
+        slow = asyncio.create_task(other.retrieve(lost.ref))
+        await asyncio.to_thread(world.control.wait_for_calls, "results", 1)
+        await desk.cycle()
+        await desk.cycle()
+        assert (await _now(desk, lost)).id == ours
+        world.control.clear_faults()
+        with pytest.raises(Unverified):
+            await slow
+        found = await _now(desk, lost)
+        assert (found.id, found.state) == (ours, State.IN_PROGRESS)
+        assert found.attempt
+        assert ours not in found.attempt.refused
+    finally:
+        await other.close()
+
+
+async def test_an_id_that_a_person_gives_for_an_unknown_submission_becomes_its_own(desk: Desk, world: World) -> None:
+    lost = await _lose(desk, world, LOST)
+    ours = _made(world)
+    taken = await desk.adopt(ours)
+    assert (taken.ref, taken.id, taken.doubtful) == (lost.ref, ours, True)
+    assert [one.ref for one in (await desk.snapshot()).batches] == [lost.ref]
+    world.control.finish(ours)
+    assert (await desk.cycle()).retrieved == (ours,)
+
+
+async def test_a_stranger_that_a_person_takes_up_is_not_the_unknown_submission(desk: Desk, world: World) -> None:
+    lost = await _lose(desk, world, LOST)
+    theirs = world.control.preload(Preload(key=KEY, count=1, requests=ROWS + 1, every=1, duration=600))[0]
+    taken = await desk.adopt(theirs)
+    assert (taken.ref == lost.ref, taken.id) == (False, theirs)
+    await desk.cycle()
+    assert (await _now(desk, lost)).id == _made(world, theirs)
+
+
+async def test_a_stranger_whose_results_never_come_does_not_hide_the_others(desk: Desk, world: World) -> None:
+    lost = await _lose(desk, world, LOST)
+    strangers = _foreign(world, seconds_ago=2, count=2)
+    ours = _made(world, *strangers)
+    for one in (*strangers, ours):
+        world.control.finish(one)
+    oldest = strangers[-1]
+    world.control.fault("results", Answer(500), batch_id=oldest, times=None)
+    assert [error.batch for error in (await desk.cycle()).errors] == [lost.ref]
+    attempt = (await _now(desk, lost)).attempt
+    assert attempt
+    assert attempt.refused == (strangers[0],)
+
+
+async def test_rows_of_unknown_outcome_are_not_sent_again_a_day_later_either(desk: Desk, world: World) -> None:
+    await _lose(desk, world, LOST)
+    world.control.settings(clock_offset=timedelta(days=2).total_seconds())
+    later = open_desk(world.paths, world.environment, command="batchtui submit", clock=_later(2))
+    try:
+        with pytest.raises(NotAllowed):
+            await later.submit(world.folder / "req-rows.jsonl")
+        assert len(world.control.calls("create")) == 1
     finally:
         await later.close()

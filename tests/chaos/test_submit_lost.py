@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchtui.core import submit as submitting
+from batchtui.core import send as sending
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown
@@ -55,7 +55,7 @@ LOST: dict[str, Fault] = {
 @pytest.fixture(autouse=True)
 def looks_once(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A submit looks for a lost answer once, at once; batches last until a test ends them."""
-    monkeypatch.setattr(submitting, "_SETTLE_AFTER", (0.0,))
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", (0.0,))
     world.control.settings(duration=600)
     yield
     world.control.clear_faults()

@@ -16,7 +16,7 @@ from batchtui.core.store import Store
 from tests.conftest import World
 
 _RUN = "import sys; from batchtui.tui.cli import run; sys.exit(run(sys.argv[1:]))"
-LOOKS_ONCE = "from batchtui.core import submit; submit._SETTLE_AFTER = (0.0,)"
+LOOKS_ONCE = "from batchtui.core import send; send._SETTLE_AFTER = (0.0,)"
 DIES_ONCE_ANSWERED = """
 import os, signal
 from batchtui.core import submit

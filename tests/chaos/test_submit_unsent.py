@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core import submit as submitting
+from batchtui.core import send as sending
 from batchtui.core.batch import State
 from batchtui.core.errors import UNREACHABLE, BatchtuiError, NotSent
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Stall
@@ -16,7 +16,7 @@ from tests.conftest import World
 
 @pytest.fixture(autouse=True)
 def impatient(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submitting, "_PAUSES", (0.05, 0.1))
+    monkeypatch.setattr(sending, "_PAUSES", (0.05, 0.1))
     world.control.settings(duration=600)
 
 

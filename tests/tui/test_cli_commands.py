@@ -253,7 +253,7 @@ def test_submit_that_waits_and_loses_its_key_says_what_was_submitted(cli: Cli) -
 
 
 def test_an_unknown_outcome_ends_with_6_and_is_kept(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchtui.core.submit._SETTLE_AFTER", (0.0,))
+    monkeypatch.setattr("batchtui.core.send._SETTLE_AFTER", (0.0,))
     cli.world.control.fault("create", Drop("unaccepted"))
     ended = cli("submit", str(cli.world.rows(3)), "--json")
     assert ended.code == 6

@@ -1,0 +1,97 @@
+"""What a submission of several parts does next: pure, decided from the state alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from batchtui.core.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.text import number, plural
+
+
+def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
+    """Its batches that this state still knows, in the order they were sent."""
+    known = {batch.ref: batch for batch in snapshot.batches if batch.submission == submission.ref}
+    return [known[ref] for ref in submission.batches if ref in known]
+
+
+def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
+    """The requests of all of it: what waits is not done, and a retry stands in for what it repeats."""
+    firsts = [batch for batch in batches if not batch.retry_of]
+    return Counts(
+        processing=sum(one.request_counts.processing or (0 if one.ended_at else one.requests) for one in firsts)
+        + sum(part.requests for part in waiting),
+        succeeded=sum(one.request_counts.succeeded for one in firsts),
+        errored=sum(one.request_counts.errored for one in firsts),
+        canceled=sum(one.request_counts.canceled for one in firsts),
+        expired=sum(one.request_counts.expired for one in firsts),
+    )
+
+
+def to_send(snapshot: Snapshot) -> Iterator[Submission]:
+    """Submissions whose first waiting part may be sent now."""
+    for submission in snapshot.submissions.values():
+        if submission.waiting and not submission.stopped and not _held(snapshot, submission):
+            yield submission
+
+
+def _held(snapshot: Snapshot, submission: Submission) -> bool:
+    """Whether the rest must wait: for the canary's answers, or for what is not known to be accepted."""
+    ours = members(snapshot, submission)
+    if any(batch.state in (State.SUBMITTING, State.UNCONFIRMED) for batch in ours):
+        return True
+    step = [batch for batch in ours if batch.step == submission.step]
+    return len(step) == 1 and submission.waiting[0].number == 2 and submission.canary and not _clean(step[0])
+
+
+def _clean(batch: Batch) -> bool:
+    return batch.state is State.RETRIEVED and not batch.request_counts.failed
+
+
+def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
+    """Canaries whose answers are here and not all well, while the rest still waits."""
+    for submission in snapshot.submissions.values():
+        if submission.canary and submission.waiting and not submission.stopped:
+            step = [batch for batch in members(snapshot, submission) if batch.step == submission.step]
+            over = len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE)
+            if over and not _clean(step[0]):
+                yield submission, step[0]
+
+
+def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble:
+    """What to say of a submission whose canary is not clean."""
+    failed = canary.request_counts.failed or canary.requests
+    left = sum(part.requests for part in submission.waiting)
+    return Trouble(
+        f"{failed} of the first {plural(canary.requests, 'request')} did not succeed, so the other {number(left)} "
+        "were not sent.",
+        f"batchtui show {canary.label} says why. Mend the requests and submit them anew.",
+        now,
+    )
+
+
+def answered(snapshot: Snapshot, submission: Submission) -> list[Batch]:
+    """The batches of its present step once all of them are retrieved and none is still to be sent; else none."""
+    if submission.waiting:
+        return []
+    step = [batch for batch in members(snapshot, submission) if batch.step == submission.step]
+    return step if step and all(batch.state is State.RETRIEVED for batch in step) else []
+
+
+def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
+    """Submissions whose answers are all here and have not gone to all their outputs, with the batches they are in."""
+    for submission in snapshot.submissions.values():
+        if any(output.done_at is None for output in submission.outputs) and not submission.stopped:
+            batches = answered(snapshot, submission)
+            if batches:
+                yield submission, batches
+
+
+def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
+    """Submissions whose next step can be built: this one is answered and its outputs are done."""
+    for submission in snapshot.submissions.values():
+        done = all(output.done_at for output in submission.outputs)
+        if submission.steps and done and not submission.stopped:
+            batches = answered(snapshot, submission)
+            if batches:
+                yield submission, batches

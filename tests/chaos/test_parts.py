@@ -1,0 +1,150 @@
+"""Submissions of several batches: each part is sent once, by whichever process comes to it, or it is said why not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from batchtui.core import send as sending
+from batchtui.core.batch import State, Submission
+from batchtui.core.desk import Desk
+from batchtui.core.errors import ApiError, NotAllowed, Unreachable
+from batchtui.core.simulator.faults import Answer, Drop
+from batchtui.core.split import Cut
+from tests.conftest import World
+
+
+@pytest.fixture
+async def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", ())
+    world.control.settings(duration=600)
+    opened = world.desk()
+    yield opened
+    await opened.close()
+
+
+async def only(desk: Desk) -> Submission:
+    (submission,) = (await desk.snapshot()).submissions.values()
+    return submission
+
+
+async def finish_all(world: World, desk: Desk) -> None:
+    for one in world.control.batches():
+        world.control.finish(one.id)
+    await desk.cycle()
+
+
+async def test_a_file_is_sent_in_parts_and_all_of_it_comes_back(world: World, desk: Desk) -> None:
+    first = await desk.submit(world.rows(10), cut=Cut(most=4))
+    submission = await only(desk)
+    assert (submission.waiting, len(submission.batches), submission.requests) == ((), 3, 10)
+    batches = [one for one in (await desk.snapshot()).batches if one.submission == first.submission]
+    assert sorted((one.part, one.requests) for one in batches) == [(1, 4), (2, 4), (3, 2)]
+    await finish_all(world, desk)
+    assert {one.state for one in (await desk.snapshot()).batches} == {State.RETRIEVED}
+    ids = [custom_id for one in world.control.batches() for custom_id in world.control.custom_ids(one.id)]
+    assert sorted(ids) == sorted(f"req-{number}" for number in range(10))
+
+
+async def test_the_same_parts_again_are_refused_as_one_file_is(world: World, desk: Desk) -> None:
+    path = world.rows(10)
+    await desk.submit(path, cut=Cut(most=4))
+    with pytest.raises(NotAllowed, match="submitted before"):
+        await desk.submit(path, cut=Cut(most=5))
+    assert len(world.control.calls("create")) == 3
+    assert len(list(world.paths.requests.iterdir())) == 3
+
+
+async def test_a_full_queue_lets_the_rest_wait_and_a_later_cycle_sends_it(world: World, desk: Desk) -> None:
+    full = Answer(429, "rate_limit_error", "Your queue is full.", headers={"retry-after": "1"})
+    world.control.fault("create", full, skip=1, times=2)
+    await desk.submit(world.rows(10), cut=Cut(most=4))
+    submission = await only(desk)
+    assert [part.number for part in submission.waiting] == [2, 3]
+    assert submission.trouble
+    assert "queue is full" in submission.trouble.message
+    assert not submission.stopped
+    cycle = await desk.cycle()
+    assert (cycle.submitted, cycle.errors) == ((), ())
+    cycle = await desk.cycle()
+    assert len(cycle.submitted) == 2
+    submission = await only(desk)
+    assert (submission.waiting, submission.trouble) == ((), None)
+    assert len(world.control.batches()) == 3
+
+
+async def test_a_first_part_that_is_not_sent_leaves_nothing_behind(world: World, desk: Desk) -> None:
+    world.control.fault("create", Answer(429, "rate_limit_error", "Slow down."), times=None)
+    with pytest.raises(Unreachable):
+        await desk.submit(world.rows(10), cut=Cut(most=4))
+    snapshot = await desk.snapshot()
+    assert (snapshot.batches, snapshot.submissions) == ((), {})
+    assert list(world.paths.requests.iterdir()) == []
+
+
+async def test_a_part_that_is_refused_stops_those_behind_it(world: World, desk: Desk) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "No."), skip=1)
+    await desk.submit(world.rows(10), cut=Cut(most=4))
+    submission = await only(desk)
+    assert submission.stopped
+    assert [part.number for part in submission.waiting] == [3]
+    assert not (await desk.cycle()).submitted
+    assert len(world.control.batches()) == 1
+
+
+async def test_a_first_part_that_is_refused_stops_the_rest(world: World, desk: Desk) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "No."))
+    with pytest.raises(ApiError):
+        await desk.submit(world.rows(10), cut=Cut(most=4))
+    assert not (await desk.cycle()).submitted
+    assert world.control.batches() == []
+
+
+async def test_while_it_is_not_known_whether_a_part_was_accepted_none_is_sent(world: World, desk: Desk) -> None:
+    world.control.fault("create", Drop("accepted"), skip=1)
+    world.control.fault("list", Answer(500), skip=2, times=1)
+    await desk.submit(world.rows(10), cut=Cut(most=4))
+    states = sorted(one.state for one in (await desk.snapshot()).batches)
+    assert states == [State.IN_PROGRESS, State.UNCONFIRMED]
+    assert len(world.control.calls("create")) == 2
+    while (await only(desk)).waiting:
+        await desk.cycle()
+    assert [one.requests for one in world.control.batches()] == [2, 4, 4]
+    assert len(world.control.calls("create")) == 3
+
+
+async def test_a_clean_canary_lets_the_rest_go_by_itself(world: World, desk: Desk) -> None:
+    await desk.submit(world.rows(10), cut=Cut(alone=1, most=5))
+    assert [one.requests for one in world.control.batches()] == [1]
+    assert not (await desk.cycle()).submitted
+    world.control.finish(world.control.batches()[0].id)
+    cycle = await desk.cycle()
+    assert (len(cycle.retrieved), len(cycle.submitted)) == (1, 2)
+    assert sorted(one.requests for one in world.control.batches()) == [1, 4, 5]
+
+
+async def test_a_canary_that_fails_stops_the_rest_for_the_price_of_one_row(world: World, desk: Desk) -> None:
+    world.control.settings(duration=600, errored=1.0)
+    await desk.submit(world.rows(10), cut=Cut(alone=1))
+    world.control.finish(world.control.batches()[0].id)
+    for _ in range(3):
+        await desk.cycle()
+    submission = await only(desk)
+    assert submission.stopped
+    assert submission.trouble
+    assert submission.trouble.message.startswith("1 of the first 1 request did not succeed, so the other 9")
+    assert len(world.control.batches()) == 1
+
+
+async def test_two_processes_that_come_to_the_same_part_send_it_once(world: World, desk: Desk) -> None:
+    full = Answer(429, "rate_limit_error", "Full.")
+    world.control.fault("create", full, skip=1)
+    await desk.submit(world.rows(10), cut=Cut(most=5))
+    other = world.desk("the other")
+    submission = await only(desk)
+    outcomes = await asyncio.gather(
+        *(one._cycles.send_waiting(submission.ref, None) for one in (desk, other)), return_exceptions=True
+    )
+    assert sorted(len(one) for one in outcomes if isinstance(one, tuple)) == [0, 1]
+    assert len(world.control.batches()) == 2
+    await other.close()

@@ -43,6 +43,11 @@ def duration(span: timedelta) -> str:
     return f"{days}d {hours}h"
 
 
+def ago(span: timedelta) -> str:
+    """How long it is since then: `just now`, `12m ago`."""
+    return "just now" if span < timedelta(seconds=2) else f"{duration(span)} ago"
+
+
 def number(value: int) -> str:
     """`100,000`."""
     return f"{value:,}"

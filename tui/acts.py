@@ -94,7 +94,8 @@ class Room(Screen[None]):
         if not batches:
             return
         question = (
-            f"Forget {_named(batches)}? Its record and its requests on this machine go. "
+            f"Forget {_named(batches)}? {'Its record and its' if len(batches) == 1 else 'Their records and their'} "
+            "requests on this machine go. "
             "What the API has stays there; results that are here stay in their folder."
         )
         self._ask(question, f"Forget {_things(batches)}", "Keep", Verb.FORGET, batches)

@@ -39,7 +39,7 @@ class BatchtuiApp(Shell):
     CSS_PATH = "app.tcss"
     COMMANDS = {Palette}  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (10, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (10, "-low"), (22, "-tall"), (36, "-high")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 5
 
     def __init__(self, desk: Desk, clock: Callable[[], datetime] = utc_now) -> None:
@@ -143,7 +143,8 @@ class BatchtuiApp(Shell):
     def action_pause(self) -> None:
         """Stops the polling, or lets it go on."""
         paused = self.sync.pause()
-        self.say("Polling is paused: R looks once, p goes on." if paused else "Polling goes on.")
+        other = f" {self.session.elsewhere} goes on." if self.session.elsewhere else ""
+        self.say(f"Polling is paused here: R looks once, p goes on.{other}" if paused else "Polling goes on.")
 
     def action_log(self) -> None:
         """Shows what this run did."""

@@ -49,7 +49,7 @@ _CLOSING = (Where.BATCH, Where.ANSWER, Where.LOG, Where.HELP)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
-        "open", "enter", "Open", "All that is known; on a result, the whole answer",
+        "open", "enter", "Open", "What is known; on a result, the whole answer",
         "Batch", _ROOMS, verb=Verb.OPEN, footer=True,
     ),
     Command(
@@ -73,7 +73,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.FORGET,
     ),
     Command(
-        "copy", "y", "Copy", "Copy the id; on a batch, the path of its results",
+        "copy", "y", "Copy", "Copy the id; on a batch, where its results are",
         "Batch", (Where.BATCHES, Where.BATCH, Where.ANSWER),
     ),
     Command(

@@ -57,7 +57,13 @@ class Session:
             return self.pulse.trouble
         if self.desk.key() is None:
             return "no API key"
-        return "polling is paused" if self.pulse.paused else ""
+        return "polling is paused" if self.pulse.paused and not self.elsewhere else ""
+
+    @property
+    def elsewhere(self) -> str:
+        """Which other process polls, in words; empty where none does."""
+        poller = self.pulse.poller
+        return poller.words() if poller and not poller.ours else ""
 
     def usual(self, batch: Batch) -> timedelta | None:
         """How long such batches took before."""

@@ -17,7 +17,7 @@ from batchtui.widgets.segments import Segment
 COLUMNS = (
     Column("state", "state", 13),
     Column("name", "name", 16, flex=True, least=8, most=60),
-    Column("progress", "progress", 15, flex=True, least=6, most=24),
+    Column("progress", "progress", 14, flex=True, least=6, most=24),
     Column("requests", "requests", 8, keep=2, align="right"),
     Column("errors", "failed", 7, keep=1, align="right"),
     Column("age", "age", 7, keep=1, align="right"),
@@ -73,8 +73,13 @@ def _expires(batch: Batch, now: datetime, plain: bool) -> Segment:
 
 def _cost(batch: Batch) -> Segment:
     if batch.cost.actual_usd is None and batch.cost.estimated_usd is not None:
-        return f"~{money(batch.cost.estimated_usd)}", "dim"
-    return money(batch.cost.actual_usd), "dim" if batch.cost.actual_usd is None else ""
+        return f"~{_short(batch.cost.estimated_usd)}", "dim"
+    return _short(batch.cost.actual_usd), "dim" if batch.cost.actual_usd is None else ""
+
+
+def _short(usd: float | None) -> str:
+    """An amount that always fits: whole dollars from 1,000 on."""
+    return money(usd) if usd is None or usd < 1000 else f"${usd:,.0f}"
 
 
 def haystack(batch: Batch) -> str:

@@ -28,12 +28,16 @@ class Choices(RadioSet):
     def action_next_button(self) -> None:
         """Chooses the next."""
         super().action_next_button()
-        self.action_toggle_button()
+        self._choose()
 
     def action_previous_button(self) -> None:
         """Chooses the one before."""
         super().action_previous_button()
-        self.action_toggle_button()
+        self._choose()
+
+    def _choose(self) -> None:
+        if self.pressed_button is not None and self._selected is not None:  # not while the set is being made
+            self.query(Choice)[self._selected].value = True
 
     def on_key(self, event: events.Key) -> None:
         """Takes enter before it toggles a button."""

@@ -17,8 +17,8 @@ from batchtui.core.text import inert
 from batchtui.widgets.facts import Fact, known
 from batchtui.widgets.segments import Segment, content, cut
 
-_LABEL = 13
-_BESIDE = 40
+_LABEL = 12
+_BESIDE = 34
 """From this width on, labels stand beside what they name; on a narrower screen, and long ones anyway, above it."""
 
 

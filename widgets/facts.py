@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from batchtui.core.batch import UNDER_WAY, Batch, Counts, State, age, retention_left
 from batchtui.core.progress import Counted, progress
-from batchtui.core.text import duration, inert, inert_line, money, number, plural
+from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.widgets.batch_cells import time_left
 from batchtui.widgets.glyphs import look
@@ -28,6 +28,9 @@ MEANING = {
     State.GONE: "The API keeps results for 29 days, and these were not retrieved in time.",
 }
 """What each state means to the person whose batch it is."""
+
+_APART = timedelta(minutes=1)
+"""So far apart, the moment a batch was sent and the moment the API made it are both worth a line."""
 
 
 def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = False) -> Iterator[Fact]:
@@ -75,7 +78,8 @@ def _counted(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[F
 
 
 def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fact]:
-    yield "sent", (_moment(batch.submitted_at, now), "")
+    if batch.created_at is None or abs(batch.created_at - batch.submitted_at) >= _APART:
+        yield "sent", (_moment(batch.submitted_at, now), "")
     if batch.created_at:
         yield "created", (_moment(batch.created_at, now), "")
     if batch.cancel_initiated_at:
@@ -108,14 +112,11 @@ def _money(batch: Batch) -> Iterator[Fact]:
 
 
 def _verbs(batch: Batch) -> Iterator[Fact]:
-    reasons = {verb: why_not(verb, batch) for verb in Verb if verb is not Verb.OPEN}
-    can = ", ".join(verb.value for verb, reason in reasons.items() if reason is None)
+    can = ", ".join(verb.value for verb in Verb if verb is not Verb.OPEN and why_not(verb, batch) is None)
     yield "can", (can or "nothing now", "" if can else "dim")
-    for verb, reason in reasons.items():
-        if reason is not None:
-            yield f"no {verb.value}", (reason, "dim")
 
 
 def _moment(at: datetime, now: datetime) -> str:
     there = at.astimezone(now.tzinfo)
-    return f"{there:%Y-%m-%d %H:%M %Z}, {duration(max(now - at, timedelta()))} ago"
+    day = "" if there.date() == now.date() else f"{there:%Y-%m-%d} "
+    return f"{day}{there:%H:%M %Z}, {ago(now - at)}"

@@ -192,11 +192,18 @@ class LineTable(RowView):
 
     def _header(self) -> tuple[Segment, ...]:
         up, down = ("^", "v") if self.ascii else ("▲", "▼")
-        arrow = f" {down if self.sort_reverse else up}"
-        names = {
-            column.key: column.label + (arrow if column.key == self.sort_column else "") for column in self.columns
-        }
-        return ((" " * _GUTTER, ""), *self._joined({key: ((name, ""),) for key, name in names.items()}))
+        arrow = down if self.sort_reverse else up
+        header: list[Segment] = [(" " * _GUTTER, "")]
+        for placed in self._placed:
+            name, right = placed.column.label, placed.column.align == "right"
+            if placed.column.key == self.sort_column:
+                name = f"{arrow}{name}" if right else f"{name} {arrow}"
+            gap = GAP if placed.x else 0
+            if right:  # an arrow for which the column has no room stands in the gap before it
+                header += fit(((name, ""),), gap + placed.width, "right")
+            else:
+                header += ((" " * gap, ""), *fit(((name, ""),), placed.width))
+        return tuple(header)
 
     def _joined(self, cells: Cells) -> tuple[Segment, ...]:
         joined: list[Segment] = []

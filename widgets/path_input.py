@@ -63,7 +63,7 @@ class _Disk(Suggester):
 
 
 class PathInput(Input):
-    """Posts `Input.Changed`. Tab or the right arrow takes the suggestion; without one, tab goes to the next field."""
+    """Posts `Input.Changed`. Tab completes, as the right arrow does; with nothing to complete, tab goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False, id="path.complete")]
 
@@ -84,16 +84,19 @@ class PathInput(Input):
             id=id,
             classes=classes,
         )
+        self._endings = endings
 
     @property
     def path(self) -> Path | None:
         """The path meant, `~` expanded; None while the field is empty."""
         return expanded(self.value)
 
-    def action_complete(self) -> None:
-        """Tab."""
-        before = self.value
-        self.action_end()
-        self.action_cursor_right()
-        if self.value == before:
+    async def action_complete(self) -> None:
+        """Tab. It does not wait for the suggestion to show."""
+        typed = self.value
+        completed = await asyncio.to_thread(complete, typed, self._endings) if typed else None
+        if completed is None:
             self.screen.focus_next()
+        elif self.value == typed:
+            self.value = completed
+            self.action_end()

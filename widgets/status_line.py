@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from batchtui.core.batch import Batch, State
-from batchtui.core.text import duration, inert_line, number
+from batchtui.core.text import ago, duration, inert_line, number
 from batchtui.widgets.segments import Segment, cells, content, cut, fit
 
 _NEWS = timedelta(days=1)
@@ -78,12 +78,12 @@ def line(status: Status, now: datetime, width: int, plain: bool = False) -> tupl
 
 def _lefts(status: Status, dot: str) -> Iterator[tuple[Segment, ...]]:
     running, needs, done = number(status.running), number(status.needs_you), number(status.done)
-    for words in ((" running", " needs you", " done"), (" run", " need", " done"), ("r", "!", "d")):
+    you = " needs you" if status.needs_you == 1 else " need you"
+    for words in ((" running", you, " done"), (" run", " need", " done"), ("r", "!", "d")):
         between = dot if words[0].startswith(" ") else " "
         yield (
             (running + words[0], "moving" if status.running else "dim"),
-            (between, "dim"),
-            (needs + words[1], "warn" if status.needs_you else "dim"),
+            *(((between, "dim"), (needs + words[1], "warn")) if status.needs_you else ()),
             (between, "dim"),
             (done + words[2], "good" if status.done else "dim"),
         )
@@ -91,8 +91,8 @@ def _lefts(status: Status, dot: str) -> Iterator[tuple[Segment, ...]]:
 
 def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segment, ...]]]:
     """From the fullest to nothing; the left side is shortened before the next group is tried. Trouble goes first."""
-    looked = f"looked {_span(now, status.looked_at)} ago" if status.looked_at else "not looked yet"
-    following = f"next in {_span(status.next_at, now)}" if status.next_at else ""
+    looked = f"looked {ago(now - status.looked_at)}" if status.looked_at else _unlooked(status)
+    following = _following(status.next_at - now) if status.next_at else ""
     by = f"polled by {inert_line(status.polled_by, 60)}" if status.polled_by else ""
     if status.trouble:
         trouble = inert_line(status.trouble, 100)
@@ -107,5 +107,9 @@ def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segm
     yield [()]
 
 
-def _span(later: datetime | None, earlier: datetime | None) -> str:
-    return duration(max(later - earlier, timedelta())) if later and earlier else ""
+def _unlooked(status: Status) -> str:
+    return "not looked yet" if status.running or status.needs_you else "nothing to look for"
+
+
+def _following(span: timedelta) -> str:
+    return "next now" if span < timedelta(seconds=1) else f"next in {duration(span)}"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchtui.core.text import duration, inert, inert_line, money, number, plural, size
+from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural, size
 
 EVERY = [chr(code) for code in range(0x110000)]
 KEPT_CONTROLS = "\t\n"
@@ -95,6 +95,11 @@ def test_a_line_is_cut_at_its_limit_and_says_so() -> None:
 )
 def test_a_duration_has_two_units_at_most(span: timedelta, words: str) -> None:
     assert duration(span) == words
+
+
+def test_what_was_this_moment_is_not_counted_in_seconds() -> None:
+    spans = (-1, 1.9, 2, 3600)
+    assert [ago(timedelta(seconds=span)) for span in spans] == ["just now", "just now", "2s ago", "1h 00m ago"]
 
 
 def test_numbers_and_their_words() -> None:

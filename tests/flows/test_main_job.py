@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 
 from textual.widgets import Button
@@ -21,23 +22,27 @@ async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(
         await hand.shows("No batches yet")
         await hand.press("n")
         await hand.type("no")
-        await hand.until(lambda: hand.app.screen.query_one("#path")._suggestion)
         await hand.press("tab")
         await hand.shows("30 requests")
         await hand.press("enter")
         await hand.shows("You can close the laptop")
         assert isinstance(hand.app.screen, BatchesScreen)
         await hand.shows("✓ retrieved")
-        await hand.press("e")
-        await hand.press("tab", "enter")
+        await hand.press("e", "enter")
         await hand.shows("Exported 30 results")
         assert isinstance(hand.app.screen, BatchesScreen)
         exported = [json.loads(line)["custom_id"] for line in (folder / "notes-results.jsonl").read_text().splitlines()]
         assert exported == [f"a{index}" for index in range(30)]
+        await hand.press("e", "down", "enter")
+        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
+        with (folder / "notes-results.csv").open(encoding="utf-8-sig", newline="") as file:
+            assert [row["custom_id"] for row in csv.DictReader(file)] == exported
         assert len(simulator.control.calls("create")) == 1
 
 
-async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_problems(simulator, open_one, sit, folder):
+async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_problems(
+    simulator, open_one, sit, folder, monkeypatch
+):
     (folder / "bad.jsonl").write_text('{"custom_id": "a b", "params": {}}\n')
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
@@ -51,6 +56,15 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         await hand.press("enter")
         assert isinstance(hand.app.screen, SubmitScreen)
         assert simulator.control.calls("create") == []
+
+        def broken(path, report=None):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(hand.app.session.desk, "check", broken)
+        await hand.type("x")
+        await hand.shows("It cannot be read: Permission denied")
+        await hand.shows("The file could not be read.")
+        assert button.disabled
 
 
 async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says_so(simulator, open_one, sit, rows):
@@ -70,6 +84,8 @@ async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says
         await hand.press("y")
         await hand.shows("You can close the laptop")
         assert len(simulator.control.calls("create")) == 2
+        table = hand.app.screen.query_one(BatchTable)
+        await hand.until(lambda: table.total == 2 and table.current == hand.app.session.snapshot.batches[0])
 
 
 async def test_a_refused_submission_stays_on_the_form_with_what_to_do(simulator, open_one, sit, rows):
@@ -126,6 +142,8 @@ async def test_a_key_that_the_batch_refuses_says_why(simulator, open_one, sit, r
         await hand.press("D")
         await hand.shows("It is still running")
         assert isinstance(hand.app.screen, BatchesScreen)
+        await hand.press("enter", "enter")
+        await hand.shows("Its results are not on")
 
 
 async def test_what_exists_is_replaced_only_after_a_yes_and_the_input_is_named_as_such(
@@ -175,6 +193,11 @@ async def test_another_process_s_submission_shows_within_two_seconds_and_only_on
         await hand.shows("polled by batchtui --once")
         await other.submit(rows(count=9), name="from elsewhere")
         await hand.shows("from elsewhere", 2.0)
+        await hand.shows("running     2s")
+        await hand.press("p")
+        await hand.shows("is paused here")
+        await hand.shows("polled by batchtui --once")
+        await hand.press("p")
         listed = len(simulator.control.calls())
         await asyncio.sleep(1.2)
         assert len(simulator.control.calls()) == listed

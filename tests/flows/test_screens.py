@@ -170,7 +170,7 @@ async def test_each_screen_is_the_one_that_was_accepted(state, open_one, sit, go
 
 
 async def test_the_form_for_a_new_batch_is_the_one_that_was_accepted(state, open_one, sit, golden, folder, rows):
-    (folder / "bad.jsonl").write_text('{"custom_id": "a", "params": {}}\nnot JSON\n')
+    (folder / "bad.jsonl").write_text('{"custom_id": "a", "params": {}}\nnot JSON\n' * 20)
     rows("good.jsonl", 12)
     async with sit(open_one(NOWHERE, clock=noon), clock=noon) as hand:
         await hand.press("n")
@@ -181,6 +181,8 @@ async def test_the_form_for_a_new_batch_is_the_one_that_was_accepted(state, open
         hand.app.screen.query_one("#path").value = "good.jsonl"
         await hand.shows("12 requests")
         await pictures(hand, golden, "good-")
+        await hand.press("enter")
+        await hand.shows("Nothing was submitted. Press Submit again")
 
 
 async def test_without_a_key_the_first_screen_says_how_to_set_one(paths, open_one, sit, golden):

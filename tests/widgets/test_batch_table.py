@@ -87,6 +87,22 @@ def test_every_column_has_an_order_and_what_is_unknown_comes_last(make: Make, no
     assert [b.ref for b in in_order(batches, "errors", now, reverse=True)] == ["ref-1", "ref-0", "ref-2"]
 
 
+async def test_beside_the_detail_of_a_wide_screen_the_cost_is_there_and_every_sorted_head_is_whole(
+    make: Make, now: datetime
+) -> None:
+    app = TableApp()
+    async with app.run_test(size=(99, 6)) as pilot:  # 140 columns without the detail and its border
+        app.table.show(snapshot(*(make(nth, cost=Cost(estimated_usd=12345.67)) for nth in range(20))), now)
+        await pilot.pause()
+        assert "  ~$12,346" in app.table.render_line(1).text
+        for column in COLUMNS[:-1]:
+            for reverse, arrow in ((False, "▲"), (True, "▼")):
+                app.table.sort(column.key, reverse=reverse)
+                await pilot.pause()
+                header = app.table.render_line(0).text
+                assert f" {arrow}{column.label}" in header or f"{column.label} {arrow}" in header
+
+
 async def test_only_what_a_snapshot_changed_is_drawn_again(make: Make, now: datetime) -> None:
     batches = tuple(make(nth) for nth in range(1000))
     app = TableApp()

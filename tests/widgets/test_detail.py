@@ -41,11 +41,11 @@ def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now:
     )
     facts = said(batch, now)
     assert facts["requests"] == ["2,000", "1,990 succeeded", "7 errored", "3 expired"]
-    assert facts["created"] == ["2026-03-01 11:00 UTC, 1h 00m ago"]
+    assert facts["created"] == ["11:00 UTC, 1h 00m ago"]
+    assert "sent" not in facts  # the same moment
     assert facts["took"] == ["40m"]
     assert facts["kept"] == ["28d 23h more by the API"]
     assert facts["can"] == ["retrieve, forget"]
-    assert facts["no cancel"] == ["It is over: there is nothing left to cancel."]
     assert facts["cost"] == ["$10.50", "$10.50 less than at the standard price"]
     assert facts["estimate"] == ["$12.00"]
 
@@ -68,16 +68,24 @@ def test_outputs_tell_whether_they_were_written(make: Make, now: datetime) -> No
     facts = said(make(state=State.RETRIEVED, outputs=outputs, results_path="/data/r.jsonl"), now)
     assert facts["output"] == [
         "csv: /tmp/a.csv",
-        "written 2026-03-01 12:00 UTC, 0s ago, 1 row",
+        "written 12:00 UTC, just now, 1 row",
         "jsonl: /tmp/b.jsonl",
         "not written yet",
     ]
     assert facts["results"] == ["/data/r.jsonl"]
 
 
+def test_a_moment_of_another_day_comes_with_its_date_and_a_late_answer_with_both_moments(
+    make: Make, now: datetime
+) -> None:
+    facts = said(make(minutes=2000, submitted_at=now - timedelta(minutes=2005)), now)
+    assert facts["created"] == ["2026-02-28 02:40 UTC, 1d 9h ago"]
+    assert facts["sent"] == ["2026-02-28 02:35 UTC, 1d 9h ago"]
+
+
 def test_lines_wrap_within_the_width_and_lose_no_words(make: Make, now: datetime) -> None:
     facts = list(known(make(name="日本語の名前 " * 20, trouble=Trouble("§" * 300, "words " * 50, now)), now, None))
-    for width in (20, 39, 40, 60, 120):
+    for width in (20, 33, 34, 60, 120):
         drawn = lines(facts, width)
         assert max(cells(line) for line in drawn) <= width
         assert sum(text.count("§") for line in drawn for text, _ in line) == 300
@@ -92,12 +100,12 @@ async def test_the_view_wraps_anew_when_its_width_changes(make: Make, now: datet
     app = DetailApp()
     async with app.run_test(size=(100, 40)) as pilot:
         detail = app.query_one(BatchDetail)
-        detail.show(make(), now, None, facts=[("stop reasons", "end_turn 12 [/x]"), ("a-model-with-a-long-name", "5")])
+        detail.show(make(), now, None, facts=[("stopped by", "end_turn 12 [/x]"), ("a-model-with-a-long-name", "5")])
         await pilot.pause()
-        assert any(line.startswith(" state        ◐ in progress") for line in screen_lines(app))
-        assert any(line.startswith(" stop reasons end_turn 12 [/x]") for line in screen_lines(app))
+        assert any(line.startswith(" state       ◐ in progress") for line in screen_lines(app))
+        assert any(line.startswith(" stopped by  end_turn 12 [/x]") for line in screen_lines(app))
         assert " a-model-with-a-long-name" in [line.rstrip() for line in screen_lines(app)]
-        await pilot.resize_terminal(36, 40)
+        await pilot.resize_terminal(30, 40)
         await pilot.pause()
         await pilot.pause()
         assert screen_lines(app)[0].strip() == "state"

@@ -53,7 +53,7 @@ def test_a_name_without_a_folder_is_looked_for_in_the_current_one(
     assert complete("data" + os.sep + "d") == "data/deep.jsonl"
 
 
-async def test_tab_takes_the_suggestion_and_without_one_goes_on(folder: Path) -> None:
+async def test_tab_completes_at_once_and_with_nothing_to_complete_goes_on(folder: Path) -> None:
     changes: list[str] = []
 
     class PathApp(App[None]):
@@ -70,11 +70,7 @@ async def test_tab_takes_the_suggestion_and_without_one_goes_on(folder: Path) ->
         field.focus()
         field.value = f"{folder}/dates"
         field.action_end()
-        for _ in range(100):
-            await pilot.pause(0.02)
-            if field._suggestion:
-                break
-        await pilot.press("tab")
+        await pilot.press("tab")  # before any suggestion is there
         assert field.path == folder / "dates.jsonl"
         assert app.focused is field
         await pilot.press("tab")

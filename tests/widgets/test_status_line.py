@@ -62,6 +62,20 @@ def test_trouble_is_the_last_thing_to_go(width: int, said: str) -> None:
     assert any(tone == "warn" for part, tone in line(OFFLINE, NOW, width) if said.split(" ")[0] in part)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (Status(running=2, needs_you=2, looked_at=NOW), "2 running · 2 need you · 0 done"),
+        (Status(running=2, done=3, looked_at=NOW), "2 running · 3 done"),
+        (Status(running=2, looked_at=NOW, next_at=NOW), "looked just now · next now"),
+        (Status(running=2), "not looked yet"),
+        (Status(done=2), "nothing to look for"),
+    ],
+)
+def test_nobody_is_told_of_zeros(status: Status, said: str) -> None:
+    assert said in text(status, 100)
+
+
 def test_the_line_takes_its_width_exactly() -> None:
     for width in range(130):
         for status in (QUIET, OFFLINE, Status(), Status(trouble="x" * 500), Status(polled_by="日本語" * 50)):

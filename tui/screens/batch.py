@@ -91,6 +91,7 @@ class BatchScreen(Room):
         self._results = results
         table = self.query_one(ResultTable)
         table.display = True
+        self.add_class("-results")
         table.show(len(results), lambda index: _head(results, index))
         table.focus()
         self._show()
@@ -99,7 +100,9 @@ class BatchScreen(Room):
     def action_open(self) -> None:
         """Shows the whole answer under the cursor."""
         key = self.query_one(ResultTable).cursor_key
-        if self._results is not None and key is not None:
+        if self._results is None:
+            self.session.say("Its results are not on this machine yet.")
+        elif key is not None:
             self.app.push_screen(AnswerScreen(self.session, self._results, int(key)))
 
     def action_copy(self) -> None:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, State
+from batchtui.core.batch import UNDER_WAY, Batch, State
 from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.batch import BatchScreen
@@ -25,6 +25,9 @@ from batchtui.widgets.status_line import Status, StatusLine, needs_you
 
 TICK = 1.0
 """Seconds between two repaints of ages."""
+
+_MOST_FIRST = frozenset({"requests", "errors", "age", "cost"})
+"""Columns that are sorted the other way round at first: what is looked for there is the most."""
 
 
 class BatchesScreen(Room):
@@ -70,9 +73,7 @@ class BatchesScreen(Room):
         """Shows the state; only rows that differ are painted again."""
         now, batches = self.session.now(), self.session.snapshot.batches
         self.table.show(self.session.snapshot, now)
-        if self.session.wanted and self.session.batch(self.session.wanted):
-            self.table.move_to(self.session.wanted)
-            self.session.wanted = None
+        self._go_to_wanted()
         self._counts = counts(batches, now)
         self._show_place()
         self._show_detail()
@@ -89,7 +90,7 @@ class BatchesScreen(Room):
                 done=done,
                 looked_at=pulse.looked_at,
                 next_at=pulse.next_at,
-                polled_by=pulse.poller.words() if pulse.poller and not pulse.poller.ours else "",
+                polled_by=self.session.elsewhere,
                 trouble=self.session.trouble,
             ),
             self.session.now(),
@@ -97,11 +98,19 @@ class BatchesScreen(Room):
 
     def _tick(self) -> None:
         self.table.tick(self.session.now())
+        self._go_to_wanted()
+        self._show_detail()
         self.pulsed()
+
+    def _go_to_wanted(self) -> None:
+        if self.session.wanted and self.session.batch(self.session.wanted):
+            self.table.move_to(self.session.wanted)
+            self.session.wanted = None
 
     def _show_place(self) -> None:
         """Either the table or what to say where it is empty."""
         empty = self.query_one(Empty)
+        self.set_class(self.table.total == 0, "-empty")
         if self.table.total == 0:
             empty.show(no_key() if self.session.desk.key() is None else no_batches())
         elif self.table.matching == 0:
@@ -156,7 +165,7 @@ class BatchesScreen(Room):
         """Sorts by the next column; after the last one, newest first again."""
         keys: list[str | None] = [None, *(column.key for column in self.table.columns)]
         after = (keys.index(self.table.sort_column) + 1) % len(keys)
-        self.table.sort(keys[after], reverse=False)
+        self.table.sort(keys[after], reverse=keys[after] in _MOST_FIRST)
 
     def action_reverse(self) -> None:
         """Sorts the other way round."""
@@ -165,7 +174,8 @@ class BatchesScreen(Room):
     @on(LineTable.SortRequested)
     def _sort_requested(self, event: LineTable.SortRequested) -> None:
         same = event.column_key == self.table.sort_column
-        self.table.sort(event.column_key, reverse=same and not self.table.sort_reverse)
+        reverse = not self.table.sort_reverse if same else event.column_key in _MOST_FIRST
+        self.table.sort(event.column_key, reverse=reverse)
 
     def action_copy(self) -> None:
         """Copies the id of the batch under the cursor."""
@@ -181,7 +191,7 @@ def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:
         if batch.state is State.RETRIEVED and batch.trouble is None:  # nearly all of many
             done += 1
             continue
-        moving = batch.state in UNDER_WAY or batch.state in UNSETTLED
+        moving = batch.state in UNDER_WAY or batch.state is State.SUBMITTING
         needy = needs_you(batch, now)
         running += moving
         needing += needy

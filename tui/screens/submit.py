@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
 from batchtui.core.batch import Batch
-from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown
+from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
+from batchtui.core.logs import log
 from batchtui.core.requests import Checked
 from batchtui.core.text import inert_line, number, plural, size
 from batchtui.tui.commands import Where, bindings
@@ -27,6 +28,7 @@ PAUSE = 0.25
 """Seconds of no typing before a file is read."""
 
 _START = "Say which file. Each line of it is one request:"
+_NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
 
 
@@ -41,6 +43,7 @@ class SubmitScreen(ModalScreen[None]):
         self._sync = sync
         self._path = path
         self._checked: Checked | None = None
+        self._unread = False
         self._sending: Task | None = None
         self._checking: Task | None = None
         self._why = "Say which file."
@@ -72,7 +75,7 @@ class SubmitScreen(ModalScreen[None]):
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        self._checked = None
+        self._checked, self._unread = None, False
         self.query_one("#name", Input).placeholder = inert_line(Path(path).stem, 100) or "the name of the file"
         if path:
             self._check(path)
@@ -89,19 +92,25 @@ class SubmitScreen(ModalScreen[None]):
         try:
             checked = await self._session.desk.check(Path(path).expanduser(), task.report)
         except BatchtuiError as error:
-            self._report([[(error.message, "bad")], [(error.hint, "dim")]])
+            self._cannot_read(error)
             return
         except OSError as error:
-            self._report([[(f"It cannot be read: {error.strerror}", "bad")]])
+            self._cannot_read(BatchtuiError(f"It cannot be read: {error.strerror}"))
             return
         except Exception as error:  # noqa: BLE001 - said on the form, logged, and the form stays
-            self._report([[(broke(error, self._session.desk).message, "bad")]])
+            log.exception("checking a file")
+            self._cannot_read(broke(error, self._session.desk))
             return
         finally:
             if self._checking is task:
                 self._checking = None
         self._checked = checked
         self._report(what_it_holds(checked))
+        self._judge()
+
+    def _cannot_read(self, error: BatchtuiError) -> None:
+        self._unread = True
+        self._report([[(error.message, "bad")], [(error.hint, "dim")]])
         self._judge()
 
     def _judge(self) -> None:
@@ -116,7 +125,7 @@ class SubmitScreen(ModalScreen[None]):
         if not self.query_one(PathInput).value.strip():
             return "Say which file."
         if self._checked is None:
-            return "The file is being read."
+            return "The file could not be read." if self._unread else "The file is being read."
         if not self._checked.ok:
             return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
         if self._session.desk.key() is None:
@@ -155,7 +164,8 @@ class SubmitScreen(ModalScreen[None]):
             self._judge()
             self._ask_again(result)
         else:
-            self._report([[(result.message, "bad")], [(result.hint, "dim")]])
+            hint = _NOT_SENT if isinstance(result, Unreachable) else result.hint
+            self._report([[(result.message, "bad")], [(hint, "dim")]])
             self._judge()
 
     def _ask_again(self, error: NotAllowed) -> None:
@@ -199,7 +209,11 @@ def what_it_holds(checked: Checked) -> list[list[Segment]]:
     if checked.ok:
         return [[("✓ ", "good"), (about, "strong")], [("Nothing wrong with it. Half the standard price.", "dim")]]
     lines: list[list[Segment]] = [
-        [("✗ ", "bad"), (plural(checked.problem_count, "problem"), "bad"), (f"  in {about}", "dim")]
+        [
+            ("✗ ", "bad"),
+            (plural(checked.problem_count, "problem"), "bad"),
+            (f"  in {about}" if checked.requests else "", "dim"),
+        ]
     ]
     for problem in checked.problems:
         place = f"{problem.where}  " if problem.where else ""

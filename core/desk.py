@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from batchtui.core import summary
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Snapshot, State, noted, observe
+from batchtui.core.batch import Batch, Output, Remote, Snapshot, State, noted, observe
 from batchtui.core.connection import Connection, KeyInfo
 from batchtui.core.cycle import Cycle, Cycles, EachReport
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
 from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
-from batchtui.core.find import adoption, find, foreign, is_id, unknown_to
+from batchtui.core.find import find, is_id, take_up, unknown_to
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
@@ -176,7 +176,7 @@ class Desk:
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
         if batch.state is not State.ENDED:
             seen = await (await self._connection.api()).get(batch.id)
-            batch = await self._change(ref, lambda current: observe(_reopened(current), seen))
+            batch = await self._change(ref, lambda current: _looked_at(current, seen))
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 
     async def adopt(self, batch_id: str) -> Batch:
@@ -188,17 +188,9 @@ class Desk:
         """
         if not is_id(batch_id):
             raise Usage(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
-        batch = foreign(await (await self._connection.api()).get(batch_id))
-
-        def write(tx: Transaction) -> Batch:
-            known = next((one for one in tx.snapshot.batches if one.id == batch_id), None)
-            if known is None:
-                tx.put_submission(adoption(batch))
-                tx.put(batch)
-            return known or batch
-
+        seen = await (await self._connection.api()).get(batch_id)
+        adopted = await self._disk.commit(lambda tx: take_up(tx, seen))
         log.info("adopted %s", batch_id)
-        adopted = await self._disk.commit(write)
         await self.poke()
         return adopted
 
@@ -237,17 +229,21 @@ class Desk:
             raise NotAllowed(reason)
         seen = await (await self._connection.api()).cancel(str(batch.id))
         log.info("%s cancel asked", batch.id)
-        canceled = await self._change(ref, lambda current: observe(current, seen))
+        canceled = await self._change(ref, lambda current: observe(current, seen) if current.id == seen.id else current)
         await self.poke()
         return canceled
 
     async def forget(self, ref: str) -> None:
         """Drops a batch from this state. Result files stay, and so does the API's copy."""
         batch = await self._batch(ref)
-        if reason := why_not(Verb.FORGET, batch):
-            raise NotAllowed(reason)
+
+        def write(tx: Transaction) -> None:
+            if reason := why_not(Verb.FORGET, tx.batch(ref) or batch):
+                raise NotAllowed(reason)
+            tx.forget(ref)
+
+        await self._disk.commit(write)
         log.info("%s forgotten", batch.label)
-        await self._disk.commit(lambda tx: tx.forget(ref))
         await asyncio.to_thread(self.paths.archive(ref).unlink, missing_ok=True)
 
     async def remote(self) -> list[Batch]:
@@ -274,9 +270,11 @@ class Desk:
         return changed
 
 
-def _reopened(batch: Batch) -> Batch:
-    """A retrieved batch whose file is gone can be looked at anew."""
-    return replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch
+def _looked_at(batch: Batch, seen: Remote) -> Batch:
+    """A retrieved batch whose file is gone is looked at anew; one that got another id meanwhile stays as it is."""
+    if batch.id != seen.id:
+        return batch
+    return observe(replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch, seen)
 
 
 def open_desk(

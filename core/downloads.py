@@ -69,16 +69,22 @@ class Downloads:
         except OtherBatch as error:
             log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
             trouble = self._trouble(error)
-            await self._disk.change(batch.ref, lambda current: _released(current, trouble))
+            await self._change(batch, lambda current: _released(current, trouble))
             raise
         except BatchtuiError as error:
             log.warning("%s not retrieved: %s", batch.id, error.message)
             trouble, seen = self._trouble(error), await self._look_again(batch, error)
             gone = isinstance(error, NotFound) and self._lapsed(batch)
-            await self._disk.change(batch.ref, lambda current: _failed(current, trouble, seen, gone=gone))
+            await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
         log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
-        return await self._disk.change(batch.ref, lambda current: self._retrieved(current, made)) or batch
+        return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
+
+    async def _change(self, batch: Batch, change: Callable[[Batch], Batch]) -> Batch | None:
+        """Changes the batch that was downloaded; not if another id was found for it meanwhile."""
+        return await self._disk.change(
+            batch.ref, lambda current: change(current) if current.id == batch.id else current
+        )
 
     def _retrieved(self, batch: Batch, made: Summary) -> Batch:
         return replace(
@@ -113,7 +119,7 @@ def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) 
     """A 404 is for good past the API's retention, or where it says that it archived the batch, else not."""
     if batch.state is not State.ENDED:  # somebody else was quicker
         return batch
-    if seen and seen.id == batch.id:
+    if seen:
         batch = observe(batch, seen)
     return replace(batch, state=State.GONE if gone else batch.state, trouble=trouble)
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from batchtui.core.api import Api
-from batchtui.core.batch import Batch, BatchId, Remote, State, Submission, observe
+from batchtui.core.batch import UNSETTLED, Batch, BatchId, Remote, State, Submission, observe
 from batchtui.core.errors import Usage
+from batchtui.core.settle import claim, settle
+from batchtui.core.store import Transaction
 from batchtui.core.text import inert_line
 
 _LIST = "batchtui list shows them all."
@@ -53,6 +55,21 @@ def foreign(remote: Remote) -> Batch:
         state=State.IN_PROGRESS,
     )
     return observe(blank, remote)
+
+
+def take_up(tx: Transaction, remote: Remote) -> Batch:
+    """The batch of an id that a person gave: what is known by it, an unknown submission that it fits, or a new one."""
+    known = next((one for one in tx.snapshot.batches if one.id == remote.id), None)
+    if known:
+        return known
+    unsettled = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
+    found = settle(unsettled, [remote], frozenset()).found
+    batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
+    if batch is None:
+        batch = foreign(remote)
+        tx.put_submission(adoption(batch))
+    tx.put(batch)
+    return batch
 
 
 def adoption(batch: Batch) -> Submission:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from batchtui.core.api import Api
 from batchtui.core.batch import Batch, Remote, State
 from batchtui.core.disk import Disk
-from batchtui.core.errors import Unverified
+from batchtui.core.errors import BatchtuiError, Unverified
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.retrieve import of_others
@@ -28,17 +28,26 @@ class Identifier:
     async def rule_out(self, api: Api, batch: Batch, candidates: Sequence[Remote]) -> None:
         """Notes on an unconfirmed batch which ended candidates have other ids, so that they no longer fit.
 
-        Raises:
+        Raises, once all were looked at:
             ApiError: the results of one could not be had.
             Unverified: what came of them proves nothing.
         """
         expected = expected_from(self._paths.archive(batch.ref), batch.digest)
+        failure: BatchtuiError | None = None
         for one in candidates:
-            if one.ended_at and (batch.ref, one.id) not in self._seen:
-                if not await self._same_ids(api, one, expected):
-                    log.info("%s is not %s: its results have other ids", one.id, batch.ref)
-                    await self._refuse(batch.ref, one.id)
-                self._seen.add((batch.ref, one.id))
+            if one.ended_at is None or (batch.ref, one.id) in self._seen:
+                continue
+            try:
+                same = await self._same_ids(api, one, expected)
+            except BatchtuiError as error:
+                failure = failure or error
+                continue
+            if not same:
+                log.info("%s is not %s: its results have other ids", one.id, batch.ref)
+                await self._refuse(batch.ref, one.id)
+            self._seen.add((batch.ref, one.id))
+        if failure:
+            raise failure
 
     async def _refuse(self, ref: str, other: str) -> None:
         def refused(batch: Batch) -> Batch:

@@ -19,7 +19,7 @@ from batchtui.core.errors import ApiError, BatchtuiError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
-from batchtui.core.settle import Settled, given_up, oldest_needed, settle
+from batchtui.core.settle import Settled, claim, given_up, oldest_needed, settle
 from batchtui.core.store import Transaction
 
 LOOKED_FOR = timedelta(days=2)
@@ -156,8 +156,7 @@ async def _list(
 def _decided(batch: Batch, found: Remote | None, several: Sequence[Remote], server_now: datetime | None) -> Batch:
     assert batch.attempt
     if found:
-        adopted = observe(replace(batch, doubtful=True), found)
-        return replace(adopted, trouble=None)
+        return claim(batch, found)
     at = server_now or batch.submitted_at
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))

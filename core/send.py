@@ -16,7 +16,7 @@ from batchtui.core.api import Api, Report
 from batchtui.core.batch import Attempt, Batch, Cost, Part, Remote, State, Trouble, observe
 from batchtui.core.connection import Connection
 from batchtui.core.disk import Disk
-from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.monitor import look
@@ -135,25 +135,38 @@ class Sender:
         try:
             remote = await api.create(self._paths.archive(batch.ref), report)
         except OutcomeUnknown as error:
-            await self._put(replace(batch, state=State.UNCONFIRMED, trouble=self._trouble(error)))
+            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._trouble(error)))
             raise
         except (NoKey, Unreachable):  # NotSent among them
             await self._disk.commit(undo)
             raise
         except ApiError as error:
-            await self._put(replace(batch, state=State.REJECTED, attempt=None, trouble=self._trouble(error)))
+            await self._note(replace(batch, state=State.REJECTED, attempt=None, trouble=self._trouble(error)))
             raise
         except asyncio.CancelledError:
             log.warning("submit %s: interrupted; it is settled by the API's list", batch.ref)
-            await self._put(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
+            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
             raise
-        accepted = observe(batch, remote)
-        await self._put(accepted)
         log.info("submit %s: accepted as %s", batch.ref, remote.id)
+        accepted = observe(batch, remote)
+        try:
+            await self._put(accepted)
+        except BatchtuiError as error:
+            raise StateError(
+                f"The API accepted the batch as {remote.id}, but that could not be saved: {error.message}",
+                f"Do not submit it again: the next look finds it in the API's list. {error.hint}",
+            ) from error
         return accepted
 
     async def _put(self, batch: Batch) -> None:
         await self._disk.commit(lambda tx: tx.put(batch))
+
+    async def _note(self, batch: Batch) -> None:
+        """Saves why there is no answer. Where that fails, the intent stands, and the next look settles it."""
+        try:
+            await self._put(batch)
+        except BatchtuiError as error:
+            log.error("submit %s: %s", batch.ref, error.message)
 
     def _trouble(self, error: BatchtuiError) -> Trouble:
         return Trouble(error.message, error.hint, self._clock())

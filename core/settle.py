@@ -11,8 +11,9 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, Remote, State
+from batchtui.core.batch import Batch, Remote, State, observe
 
 SKEW = timedelta(minutes=2)
 """How far apart the clocks of the API's own servers may be."""
@@ -63,6 +64,11 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
                 if mine := tuple(one for one in candidates if _fits(intent, one)):
                     several[intent.ref] = mine
     return Settled(found, several)
+
+
+def claim(intent: Batch, one: Remote) -> Batch:
+    """The intent as the batch that was found for it, doubtful until the ids of its results decide."""
+    return replace(observe(replace(intent, doubtful=True), one), trouble=None)
 
 
 def _share_out(group: Sequence[Batch], candidates: Sequence[Remote]) -> dict[str, Remote]:

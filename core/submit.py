@@ -7,6 +7,7 @@ process polls sends them.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.disk import Disk
-from batchtui.core.errors import ApiError, BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
+from batchtui.core.errors import (
+    ApiError,
+    BadInput,
+    BatchtuiError,
+    Busy,
+    NotAllowed,
+    OutcomeUnknown,
+    StateError,
+    Unreachable,
+)
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests import Checked, check
@@ -62,8 +72,19 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draf
 
     Raises:
         NotSubmittable: the input has problems; nothing is kept.
+        StateError: its rows could not be kept.
     """
     private_folder(paths.requests)
+    try:
+        return _archived(source, paths, name, cut)
+    except OSError as error:
+        raise StateError(
+            f"The requests could not be kept in {paths.requests}: {error.strerror}.",
+            "Nothing was sent. Make room there and submit the file again.",
+        ) from error
+
+
+def _archived(source: Path, paths: Paths, name: str, cut: Cut | None) -> Draft:
     ref = new_ref()
     archived = paths.archive(ref)
     with replacing(archived, overwrite=False) as sink:
@@ -91,14 +112,14 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draf
 
 
 def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
-    """A batch of the same rows that was sent lately and may have been accepted."""
+    """A batch of the same rows that was sent lately, or is not over, and may have been accepted."""
     for batch in snapshot.batches:
         submission = snapshot.submissions.get(batch.submission)
         if (
             submission
             and submission.sha256 == sha256
             and batch.state is not State.REJECTED
-            and now - batch.submitted_at < TWICE_WITHIN
+            and (now - batch.submitted_at < TWICE_WITHIN or batch.state in UNSETTLED | UNDER_WAY)
         ):
             return batch
     return None
@@ -110,7 +131,7 @@ async def submit(
     """Sends the first part of a draft; the others wait in the state from the same moment on.
 
     Raises:
-        NotAllowed: the same rows were sent within a day, and `again` was not said.
+        NotAllowed: the same rows were sent within a day or are not over, and `again` was not said.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
         BatchtuiError: it was certainly not accepted, and nothing of it is kept.
     """
@@ -186,6 +207,8 @@ async def send_next(submission: Submission, sender: Sender, disk: Disk, report: 
         raise
     except BatchtuiError as error:
         refused = type(error) is ApiError
+        if isinstance(error, Unreachable):
+            error.hint = "It was not bought. It waits, and a later look sends it."
         await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk, stopped=refused)
         raise
 
@@ -197,16 +220,20 @@ async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool =
         current = tx.submission(ref)
         if current:
             tx.put_submission(replace(current, trouble=trouble, stopped=stopped or current.stopped))
+            last = tx.batch(current.batches[-1]) if current.batches and stopped else None
+            if last:  # where a person looks
+                tx.put(replace(last, trouble=trouble))
 
     await disk.commit(write)
 
 
 async def _drop_unknown(parts: tuple[Part, ...], disk: Disk, paths: Paths) -> None:
-    """The rows are of no use once neither a batch nor a submission refers to them."""
-    snapshot = await disk.snapshot()
-    known = {batch.ref for batch in snapshot.batches}
-    known |= {part.ref for submission in snapshot.submissions.values() for part in submission.waiting}
-    await asyncio.to_thread(drop, [part for part in parts if part.ref not in known], paths)
+    """The rows are of no use once neither a batch nor a submission refers to them. Where it fails they stay."""
+    with suppress(BatchtuiError, OSError):
+        snapshot = await disk.snapshot()
+        known = {batch.ref for batch in snapshot.batches}
+        known |= {part.ref for submission in snapshot.submissions.values() for part in submission.waiting}
+        await asyncio.to_thread(drop, [part for part in parts if part.ref not in known], paths)
 
 
 def utc_now() -> datetime:

@@ -18,6 +18,7 @@ class Verb(StrEnum):
 
 
 _NOT_YET = "Still running: the API hands out results only when the whole batch has ended."
+_DOUBTFUL = "It was found by its time and size alone: it may be somebody else's until its results tell."
 _UNSURE = "It is not known whether the API accepted this batch; the next look at the API's list will tell."
 
 
@@ -36,12 +37,14 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
             if batch.state in UNSETTLED:
                 return _UNSURE
             if batch.doubtful and batch.state in UNDER_WAY:
-                return "It was found by its time and size alone: it may be somebody else's until its results tell."
+                return _DOUBTFUL
             return None if batch.state in UNDER_WAY else "It is over: there is nothing left to cancel."
         case Verb.FORGET:
             if batch.state is State.SUBMITTING:
                 return _UNSURE
-            return "It is still running: cancel it first." if batch.state in UNDER_WAY else None
+            if batch.state not in UNDER_WAY or batch.trouble:  # the API may never show it again
+                return None
+            return _DOUBTFUL if batch.doubtful else "It is still running: cancel it first."
         case Verb.OPEN:
             return None
 

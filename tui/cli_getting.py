@@ -63,7 +63,12 @@ async def _retrieved(desk: Desk, word: str, to: str | None) -> Batch:
         if not is_id(word):
             raise
         batch = await desk.adopt(word)
-        say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
+        if batch.doubtful:
+            say(
+                f"{batch.label} is taken for {inert(batch.name)}, whose answer was lost: the ids of its results decide."
+            )
+        else:
+            say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
     batch = await desk.retrieve(batch.ref, progress(f"Retrieving {batch.label}"))
     if to and batch.state is State.RETRIEVED:
         output = await desk.export(batch.ref, to)

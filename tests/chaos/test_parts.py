@@ -63,6 +63,7 @@ async def test_a_full_queue_lets_the_rest_wait_and_a_later_cycle_sends_it(world:
     assert [part.number for part in submission.waiting] == [2, 3]
     assert submission.trouble
     assert "queue is full" in submission.trouble.message
+    assert "a later look sends it" in submission.trouble.hint
     assert not submission.stopped
     cycle = await desk.cycle()
     assert (cycle.submitted, cycle.errors) == ((), ())

@@ -337,3 +337,22 @@ async def test_rows_of_unknown_outcome_are_not_sent_again_a_day_later_either(des
         assert len(world.control.calls("create")) == 1
     finally:
         await later.close()
+
+
+async def test_an_answer_about_a_stranger_that_was_released_meanwhile_changes_nothing(desk: Desk, world: World) -> None:
+    lost = await _lose(desk, world, REFUSED)
+    [theirs] = _foreign(world)
+    await desk.cycle()
+    assert (await _now(desk, lost)).id == theirs
+    world.control.fault("get", Stall("mid_answer", 60), batch_id=theirs)
+    other = world.desk("batchtui retrieve")
+    try:
+        slow = asyncio.create_task(other.retrieve(lost.ref))
+        await asyncio.to_thread(world.control.wait_for_calls, "get", 1)
+        world.control.finish(theirs)
+        await desk.cycle()
+        assert (await _now(desk, lost)).state is State.UNCONFIRMED
+        world.control.clear_faults()
+        assert (await slow).state is State.UNCONFIRMED
+    finally:
+        await other.close()

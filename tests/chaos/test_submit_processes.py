@@ -19,8 +19,8 @@ _RUN = "import sys; from batchtui.tui.cli import run; sys.exit(run(sys.argv[1:])
 LOOKS_ONCE = "from batchtui.core import send; send._SETTLE_AFTER = (0.0,)"
 DIES_ONCE_ANSWERED = """
 import os, signal
-from batchtui.core import submit
-submit.observe = lambda batch, remote: os.kill(os.getpid(), signal.SIGKILL)
+from batchtui.core import send
+send.observe = lambda batch, remote: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

@@ -298,6 +298,9 @@ async def test_nothing_found_is_said_as_not_yet_and_later_as_it_is(state: Kept) 
     assert old.trouble
     assert "does not show it yet" in fresh.trouble.message
     assert "does not show it." in old.trouble.message
+    assert "nothing was bought" not in fresh.trouble.message
+    assert "Do not submit it again" in fresh.trouble.hint
+    assert "submit the file again" in old.trouble.hint
     assert {fresh.state, old.state} == {State.UNCONFIRMED}
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batch import Batch, State, Trouble
 from batchtui.core.verbs import Verb, why_not
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -62,3 +62,10 @@ def test_a_batch_that_may_be_somebody_elses_is_not_canceled() -> None:
     mine = batch(State.IN_PROGRESS)
     assert why_not(Verb.CANCEL, mine) is None
     assert "somebody else's" in (why_not(Verb.CANCEL, replace(mine, doubtful=True)) or "")
+    assert "somebody else's" in (why_not(Verb.FORGET, replace(mine, doubtful=True)) or "")
+
+
+def test_a_batch_that_the_api_does_not_show_any_more_can_be_forgotten() -> None:
+    lost = replace(batch(State.IN_PROGRESS), trouble=Trouble("The API does not know it.", "", NOW))
+    assert why_not(Verb.FORGET, lost) is None
+    assert why_not(Verb.FORGET, replace(lost, trouble=None)) is not None

@@ -1,0 +1,95 @@
+"""A disk that takes no more while a batch is being submitted: said in words, and nothing is bought twice for it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from batchtui.core import send as sending
+from batchtui.core.batch import State
+from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown, StateError
+from batchtui.core.simulator.faults import Stall
+from tests.conftest import World
+
+
+@contextmanager
+def no_file_grows_beyond(size: int) -> Iterator[None]:
+    """A limit of the kernel's on every file that this process writes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _accepted(world: World) -> None:
+    limit = time.monotonic() + 10
+    while not world.control.batches():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def lasting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", (0.0,))
+    world.control.settings(duration=600)
+
+
+async def test_rows_that_cannot_be_kept_are_not_sent_and_the_disk_is_named(world: World) -> None:
+    rows = world.rows(400)
+    desk = world.desk()
+    try:
+        with no_file_grows_beyond(20_000), pytest.raises(StateError, match="File too large") as raised:
+            await desk.submit(rows)
+        assert "Nothing was sent" in raised.value.hint
+        assert not world.control.calls("create")
+        assert not list(world.paths.requests.iterdir())
+    finally:
+        await desk.close()
+
+
+async def test_a_batch_that_was_accepted_but_could_not_be_saved_is_named_and_not_bought_again(world: World) -> None:
+    rows = world.rows()
+    world.control.fault("create", Stall("accepted", 60))
+    desk = world.desk()
+    try:
+        sending = asyncio.create_task(desk.submit(rows))
+        await asyncio.to_thread(_accepted, world)
+        with no_file_grows_beyond(1):
+            world.control.clear_faults()
+            with pytest.raises(StateError) as raised:
+                await sending
+        [made] = world.control.batches()
+        assert made.id in raised.value.message
+        assert "Do not submit it again" in raised.value.hint
+        with pytest.raises(NotAllowed):
+            await desk.submit(rows)
+        await desk.cycle()
+        [known] = (await desk.snapshot()).batches
+        assert (known.id, known.state) == (made.id, State.IN_PROGRESS)
+        assert len(world.control.calls("create")) == 1
+    finally:
+        await desk.close()
+
+
+async def test_an_unknown_outcome_that_cannot_be_saved_is_still_said_to_be_unknown(world: World) -> None:
+    rows = world.rows()
+    world.control.fault("create", Stall("accepted", 60))
+    desk = world.desk(answer_timeout=0.5)
+    try:
+        sending = asyncio.create_task(desk.submit(rows))
+        await asyncio.to_thread(_accepted, world)
+        with no_file_grows_beyond(1), pytest.raises(OutcomeUnknown) as raised:
+            await sending
+        assert raised.value.exit_code == NEEDS_PERSON
+        await desk.cycle()
+        [known] = (await desk.snapshot()).batches
+        assert [known.id] == [one.id for one in world.control.batches()]
+    finally:
+        await desk.close()

@@ -112,6 +112,8 @@ class AnthropicApi:
             return self._decode(response.content, Remote)
         except ApiError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
+                if isinstance(error, Unreachable):
+                    error.hint = "Nothing was bought. Submit it again in a while."
                 raise
             if not body.whole:
                 raise NotSent(
@@ -141,8 +143,12 @@ class AnthropicApi:
         client = await self.open()
         _sdk_module, http = _sdk()
         path = f"{_BATCHES}/{batch_id}/cancel"
-        response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
-        return self._about(batch_id, response.content)
+        try:
+            response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
+            return self._about(batch_id, response.content)
+        except Unreachable as error:
+            error.hint = "The next look shows whether it is canceled all the same. If not, cancel it again."
+            raise
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:

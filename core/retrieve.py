@@ -98,29 +98,29 @@ async def retrieve(
         StateError: they could not be written.
     """
     await asyncio.to_thread(private_folder, paths.results)
-    shelf = await asyncio.to_thread(Shelf, paths, batch)
-    verdict = await asyncio.to_thread(shelf.already) or await _download(api, shelf, str(batch.id), report)
-    return await asyncio.to_thread(shelf.describe, verdict, clock())
+    shelf = Shelf(paths, batch)
+    try:
+        verdict = await asyncio.to_thread(shelf.already) or await _download(api, shelf, str(batch.id), report)
+        return await asyncio.to_thread(shelf.describe, verdict, clock())
+    except OSError as error:
+        raise StateError(
+            f"The results could not be written: {error.strerror}.",
+            f"Make room for them in {paths.results}; the API keeps its copy for 29 days.",
+        ) from error
 
 
 async def _download(api: Api, shelf: Shelf, batch_id: str, report: Report | None) -> Verdict:
     verifier = shelf.verifier()
+    part = await asyncio.to_thread(Part, shelf.result)
     try:
-        part = await asyncio.to_thread(Part, shelf.result)
-        try:
-            async with api.results(batch_id) as chunks:
-                await _pour(chunks, part.file, verifier, report)
-            verdict = await asyncio.to_thread(verifier.finish)
-            shelf.check(verdict)
-            await asyncio.to_thread(part.keep)
-        except BaseException:
-            await asyncio.to_thread(part.drop)
-            raise
-    except OSError as error:
-        raise StateError(
-            f"The results could not be written: {error.strerror}.",
-            f"Make room for them in {shelf.result.parent}; the API keeps its copy for 29 days.",
-        ) from error
+        async with api.results(batch_id) as chunks:
+            await _pour(chunks, part.file, verifier, report)
+        verdict = await asyncio.to_thread(verifier.finish)
+        shelf.check(verdict)
+        await asyncio.to_thread(part.keep)
+    except BaseException:
+        await asyncio.to_thread(part.drop)
+        raise
     return verdict
 
 

@@ -246,3 +246,20 @@ async def test_a_single_retrieve_says_why_it_failed(desk: Desk, world: World) ->
         await desk.retrieve(batch.ref)
     assert not _kept(world)
     assert (await desk.retrieve(batch.ref)).state is State.RETRIEVED
+
+
+@pytest.mark.parametrize("place", ["result", "summary"])
+async def test_a_place_that_cannot_be_written_is_trouble_on_the_row_and_keeps_no_other_from_coming(
+    desk: Desk, world: World, place: str
+) -> None:
+    batch = await _ended(desk, world)
+    in_the_way = getattr(world.paths, place)(str(batch.id))
+    in_the_way.mkdir(parents=True, mode=0o700)
+    cycle = await desk.cycle()
+    assert [error.batch for error in cycle.errors] == [batch.ref]
+    kept = await desk.find(batch.ref)
+    assert kept.state is State.ENDED
+    assert kept.trouble
+    assert "Is a directory" in kept.trouble.message
+    in_the_way.rmdir()
+    assert (await desk.cycle()).retrieved == (batch.id,)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk, open_desk
-from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, Usage
+from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, Unreachable, Usage
 from batchtui.core.outputs import TargetExists
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Stall
@@ -227,6 +227,18 @@ async def test_cancel_and_forget_obey_what_the_state_allows(world: "World", desk
     assert not world.paths.archive(batch.ref).exists()
     with pytest.raises(Usage):
         await desk.cancel(batch.ref)
+
+
+async def test_what_nobody_will_try_again_is_not_said_to_be_tried_again(world: "World", desk: Desk) -> None:
+    world.control.fault("create", Answer(429))
+    with pytest.raises(Unreachable) as unsent:
+        await desk.submit(world.rows())
+    assert "Submit it again" in unsent.value.hint
+    batch = await desk.submit(world.rows())
+    world.control.fault("cancel", Answer(529))
+    with pytest.raises(Unreachable) as uncanceled:
+        await desk.cancel(batch.ref)
+    assert "cancel it again" in uncanceled.value.hint
 
 
 # Polling

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
+from heapq import nlargest
 
 from msgspec import Struct
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import Matcher
 
+from batchtui.core.batch import Batch
 from batchtui.core.text import inert_line
 from batchtui.core.verbs import why_not
 from batchtui.tui.acts import Room
@@ -22,6 +26,10 @@ _WHERE: dict[type[Room], Where] = {
     BatchScreen: Where.BATCH,
     AnswerScreen: Where.ANSWER,
 }
+
+
+MOST = 50
+"""So many batches are offered: the list is slow with thousands, and nobody reads further."""
 
 
 class Entry(Struct, frozen=True):
@@ -42,9 +50,9 @@ class Palette(Provider):
             yield DiscoveryHit(Content(entry.text), entry.run, text=entry.text, help=entry.why_not or entry.help)
 
     async def search(self, query: str) -> Hits:
-        """The commands and the batches that match."""
+        """The commands and the batches that match best."""
         matcher = self.matcher(query)
-        for entry in (*self._commands(), *self._batches()):
+        for entry in (*self._commands(), *await self._batches(matcher)):
             score = matcher.match(entry.text)
             if score > 0:
                 shown = matcher.highlight(entry.text) if entry.text.isascii() and "[" not in entry.text else None
@@ -70,16 +78,29 @@ class Palette(Provider):
                 entries.append(Entry(text, command.help, partial(room.run_action, command.runs), refused))
         return entries
 
-    def _batches(self) -> list[Entry]:
+    async def _batches(self, matcher: Matcher) -> list[Entry]:
         room = self.screen
         if not isinstance(room, Room):
             return []
         session = room.session
+        found = await asyncio.to_thread(best, session.snapshot.batches, matcher.match)
         return [
             Entry(
-                inert_line(f"Go to: {batch.name}  {batch.label}", 200),
+                place(batch),
                 batch.state.replace("_", " "),
                 partial(self.app.push_screen, BatchScreen(session, batch.ref)),
             )
-            for batch in session.snapshot.batches
+            for batch in found
         ]
+
+
+def place(batch: Batch) -> str:
+    """What stands for a batch among the commands."""
+    return inert_line(f"Go to: {batch.name}  {batch.label}", 200)
+
+
+def best(batches: Sequence[Batch], score: Callable[[str], float]) -> list[Batch]:
+    """The `MOST` batches that fit best, of equals the newest first."""
+    scored = ((score(place(batch)), batch) for batch in batches)
+    fitting = nlargest(MOST, (pair for pair in scored if pair[0] > 0), key=lambda pair: pair[0])
+    return [batch for _, batch in fitting]

@@ -6,10 +6,12 @@ import asyncio
 import csv
 import json
 
+from textual.command import CommandList
 from textual.widgets import Button
 
 from batchtui.core.batch import State
 from batchtui.core.simulator.faults import Answer, Drop, Stall
+from batchtui.tui.palette import MOST
 from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.submit import SubmitScreen
@@ -275,7 +277,13 @@ async def test_ten_thousand_batches_open_and_move(open_one, sit, simulator, path
         await hand.press("G")
         table = hand.app.screen.query_one(BatchTable)
         assert table.current is not None
-        await hand.press("slash")
+        await hand.press("colon")
+        await hand.type("job")
+        found = hand.app.screen.query_one(CommandList)
+        await hand.until(lambda: found.option_count >= MOST)
+        await asyncio.sleep(0.2)
+        assert found.option_count < MOST + 20
+        await hand.press("escape", "slash")
         await hand.type("job-00777")
         await hand.until(lambda: table.matching == 1)
         await hand.press("enter", "enter")

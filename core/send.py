@@ -94,7 +94,7 @@ class Sender:
         lock = Lock(self._paths.submit_lock)
         api = await self._connection.api()
         try:
-            await asyncio.to_thread(lock.acquire, _NOBODY_WAITS)
+            await _take(lock)
             for pause in (*_PAUSES, None):
                 batch = await self._intent(api, part, begin, name, submission)
                 try:
@@ -177,6 +177,21 @@ class Sender:
             "It is looked for in the API's list; it is never sent again by itself.",
             self._clock(),
         )
+
+
+async def _take(lock: Lock) -> None:
+    """Waits for the lock in a thread, which goes on where the caller is canceled: what it takes then is given back."""
+    taking = asyncio.get_running_loop().run_in_executor(None, lock.acquire, _NOBODY_WAITS)
+
+    def give_back(ended: asyncio.Future[None]) -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            lock.release()
+
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        taking.add_done_callback(give_back)
+        raise
 
 
 async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:

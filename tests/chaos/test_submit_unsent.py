@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from batchtui.core import send as sending
 from batchtui.core.batch import State
 from batchtui.core.errors import UNREACHABLE, BatchtuiError, NotSent
+from batchtui.core.lock import Lock
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Stall
 from tests.conftest import World
 
@@ -70,6 +72,26 @@ async def test_a_body_that_never_gets_through_leaves_nothing_and_can_be_submitte
         batch = await desk.submit(rows)
         assert [one.id for one in world.control.batches()] == [batch.id]
     finally:
+        await desk.close()
+
+
+async def test_one_that_is_given_up_while_another_is_being_sent_leaves_the_way_free(world: World) -> None:
+    ahead = Lock(world.paths.submit_lock)
+    ahead.acquire(1)
+    desk = world.desk()
+    try:
+        waiting = asyncio.create_task(desk.submit(world.rows()))
+        await desk.prepare()
+        await asyncio.sleep(0.3)
+        waiting.cancel()
+        [outcome] = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(outcome, asyncio.CancelledError)
+        ahead.release()
+        await asyncio.sleep(0.3)
+        assert ahead.try_acquire()
+        assert not world.control.calls("create")
+    finally:
+        ahead.release()
         await desk.close()
 
 

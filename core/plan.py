@@ -41,7 +41,8 @@ def _held(snapshot: Snapshot, submission: Submission) -> bool:
     if any(batch.state in (State.SUBMITTING, State.UNCONFIRMED) for batch in ours):
         return True
     step = [batch for batch in ours if batch.step == submission.step]
-    return len(step) == 1 and submission.waiting[0].number == 2 and submission.canary and not _clean(step[0])
+    alone = submission.canary and submission.waiting[0].number == 2 and len(step) < 2
+    return alone and not any(_clean(batch) for batch in step)  # one that was forgotten has not shown that all is well
 
 
 def _clean(batch: Batch) -> bool:

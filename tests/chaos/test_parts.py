@@ -124,6 +124,16 @@ async def test_a_clean_canary_lets_the_rest_go_by_itself(world: World, desk: Des
     assert sorted(one.requests for one in world.control.batches()) == [1, 4, 5]
 
 
+async def test_forgetting_the_canary_does_not_send_the_rest(world: World, desk: Desk) -> None:
+    first = await desk.submit(world.rows(5), cut=Cut(alone=1))
+    world.control.finish(str(first.id))
+    world.control.fault("results", Answer(500))
+    await desk.cycle()
+    await desk.forget(first.ref)
+    assert (await desk.cycle()).submitted == ()
+    assert len(world.control.batches()) == 1
+
+
 async def test_a_canary_that_fails_stops_the_rest_for_the_price_of_one_row(world: World, desk: Desk) -> None:
     world.control.settings(duration=600, errored=1.0)
     await desk.submit(world.rows(10), cut=Cut(alone=1))

@@ -17,18 +17,34 @@ ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the API takes as `custom_id`, by its OpenAPI schema (to be matched in full)."""
 
 UNSUPPORTED = {
-    "temperature": "API version 2026-10-21 removed it, even with its default value.",
-    "top_p": "API version 2026-10-21 removed it, even with its default value.",
-    "top_k": "API version 2026-10-21 removed it, even with its default value.",
     "betas": "Betas are a header of the whole batch, not a field of a request.",
     "speed": "Fast mode does not exist in a batch.",
-    "store": "A batch does not support it.",
-    "previous_thread_event_id": "A batch does not support it.",
-    "cache_hint": "A batch does not support it.",
-    "context_hint": "A batch does not support it.",
-    "fallbacks": "A batch does not support it.",
+    "store": "Threads do not exist in a batch.",
+    "previous_thread_event_id": "Threads do not exist in a batch.",
+    "cache_hint": "It is for requests that are answered at once.",
+    "context_hint": "It is for requests that are answered at once.",
+    "fallbacks": "A batch asks no other model instead.",
 }
-"""Fields of `params` that the API accepts at first and answers with an error when the whole batch has ended."""
+"""Fields of `params` that the API accepts at first and answers with an error when the whole batch has ended
+(https://docs.claude.com/en/docs/build-with-claude/batch-processing, release notes of 2026-06-09)."""
+
+REFUSED = {
+    "research_preview_2026_02": ("active", "The research preview does not exist in a batch."),
+    "billing_policy": ("user_profile", 'A batch bills nobody else: leave it out, or set "bill_to": "self".'),
+}
+"""The same for fields that only one value of spoils."""
+
+SAMPLING = ("temperature", "top_p", "top_k")
+"""Fields that API version 2026-10-21 removed, and that newer models take no value but the default of.
+(https://docs.claude.com/en/api/versioning, https://docs.claude.com/en/docs/about-claude/model-deprecations)"""
+
+OLDER_VERSION = "2023-06-01"
+"""The API version that still has them."""
+
+_TAKES_SAMPLING = re.compile(r"claude-(3|[a-z]+-4-[0-6](?!\d)|[a-z]+-4-20)")
+"""Models before 4.7."""
+
+_DEFAULTS = {"temperature": (None, 1), "top_p": (None, 1), "top_k": (None,)}
 
 FOR_ID = {"id", "customid", "custom-id", "custom id", "request_id", "key"}
 FOR_PARAMS = {"body", "request", "param", "parameters", "message", "payload"}
@@ -58,20 +74,23 @@ class Unusable(Exception):
         self.problem = Problem(line, "", message, hint, kind, f"line {line}" if line else "")
 
 
-def explain(row: bytes, line: int, where: str, refused: str) -> Iterator[Problem]:
-    """Every problem of a row that the fast check refused, at least one. `refused` is the reason it gave."""
+def explain(row: bytes, line: int, where: str, api_version: str, refused: str) -> Iterator[Problem]:
+    """Every problem of a row that the fast check refused, for the reason `refused`: at least one.
+
+    With `refused` empty the row was only suspicious, and there may be none.
+    """
     found = False
-    for kind, field, message, hint in _row(row):
+    for kind, field, message, hint in _row(row, api_version):
         found = True
         yield Problem(line, field, message, hint, kind, where)
-    if not found:
+    if refused and not found:
         yield Problem(line, "", inert_line(f"It cannot be read: {refused}"), ONE_LINE, "not_json", where)
 
 
 Found = Iterator[tuple[str, str, str, str]]
 
 
-def _row(row: bytes) -> Found:
+def _row(row: bytes, api_version: str) -> Found:
     if b"\0" in row:
         yield "nul", "", f"It holds a NUL byte (column {row.index(0) + 1}).", "Save the file as UTF-8 text."
         return
@@ -101,14 +120,14 @@ def _row(row: bytes) -> Found:
     except ValueError as error:
         yield "not_json", "", inert_line(f"It is not JSON: {error}."), "Correct the JSON there."
         return
-    yield from _request(value)
+    yield from _request(value, api_version)
 
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _request(value: Any) -> Found:
+def _request(value: Any, api_version: str) -> Found:
     shape = 'A request is an object: {"custom_id": "...", "params": {...}}.'
     if not isinstance(value, dict):
         yield "not_object", "", f"It is {_a(value)}, not an object.", shape
@@ -129,6 +148,8 @@ def _request(value: Any) -> Found:
         yield "wrong_type", "params", f"params is {_a(value['params'])}, not an object.", shape
     else:
         yield from _params(value["params"])
+        yield from _in_a_batch(value["params"])
+        yield from _in_this_version(value["params"], api_version)
 
 
 def _meant(name: str) -> str:
@@ -173,14 +194,53 @@ def _params(params: dict[str, Any]) -> Found:
             what = f"params.messages[{index}] has no role and content."
             yield "messages", f"params.messages[{index}]", what, 'Write {"role": "user", "content": "..."}.'
             break
+
+
+def _in_a_batch(params: dict[str, Any]) -> Found:
+    """What the Messages API takes, and a batch does not."""
     stream = params.get("stream", False)
     if stream is True:
         yield "stream", "params.stream", "params.stream is true; a batch cannot stream.", "Remove it."
     elif stream is not False:
         yield "wrong_type", "params.stream", f"params.stream is {_a(stream)}.", "Remove it."
-    for name in UNSUPPORTED.keys() & params.keys():
-        message = f"params.{name} would make this request fail, hours later."
-        yield "unsupported", f"params.{name}", message, f"Remove it. {UNSUPPORTED[name]}"
+    for name, why in UNSUPPORTED.items():
+        if name in params:
+            yield _fails(name, f"Remove it. {why}")
+    for name, (bad, why) in REFUSED.items():
+        value = params.get(name)
+        if bad in (value, value.get("bill_to") if isinstance(value, dict) else None):
+            yield _fails(name, why)
+
+
+def _in_this_version(params: dict[str, Any], api_version: str) -> Found:
+    """What is refused by the API version that requests go out with, or by models that came since."""
+    older = api_version == OLDER_VERSION
+    new_model = not _TAKES_SAMPLING.match(str(params.get("model", "")))
+    for name in SAMPLING:
+        if name in params and not older:
+            why = "API version 2026-10-21 removed it, even with its default value."
+            yield _fails(name, f'Remove it, or set api_version = "{OLDER_VERSION}" in config.toml. {why}')
+        elif new_model and params.get(name) not in _DEFAULTS[name]:
+            yield _fails(name, "Remove it: this model takes no other value than its own.")
+    messages = params.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) and not older else ()):
+        for at, block in enumerate(_blocks(message)):
+            field = f"params.messages[{index}].content[{at}]"
+            if message.get("role") == "assistant" and block.get("type") == "document":
+                what = f"{field} is a document in a message of the assistant's."
+                yield "unsupported", field, what, "Put the document into a message of the user's."
+            elif message.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
+                what = f"{field} is a text of the user's with citations."
+                yield "unsupported", field, what, 'Remove "citations" from it.'
+
+
+def _blocks(message: Any) -> list[dict[str, Any]]:
+    content = message.get("content") if isinstance(message, dict) else None
+    return [block if isinstance(block, dict) else {} for block in (content if isinstance(content, list) else ())]
+
+
+def _fails(name: str, hint: str) -> tuple[str, str, str, str]:
+    return "unsupported", f"params.{name}", f"params.{name} would make this request fail, hours later.", hint
 
 
 def _needed(params: dict[str, Any], name: str, wanted: type, such: str) -> Found:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from batchtui.core import rows
+from batchtui.core import quick, rows
 from batchtui.core.errors import StateError
-from batchtui.core.problems import UNSUPPORTED, Problem, Unusable, explain
+from batchtui.core.problems import Problem, Unusable, explain
+from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line, number, size
 
 __all__ = [
@@ -67,43 +67,18 @@ class Checked(Struct, frozen=True, kw_only=True):
         return not self.problem_count
 
 
-class _Message(Struct, gc=False):
-    role: str
-    content: Raw
-
-
-_Params = msgspec.defstruct(
-    "_Params",
-    [
-        ("model", Annotated[str, Meta(min_length=1, max_length=256)]),
-        ("max_tokens", Annotated[int, Meta(ge=1)]),
-        ("messages", Annotated[list[_Message], Meta(min_length=1)]),
-        ("stream", bool, False),
-        *((name, Raw | UnsetType, UNSET) for name in UNSUPPORTED),
-    ],
-    gc=False,
-)
-_Request = msgspec.defstruct(
-    "_Request",
-    [("custom_id", Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]), ("params", _Params)],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_decode = msgspec.json.Decoder(_Request).decode
-_unsupported = attrgetter(*UNSUPPORTED)
-_NONE = (UNSET,) * len(UNSUPPORTED)
-
-
 def check(
     path: Path,
     sink: BinaryIO | None = None,
     report: Callable[[int, int], None] | None = None,
     *,
     one_batch: bool = True,
+    api_version: str = API_VERSION,
 ) -> Checked:
     """Reads the whole file and says everything that is wrong with it. Nothing is sent.
 
-    With `one_batch` false it may hold more than one batch takes, to be split.
+    With `one_batch` false it may hold more than one batch takes, to be split. `api_version` is the one that the
+    requests go out with.
 
     `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
     whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
@@ -112,7 +87,7 @@ def check(
     Raises:
         OSError: `sink` could not be written.
     """
-    tally = _Tally(sink, one_batch=one_batch)
+    tally = _Tally(sink, api_version, one_batch=one_batch)
     try:
         with rows.opened(path, _MAX_ROW) as source:
             shown = 0
@@ -129,8 +104,9 @@ def check(
 
 
 class _Tally:
-    def __init__(self, sink: BinaryIO | None, *, one_batch: bool) -> None:
+    def __init__(self, sink: BinaryIO | None, api_version: str, *, one_batch: bool) -> None:
         self.sink = sink
+        self.api_version = api_version
         self.one_batch = one_batch
         self.hash = hashlib.sha256()
         self.requests = 0
@@ -157,20 +133,21 @@ class _Tally:
             message = f"This request alone has over {size(MAX_BYTES)}, the most that a whole batch may have."
             self.note(Problem(at, "", message, "Make it smaller.", "too_large", f"{unit} {at}"))
             return
+        refused = ""
         try:
-            request: Any = _decode(row)
-            if not row.isascii():
-                row.decode()
-            params = request.params
-            if params.stream or _unsupported(params) != _NONE:
-                raise msgspec.ValidationError("a field that a batch does not support")
+            request = quick.read(row)
+            fine = not quick.suspicious(request, row, self.api_version)
         except (ValueError, RecursionError) as error:
-            for problem in explain(given, at, f"{unit} {at}", str(error)):
+            fine, refused = False, str(error) or "nested too deeply"
+        if not fine:
+            problems = list(explain(given, at, f"{unit} {at}", self.api_version, refused))
+            for problem in problems:
                 self.note(problem)
-            self._claim(_id_of(row), at, unit)
-            return
+            if problems:
+                self._claim(_id_of(row), at, unit)
+                return
         self._claim(request.custom_id, at, unit)
-        self.models.add(params.model)
+        self.models.add(request.params.model)
         if not self.kinds:
             self._keep(row)
 

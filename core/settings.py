@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +22,9 @@ KEY = "ANTHROPIC_API_KEY"
 _LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 _HOW = f"Set {KEY}, or write it into a file .env in this folder. Without a key: batchtui demo"
 
+API_VERSION: Final = "2026-10-21"
+"""The `anthropic-version` that everything is sent with, unless a person set the older one."""
+
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -33,6 +36,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     auto_retrieve: bool = True
     """Whether the process that polls also retrieves what has ended."""
+
+    api_version: Literal["2026-10-21", "2023-06-01"] = API_VERSION
+    """The `anthropic-version` of every call; the older one still takes sampling parameters, of models before 4.7."""
 
     answer_timeout: Seconds = 600
     """How long to wait for the answer to a create, once its body is sent."""

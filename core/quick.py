@@ -1,0 +1,63 @@
+"""One row of an input file, looked at quickly: fine, to be looked at closely, or wrong."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from batchtui.core.problems import OLDER_VERSION, REFUSED, SAMPLING, UNSUPPORTED
+
+_SPECIAL = (*UNSUPPORTED, *REFUSED, *SAMPLING)
+
+
+class _Message(Struct, gc=False):
+    role: str
+    content: Raw
+
+
+_Params = msgspec.defstruct(
+    "_Params",
+    [
+        ("model", Annotated[str, Meta(min_length=1, max_length=256)]),
+        ("max_tokens", Annotated[int, Meta(ge=1)]),
+        ("messages", Annotated[list[_Message], Meta(min_length=1)]),
+        ("stream", bool, False),
+        *((name, Raw | UnsetType, UNSET) for name in _SPECIAL),
+    ],
+    gc=False,
+)
+_Request = msgspec.defstruct(
+    "_Request",
+    [("custom_id", Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]), ("params", _Params)],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_decode = msgspec.json.Decoder(_Request).decode
+_special = attrgetter(*_SPECIAL)
+_NONE = (UNSET,) * len(_SPECIAL)
+
+
+def read(row: bytes) -> Any:
+    """The request in a row: `custom_id`, `params.model`, and what `suspicious` needs.
+
+    Raises:
+        ValueError: it cannot be sent.
+        RecursionError: it is nested too deeply.
+    """
+    request = _decode(row)
+    if not row.isascii():
+        row.decode()
+    return request
+
+
+def suspicious(request: Any, row: bytes, api_version: str) -> bool:
+    """Whether a closer look may find that the request would fail, hours later."""
+    params = request.params
+    if params.stream or _special(params) != _NONE:
+        return True
+    if api_version == OLDER_VERSION:
+        return False
+    return b'"citations"' in row or (b'"document"' in row and b'"assistant"' in row)

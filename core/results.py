@@ -108,32 +108,7 @@ class Results:
 
     def row(self, index: int) -> Row:
         """One result with its answer."""
-        try:
-            full = line.decode_full(self.raw(index))
-        except ValueError as error:
-            return Row(custom_id=self._id(index), type="unreadable", error_message=str(error))
-        match full.result:
-            case line.Answered(message):
-                return Row(
-                    custom_id=full.custom_id,
-                    type="succeeded",
-                    text="".join(block.text or "" for block in message.content if block.type == "text"),
-                    stop_reason=message.stop_reason or "",
-                    model=message.model,
-                    tokens=message.usage.tokens if message.usage else None,
-                )
-            case line.Errored(envelope):
-                return Row(
-                    custom_id=full.custom_id,
-                    type="errored",
-                    error_type=envelope.error.type,
-                    error_message=envelope.error.message,
-                    request_id=envelope.request_id or "",
-                )
-            case line.Canceled():
-                return Row(custom_id=full.custom_id, type="canceled")
-            case line.Expired():
-                return Row(custom_id=full.custom_id, type="expired")
+        return read_row(self.raw(index))
 
     def head(self, index: int) -> Head:
         """What a table shows of one result."""
@@ -152,17 +127,11 @@ class Results:
     def ids(self) -> list[str]:
         """The custom_id of each line, "" where it has none. The first call reads the whole file once."""
         if self._ids is None:
-            ids = [self._id(index) for index in range(len(self))]
+            ids = [read_id(self.raw(index)) for index in range(len(self))]
             for index, custom_id in enumerate(ids):
                 self._by_id.setdefault(custom_id, index)
             self._ids = ids
         return self._ids
-
-    def _id(self, index: int) -> str:
-        try:
-            return line.decode_id(self.raw(index))
-        except ValueError:
-            return ""
 
     def order(self, archive: Path | None) -> list[int]:
         """All indexes in the order of the archived requests, what is not among them at the end; else as in the file.
@@ -179,3 +148,41 @@ class Results:
     def in_order(self, archive: Path | None = None) -> Iterator[Row]:
         """Every result in the order of `order`, one in memory at a time."""
         return (self.row(index) for index in self.order(archive))
+
+
+def read_row(raw: bytes) -> Row:
+    """A raw result line, understood."""
+    try:
+        full = line.decode_full(raw)
+    except ValueError as error:
+        return Row(custom_id=read_id(raw), type="unreadable", error_message=str(error))
+    match full.result:
+        case line.Answered(message):
+            return Row(
+                custom_id=full.custom_id,
+                type="succeeded",
+                text="".join(block.text or "" for block in message.content if block.type == "text"),
+                stop_reason=message.stop_reason or "",
+                model=message.model,
+                tokens=message.usage.tokens if message.usage else None,
+            )
+        case line.Errored(envelope):
+            return Row(
+                custom_id=full.custom_id,
+                type="errored",
+                error_type=envelope.error.type,
+                error_message=envelope.error.message,
+                request_id=envelope.request_id or "",
+            )
+        case line.Canceled():
+            return Row(custom_id=full.custom_id, type="canceled")
+        case line.Expired():
+            return Row(custom_id=full.custom_id, type="expired")
+
+
+def read_id(raw: bytes) -> str:
+    """Whose a raw result line is, "" where it does not say."""
+    try:
+        return line.decode_id(raw)
+    except ValueError:
+        return ""

@@ -21,10 +21,11 @@ from msgspec import Raw, Struct
 
 from batchtui.core.api import PAGE, Page, Report
 from batchtui.core.batch import Remote
-from batchtui.core.create_body import CreateBody
+from batchtui.core.create_body import CreateBody, OnceBody
 from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.line import decode_message
 from batchtui.core.refusals import ASK_LATER, UNCLEAR, http_date, pause_of, refused, said_by
-from batchtui.core.settings import Credentials, is_loopback
+from batchtui.core.settings import API_VERSION, Credentials, is_loopback
 from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MESSAGES = "/v1/messages"
 _BATCHES = "/v1/messages/batches"
 _CONNECT_TIMEOUT = 10.0
 
@@ -45,11 +47,14 @@ class _List(Struct):
 class AnthropicApi:
     """`core.api.Api` on the SDK, for one key and one host."""
 
-    def __init__(self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float) -> None:
+    def __init__(
+        self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float, api_version: str = API_VERSION
+    ) -> None:
         self.calls = 0
         self._credentials = credentials
         self._answer_timeout = answer_timeout
         self._idle_timeout = idle_timeout
+        self._api_version = api_version
         self._client: anthropic.AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
 
@@ -78,6 +83,7 @@ class AnthropicApi:
                 api_key=credentials.key,
                 base_url=credentials.base_url,
                 max_retries=0,
+                default_headers={"anthropic-version": self._api_version},
                 http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
                 timeout=http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT),
             )
@@ -172,6 +178,39 @@ class AnthropicApi:
         finally:
             await response.aclose()
 
+    async def message(self, params: bytes) -> bytes:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        body = OnceBody(params)
+        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(params))}
+        try:
+            response = await self._ask(
+                client.post(
+                    _MESSAGES,
+                    cast_to=http.Response,
+                    content=body,
+                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
+                )
+            )
+        except Unreachable as error:
+            if body.begun:
+                raise
+            raise NotSent(error.message, error.hint) from error
+        try:
+            decode_message(response.content)
+        except ValueError as error:
+            raise self._not_theirs(error) from None
+        return response.content
+
+    async def free(self, path: str, body: bytes | None = None) -> bytes:
+        if body is None:
+            return (await self._get(path)).content
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        options: Any = {"max_retries": 0, "follow_redirects": False}
+        return (await self._ask(client.post(path, cast_to=http.Response, content=body, options=options))).content
+
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
@@ -196,7 +235,10 @@ class AnthropicApi:
         except sdk.APIStatusError as error:
             said, code = self._clean(said_by(error.response.content)), getattr(error, "error_code", None) or ""
             pause = pause_of(error.response.headers.get("retry-after"))
-            raise refused(error.status_code, said, code, pause, self._credentials.source) from None
+            failure = refused(error.status_code, said, code, pause, self._credentials.source)
+            if isinstance(failure, ApiError):
+                failure.body = self._without_key(error.response.content)
+            raise failure from None
         except sdk.APITimeoutError:
             raise Unreachable("The API did not answer in time.", ASK_LATER) from None
         except sdk.APIConnectionError as error:
@@ -227,10 +269,17 @@ class AnthropicApi:
         try:
             return msgspec.json.decode(content, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Unreachable(
-                f"The host answered with something that is not the API's: {self._clean(str(error))}.",
-                "A proxy or a sign-in page may be in between. " + ASK_LATER,
-            ) from None
+            raise self._not_theirs(error) from None
+
+    def _not_theirs(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"The host answered with something that is not the API's: {self._clean(str(error))}.",
+            "A proxy or a sign-in page may be in between. " + ASK_LATER,
+        )
+
+    def _without_key(self, content: bytes) -> bytes:
+        key = self._credentials.key
+        return content.replace(key.encode(), b"[key]") if key else content
 
     def _clean(self, text: str) -> str:
         """Text from outside on one line, without the key, should the server have echoed it."""

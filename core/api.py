@@ -31,7 +31,7 @@ class Page(Struct, frozen=True):
 
 
 class Api(Protocol):
-    """The six calls. Each raises a child of `ApiError`, or `NoKey`, and nothing else of its own."""
+    """The calls. Each raises a child of `ApiError`, or `NoKey`, and nothing else of its own."""
 
     calls: int
     """HTTP requests sent so far."""
@@ -54,6 +54,23 @@ class Api(Protocol):
 
     def results(self, batch_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The raw bytes of the result lines as they come, from our own host."""
+        ...
+
+    async def message(self, params: bytes) -> bytes:
+        """One request outside of any batch, asked once and at the standard price; the JSON of its Message, as it came.
+
+        `params` are those of a batch's request. The API knows no idempotency: where the answer is lost, the request
+        may have run and be billed, and asking again may buy it a second time.
+
+        Raises:
+            NotSent: nothing of the request left this machine.
+            Unreachable: asking again may help. With a status the API said so; without one the answer was lost.
+            ApiError: the API refused it; `body` is what it said.
+        """
+        ...
+
+    async def free(self, path: str, body: bytes | None = None) -> bytes:
+        """A small call beside the batches that costs nothing: a GET, or with `body` a POST of that JSON. The answer."""
         ...
 
     async def close(self) -> None: ...

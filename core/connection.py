@@ -48,6 +48,7 @@ class Connection:
                 self._credentials(),
                 answer_timeout=self._settings.answer_timeout,
                 idle_timeout=self._settings.idle_timeout,
+                api_version=self._settings.api_version,
             )
             await api.open()
             self._api = self._api or api

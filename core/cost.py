@@ -1,4 +1,4 @@
-"""What a batch cost, from the tokens of its results. Prices come from `genai-prices`, which knows no batches.
+"""What requests cost, from the tokens of their results. Prices come from `genai-prices`, which knows no batches.
 
 Everything that a batch does costs half of the standard price: input, output, cache writes and cache reads alike (the
 discounts stack; https://docs.claude.com/en/docs/about-claude/pricing). That half does not extend to web searches,
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from genai_prices import Usage as Priced
 
 HALF = Decimal("0.5")
+"""What a batch pays of the standard price."""
+
+STANDARD = Decimal(1)
+"""What a request pays outside of a batch."""
+
 US_ONLY = Decimal("1.1")
 """What `inference_geo: "us"` multiplies every kind of token by."""
 
@@ -75,8 +80,8 @@ def prompt_over(prompt: int) -> int:
     return 0 if prompt <= EDGES[-1] else next(edge for edge in EDGES if prompt > edge)
 
 
-def bill(usage: Iterable[Usage], at: datetime) -> Bill:
-    """What these requests cost in a batch, at the prices of the time `at`."""
+def bill(usage: Iterable[Usage], at: datetime, share: Decimal = HALF) -> Bill:
+    """What these requests cost at the prices of the time `at`, where `share` of the standard price is paid."""
     tokens_usd = searches_usd = Decimal(0)
     unpriced = set()
     for part in usage:
@@ -89,7 +94,7 @@ def bill(usage: Iterable[Usage], at: datetime) -> Bill:
         searches_usd += searches
     if unpriced:
         return Bill(None, None, tuple(sorted(unpriced)))
-    saved = tokens_usd * (1 - HALF)
+    saved = tokens_usd * (1 - share)
     return Bill(float(tokens_usd - saved + searches_usd), float(saved))
 
 

@@ -1,4 +1,4 @@
-"""The body of a create, streamed from the archived rows."""
+"""Bodies that go out once: that of a create, streamed from the archived rows, and that of a single request."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ class CreateBody:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._file.close)
+
+
+class OnceBody:
+    """A body that is in memory. `begun` once any of it may have left this process."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.begun:
+            raise RuntimeError("A request goes out once.")
+        self.begun = True
+        yield self._content

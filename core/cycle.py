@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from batchtui.core import monitor, plan
-from batchtui.core.api import Api, Report
-from batchtui.core.batch import Snapshot, State
+from batchtui.core.api import Api
+from batchtui.core.batch import Batch, Snapshot, State
 from batchtui.core.connection import Connection
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
@@ -18,10 +18,10 @@ from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
 from batchtui.core.files import sweep
 from batchtui.core.identify import Identifier
 from batchtui.core.logs import log
+from batchtui.core.onward import Onward
+from batchtui.core.parts import Parts
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
-from batchtui.core.send import Sender
-from batchtui.core.submit import note, send_next
 
 EachReport = Callable[[str, int, int | None], None]
 """ref, done, total in bytes (None: not known): how far the download of a batch is."""
@@ -70,7 +70,8 @@ class Cycles:
         paths: Paths,
         election: Election,
         downloads: Downloads,
-        sender: Sender,
+        parts: Parts,
+        onward: Onward,
         clock: Callable[[], datetime],
         *,
         auto_retrieve: bool,
@@ -81,7 +82,9 @@ class Cycles:
         self._paths = paths
         self._election = election
         self._downloads = downloads
-        self._sender = sender
+        self._parts = parts
+        self._onward = onward
+        self._following: set[asyncio.Task[None]] = set()
         self._clock = clock
         self._auto_retrieve = auto_retrieve
         self._interval = interval
@@ -109,8 +112,7 @@ class Cycles:
             errors.append(_said(None, error))
             return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
         retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
-        await self._judge_canaries()
-        submitted = await self.send_waiting(None, None, errors)
+        submitted = await self.go_on(errors)
         return await self._announce(
             Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
         )
@@ -130,8 +132,7 @@ class Cycles:
             monitor.under_way(snapshot)
             or monitor.open_intents(snapshot)
             or (self._auto_retrieve and any(one.state is State.ENDED for one in snapshot.batches))
-            or any(plan.to_send(snapshot))
-            or any(plan.spoiled_canaries(snapshot))
+            or plan.can_go_on(snapshot)
         )
 
     def _other(self) -> Poller | None:
@@ -160,6 +161,8 @@ class Cycles:
             for one in ended
         ]
         if not wait:
+            if tasks:
+                self._follow(tasks)
             return ()
         retrieved: list[str] = []
         for one, outcome in zip(ended, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
@@ -171,32 +174,36 @@ class Cycles:
                 retrieved.append(str(outcome.id))
         return tuple(retrieved)
 
-    async def send_waiting(
-        self, only: str | None, report: Report | None, errors: list[CycleError] | None = None
-    ) -> tuple[str, ...]:
-        """Sends the parts that wait and may go, of one submission or of all; their ids. Trouble is recorded."""
-        sent: list[str] = []
-        tried: set[str] = set()
-        while True:
-            snapshot = await self._disk.snapshot()
-            ready = [one for one in plan.to_send(snapshot) if one.ref not in tried and only in (None, one.ref)]
-            if not ready:
-                return tuple(sent)
-            try:
-                batch = await send_next(ready[0], self._sender, self._disk, report)
-                sent.append(batch.label)
-            except BatchtuiError as error:
-                log.warning("%s: part %s not sent: %s", ready[0].ref, ready[0].waiting[0].number, error.message)
-                tried.add(ready[0].ref)
-                full = isinstance(error, Unreachable) and error.status == 429  # waiting is what is right then
-                if errors is not None and not full:
-                    errors.append(_said(ready[0].batches[0] if ready[0].batches else None, error))
+    async def go_on(self, errors: list[CycleError]) -> tuple[str, ...]:
+        """What the answers so far allow: outputs, the next steps, the parts that waited; the ids that were sent."""
+        await self._parts.judge_canaries()
+        wrong = await self._onward.go()
+        sent, failed = await self._parts.send()
+        errors += [_said(ref, error) for ref, error in (*wrong, *failed)]
+        return tuple(sent)
 
-    async def _judge_canaries(self) -> None:
-        """Stops what waits behind a canary whose answers are not all well."""
-        for submission, batch in plan.spoiled_canaries(await self._disk.snapshot()):
-            log.warning("%s: the canary %s is not clean", submission.ref, batch.label)
-            await note(submission.ref, plan.why_stopped(submission, batch, self._clock()), self._disk, stopped=True)
+    def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
+        """Goes on once the downloads that nobody waits for are here."""
+
+        async def follow() -> None:
+            await asyncio.gather(*downloads, return_exceptions=True)
+            await self.go_on([])
+
+        task = asyncio.create_task(follow())
+        self._following.add(task)
+        task.add_done_callback(self._followed)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        self._following.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("going on: %s", error, exc_info=error)
+
+    async def close(self) -> None:
+        """Stops what follows downloads; another cycle takes it up."""
+        following = tuple(self._following)
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
 
     async def _announce(self, cycle: Cycle) -> Cycle:
         self._failures = self._failures + 1 if cycle.blocked else 0

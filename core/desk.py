@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core import summary
+from batchtui.core import ending, summary
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Remote, Snapshot, State, noted, observe
+from batchtui.core.batch import Batch, Output, Remote, Snapshot, State, observe
 from batchtui.core.connection import Connection, KeyInfo
-from batchtui.core.cycle import Cycle, Cycles, EachReport
+from batchtui.core.cycle import Cycle, CycleError, Cycles, EachReport
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
 from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import find, is_id, take_up, unknown_to
+from batchtui.core.groups import meant
 from batchtui.core.logs import log
+from batchtui.core.means import Means
+from batchtui.core.onward import Onward
+from batchtui.core.parts import Parts
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
 from batchtui.core.requests import Checked, check
@@ -27,10 +31,10 @@ from batchtui.core.retrieve import where
 from batchtui.core.send import Sender
 from batchtui.core.settings import Settings, find_credentials, read_settings
 from batchtui.core.split import Cut
-from batchtui.core.store import Store, Transaction
-from batchtui.core.submit import draft, submit, utc_now
+from batchtui.core.store import Store
+from batchtui.core.submit import draft, priced, start_anew, submit, utc_now
 from batchtui.core.summary import Summary
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line
 from batchtui.core.verbs import Verb, why_not
 
 
@@ -57,13 +61,16 @@ class Desk:
         self._election = Election(paths, command, clock)
         self._downloads = Downloads(connection, self._disk, paths, clock)
         self._sender = Sender(connection, self._disk, paths, clock, asyncio.sleep)
+        self.means = Means(connection, self._disk, paths, settings, self._sender, clock)
+        self._parts = Parts(self._sender, self._disk, clock)
         self._cycles = Cycles(
             connection,
             self._disk,
             paths,
             self._election,
             self._downloads,
-            self._sender,
+            self._parts,
+            Onward(self._disk, paths, clock),
             clock,
             auto_retrieve=settings.auto_retrieve,
             interval=interval,
@@ -89,9 +96,9 @@ class Desk:
 
     async def summary(self, batch: Batch) -> Summary | None:
         """What the results of a retrieved batch amount to."""
-        if batch.state is not State.RETRIEVED or not batch.id:
+        if batch.state is not State.RETRIEVED:
             return None
-        path = self.paths.summary(batch.id)
+        path = self.paths.summary(batch.label)
         return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
 
     async def results(self, batch: Batch) -> Results:
@@ -103,6 +110,10 @@ class Desk:
     async def find(self, word: str) -> Batch:
         """The batch that an id, a ref, a name or a unique beginning means. Raises Usage where it is not just one."""
         return find((await self._disk.snapshot()).batches, word)
+
+    async def meant(self, word: str) -> list[Batch]:
+        """The same, and by the name of a submission of several all of them. Raises Usage."""
+        return meant(await self._disk.snapshot(), word)
 
     async def poller(self) -> Poller | None:
         """Who polls, ourselves included; None where nobody does."""
@@ -139,8 +150,12 @@ class Desk:
         return self._cycles.next_delay(cycle, snapshot)
 
     async def check(self, path: Path, report: Report | None = None) -> Checked:
-        """Every problem of an input file. Sends nothing."""
-        return await asyncio.to_thread(check, path, None, report)
+        """Every problem of an input file, or of a job. Asks and sends nothing."""
+        if path.suffix == ".toml":
+            from batchtui.core.preflight import examine
+
+            return (await examine(path, self.means, offline=True)).checked
+        return await asyncio.to_thread(check, path, None, report, api_version=self.settings.api_version)
 
     async def submit(
         self,
@@ -149,17 +164,26 @@ class Desk:
         name: str | None = None,
         again: bool = False,
         cut: Cut | None = None,
+        estimated_usd: float | None = None,
         report: Report | None = None,
     ) -> Batch:
-        """Sends a file as one batch, or as several where `cut` says how, once; `report` follows the upload.
+        """Sends a file or a job as one batch, or as several where `cut` says how, once; `report` follows the upload.
 
         What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. Raises
         NotSubmittable where the file has problems, else as `core.submit.submit` does.
         """
-        made = await asyncio.to_thread(draft, path, self.paths, name or path.stem or "batch", cut)
+        version = self.settings.api_version
+        if path.suffix == ".toml":
+            from batchtui.core.jobs.draft import draft_job
+
+            made = await asyncio.to_thread(draft_job, path, self.paths, name, api_version=version)
+        else:
+            called = name or path.stem or "batch"
+            made = await asyncio.to_thread(draft, path, self.paths, called, cut, api_version=version)
+        made = priced(made, estimated_usd)
         try:
             batch = await submit(made, self._sender, self._disk, self.paths, self.clock(), again=again, report=report)
-            await self._cycles.send_waiting(made.ref, report)
+            await self._parts.send(made.ref, report)
             return batch
         finally:
             await self.poke()
@@ -176,8 +200,15 @@ class Desk:
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
         if batch.state is not State.ENDED:
             seen = await (await self._connection.api()).get(batch.id)
-            batch = await self._change(ref, lambda current: _looked_at(current, seen))
+            batch = await self._disk.change(ref, lambda current: _looked_at(current, seen)) or batch
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
+
+    async def go_on(self, submissions: Collection[str]) -> list[CycleError]:
+        """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
+        await self._disk.commit(lambda tx: start_anew(tx, submissions))
+        errors: list[CycleError] = []
+        await self._cycles.go_on(errors)
+        return errors
 
     async def adopt(self, batch_id: str) -> Batch:
         """Takes up a batch that this state never saw, by its id.
@@ -195,56 +226,32 @@ class Desk:
         return adopted
 
     async def export(
-        self, ref: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
+        self, word: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
     ) -> Output:
-        """Writes the results of a retrieved batch somewhere, whole or not at all, and notes it on the batch."""
-        from batchtui.core import outputs
+        """Writes the results of what `word` means somewhere, as `core.exporting` does."""
+        from batchtui.core.exporting import export, to_export
 
-        batch = await self._batch(ref)
-        if reason := why_not(Verb.EXPORT, batch):
-            raise NotAllowed(reason, f"batchtui retrieve {batch.label}")
-        archived = self.paths.archive(ref)
-
-        def work() -> Output:
-            with Results.open(where(self.paths, batch)) as results:
-                return outputs.export(
-                    results,
-                    to,
-                    archive=archived if archived.exists() else None,
-                    kind=kind,
-                    overwrite=overwrite,
-                    report=report,
-                )
-
-        output = replace(await asyncio.to_thread(work), done_at=self.clock())
-        log.info("%s exported to %s: %s", batch.label, output.path, plural(output.rows or 0, "row"))
-        await asyncio.to_thread(summary.note_output, self.paths.summary(str(batch.id)), output)
-        await self._change(ref, lambda current: replace(current, outputs=noted(current.outputs, output)))
-        return output
+        batches = to_export(await self._disk.snapshot(), word)
+        return await export(
+            batches,
+            to,
+            kind=kind,
+            overwrite=overwrite,
+            disk=self._disk,
+            paths=self.paths,
+            now=self.clock(),
+            report=report,
+        )
 
     async def cancel(self, ref: str) -> Batch:
         """Asks the API to cancel: what has run by then is kept and billed."""
-        batch = await self._batch(ref)
-        if reason := why_not(Verb.CANCEL, batch):
-            raise NotAllowed(reason)
-        seen = await (await self._connection.api()).cancel(str(batch.id))
-        log.info("%s cancel asked", batch.id)
-        canceled = await self._change(ref, lambda current: observe(current, seen) if current.id == seen.id else current)
+        canceled = await ending.cancel(await self._batch(ref), self.means)
         await self.poke()
         return canceled
 
     async def forget(self, ref: str) -> None:
         """Drops a batch from this state. Result files stay, and so does the API's copy."""
-        batch = await self._batch(ref)
-
-        def write(tx: Transaction) -> None:
-            if reason := why_not(Verb.FORGET, tx.batch(ref) or batch):
-                raise NotAllowed(reason)
-            tx.forget(ref)
-
-        await self._disk.commit(write)
-        log.info("%s forgotten", batch.label)
-        await asyncio.to_thread(self.paths.archive(ref).unlink, missing_ok=True)
+        await ending.forget(await self._batch(ref), self.means)
 
     async def remote(self) -> list[Batch]:
         """What the API lists and this state does not know, newest first."""
@@ -252,6 +259,7 @@ class Desk:
 
     async def close(self) -> None:
         """Ends what runs, gives polling to others, and waits for what is being written."""
+        await self._cycles.close()
         await self._downloads.close()
         await self._connection.close()
         await self._disk.run(self._election.resign)
@@ -262,12 +270,6 @@ class Desk:
             if batch.ref == ref:
                 return batch
         raise Usage(f"No batch is called {inert_line(ref)}.", "batchtui list shows them all.")
-
-    async def _change(self, ref: str, change: Callable[[Batch], Batch]) -> Batch:
-        changed = await self._disk.change(ref, change)
-        if changed is None:
-            raise Usage(f"The batch {ref} was forgotten meanwhile.", "batchtui list shows them all.")
-        return changed
 
 
 def _looked_at(batch: Batch, seen: Remote) -> Batch:

@@ -49,6 +49,12 @@ class Unverified(BatchtuiError):
     """Downloaded results did not pass the check; nothing stands under the final name."""
 
 
+class Stopped(BatchtuiError):
+    """A person ended it before it was done; what was done by then is kept."""
+
+    exit_code = INTERRUPTED
+
+
 class NoKey(BatchtuiError):
     """No API key, or one that cannot be a key, or one that the API refused."""
 
@@ -56,10 +62,14 @@ class NoKey(BatchtuiError):
 
 
 class ApiError(BatchtuiError):
-    """The API answered with an error. `status` is the HTTP status, None where there was none."""
+    """The API answered with an error. `status` is the HTTP status, None where there was none.
+
+    `body` is what came with it, hostile text as it came but for the key; empty where there was nothing.
+    """
 
     status: int | None = None
     retry_after: float | None = None
+    body: bytes = b""
 
     def __init__(
         self, message: str, hint: str = "", *, status: int | None = None, retry_after: float | None = None

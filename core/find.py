@@ -23,7 +23,7 @@ def find(batches: Sequence[Batch], word: str) -> Batch:
         Usage: none, or more than one.
     """
     exact = [one for one in batches if word in (one.id, one.ref)]
-    named = [one for one in batches if one.name == word]
+    named = [one for one in batches if one.name == word and not one.retry_of]
     begun = [one for one in batches if (one.id or "").startswith(word) or one.ref.startswith(word)] if word else []
     found = exact or named or begun
     if len(found) == 1:
@@ -92,6 +92,6 @@ async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
     while True:
         page = await api.page(after_id=after)
         unknown += [foreign(one) for one in page.batches if one.id not in known]
-        if not page.has_more or not page.batches:
+        if not page.has_more or not page.batches or page.batches[-1].id == after:
             return unknown
         after = page.batches[-1].id

@@ -7,7 +7,7 @@ so the garbage collector is told to leave them alone: with the SDK in memory it 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Never, TypeVar
+from typing import Annotated, Literal, Never, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -61,6 +61,12 @@ class Message(Struct, gc=False):
     model: str = ""
     stop_reason: str | None = None
     usage: RawUsage | None = None
+
+
+class Whole(Message, kw_only=True, gc=False):
+    """A message as the Messages API answers with it."""
+
+    type: Literal["message"]
 
 
 class Detail(Struct, frozen=True, gc=False):
@@ -134,6 +140,8 @@ BLANK = 32
 _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
 _id = msgspec.json.Decoder(Id)
+_whole = msgspec.json.Decoder(Whole)
+_error = msgspec.json.Decoder(Error)
 
 
 def blank(raw: bytes) -> bool:
@@ -169,6 +177,16 @@ def decode_full(raw: bytes) -> FullLine:
 def decode_id(raw: bytes) -> str:
     """Just the `custom_id` of a result line. Raises ValueError where there is none."""
     return _decoded(raw, _id).custom_id
+
+
+def decode_message(raw: bytes) -> Message:
+    """A message that stands alone. Raises ValueError where it is none."""
+    return _decoded(raw, _whole)
+
+
+def decode_error(raw: bytes) -> Error:
+    """An error envelope that stands alone. Raises ValueError where it is none."""
+    return _decoded(raw, _error)
 
 
 def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:

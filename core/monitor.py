@@ -143,7 +143,7 @@ async def _list(
         server_now = page.server_time or server_now
         listed |= {one.id: one for one in page.batches}
         missing -= listed.keys()
-        if not page.has_more or not page.batches:
+        if not page.has_more or not page.batches or page.batches[-1].id == after:
             break
         oldest = page.batches[-1]
         deep_enough = back_to is None or oldest.created_at < back_to

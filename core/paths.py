@@ -45,6 +45,11 @@ class Paths(Struct, frozen=True):
         return self.data / "submit.lock"
 
     @property
+    def outputs_lock(self) -> Path:
+        """Held while answers go to their outputs and the next step is built from them."""
+        return self.data / "outputs.lock"
+
+    @property
     def requests(self) -> Path:
         return self.data / "requests"
 
@@ -67,6 +72,10 @@ class Paths(Struct, frozen=True):
     def keys(self, ref: str) -> Path:
         """What each row was made of: its custom_id, the user's own key, and the source's columns, one object a line."""
         return self.requests / f"{ref}.keys.jsonl"
+
+    def job(self, submission: str) -> Path:
+        """The job that a submission belongs to, as it was when it was submitted."""
+        return self.requests / f"{submission}.job.json"
 
     def result(self, batch_id: str) -> Path:
         """The verified raw result lines of a batch."""

@@ -72,27 +72,52 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
 
 
 def answered(snapshot: Snapshot, submission: Submission) -> list[Batch]:
-    """The batches of its present step once all of them are retrieved and none is still to be sent; else none."""
+    """The batches of its present step once all of them are retrieved and none is still to be sent; else none.
+
+    A retry that came to nothing holds nothing up.
+    """
     if submission.waiting:
         return []
     step = [batch for batch in members(snapshot, submission) if batch.step == submission.step]
-    return step if step and all(batch.state is State.RETRIEVED for batch in step) else []
+    over = {State.REJECTED, State.GONE}
+    left = [batch for batch in step if not (batch.retry_of and batch.state in over)]
+    return left if left and all(batch.state is State.RETRIEVED for batch in left) else []
+
+
+def undone(submission: Submission, batches: Sequence[Batch]) -> list[int]:
+    """The places of the outputs that are still to be done, or done before the newest of these answers came."""
+    newest = max((one.retrieved_at for one in batches if one.retrieved_at), default=None)
+    return [
+        place
+        for place, output in enumerate(submission.outputs)
+        if output.done_at is None or (newest and output.done_at < newest)
+    ]
 
 
 def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
     """Submissions whose answers are all here and have not gone to all their outputs, with the batches they are in."""
     for submission in snapshot.submissions.values():
-        if any(output.done_at is None for output in submission.outputs) and not submission.stopped:
+        if submission.outputs and not submission.stopped:
             batches = answered(snapshot, submission)
-            if batches:
+            if batches and undone(submission, batches):
                 yield submission, batches
 
 
 def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
     """Submissions whose next step can be built: this one is answered and its outputs are done."""
     for submission in snapshot.submissions.values():
-        done = all(output.done_at for output in submission.outputs)
-        if submission.steps and done and not submission.stopped:
+        if submission.steps and not submission.stopped:
             batches = answered(snapshot, submission)
-            if batches:
+            if batches and not undone(submission, batches):
                 yield submission, batches
+
+
+def in_order(batches: Sequence[Batch]) -> list[Batch]:
+    """Parts in the order of their rows, and retries behind what they repeat."""
+    return sorted(batches, key=lambda one: (bool(one.retry_of), one.part, one.submitted_at))
+
+
+def can_go_on(snapshot: Snapshot) -> bool:
+    """Whether what is here allows a submission's next move, without anything to ask the API."""
+    moves = (to_send, spoiled_canaries, outputs_due, step_due)
+    return any(any(True for _ in move(snapshot)) for move in moves)

@@ -16,7 +16,7 @@ from batchtui.core.polling import Poller
 from batchtui.core.progress import Counted, progress
 from batchtui.core.requests import Checked, Problem
 from batchtui.core.summary import Summary
-from batchtui.core.text import duration, inert, inert_line, money, number, plural, size
+from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
 
 SCHEMA = 1
 
@@ -148,15 +148,7 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
         )
         for batch in batches
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    right = {3, 4, 5, 6}
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return aligned(rows, right={3, 4, 5, 6})
 
 
 def _counts(batch: Batch, now: datetime) -> str:
@@ -174,7 +166,7 @@ def details(batch: Batch, submission: Submission | None, summary: Summary | None
     left = retention_left(batch, now)
     rows: list[tuple[str, str]] = [
         ("name", batch.name),
-        ("id", batch.id or "not known yet"),
+        ("id", batch.id or _no_id(batch)),
         ("ref", batch.ref),
         ("state", batch.state.replace("_", " ")),
         ("requests", number(batch.requests)),
@@ -202,6 +194,12 @@ def details(batch: Batch, submission: Submission | None, summary: Summary | None
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def _no_id(batch: Batch) -> str:
+    if batch.ref == batch.submission:
+        return "several batches"
+    return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"
 
 
 def problems(checked: Checked) -> str:

@@ -201,6 +201,9 @@ async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
     since = started_at - SKEW * 2
     recent: list[Remote] = [one for one in page.batches if one.created_at >= since]
     while page.has_more and page.batches and page.batches[-1].created_at >= since:
-        page = await api.page(after_id=page.batches[-1].id)
+        after = page.batches[-1].id
+        page = await api.page(after_id=after)
+        if page.batches and page.batches[-1].id == after:  # a host that takes no after_id shows the same for ever
+            break
         recent += [one for one in page.batches if one.created_at >= since]
     return started_at, tuple(one.id for one in recent)

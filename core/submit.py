@@ -7,6 +7,7 @@ process polls sends them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from batchtui.core.files import private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests import Checked, check
 from batchtui.core.send import Sender
+from batchtui.core.settings import API_VERSION
 from batchtui.core.split import Cut, drop, new_ref, split
 from batchtui.core.store import Transaction
 from batchtui.core.text import inert_line, plural
@@ -67,7 +69,7 @@ class Draft(Struct, frozen=True, kw_only=True):
         return f"s{self.parts[0].ref[1:]}"
 
 
-def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draft:
+def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, api_version: str = API_VERSION) -> Draft:
     """Checks a file of requests and keeps its rows, in parts where `cut` says how. Runs in a thread.
 
     Raises:
@@ -76,7 +78,7 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draf
     """
     private_folder(paths.requests)
     try:
-        return _archived(source, paths, name, cut)
+        return _archived(source, paths, name, cut, api_version)
     except OSError as error:
         raise StateError(
             f"The requests could not be kept in {paths.requests}: {error.strerror}.",
@@ -84,11 +86,11 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None) -> Draf
         ) from error
 
 
-def _archived(source: Path, paths: Paths, name: str, cut: Cut | None) -> Draft:
+def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, api_version: str) -> Draft:
     ref = new_ref()
     archived = paths.archive(ref)
     with replacing(archived, overwrite=False) as sink:
-        checked = check(source, sink, one_batch=cut is None)
+        checked = check(source, sink, one_batch=cut is None, api_version=api_version)
         if not checked.ok:
             raise NotSubmittable(checked)
     if cut is None:
@@ -111,6 +113,15 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None) -> Draft:
     )
 
 
+def priced(draft: Draft, estimated_usd: float | None) -> Draft:
+    """The draft with an estimate of all of it shared out among its parts by their size; None is not known."""
+    if estimated_usd is None:
+        return draft
+    whole = sum(part.bytes for part in draft.parts)
+    parts = tuple(replace(part, estimated_usd=estimated_usd * part.bytes / whole) for part in draft.parts)
+    return replace(draft, parts=parts)
+
+
 def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
     """A batch of the same rows that was sent lately, or is not over, and may have been accepted."""
     for batch in snapshot.batches:
@@ -123,6 +134,11 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
         ):
             return batch
     return None
+
+
+def _half_asked(snapshot: Snapshot) -> list[Submission]:
+    """What `--now` began and did not end: it has parts, and no batch."""
+    return [one for one in snapshot.submissions.values() if one.stopped and one.waiting and not one.batches]
 
 
 async def submit(
@@ -160,6 +176,11 @@ async def submit(
                 f"The same {plural(submission.requests, 'request')} were submitted before, as "
                 f"{inert_line(earlier.name)} ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
                 "To buy them a second time, submit with --again.",
+            )
+        if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
+            raise NotAllowed(
+                "Some of the same requests were answered without a batch already, with --now.",
+                "Go on with --now, or buy all of them in a batch with --again.",
             )
         tx.put_submission(submission)
         tx.put(batch)
@@ -225,6 +246,14 @@ async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool =
                 tx.put(replace(last, trouble=trouble))
 
     await disk.commit(write)
+
+
+def start_anew(tx: Transaction, submissions: Collection[str]) -> None:
+    """Lets submissions go on that stopped when all their answers were here: at an output or before a step."""
+    for ref in submissions:
+        current = tx.submission(ref)
+        if current and current.stopped and not current.waiting:
+            tx.put_submission(replace(current, stopped=False, trouble=None))
 
 
 async def _drop_unknown(parts: tuple[Part, ...], disk: Disk, paths: Paths) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.batch import Counts, Output, noted
-from batchtui.core.cost import Tokens, Usage, bill
+from batchtui.core.cost import HALF, Tokens, Usage, bill
 from batchtui.core.errors import StateError
 from batchtui.core.files import replacing
 from batchtui.core.text import inert_line
@@ -50,9 +51,14 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sums
 
 
-def summarise(verdict: Verdict, *, batch_id: str, name: str, made_at: datetime, now: datetime) -> Summary:
-    """The summary of a verdict. `made_at` is the batch's `created_at`: it decides the prices."""
-    cost = bill(verdict.usage, made_at)
+def summarise(
+    verdict: Verdict, *, batch_id: str, name: str, made_at: datetime, now: datetime, share: Decimal = HALF
+) -> Summary:
+    """The summary of a verdict. `made_at` decides the prices (the batch's `created_at`), `share` what is paid of them.
+
+    `batch_id` is what the results are filed under: the ref where there is no batch at the API.
+    """
+    cost = bill(verdict.usage, made_at, share)
     return Summary(
         batch_id=batch_id,
         name=name,

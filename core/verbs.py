@@ -13,6 +13,7 @@ class Verb(StrEnum):
     OPEN = "open"
     RETRIEVE = "retrieve"
     EXPORT = "export"
+    RETRY = "retry"
     CANCEL = "cancel"
     FORGET = "forget"
 
@@ -31,6 +32,10 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
             if batch.state is State.RETRIEVED:
                 return None
             return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
+        case Verb.RETRY:
+            if batch.state is not State.RETRIEVED:
+                return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
+            return None if batch.request_counts.failed else "Every request of it has its answer."
         case Verb.CANCEL:
             if batch.state is State.CANCELING:
                 return "It is being canceled already."

@@ -6,45 +6,51 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Sequence
-from pathlib import Path
 
-from batchtui.core.outputs.target import Report, each, written
-from batchtui.core.results import Results, Row
+import msgspec
 
-COLUMNS = (
-    "custom_id",
-    "type",
-    "text",
-    "stop_reason",
-    "error_type",
-    "error_message",
-    "model",
-    "input_tokens",
-    "output_tokens",
-)
+from batchtui.core.answers import Answers
+from batchtui.core.outputs.columns import Asked, records, table
+from batchtui.core.outputs.left import Left, name_for
+from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.target import Options, Work, no_folder
+from batchtui.core.values import Value, words
+
+
+class CsvOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`safe` false writes cells that a spreadsheet would run as they are."""
+
+    columns: Asked = msgspec.field(default_factory=dict)
+    safe: bool = True
+
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*")
 
 
-def write(results: Results, order: Sequence[int], path: Path, *, overwrite: bool, report: Report | None) -> None:
-    """A header and a record for each result, whatever its type. `input_tokens` is the whole prompt, cached or not."""
-    with written(path, overwrite=overwrite) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        records = csv.writer(text)
-        records.writerow(COLUMNS)
-        for index in each(order, report):
-            records.writerow(_record(results.row(index)))
+def write(answers: Answers, work: Work, options: CsvOptions) -> int:
+    """A header, and a record for each result; with `columns`, for each answer that fits."""
+    no_folder(work.path)
+    with staged(work.path.parent, work.there) as stage:
+        stage.free([work.path.name])
+        left = Left(stage, name_for(work.path))
+        text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)
+        rows = csv.writer(text)
+        asked = table(answers, options.columns)
+        rows.writerow([safe(name) for name in asked.names])
+        count = 0
+        for record in records(answers, asked, work, left):
+            rows.writerow([_cell(value, options) for value in record])
+            count += 1
         text.detach()
+    return count
 
 
-def _record(row: Row) -> tuple[str | int, ...]:
-    tokens = row.tokens
-    read = tokens.input + tokens.cache_creation_5m + tokens.cache_creation_1h + tokens.cache_read if tokens else ""
-    said = (row.custom_id, row.type, row.text, row.stop_reason, row.error_type, row.error_message, row.model)
-    return (*(safe(cell) for cell in said), read, tokens.output if tokens else "")
+def _cell(value: Value, options: CsvOptions) -> str | int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return safe(words(value)) if options.safe else shown(words(value))
 
 
 def safe(cell: str) -> str:
@@ -54,8 +60,13 @@ def safe(cell: str) -> str:
     """
     if not cell:
         return cell
-    text = _CONTROLS.sub("\ufffd", cell)
+    text = shown(cell)
     unseen = _UNSEEN.match(text)
     first = text[unseen.end() : unseen.end() + 1] if unseen else ""
     runs = text[0] in "\t\r" or unicodedata.normalize("NFKC", first)[:1] in ("=", "+", "-", "@")
     return "'" + text if runs and not _NUMBER.fullmatch(text) else text
+
+
+def shown(cell: str) -> str:
+    """The cell with control characters and halves of surrogate pairs as U+FFFD."""
+    return _CONTROLS.sub("\ufffd", cell)

@@ -1,111 +1,133 @@
-"""A file for each answer, named by a pattern such as `notes/{custom_id}.md`."""
+"""A file for each answer, named by a pattern such as `notes/{custom_id}.md` or `notes/{{ key }}_notes.md`."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-from collections.abc import Sequence
+import re
+import unicodedata
 from pathlib import Path
 
+from batchtui.core.answers import Answer, Answers
 from batchtui.core.errors import BadInput
-from batchtui.core.files import sync_folder
-from batchtui.core.outputs.target import Report, TargetExists, each, make_folder, os_errors, shown, whole
+from batchtui.core.outputs.left import ENDING, Left
+from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.target import Options, Work, each, shown, whole
 from batchtui.core.problems import ID
-from batchtui.core.results import Results
-from batchtui.core.text import plural
+from batchtui.core.text import inert, inert_line
+from batchtui.core.values import ASKED, Missing, Reading, Template, path, template, words
 
-PLACE = "{custom_id}"
+PLACES = ("{custom_id}", "{key}")
+"""What makes a target a pattern. In double braces stands any path into what was asked: `{{ row.column }}`."""
 
-FAILED = "_failed.jsonl"
-"""Beside the answers: the raw lines of all that has no file of its own."""
+_SHORT = re.compile(r"(?<!\{)\{(custom_id|key)\}(?!\})")
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\ufffd\t\n]')
+_EDGES = re.compile(r"^[. ]+|[. ]+$")
+_HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
 
-def write(results: Results, order: Sequence[int], path: Path, *, overwrite: bool, report: Report | None) -> None:
-    """Each succeeded answer to its file, every other result to `_failed.jsonl` beside them.
+class FilesOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`content` is the path to what a file holds."""
 
-    So is a result whose custom_id the API could not have taken, or that came twice: no path is made of such an id.
-    All is written to a folder of its own first and brought to the disk at once, then each file takes its name; so a
-    name always stands for a whole file, without a wait for the disk at each of 100,000.
+    content: str = "text"
 
-    Raises:
-        BadInput: the pattern cannot be used, or two names differ by case alone. Nothing was written.
-        TargetExists: `overwrite` is false and a file is there already. Nothing was written.
-        NotWritten: the folder cannot be written to.
+
+def is_pattern(to: str) -> bool:
+    """Whether a target stands for a file a result."""
+    return "{{" in to or any(place in to for place in PLACES)
+
+
+def check(target: Path, options: FilesOptions) -> None:
+    """Raises BadInput where the pattern or the content cannot be used."""
+    _pattern(target)
+    path(options.content)
+
+
+def failed_name(target: Path) -> str:
+    """What the file of failures is called: the pattern without its places, `_failed.jsonl` where nothing is left."""
+    bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
+    return f"{bare}{ENDING}" if bare else "_failed.jsonl"
+
+
+def write(answers: Answers, work: Work, options: FilesOptions) -> int:
+    """Each answer to its file, everything else to the file of failures beside them.
+
+    So goes an answer whose custom_id the API could not have taken, or that came twice: no path is made of such an id.
+    What a file system cannot have in a name becomes `_`; two keys that then share one are refused before anything
+    stands under its name, and so is anything else that a name is taken by.
     """
-    _usable(path)
-    folder = path.parent
-    with os_errors(folder):
-        _free(results.ids(), path, overwrite=overwrite)
-        make_folder(folder)
-        stage = folder / f".batchtui.{secrets.token_hex(4)}.part"
-        stage.mkdir(mode=0o700)
-        try:
-            names = _stage(results, order, path.name, stage, report)
-            os.sync()
-            for name in names:
-                if overwrite:
-                    (stage / name).replace(folder / name)
-                else:
-                    os.link(stage / name, folder / name)
-            sync_folder(folder)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-
-
-def _usable(path: Path) -> None:
-    rest = path.name.replace(PLACE, "")
-    if PLACE not in path.name or PLACE in str(path.parent):
-        raise BadInput(f"{shown(path)} has no {PLACE} in the file's name.", f"Give a pattern such as out/{PLACE}.md")
-    if "{" in rest or "}" in rest:
-        raise BadInput(f"{shown(path)} holds more than {PLACE}.", f"Give a pattern such as out/{PLACE}.md")
-    if len(_name(path.name, "x" * 64).encode()) > 255:
-        raise BadInput(f"{shown(path)} makes names that are too long.", "Give a shorter pattern.")
-
-
-def _name(pattern: str, custom_id: str) -> str:
-    return pattern.replace(PLACE, custom_id)
-
-
-def _free(ids: Sequence[str], path: Path, *, overwrite: bool) -> None:
-    """Every name that could come up: different from each other on any file system, and not taken."""
-    names = {FAILED.casefold(): FAILED}
-    for custom_id in ids:
-        if ID.fullmatch(custom_id):
-            name = _name(path.name, custom_id)
-            other = names.setdefault(name.casefold(), name)
-            if other != name or name == FAILED:
-                raise BadInput(
-                    f"{name} and {other} would be one file where case does not count."
-                    if other != name
-                    else f"The answer of {custom_id} would take the name {FAILED}, which is kept for failed requests.",
-                    f"Give another pattern, such as out/answer-{PLACE}.md, or export to one .csv or .jsonl file.",
-                )
-    if overwrite or not path.parent.is_dir():
-        return
-    wanted = set(names.values())
-    taken = sorted(entry.name for entry in os.scandir(path.parent) if entry.name in wanted)
-    if taken:
-        more = f" and {plural(len(taken) - 1, 'other file')}" if len(taken) > 1 else ""
-        verb = "are" if more else "is"
-        raise TargetExists(
-            f"{shown(path.parent / taken[0])}{more} {verb} there already.",
-            "Choose another folder, or overwrite: --force",
-        )
-
-
-def _stage(results: Results, order: Sequence[int], pattern: str, stage: Path, report: Report | None) -> list[str]:
-    names: dict[str, None] = {}
-    with (stage / FAILED).open("xb") as failed:
-        for index in each(order, report):
-            row = results.row(index)
-            name = _name(pattern, row.custom_id)
-            if row.type == "succeeded" and ID.fullmatch(row.custom_id) and name not in names:
-                names[name] = None
-                with (stage / name).open("xb", buffering=0) as file:
-                    file.write(whole(row.text).encode())
+    pattern, content = _pattern(work.path), path(options.content).take
+    failed = failed_name(work.path)
+    names = _names(answers, pattern, failed)
+    with staged(work.path.parent, work.there) as stage:
+        stage.free([*names])
+        left = Left(stage, failed)
+        written = set()
+        for answer in each(answers, work.report):
+            if answer.result.type != "succeeded":
+                left.add(answer)
+            elif not ID.fullmatch(answer.custom_id):
+                left.add(answer, "unfit", "its custom_id is none that the API takes")
+            elif answer.custom_id in written:
+                left.add(answer, "repeated", "the API gave more than one result for it")
             else:
-                failed.write(results.raw(index) + b"\n")
-        if failed.tell():
-            names[FAILED] = None
-    return list(names)
+                reading = Reading(answer, work.now)
+                try:
+                    name, text = _name(pattern, reading), words(content(reading))
+                except Missing as error:
+                    left.add(answer, "unfit", str(error))
+                    continue
+                stage.write(name, whole(text).encode())
+                written.add(answer.custom_id)
+    return len(written)
+
+
+def _pattern(target: Path) -> Template:
+    """Understands the pattern; of the answer itself nothing may stand in a name, only of what was asked."""
+    if is_pattern(str(target.parent)):
+        raise BadInput(f"{shown(target)} has a place in a folder's name.", _HINT)
+    pattern = template(_SHORT.sub(r"{{ \1 }}", target.name))
+    loose = "".join(part for part in pattern.parts if isinstance(part, str))
+    if not pattern.roots:
+        raise BadInput(f"{shown(target)} has no place in the file's name.", _HINT)
+    if "{" in loose or "}" in loose:
+        raise BadInput(f"{shown(target)} holds a place that is not known.", _HINT)
+    if others := sorted(pattern.roots - ASKED):
+        raise BadInput(f"{shown(target)}: {others[0]} cannot name a file.", "Use custom_id, key or row.COLUMN.")
+    if len(loose.encode()) > 255 - 64:
+        raise BadInput(f"{shown(target)} makes names that are too long.", "Give a shorter pattern.")
+    return pattern
+
+
+def _name(pattern: Template, reading: Reading) -> str:
+    said = unicodedata.normalize("NFC", words(pattern.take(reading)))
+    name = _EDGES.sub("_", _NOT_IN_NAMES.sub("_", inert(said)))
+    if not name:
+        raise Missing("its file's name would be empty")
+    if len(name.encode()) > 255:
+        raise Missing("its file's name would be too long")
+    return name
+
+
+def _names(answers: Answers, pattern: Template, failed: str) -> list[str]:
+    """Every name that will come up: different from each other on any file system."""
+    names: dict[str, tuple[str, str]] = {failed.casefold(): (failed, "")}
+    for answer in answers:
+        if answer.result.type == "succeeded" and ID.fullmatch(answer.custom_id):
+            try:
+                name = _name(pattern, Reading(answer))
+            except Missing:
+                continue
+            other, whose = names.setdefault(name.casefold(), (name, answer.custom_id))
+            if whose != answer.custom_id:
+                raise _collision(name, answer, other, whose)
+    return [name for name, whose in names.values() if whose]
+
+
+def _collision(name: str, answer: Answer, other: str, whose: str) -> BadInput:
+    mine = inert_line(answer.key, 80)
+    if not whose:
+        message = f"The answer of {mine} would take the name {other}, which is kept for failed requests."
+    elif name == other:
+        message = f"The answers of {mine} and {inert_line(whose, 80)} would both be called {shown(name)}."
+    else:
+        message = f"{shown(name)} and {shown(other)} would be one file where case does not count."
+    return BadInput(message, "Give another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file.")

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import msgspec
 
-from batchtui.core.outputs.target import Report, each, written
-from batchtui.core.results import Results
+from batchtui.core.answers import Answer, Answers
+from batchtui.core.outputs.left import Left, name_for
+from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.target import Options, Work, each, no_folder
 
 
-def write(results: Results, order: Sequence[int], path: Path, *, overwrite: bool, report: Report | None) -> None:
-    """Each line as the API sent it, in the given order."""
-    with written(path, overwrite=overwrite) as file:
-        for index in each(order, report):
-            file.write(results.raw(index) + b"\n")
+def write(answers: Answers, work: Work, options: Options) -> int:
+    """Each line as the API sent it. Where there are keys, `key` and the source's `row` are put before the rest."""
+    no_folder(work.path)
+    with staged(work.path.parent, work.there) as stage:
+        stage.free([work.path.name])
+        left = Left(stage, name_for(work.path))
+        file = stage.file(work.path.name)
+        for answer in each(answers, work.report):
+            file.write(_line(answer) if answers.keyed else answer.raw)
+            file.write(b"\n")
+            if answer.result.type != "succeeded":
+                left.add(answer)
+    return len(answers)
+
+
+def _line(answer: Answer) -> bytes:
+    if answer.result.type == "unreadable":
+        return answer.raw
+    ours = msgspec.json.encode({"key": answer.key, "row": answer.row})
+    return ours[:-1] + b"," + answer.raw.lstrip()[1:]

@@ -1,24 +1,33 @@
-"""What all outputs share: a target that may be written, progress, and text that can be encoded."""
+"""What all outputs share: what they are asked, progress, words for what the disk refuses, and options."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, Literal, TypeVar
 
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.answers import Answer, Answers
 from batchtui.core.errors import BadInput, BatchtuiError
-from batchtui.core.files import replacing
 from batchtui.core.text import inert_line
 
 Report = Callable[[int, int], None]
 """Rows done, and of how many."""
 
+There = Literal["refuse", "same", "replace"]
+"""What is there already: refused, refused unless it is the very same, or replaced."""
+
 _STEP = 500
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+T = TypeVar("T")
 
 
 class TargetExists(BadInput):
@@ -29,21 +38,30 @@ class NotWritten(BatchtuiError):
     """The disk, the folder or its permissions did not allow it. Nothing half written has a final name."""
 
 
-@contextmanager
-def written(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """A file that takes its name only when it is whole; its folder is made. An existing one keeps its mode.
+class Work(Struct, frozen=True, kw_only=True):
+    """What an output is asked: where to, and how. `scope` names the requests in ledgers; `now` is for the values."""
 
-    Raises:
-        TargetExists: it is there, and `overwrite` is false.
-        NotWritten: it cannot be.
-    """
-    with os_errors(path):
-        if path.is_dir():
-            raise BadInput(f"{shown(path)} is a folder.", "Give the name of a file in it.")
-        make_folder(path.parent)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666
-        with replacing(path, mode=mode, overwrite=overwrite) as file:
-            yield file
+    path: Path
+    there: There
+    scope: str = ""
+    now: datetime | None = None
+    report: Report | None = None
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The options that every kind has."""
+
+    overwrite: bool = False
+
+
+def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:
+    """The options of an output as its kind understands them. Raises BadInput that names the field."""
+    try:
+        return msgspec.convert(dict(said), shape)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.name for field in msgspec.structs.fields(shape))  # type: ignore[arg-type]
+        reason = inert_line(str(error).replace("$.", "").removesuffix(" - at `$`"))
+        raise BadInput(f"The output {kind}: {reason}.", f"Its options are: {known}.") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -54,14 +72,25 @@ def make_folder(folder: Path) -> None:
         raise BadInput(f"{shown(error.filename)} is not a folder.", "Choose another place.") from error
 
 
+def no_folder(path: Path) -> None:
+    """Raises BadInput where a folder stands at the path of a file."""
+    if path.is_dir():
+        raise BadInput(f"{shown(path)} is a folder.", "Give the name of a file in it.")
+
+
+def taken(path: Path, there: There = "refuse", more: str = " is") -> TargetExists:
+    """The error that says what is there, and how an export or a job would replace it."""
+    how = "set overwrite = true in the output of the job" if there == "same" else "overwrite: --force"
+    return TargetExists(f"{shown(path)}{more} there already.", f"Choose another place, or {how}")
+
+
 @contextmanager
 def os_errors(path: Path) -> Iterator[None]:
     """Says in words why `path` could not be written."""
     try:
         yield
     except FileExistsError as error:
-        there = shown(error.filename2 or error.filename or path)
-        raise TargetExists(f"{there} is there already.", "Choose another name, or overwrite: --force") from error
+        raise taken(Path(error.filename2 or error.filename or path)) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = error.strerror or str(error)
@@ -71,14 +100,15 @@ def os_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def each(order: Sequence[int], report: Report | None) -> Iterator[int]:
-    """The indexes, with progress told now and then and at the end."""
-    for done, index in enumerate(order):
-        if report and done % _STEP == 0:
-            report(done, len(order))
-        yield index
+def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[Answer]:
+    """The answers but for those that are `done`, with progress told now and then and at the end."""
+    total = len(answers)
+    for number, answer in enumerate(answers.rest(done), len(done)):
+        if report and (number - len(done)) % _STEP == 0:
+            report(number, total)
+        yield answer
     if report:
-        report(len(order), len(order))
+        report(total, total)
 
 
 def whole(text: str) -> str:

@@ -8,7 +8,9 @@ from functools import lru_cache
 import msgspec
 
 from batchtui.core.simulator.life import Ending, ending, final_share
-from batchtui.core.simulator.world import Row, Stored
+from batchtui.core.simulator.rules import Refused
+from batchtui.core.simulator.schema import by_schema
+from batchtui.core.simulator.world import Row, Settings, Stored
 
 _SENTENCES = (
     "No model was asked for this text.",
@@ -31,6 +33,11 @@ _REFUSAL = (
     b'"content":[],"stop_reason":"refusal","stop_sequence":null,"stop_details":{"type":"refusal",'
     b'"category":"general_harms","explanation":"Simulated: this request was chosen to be refused."}'
 )
+_STATUS = {"api_error": 500, "overloaded_error": 529, "timeout_error": 504}
+"""How the Messages API says the same."""
+
+_SUCCEEDED = b'{"type":"succeeded","message":%b}'
+_BATCH, _ALONE = b"batch", b"standard"
 _CHUNK = 200
 
 
@@ -48,6 +55,20 @@ def lines(batch: Stored, laid_down: dict[str, bytes]) -> Iterator[bytes]:
             yield _line(row, fixed)
         else:
             yield _line(row, _result(batch, row, ending(batch, row, share)))
+
+
+def answer_to(row: Row, settings: Settings) -> bytes:
+    """The message that a request outside of a batch is answered with.
+
+    Raises:
+        Refused: it is one of those that fail.
+    """
+    chance = (row.draw & 0xFFFFFFFF) / 2**32
+    if chance < settings.errored:
+        kind, message = _FAILURES[row.draw % len(_FAILURES)]
+        raise Refused(_STATUS[kind], kind, message)
+    refused = chance < settings.errored + settings.refused
+    return _refusal(row, _ALONE) if refused else _answer(row, settings.answer_chars, _ALONE)
 
 
 def chunks(pieces: Iterator[bytes], count: int = _CHUNK) -> Iterator[bytes]:
@@ -75,9 +96,9 @@ def _result(batch: Stored, row: Row, how: Ending) -> bytes:
         case Ending.FAILED:
             return _errored(row, *_FAILURES[row.draw % len(_FAILURES)])
         case Ending.REFUSED:
-            return _message(row, _REFUSAL, 0)
+            return _SUCCEEDED % _refusal(row, _BATCH)
         case Ending.SUCCEEDED:
-            return _answered(row, batch.settings.answer_chars)
+            return _SUCCEEDED % _answer(row, batch.settings.answer_chars, _BATCH)
 
 
 def _errored(row: Row, kind: str, message: str) -> bytes:
@@ -85,8 +106,18 @@ def _errored(row: Row, kind: str, message: str) -> bytes:
     return msgspec.json.encode({"type": "errored", "error": error})
 
 
-def _answered(row: Row, usual_chars: int) -> bytes:
+def _refusal(row: Row, tier: bytes) -> bytes:
+    return _message(row, _REFUSAL, 0, tier)
+
+
+def _answer(row: Row, usual_chars: int, tier: bytes) -> bytes:
     """Between half and one and a half times the usual length, cut where `max_tokens` is less."""
+    if row.schema:
+        text = msgspec.json.encode(by_schema(row.schema, row.draw))
+        body = (
+            b'"content":[{"type":"text","text":%b}],"stop_reason":"end_turn","stop_sequence":null,"stop_details":null'
+        )
+        return _message(row, body % msgspec.json.encode(text.decode()), max(len(text) // 4, 1), tier)
     wanted = usual_chars // 2 + row.draw % (usual_chars + 1)
     opening = f"Simulated answer to: {row.prompt}\n\n"
     rest, rest_json = _filler(row.draw % len(_SENTENCES), wanted // 20 * 20)
@@ -100,7 +131,7 @@ def _answered(row: Row, usual_chars: int) -> bytes:
         text,
         stop,
     )
-    return _message(row, body, max(length // 4, 1))
+    return _message(row, body, max(length // 4, 1), tier)
 
 
 @lru_cache(maxsize=4096)
@@ -118,10 +149,10 @@ def _filler(start: int, length: int) -> tuple[str, bytes]:
 _quoted = lru_cache(maxsize=64)(msgspec.json.encode)
 
 
-def _message(row: Row, body: bytes, output_tokens: int) -> bytes:
+def _message(row: Row, body: bytes, output_tokens: int, tier: bytes) -> bytes:
     return (
-        b'{"type":"succeeded","message":{"id":"msg_01%016x","type":"message","role":"assistant","model":%b,%b,'
+        b'{"id":"msg_01%016x","type":"message","role":"assistant","model":%b,%b,'
         b'"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,'
         b'"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},'
-        b'"output_tokens":%d,"server_tool_use":null,"service_tier":"batch","inference_geo":"global"}}}'
-    ) % (row.draw, _quoted(row.model), body, row.input_tokens, output_tokens)
+        b'"output_tokens":%d,"server_tool_use":null,"service_tier":"%b","inference_geo":"global"}}'
+    ) % (row.draw, _quoted(row.model), body, row.input_tokens, output_tokens, tier)

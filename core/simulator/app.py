@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: the six calls, and the control paths beside them."""
+"""The simulator as an ASGI application: the calls of the API, and the control paths beside them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ from batchtui.core.simulator.exchange import Exchange, error_body, headers_for
 from batchtui.core.simulator.faults import Call
 from batchtui.core.simulator.wire import Cut
 
+_MESSAGES = "/v1/messages"
+_COUNT = "/v1/messages/count_tokens"
+_MODELS = "/v1/models"
 _ALL = "/v1/messages/batches"
 _ONE = "/v1/messages/batches/{id}"
 _PATHS: tuple[tuple[str, str, Call], ...] = (
+    ("POST", _MESSAGES, "message"),
+    ("POST", _COUNT, "count"),
+    ("GET", _MODELS, "models"),
+    ("GET", f"{_MODELS}/{{id}}", "models"),
     ("POST", _ALL, "create"),
     ("GET", _ALL, "list"),
     ("GET", _ONE, "get"),

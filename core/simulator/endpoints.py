@@ -1,4 +1,4 @@
-"""The six calls of the Message Batches API, each from a caller and what was sent to an answer."""
+"""The calls of the API, each from a caller and what was sent to an answer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.batch import ProcessingStatus
+from batchtui.core.simulator.answers import answer_to
 from batchtui.core.simulator.calls import CallLog
+from batchtui.core.simulator.catalogue import counted, listed, model
 from batchtui.core.simulator.faults import Call, Faults, Hit
 from batchtui.core.simulator.life import archived_at, cancel, describe, status
-from batchtui.core.simulator.rules import Refused, invalid, read_create
+from batchtui.core.simulator.rules import Refused, invalid, read_create, read_message
 from batchtui.core.simulator.world import Settings, Stored, World
 
 KEY_START = "sk-ant-"
@@ -99,6 +101,16 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
         rows = await asyncio.to_thread(read_create, asked.body, asked.version)
         made = world.add(asked.workspace, rows, simulator.now())
         return Given(_json(made, simulator.now(), asked), made=made)
+    if call == "message":
+        if asked.body is None:
+            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
+        return Given(answer_to(read_message(asked.body, asked.version), world.settings))
+    if call == "models":
+        return Given(model(asked.batch_id) if asked.batch_id else listed(asked.query))
+    if call == "count":
+        if asked.body is None:
+            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
+        return Given(counted(asked.body))
     if call == "list":
         return Given(_page(world, now, asked))
     batch = world.get(asked.batch_id or "", asked.workspace)

@@ -12,8 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-Call = Literal["create", "list", "get", "cancel", "delete", "results"]
-CALLS: tuple[Call, ...] = ("create", "list", "get", "cancel", "delete", "results")
+Call = Literal["create", "list", "get", "cancel", "delete", "results", "message", "models", "count"]
+CALLS: tuple[Call, ...] = ("create", "list", "get", "cancel", "delete", "results", "message", "models", "count")
 
 
 class Answer(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -118,7 +118,7 @@ WORDING = (ResultsUrl, Lag, WrongCounts)
 class Plan(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A fault for a call: not the first `skip` times, then `times` times (None: for ever).
 
-    `call` "any" means all six; `batch_id` limits it to one batch. `seen` counts the calls that came to it.
+    `call` "any" means all of them; `batch_id` limits it to one batch. `seen` counts the calls that came to it.
     """
 
     call: Call | Literal["any"]

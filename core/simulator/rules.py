@@ -5,6 +5,7 @@ After the official OpenAPI description and https://docs.claude.com/en/docs/build
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 
@@ -25,6 +26,10 @@ _KINDS = {"object": "object", "array": "list", "str": "string", "int": "integer"
 
 SAMPLING_REMOVED = "2026-10-21"
 """From this `anthropic-version` on, sampling parameters are no longer accepted."""
+
+
+RETIRED = frozenset({"claude-opus-4-1-20250805", "claude-sonnet-4-20250514"})
+"""Models that answer nothing any more; the list of models still names them."""
 
 
 class Refused(Exception):
@@ -91,6 +96,18 @@ class _Params(Struct, forbid_unknown_fields=True):
 
 _body = msgspec.json.Decoder(_Body)
 _request = msgspec.json.Decoder(_Request)
+
+
+class _Format(Struct):
+    type: str
+    schema: Raw = Raw(b"{}")
+
+
+class _Output(Struct):
+    format: _Format | None = None
+
+
+_output = msgspec.json.Decoder(_Output)
 _params = msgspec.json.Decoder(_Params)
 _message = msgspec.json.Decoder(_Message)
 
@@ -114,6 +131,21 @@ def read_create(body: bytes | bytearray, version: str) -> tuple[Row, ...]:
     except (UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"The request body is not valid JSON: {error}") from error
     return tuple(rows)
+
+
+def read_message(body: bytes | bytearray, version: str) -> Row:
+    """The params of one request outside of a batch. Having no custom_id, all chance of it comes from its bytes.
+
+    Raises:
+        Refused: what a batch would answer this request with when its turn comes, here at once.
+    """
+    try:
+        row = _checked(hashlib.sha256(body).hexdigest(), bytes(body), version)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error
+    if row.problem:
+        raise invalid(row.problem)
+    return row
 
 
 def _requests(body: bytes | bytearray) -> list[Raw]:
@@ -167,7 +199,19 @@ def _checked(custom_id: str, raw: bytes, version: str) -> Row:
         params.max_tokens,
         _problem(params, version),
         draw(custom_id),
+        _schema(params.output_config),
     )
+
+
+def _schema(config: Raw) -> str:
+    """The JSON schema in `output_config`, one string for all requests that have the same; empty without one."""
+    if not config:
+        return ""
+    try:
+        asked = _output.decode(config).format
+    except msgspec.DecodeError:
+        return ""
+    return sys.intern(bytes(asked.schema).decode()) if asked and asked.type == "json_schema" else ""
 
 
 def _problem(params: _Params, version: str) -> str:
@@ -184,7 +228,7 @@ def _problem(params: _Params, version: str) -> str:
         for name in _SAMPLING:
             if bytes(getattr(params, name)):
                 return f"{name}: Extra inputs are not permitted"
-    if not params.model.startswith("claude-"):
+    if not params.model.startswith("claude-") or params.model in RETIRED:
         return f"model: {params.model}"
     return ""
 

@@ -35,7 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Row(Struct, frozen=True, gc=False):
     """One request, as much of it as an answer needs. `problem` is why its params will not do, empty if they do.
 
-    `draw` is 64 bits made of the custom_id: all chance of this request comes from it.
+    `draw` is 64 bits made of the custom_id: all chance of this request comes from it. `schema` is the JSON schema that
+    the answer shall follow, as it was sent, empty for plain text.
     """
 
     custom_id: str
@@ -45,6 +46,7 @@ class Row(Struct, frozen=True, gc=False):
     max_tokens: int
     problem: str
     draw: int
+    schema: str = ""
 
 
 def draw(custom_id: str) -> int:

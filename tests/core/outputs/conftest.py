@@ -1,4 +1,4 @@
-"""Results as batchtui keeps them, made of raw lines, and a folder to export to."""
+"""Answers as batchtui keeps them, made of raw lines, and a folder to export to."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,23 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.results import Results
+from batchtui.core.answers import Answers, Shelved
 
 
 class Maker:
-    """Makes raw result lines, and of them results."""
+    """Makes raw result lines, and of them the answers of one batch."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *lines: bytes) -> Results:
-        path = self.folder / "msgbatch_1.jsonl"
+    def __call__(self, *lines: bytes, archive: Path | None = None, keys: Path | None = None) -> Answers:
+        return Answers.open([self.shelf("msgbatch_1", *lines, archive=archive, keys=keys)])
+
+    def shelf(self, name: str, *lines: bytes, archive: Path | None = None, keys: Path | None = None) -> Shelved:
+        """The files of one batch."""
+        path = self.folder / f"{name}.jsonl"
         path.write_bytes(b"".join(line + b"\n" for line in lines))
-        return Results.open(path)
+        return Shelved(path, archive, keys)
 
     def answer(self, custom_id: str, text: str, **usage: int) -> bytes:
         message = {
@@ -35,9 +39,16 @@ class Maker:
     def other(self, custom_id: str, kind: str, **more: Any) -> bytes:
         return json.dumps({"custom_id": custom_id, "result": {"type": kind, **more}}).encode()
 
-    def archive(self, *custom_ids: str) -> Path:
+    def keys(self, *keys: tuple[str, str, dict[str, Any]], name: str = "REF") -> Path:
+        """The keys file of these: custom_id, key, row."""
+        path = self.folder.parent / f"{name}.keys.jsonl"
+        said = [{"custom_id": custom_id, "key": key, "row": row} for custom_id, key, row in keys]
+        path.write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in said))
+        return path
+
+    def archive(self, *custom_ids: str, name: str = "REF") -> Path:
         """The archived requests of these ids, in this order."""
-        path = self.folder.parent / "REF.jsonl"
+        path = self.folder.parent / f"{name}.jsonl"
         path.write_bytes(b"".join(b'{"custom_id":"%s","params":{}}\n' % name.encode() for name in custom_ids))
         return path
 

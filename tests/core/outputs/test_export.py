@@ -1,18 +1,25 @@
 """Every export: the kind that was meant, in the order of the requests, whole or not at all, and nobody's file lost."""
 
 import errno
+import json
 import os
+import re
+import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from batchtui.core.batch import Output
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import KINDS, NotWritten, TargetExists, export, kind_of
 
-TARGETS = ["a.jsonl", "a.csv", "f/{custom_id}.md"]
+CBA = [b"c", b"b", b"a"]
+TARGETS = ["a.jsonl", "a.csv", "a.parquet", "a.db", "f/{custom_id}.md"]
 
 
 class Stopped(Exception):
@@ -33,13 +40,32 @@ def test_the_kind_goes_by_the_ending_or_the_pattern(to: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "kind"), [("a.xlsx", None), ("folder/", None), ("", None), ("a", "parquet"), ("{custom_id}.csv", "csv")]
+    ("to", "kind"),
+    [("a.xlsx", None), ("folder/", None), ("", None), ("a", "excel"), ("a", "command"), ("{key}.csv", "csv")],
 )
 def test_a_target_that_fits_no_kind_is_refused_and_the_kinds_are_named(to: str, kind: str | None) -> None:
     with pytest.raises(BadInput) as caught:
         kind_of(to, kind)
     assert "jsonl" in caught.value.hint
     assert "csv" in caught.value.hint
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if "custom_id" not in target])
+def test_failed_requests_are_in_a_file_of_their_own_with_their_cause(make: Any, out: Path, target: str) -> None:
+    export(
+        make(make.answer("a", "x"), make.error("b", "api_error", "no"), make.other("c", "expired")), str(out / target)
+    )
+    (path,) = out.glob("*.failed.jsonl")
+    failed = [json.loads(said) for said in path.read_bytes().splitlines()]
+    assert [(one["custom_id"], one["type"], one["cause"]) for one in failed] == [
+        ("b", "errored", "api_error: no"),
+        ("c", "expired", "it did not run within 24 hours"),
+    ]
+    assert failed[0]["line"]["result"]["error"]["error"]["type"] == "api_error"
+    export(make(make.other("d", "canceled")), str(out / target), overwrite=True)
+    assert b"canceled" in path.read_bytes()
+    export(make(make.answer("a", "x")), str(out / target), overwrite=True)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -115,12 +141,16 @@ def test_a_disk_that_fails_at_the_end_is_said_and_leaves_nothing(
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_order_is_that_of_the_requests(make: Any, out: Path, target: str) -> None:
     lines = [make.error(custom_id, "api_error", "no") for custom_id in ("b", "a", "c")]
-    export(make(*lines), str(out / target), archive=make.archive("c", "b", "a"))
-    (data,) = everything(out).values()
-    places = [
-        data.index(mark) for mark in ((b"c,", b"b,", b"a,") if b"custom_id," in data else (b'"c"', b'"b"', b'"a"'))
-    ]
-    assert places == sorted(places)
+    export(make(*lines, archive=make.archive("c", "b", "a")), str(out / target))
+    for path in out.rglob("*.jsonl"):
+        assert re.findall(rb'"custom_id": ?"(\w)"', path.read_bytes())[:: 1 if path.stem == "a" else 2][:3] == CBA
+    if target == "a.csv":
+        assert re.findall(rb"^(\w),", (out / "a.csv").read_bytes(), re.MULTILINE) == CBA
+    if target == "a.db":
+        with closing(sqlite3.connect(out / "a.db")) as database:
+            assert database.execute("SELECT custom_id FROM answers").fetchall() == [("c",), ("b",), ("a",)]
+    if target == "a.parquet":
+        assert parquet.read_table(out / "a.parquet")["custom_id"].to_pylist() == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize("target", ["x.jsonl", "msgbatch_1.jsonl", "below/x.csv", "{custom_id}.md"])
@@ -171,6 +201,20 @@ def test_a_path_that_cannot_be_one_is_refused(make: Any, out: Path) -> None:
 
 
 def test_every_kind_can_be_asked_for_by_name(make: Any, out: Path) -> None:
-    for kind in KINDS:
+    for kind in KINDS.keys() - {"command"}:
         name = "{custom_id}" if kind == "files" else f"as_{kind}"
         assert export(make(make.answer("a", "one")), str(out / kind / name), kind=kind).kind == kind
+
+
+def test_exports_of_two_kinds_under_one_name_stand_beside_each_other(make: Any, out: Path) -> None:
+    answers = make(make.answer("a", "one"), make.other("b", "expired"))
+    for target in ("a.csv", "a.jsonl"):
+        export(answers, str(out / target))
+    assert len(everything(out)) == 4
+
+
+def test_many_that_export_into_one_folder_at_once_do_not_sweep_each_other_away(make: Any, out: Path) -> None:
+    answers = make(make.answer("a", "one"))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: export(answers, str(out / f"{number}.jsonl")), range(300)))
+    assert len(everything(out)) == 300

@@ -1,5 +1,7 @@
 """A file for each answer: no name of anybody's leads out of the folder, over a file, or to half a file."""
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -38,10 +40,12 @@ def test_each_answer_is_a_file_of_its_text_and_the_rest_is_beside(make: Any, out
     export(
         make(make.answer("a", "# Hi\r\n\u2028é \ud800"), *failed, make.answer("d", "")), str(out / "n_{custom_id}.md")
     )
-    assert names(out) == ["_failed.jsonl", "n_a.md", "n_d.md"]
+    assert names(out) == ["n.failed.jsonl", "n_a.md", "n_d.md"]
     assert (out / "n_a.md").read_bytes() == "# Hi\r\n\u2028é \ufffd".encode()
     assert (out / "n_d.md").read_bytes() == b""
-    assert (out / "_failed.jsonl").read_bytes() == b"".join(line + b"\n" for line in failed)
+    left = [json.loads(said) for said in (out / "n.failed.jsonl").read_bytes().splitlines()]
+    assert [one["line"] for one in left] == [json.loads(failed[0]), json.loads(failed[1]), "torn"]
+    assert [one["type"] for one in left] == ["errored", "expired", "unreadable"]
 
 
 def test_no_file_of_failures_where_nothing_failed(make: Any, out: Path) -> None:
@@ -122,7 +126,9 @@ def test_a_link_in_the_folder_is_replaced_never_followed(make: Any, out: Path, t
     assert (out / "a.md").read_text() == "new"
 
 
-@pytest.mark.parametrize("pattern", ["{custom_id}/a.md", "plain", "{key}-{custom_id}.md", "{custom_id}" + "x" * 200])
+@pytest.mark.parametrize(
+    "pattern", ["{custom_id}/a.md", "plain", "{id}-{custom_id}.md", "{{ text }}.md", "{{ key }.md", "{key}" + "x" * 200]
+)
 def test_a_pattern_that_cannot_be_used_is_refused(make: Any, out: Path, pattern: str) -> None:
     with pytest.raises(BadInput):
         export(make(make.answer("a", "x")), str(out / pattern), kind="files")
@@ -133,7 +139,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from batchtui.core.outputs import export
-from batchtui.core.results import Results
+from batchtui.core.answers import Answers, Shelved
 
 source, to, call, number = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 original, calls = getattr(os, call), 0
@@ -146,17 +152,17 @@ def killed(*arguments, **names):
     return original(*arguments, **names)
 
 setattr(os, call, killed)
-export(Results.open(source), to)
+export(Answers.open([Shelved(source)]), to)
 """
 
 
-@pytest.mark.parametrize(("call", "number"), [("pread", 20), ("sync", 1), ("link", 1), ("link", 7)])
+@pytest.mark.parametrize(("call", "number"), [("pread", 90), ("sync", 1), ("link", 1), ("link", 7)])
 def test_a_name_stands_for_a_whole_file_wherever_the_process_is_killed(
     make: Any, out: Path, call: str, number: int
 ) -> None:
-    results = make(*(make.answer(f"r{i}", "whole" * 1000) for i in range(30)))
+    shelf = make.shelf("msgbatch_1", *(make.answer(f"r{i}", "whole" * 1000) for i in range(30)))
     ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(results.path), str(out / "{custom_id}.md"), call, str(number)], check=False
+        [sys.executable, "-c", KILLED, str(shelf.results), str(out / "{custom_id}.md"), call, str(number)], check=False
     )
     assert ended.returncode == -9
     written = list(out.glob("*.md")) if out.exists() else []
@@ -171,3 +177,45 @@ def test_files_get_the_mode_that_the_user_gives_new_files(make: Any, out: Path) 
     finally:
         os.umask(before)
     assert (out / "a.md").stat().st_mode & 0o777 == 0o640
+
+
+def test_keys_name_the_files_and_what_no_name_can_hold_becomes_a_line(make: Any, out: Path) -> None:
+    texts = {"k1": "TEG10_R1", "k2": "2024/05: a?", "k3": "../../etc/passwd", "k4": ".hidden", "k5": "été \u202etxt"}
+    keys = make.keys(*((custom_id, key, {}) for custom_id, key in texts.items()))
+    answers = make(*(make.answer(custom_id, custom_id) for custom_id in texts), keys=keys)
+    export(answers, str(out / "{key}.md"))
+    found = {path.read_text(): path.name for path in out.iterdir()}
+    assert found == {
+        "k1": "TEG10_R1.md",
+        "k2": "2024_05_ a_.md",
+        "k3": "__.._etc_passwd.md",
+        "k4": "_hidden.md",
+        "k5": "été _txt.md",
+    }
+
+
+def test_two_keys_that_would_share_a_name_are_refused_before_anything_is_written(make: Any, out: Path) -> None:
+    keys = make.keys(("k1", "a/b", {}), ("k2", "a:b", {}))
+    with pytest.raises(BadInput, match="would both be called a_b"):
+        export(make(make.answer("k1", "x"), make.answer("k2", "y"), keys=keys), str(out / "{key}.md"))
+    assert not out.exists()
+
+
+def test_a_key_too_long_for_a_name_is_listed_and_the_others_are_written(make: Any, out: Path) -> None:
+    keys = make.keys(("k1", "x" * 300, {}), ("k2", "short", {}))
+    export(make(make.answer("k1", "x"), make.answer("k2", "y"), keys=keys), str(out / "{key}.md"))
+    assert names(out) == ["_failed.jsonl", "short.md"]
+    assert "too long" in (out / "_failed.jsonl").read_text()
+
+
+def test_what_a_killed_process_left_goes_at_the_next_run_and_what_is_alive_stays(make: Any, out: Path) -> None:
+    dead = out / ".batchtui.dead.part"
+    alive = out / ".batchtui.live.part"
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+    lock = os.open(alive, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    export(make(make.answer("a", "x")), str(out / "{custom_id}.md"))
+    os.close(lock)
+    assert alive.exists()
+    assert not dead.exists()

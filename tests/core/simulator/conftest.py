@@ -13,6 +13,7 @@ from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import Settings
 
 KEY = "sk-ant-test-0001"
+MESSAGES = "/v1/messages"
 BATCHES = "/v1/messages/batches"
 
 

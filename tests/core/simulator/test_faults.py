@@ -28,7 +28,7 @@ from batchtui.core.simulator.faults import (
 )
 from batchtui.core.simulator.process import Running, start_process
 
-from .conftest import BATCHES, KEY, Bare, lines, requests
+from .conftest import BATCHES, KEY, MESSAGES, Bare, lines, requests
 
 BODY = json.dumps({"requests": requests(10)}).encode()
 
@@ -48,6 +48,13 @@ def ask(bare: Bare, call: Call, batch_id: str) -> tuple[int, Any]:
             return bare.ask("DELETE", one)
         case "results":
             return bare.ask("GET", f"{one}/results")
+        case "message":
+            return bare.ask("POST", MESSAGES, json.dumps(requests(1)[0]["params"]).encode())
+        case "models":
+            return bare.ask("GET", "/v1/models")
+        case "count":
+            params = {name: requests(1)[0]["params"][name] for name in ("model", "messages")}
+            return bare.ask("POST", f"{MESSAGES}/count_tokens", json.dumps(params).encode())
 
 
 @pytest.mark.parametrize("call", CALLS)

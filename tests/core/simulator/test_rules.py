@@ -12,7 +12,7 @@ from batchtui.core.simulator import rules
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.rules import Refused, read_create
 
-from .conftest import BATCHES, Bare, requests
+from .conftest import BATCHES, MESSAGES, Bare, requests
 
 NOW = "2026-10-21"
 OLD = "2023-06-01"
@@ -173,3 +173,26 @@ def test_bad_params_show_as_errored_rows_only_when_the_batch_has_ended(client: A
     assert failed.result.type == "errored"
     assert failed.result.error.error.type == "invalid_request_error"
     assert failed.result.error.error.message == "temperature: Extra inputs are not permitted"
+
+
+def test_a_request_outside_of_a_batch_is_held_to_the_same_rules_at_once(bare: Bare) -> None:
+    [row] = requests(1)
+    status, said = bare.ask("POST", MESSAGES, json.dumps(row["params"]).encode())
+    assert (status, said["type"], said["usage"]["service_tier"]) == (200, "message", "standard")
+    for wrong in ({"temperature": 1}, {"stream": True}, {"max_tokens": 0}, {"messages": []}, {"model": "gpt"}):
+        status, said = bare.ask("POST", MESSAGES, json.dumps({**row["params"], **wrong}).encode())
+        assert (status, said["error"]["type"]) == (400, "invalid_request_error")
+        assert said["error"]["message"] == problem(**wrong)
+    status, said = bare.ask("POST", MESSAGES, b"{")
+    assert (status, said["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_a_share_of_requests_outside_of_a_batch_fails_and_the_same_ones_fail_again(
+    bare: Bare, control: Control
+) -> None:
+    control.settings(errored=0.5)
+    bodies = [json.dumps(row["params"]).encode() for row in requests(40)]
+    first, second = ([bare.ask("POST", MESSAGES, body)[0] for body in bodies] for _ in range(2))
+    assert first == second
+    assert set(first) <= {200, 500, 504, 529}
+    assert 8 <= first.count(200) <= 32

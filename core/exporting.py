@@ -1,0 +1,78 @@
+"""Writing the answers of one batch, or of a submission of several, to where a person wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from batchtui.core import summary
+from batchtui.core.answers import Answers
+from batchtui.core.api import Report
+from batchtui.core.batch import Batch, Output, Snapshot, State, noted
+from batchtui.core.disk import Disk
+from batchtui.core.errors import NotAllowed
+from batchtui.core.groups import meant
+from batchtui.core.logs import log
+from batchtui.core.onward import shelves
+from batchtui.core.paths import Paths
+from batchtui.core.store import Transaction
+from batchtui.core.text import plural
+from batchtui.core.verbs import Verb, why_not
+
+
+def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
+    """The batches that a word means, with the retries of them that are here.
+
+    Raises:
+        Usage: it is not clear which.
+        NotAllowed: one of them cannot be exported.
+    """
+    batches = meant(snapshot, word)
+    for batch in batches:
+        if reason := why_not(Verb.EXPORT, batch):
+            raise NotAllowed(reason, f"batchtui retrieve {batch.label}")
+    refs = {batch.ref for batch in batches}
+    retries = [one for one in snapshot.batches if one.retry_of in refs - {""} and one.state is State.RETRIEVED]
+    return batches + [one for one in retries if one.ref not in refs]
+
+
+async def export(
+    batches: list[Batch],
+    to: str,
+    *,
+    kind: str | None,
+    overwrite: bool,
+    disk: Disk,
+    paths: Paths,
+    now: datetime,
+    report: Report | None,
+) -> Output:
+    """Writes the answers somewhere, whole or not at all, and notes it on the batches.
+
+    Raises:
+        BadInput: no kind of output fits the target; TargetExists, which is one: it is there already.
+        StateError: the results cannot be read.
+    """
+    from batchtui.core import outputs
+
+    first = batches[0]
+    scope = first.label if len(batches) == 1 else first.submission
+
+    def work() -> Output:
+        with Answers.open(shelves(paths, batches)) as answers:
+            return outputs.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
+
+    output = replace(await asyncio.to_thread(work), done_at=now)
+    log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))
+    await asyncio.to_thread(summary.note_output, paths.summary(first.label), output)
+
+    def write(tx: Transaction) -> None:
+        for batch in batches:
+            current = tx.batch(batch.ref)
+            if current and not current.retry_of:
+                tx.put(replace(current, outputs=noted(current.outputs, output)))
+
+    await disk.commit(write)
+    return output

@@ -1,0 +1,109 @@
+"""Submissions of several batches as one: what a name means, and one row that stands for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchtui.core import plan
+from batchtui.core.batch import UNDER_WAY, Batch, Cost, Snapshot, State, Submission, newest_first
+from batchtui.core.errors import Usage
+from batchtui.core.find import find
+
+
+def meant(snapshot: Snapshot, word: str) -> list[Batch]:
+    """The batches that a word means: one, or by the name of a submission all of its present step, in order.
+
+    Raises:
+        Usage: none, or batches of different submissions.
+    """
+    try:
+        return [find(snapshot.batches, word)]
+    except Usage:
+        submission = snapshot.submissions.get(word)
+        named = [one for one in snapshot.batches if one.name == word]
+        if submission is None and len({one.submission for one in named}) == 1:
+            submission = snapshot.submissions.get(named[0].submission)
+        if submission is None:
+            raise
+        ours = plan.members(snapshot, submission)
+        return plan.in_order([one for one in ours if one.step == max(one.step for one in ours)])
+
+
+def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
+    """What a word means with all of its steps, and the submission that it belongs to. Raises Usage as `meant` does."""
+    batches = meant(snapshot, word)
+    submission = snapshot.submissions.get(batches[0].submission)
+    if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
+        return batches, submission
+    return plan.members(snapshot, submission) if submission else batches, submission
+
+
+def rows(snapshot: Snapshot) -> Snapshot:
+    """The same state with every submission of several batches rolled into one, its `ref` that of the submission."""
+    several = {
+        ref: submission
+        for ref, submission in snapshot.submissions.items()
+        if len(submission.batches) + len(submission.waiting) > 1
+    }
+    if not several:
+        return snapshot
+    single = [one for one in snapshot.batches if one.submission not in several]
+    ours: dict[str, list[Batch]] = {ref: [] for ref in several}
+    for one in snapshot.batches:
+        if one.submission in ours:
+            ours[one.submission].append(one)
+    rolled = [rolled_up(several[ref], batches) for ref, batches in ours.items() if batches]
+    return Snapshot(snapshot.revision, tuple(sorted([*single, *rolled], key=newest_first)), snapshot.submissions)
+
+
+def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
+    """One record that stands for all: the counts are sums, of parts that ended and of those that did not."""
+    state = _state(submission, batches)
+    counts = plan.counts(batches, submission.waiting)
+    troubled = next((one.trouble for one in batches if one.trouble), None)
+    ended = [one.ended_at for one in batches if one.ended_at]
+    retrieved = [one.retrieved_at for one in batches if one.retrieved_at]
+    over = state in (State.ENDED, State.RETRIEVED)
+    return Batch(
+        ref=submission.ref,
+        name=submission.name,
+        submission=submission.ref,
+        submitted_at=submission.created_at,
+        requests=counts.total or submission.requests,
+        state=state,
+        request_counts=counts,
+        created_at=min((one.created_at for one in batches if one.created_at), default=None),
+        expires_at=min((one.expires_at for one in batches if one.expires_at and not one.ended_at), default=None),
+        ended_at=max(ended, default=None) if over else None,
+        retrieved_at=max(retrieved, default=None) if state is State.RETRIEVED else None,
+        models=submission.models,
+        trouble=submission.trouble or troubled,
+        cost=_cost(batches),
+        outputs=tuple(one for one in submission.outputs if one.done_at),
+        revision=max(submission.revision, *(one.revision for one in batches)),
+    )
+
+
+def _state(submission: Submission, batches: Sequence[Batch]) -> State:
+    states = {one.state for one in batches}
+    if found := next((state for state in (State.UNCONFIRMED, State.SUBMITTING) if state in states), None):
+        return found
+    if states & UNDER_WAY or ((submission.waiting or submission.steps) and not submission.stopped):
+        return State.CANCELING if states & UNDER_WAY == {State.CANCELING} else State.IN_PROGRESS
+    if State.ENDED in states:
+        return State.ENDED
+    return next((state for state in (State.RETRIEVED, State.REJECTED, State.GONE) if state in states), State.GONE)
+
+
+def _cost(batches: Sequence[Batch]) -> Cost:
+    """Sums; not known where one of them is not."""
+
+    def total(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known and len(known) == len(values) else None
+
+    return Cost(
+        total([one.cost.estimated_usd for one in batches]),
+        total([one.cost.actual_usd for one in batches]),
+        total([one.cost.saved_usd for one in batches]),
+    )

@@ -1,0 +1,195 @@
+"""Rows become requests: source row, key, templates, one line each, streamed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.answers import Answers
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs import sources
+from batchtui.core.jobs.earlier import Earlier
+from batchtui.core.jobs.keys import Seen, custom_id
+from batchtui.core.jobs.shape import Shape
+from batchtui.core.jobs.sources import Found
+from batchtui.core.jobs.spec import Step
+from batchtui.core.jobs.template import Unfit
+from batchtui.core.problems import Problem
+from batchtui.core.requests import SHOWN
+from batchtui.core.text import inert_line, plural
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """What became of the rows.
+
+    `skipped` are rows without a request, because the answer they build on is none. `first` is the first request line.
+    `columns` are those of all rows. `problems` are the first 20 of `problem_count`; `kinds` counts them all.
+    """
+
+    requests: int
+    skipped: int
+    columns: tuple[str, ...]
+    first: bytes
+    problems: tuple[Problem, ...]
+    problem_count: int
+    kinds: dict[str, int]
+
+
+class BadRows(BadInput):
+    """Rows that make no good requests; `built` says everything about them. Nothing of them may be sent."""
+
+    def __init__(self, built: Built) -> None:
+        first = built.problems[0]
+        more = f" ({plural(built.problem_count - 1, 'more problem')})" if built.problem_count > 1 else ""
+        super().__init__(f"{first.where}: {first.message}{more}".removeprefix(": "), first.hint)
+        self.built = built
+
+
+def build(step: Step, folder: Path, rows_sink: BinaryIO, keys_sink: BinaryIO, earlier: Mapping[str, Answers]) -> Built:
+    """A request and a key line for every row of the step's source, or of the step before.
+
+    `earlier` are the answers of the steps before, by name. A row whose answer there did not succeed is skipped.
+
+    Raises:
+        BadRows: something is wrong with rows or the source; every row that could be read was looked at all the same.
+        BadInput: a template of the step is none.
+        OSError: a sink could not be written.
+        StateError: earlier answers cannot be read.
+    """
+    building = _Building(Shape(step), earlier, rows_sink, keys_sink)
+    try:
+        if step.source:
+            for found in sources.rows(step.source, folder, building.note):
+                building.add(_Given(found, None, {}))
+        else:
+            building.follow(step.after)
+    except BadInput as error:
+        building.note(Problem(None, "source", error.message, error.hint, "source"))
+    return building.built()
+
+
+class _Given(Struct):
+    """A row to be made a request of; `key` None has still to be made."""
+
+    found: Found
+    key: str | None
+    answers: dict[str, Earlier]
+
+
+class _Building:
+    def __init__(
+        self,
+        shape: Shape,
+        earlier: Mapping[str, Answers],
+        rows_sink: BinaryIO,
+        keys_sink: BinaryIO,
+    ) -> None:
+        self._shape = shape
+        self._earlier = earlier
+        self._rows_sink = rows_sink
+        self._keys_sink = keys_sink
+        self._seen = Seen()
+        self._encode = msgspec.json.Encoder().encode
+        self.requests = 0
+        self.skipped = 0
+        self.columns: dict[str, None] = {}
+        self.first = b""
+        self.problems: list[Problem] = []
+        self.kinds: Counter[str] = Counter()
+
+    def note(self, problem: Problem) -> None:
+        self.kinds[problem.kind] += 1
+        if len(self.problems) < SHOWN:
+            self.problems.append(problem)
+
+    def built(self) -> Built:
+        if not self.requests and not self.kinds:
+            self._nothing()
+        built = Built(
+            requests=self.requests,
+            skipped=self.skipped,
+            columns=tuple(self.columns),
+            first=self.first,
+            problems=tuple(self.problems),
+            problem_count=self.kinds.total(),
+            kinds=dict(self.kinds),
+        )
+        if built.problem_count:
+            raise BadRows(built)
+        return built
+
+    def _nothing(self) -> None:
+        if self.skipped:
+            message, hint = "No earlier answer succeeded, so there is nothing to ask.", "Retry the step before."
+        else:
+            message, hint = "The source has no rows.", "Check its path, query or glob."
+        self.note(Problem(None, "source", message, hint, "empty"))
+
+    def follow(self, step: str) -> None:
+        """Adds the rows of an earlier step that have an answer."""
+        for number, answer in enumerate(self._earlier[step], 1):
+            if answer.result.type == "succeeded":
+                found = Found(number, f"row {number}", answer.row)
+                self.add(_Given(found, answer.key, {step: Earlier(answer)}))
+            else:
+                self.skipped += 1
+
+    def add(self, given: _Given) -> None:
+        number, where, row = given.found
+        if not row.keys() <= self.columns.keys():
+            self.columns.update(dict.fromkeys(row))
+        try:
+            key = self._key(row) if given.key is None else given.key
+            custom = self._claimed(key, number, where)
+            answers = self._answers(key, given.answers)
+            if answers is None:
+                self.skipped += 1
+                return
+            params = self._shape.fill({**row, "row": row, "key": key, "answers": answers})
+            line = self._encode({"custom_id": custom, "params": params}) + b"\n"
+            key_line = self._encode({"custom_id": custom, "key": key, "row": row}) + b"\n"
+        except Unfit as error:
+            self.note(Problem(number, "", error.message, error.hint, error.kind, where))
+            return
+        except UnicodeEncodeError:
+            message, hint = "It holds half a character, which UTF-8 cannot say.", "Write whole characters."
+            self.note(Problem(number, "", message, hint, "surrogate", where))
+            return
+        self.requests += 1
+        self.first = self.first or line
+        if not self.kinds:
+            self._rows_sink.write(line)
+            self._keys_sink.write(key_line)
+
+    def _key(self, row: dict[str, Any]) -> str:
+        assert self._shape.key
+        key = self._shape.key.render({**row, "row": row})
+        if not key.strip():
+            raise Unfit("key", "The key comes out empty.", "Make the key of columns that every row has.")
+        return key
+
+    def _claimed(self, key: str, number: int, where: str) -> str:
+        custom = custom_id(key)
+        first = self._seen.before(custom, number)
+        if first is not None:
+            unit = where.partition(" ")[0]
+            message = f"Key “{inert_line(key, 64)}” stands on {unit} {first} already."
+            raise Unfit("doubled", message, "Make the key of columns that tell all rows apart.")
+        return custom
+
+    def _answers(self, key: str, known: dict[str, Earlier]) -> dict[str, Earlier] | None:
+        """The answers that the templates see; None where one of them did not succeed."""
+        for name in self._shape.answers - known.keys():
+            answer = self._earlier[name].find(key) if name in self._earlier else None
+            if answer is None:
+                message = f"Step {name} has no answer for the key “{inert_line(key, 64)}”."
+                raise Unfit("no_answer", message, "Give both steps the same keys.")
+            if answer.result.type != "succeeded":
+                return None
+            known[name] = Earlier(answer)
+        return known

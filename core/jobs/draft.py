@@ -1,0 +1,118 @@
+"""A job made ready to be sent: its first step archived in parts, and the job itself kept for the steps after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core import outputs
+from batchtui.core.answers import Answers
+from batchtui.core.batch import Part
+from batchtui.core.files import private_folder, replacing
+from batchtui.core.jobs.build import BadRows, Built, build
+from batchtui.core.jobs.foresee import foresee
+from batchtui.core.jobs.job import read_job
+from batchtui.core.jobs.spec import BadJob, Job
+from batchtui.core.paths import Paths
+from batchtui.core.requests import check
+from batchtui.core.settings import API_VERSION
+from batchtui.core.split import Cut, drop, fingerprint, split
+from batchtui.core.submit import Draft, NotSubmittable
+
+
+class Unfolded(Struct, frozen=True):
+    """The requests that one step makes, one a line, and the keys beside them; both files go with the block."""
+
+    rows: Path
+    keys: Path
+    built: Built
+
+
+@contextmanager
+def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]) -> Iterator[Unfolded]:
+    """Builds the requests of a step. For a thread.
+
+    Raises:
+        BadInput: rows of it make no good requests.
+    """
+    private_folder(paths.requests)
+    rows = paths.requests / f"{secrets.token_hex(4)}.rows"
+    keys = rows.with_suffix(".keys")
+    try:
+        with replacing(rows) as row_sink, replacing(keys) as key_sink:
+            built = build(job.steps[number], Path(job.folder), row_sink, key_sink, earlier)
+            if built.problem_count:
+                raise BadRows(built)
+        yield Unfolded(rows, keys, built)
+    finally:
+        rows.unlink(missing_ok=True)
+        keys.unlink(missing_ok=True)
+
+
+def archive_step(
+    job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers], *, api_version: str = API_VERSION
+) -> tuple[Part, ...]:
+    """Builds the requests of a step, checks them, and archives them in parts. For a thread.
+
+    Raises:
+        BadInput: rows of it make no good requests; nothing is kept.
+    """
+    with unfolded(job, number, paths, earlier) as made:
+        return _archived(job, number, paths, made, api_version)
+
+
+def _archived(job: Job, number: int, paths: Paths, made: Unfolded, api_version: str) -> tuple[Part, ...]:
+    checked = check(made.rows, one_batch=False, api_version=api_version)
+    if not checked.ok:
+        raise NotSubmittable(checked)
+    step = job.steps[number]
+    return split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+
+
+def read_whole(path: Path) -> Job:
+    """A job whose outputs can all be what they say. Raises BadInput."""
+    job = read_job(path)
+    for step in job.steps:
+        for output in step.outputs:
+            outputs.check(output)
+    return job
+
+
+def look_ahead(path: Path, job: Job, built: Built) -> None:
+    """Raises BadJob where a later step can be seen to fail before the first is paid for."""
+    if problems := foresee(job, built.columns):
+        raise BadJob(path, problems)
+
+
+def draft_job(path: Path, paths: Paths, name: str | None, *, api_version: str = API_VERSION) -> Draft:
+    """Reads a job, looks at all of its steps and outputs, and archives its first step. For a thread.
+
+    Raises:
+        BadInput: the job, or a request that it makes, has problems; nothing is kept.
+    """
+    job = read_whole(path)
+    with unfolded(job, 0, paths, {}) as made:
+        look_ahead(path, job, made.built)
+        parts = _archived(job, 0, paths, made, api_version)
+    try:
+        drafted = Draft(
+            name=name or job.name,
+            input=str(path.absolute()),
+            sha256=fingerprint(paths.archive(part.ref) for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            parts=parts,
+            canary=bool(job.steps[0].canary),
+            outputs=job.steps[0].outputs,
+            steps=tuple(step.name for step in job.steps[1:]),
+        )
+        with replacing(paths.job(drafted.ref)) as file:
+            file.write(msgspec.json.encode(job))
+    except BaseException:
+        drop(parts, paths)
+        raise
+    return drafted

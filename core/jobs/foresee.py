@@ -1,0 +1,45 @@
+"""What can be known of later steps before the first is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs import sources
+from batchtui.core.jobs.shape import Shape
+from batchtui.core.jobs.spec import Job, Step
+from batchtui.core.jobs.template import which
+from batchtui.core.problems import Problem
+from batchtui.core.text import inert_line
+
+
+def foresee(job: Job, columns: Collection[str]) -> list[Problem]:
+    """Problems of the steps after the first, whose rows have these `columns`.
+
+    A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
+    itself asks whether it is there.
+    """
+    problems: list[Problem] = []
+    for step in job.steps[1:]:
+        where = f"step {step.name}"
+        try:
+            if step.source:
+                columns = _columns(step, Path(job.folder))
+        except BadInput as error:
+            problems.append(Problem(None, "source", error.message, error.hint, "source", where))
+            return problems
+        for template in Shape(step).all:
+            for name in sorted(template.columns - set(columns)):
+                message = f"{template.where} names “{inert_line(name, 60)}”, which is not there."
+                problems.append(Problem(None, template.where, message, which(name, columns), "undefined", where))
+    return problems
+
+
+def _columns(step: Step, folder: Path) -> tuple[str, ...]:
+    assert step.source
+    flaws: list[Problem] = []
+    first = next(sources.rows(step.source, folder, flaws.append), None)
+    if first is None:
+        raise BadInput(flaws[0].message if flaws else "The source has no rows.", "Check its path, query or glob.")
+    return tuple(first.row)

@@ -1,0 +1,40 @@
+"""Keys of any text as valid custom_ids, and keys that come twice."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import blake2b
+
+from batchtui.core.problems import ID
+
+_OTHER = re.compile(r"[^a-zA-Z0-9_-]+")
+_SLUG = 40
+
+
+def custom_id(key: str) -> str:
+    """The key itself where it is a valid custom_id; else a readable part of it, `-k`, and 16 digits of its hash.
+
+    The same key always has the same custom_id. That two keys share one takes a hash of 64 bits that comes twice.
+    """
+    if ID.fullmatch(key):
+        return key
+    plain = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode()
+    slug = _OTHER.sub("_", plain).strip("_-")[:_SLUG]
+    return f"{slug}-k{_hash(key).hex()}"
+
+
+class Seen:
+    """Which custom_ids were there already, and in which row. Holds a hash of 64 bits for each, not the text."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}
+
+    def before(self, custom_id: str, row: int) -> int | None:
+        """The row that had this custom_id first, if it was another one."""
+        first = self._rows.setdefault(int.from_bytes(_hash(custom_id)), row)
+        return first if first != row else None
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()

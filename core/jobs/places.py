@@ -1,0 +1,62 @@
+"""On which line of a TOML text a field stands: tomllib does not say, and a person wants to go there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Field = tuple[str | int, ...]
+"""The way to a field: names of tables, and numbers from 0 in an array of tables."""
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_WORD = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
+_FENCE = re.compile(r"\"{3}|\'{3}")
+
+
+def line_of(text: str, field: Field) -> int | None:
+    """The line, from 1, where a field stands, or else the nearest table around it; None where nothing of it does."""
+    best, found = 0, None
+    counts: dict[Field, int] = {}
+    table: Field = ()
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        was_inside = inside
+        if len(_FENCE.findall(line)) % 2:
+            inside = not inside
+        if was_inside:
+            continue
+        if header := _HEADER.match(line):
+            table = _table(_words(header[2]), counts, new=header[1] == "[[")
+            here = table
+        elif key := _KEY.match(line):
+            here = (*table, *_words(key[1]))
+        else:
+            continue
+        if best < len(here) <= len(field) and field[: len(here)] == here:
+            best, found = len(here), number
+    return found
+
+
+def shown(field: Field) -> str:
+    """As a person would write it: `step[1].request.user`, counted from 1."""
+    said = ""
+    for part in field:
+        said += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    return said.removeprefix(".")
+
+
+def _words(dotted: str) -> list[str]:
+    return [word.strip("\"'") for word in _WORD.findall(dotted)]
+
+
+def _table(words: Sequence[str], counts: dict[Field, int], *, new: bool) -> Field:
+    """The whole way to the table of a header, with the numbers of the arrays that it is in."""
+    way: Field = ()
+    for at, word in enumerate(words):
+        way = (*way, word)
+        if new and at == len(words) - 1:
+            counts[way] = counts.get(way, -1) + 1
+        if way in counts:
+            way = (*way, counts[way])
+    return way

@@ -1,0 +1,67 @@
+"""The example jobs that come with the package: complete, with made-up data, to be run as they are."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from batchtui.core.errors import BadInput
+from batchtui.core.text import inert_line
+
+_FOLDER = "examples"
+
+
+def examples() -> dict[str, str]:
+    """What each example does, by its name."""
+    return {one.name: _title(one) for one in sorted(_root().iterdir(), key=lambda one: one.name) if one.is_dir()}
+
+
+def write_examples(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Writes examples, all of them or those named, each into a folder of its own. Gives the job files.
+
+    Raises:
+        BadInput: there is no such example, or its folder is there already. Nothing was written.
+        OSError: the disk or the folder did not allow it.
+    """
+    known = examples()
+    for name in names:
+        if name not in known:
+            raise BadInput(f"There is no example {inert_line(name, 60)}.", f"There are: {', '.join(known)}")
+    wanted = tuple(names) or tuple(known)
+    for name in wanted:
+        if os.path.lexists(folder / name):
+            shown = inert_line(str(folder / name))
+            raise BadInput(f"{shown} is there already.", "Give another folder, or remove it.")
+    return [_write(_root() / name, folder / name) for name in wanted]
+
+
+def _root() -> Traversable:
+    return resources.files("batchtui.core.jobs") / _FOLDER
+
+
+def _title(example: Traversable) -> str:
+    job = example / f"{example.name}.toml"
+    return job.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _write(example: Traversable, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for file in example.iterdir():
+        data = file.read_bytes()
+        (folder / file.name).write_bytes(data)
+        if file.name.endswith(".sql"):
+            _database(folder / file.name, data.decode())
+    return folder / f"{example.name}.toml"
+
+
+def _database(script: Path, sql: str) -> None:
+    """The database that a script makes, beside it."""
+    database = sqlite3.connect(script.with_suffix(".db"))
+    try:
+        database.executescript(sql)
+    finally:
+        database.close()

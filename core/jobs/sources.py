@@ -1,0 +1,213 @@
+"""Where rows come from: CSV, JSON lines, a folder of files, a SQLite query, Parquet. One row in memory at a time."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from batchtui.core import rows as input_rows
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs.spec import Source, place
+from batchtui.core.problems import Problem, Unusable
+from batchtui.core.text import inert_line, plural
+
+Row = dict[str, Any]
+Note = Callable[[Problem], None]
+"""Is told of a row that cannot be taken; the next ones come all the same."""
+
+_LONGEST = 256_000_000
+"""Bytes of one line of JSON; the create body that it would go into may have no more."""
+
+_BATCH = 500
+_READS = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+
+
+class Found(NamedTuple):
+    """A row with values of JSON, its number, and where a person finds it: what is counted, the number, and more.
+
+    `line 7` of a text, where the header is line 1; `row 7` of a query; `file 7: notes/a.md` of a folder.
+    """
+
+    number: int
+    where: str
+    row: Row
+
+
+def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
+    """The rows of a source in its order; `folder` is the job file's.
+
+    Raises:
+        BadInput: it is not there, or cannot be read further; the message says where.
+    """
+    path = place(folder, source.path)
+    match source.kind:
+        case "csv":
+            found = _csv(path, source.delimiter, note)
+        case "jsonl":
+            found = _jsonl(path, note)
+        case "folder":
+            found = _folder(path, source.glob, note)
+        case "sqlite":
+            found = _sqlite(path, source.query, note)
+        case "parquet":
+            found = _parquet(path, note)
+    try:
+        yield from found
+    except OSError as error:
+        hint = "Check the path; it counts from the job file's folder."
+        raise BadInput(f"{_shown(path)} cannot be read: {error.strerror or inert_line(str(error))}.", hint) from error
+
+
+def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
+    csv.field_size_limit(_LONGEST)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            header = next(reader, None)
+            if header is None:
+                raise BadInput(f"{_shown(path)} is empty.", "Give a file whose first line names the columns.")
+            _named(header, f"{_shown(path)}, line 1")
+            for cells in reader:
+                where = f"line {reader.line_num}"
+                if len(cells) == len(header):
+                    yield Found(reader.line_num, where, dict(zip(header, cells, strict=True)))
+                elif cells:
+                    message = f"It has {plural(len(cells), 'cell')}; the header has {len(header)}."
+                    hint = "Put a cell that holds the delimiter in quotes, or set `delimiter`."
+                    note(Problem(reader.line_num, "", message, hint, "cells", where))
+        except csv.Error as error:
+            message = f"{_shown(path)}, line {reader.line_num}: {inert_line(str(error))}."
+            raise BadInput(message, 'Quote a cell that holds quotes, and double them: "say ""hi"""') from error
+        except UnicodeDecodeError as error:
+            message = (
+                f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is no UTF-8."
+            )
+            raise BadInput(message, "Save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8") from error
+
+
+def _jsonl(path: Path, note: Note) -> Iterator[Found]:
+    decode = msgspec.json.Decoder(Row).decode
+    try:
+        with input_rows.opened(path, _LONGEST) as source:
+            for number, line, _done in source.rows:
+                where = f"{'line' if source.unit == 'line' else 'row'} {number}"
+                try:
+                    if not line.isascii():
+                        line.decode()
+                    row = decode(line)
+                except (ValueError, RecursionError) as error:
+                    message, hint = f"It is no JSON object: {inert_line(str(error))}.", "Write one object on each line."
+                    note(Problem(number, "", message, hint, "not_json", where))
+                    continue
+                yield Found(number, where, row)
+    except Unusable as error:
+        raise BadInput(error.problem.message, error.problem.hint) from error
+
+
+def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
+    if not path.is_dir():
+        raise BadInput(f"{_shown(path)} is no folder.", "Check the path; it counts from the job file's folder.")
+    try:
+        entries = sorted(path.glob(glob))
+    except (ValueError, NotImplementedError) as error:
+        raise BadInput(
+            f'glob = "{inert_line(glob)}": {inert_line(str(error))}.', 'Use one such as "**/*.md".'
+        ) from error
+    root = path.resolve()
+    for number, entry in enumerate(entries, 1):
+        inside = entry.relative_to(path)
+        if any(part.startswith(".") for part in inside.parts) or not entry.is_file():
+            continue
+        where = f"file {number}: {inert_line(inside.as_posix(), 100)}"
+        if not entry.resolve().is_relative_to(root):
+            message, hint = "It is a link that leads out of the folder.", "Copy the file into the folder."
+            note(Problem(number, "", message, hint, "outside", where))
+            continue
+        try:
+            text = entry.read_text(encoding="utf-8-sig")
+            inside.as_posix().encode()
+        except UnicodeError:
+            note(Problem(number, "", "It is no UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
+            continue
+        about = {"name": entry.name, "stem": entry.stem, "path": inside.as_posix(), "text": text}
+        yield Found(number, where, about)
+
+
+def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
+    if not path.is_file():
+        raise BadInput(f"{_shown(path)} is not there.", "Check the path; it counts from the job file's folder.")
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=30)
+        connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
+        cursor = connection.execute(query)
+        header = [column[0] for column in cursor.description or ()]
+        _named(header, "source.query")
+        for number, values in enumerate(cursor, 1):
+            where = f"row {number}"
+            yield from _plain(number, where, dict(zip(header, values, strict=True)), note)
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        message = f"The query on {_shown(path)} failed: {inert_line(str(error))}."
+        raise BadInput(message, "Give one SELECT; the database is only read.") from error
+    finally:
+        if connection:
+            connection.close()
+
+
+def _parquet(path: Path, note: Note) -> Iterator[Found]:
+    try:
+        from pyarrow import ArrowException  # type: ignore[import-untyped]
+        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise BadInput("Parquet needs pyarrow.", "Install it: pip install 'batchtui[parquet]'") from error
+    try:
+        with ParquetFile(path) as file:
+            _named(file.schema_arrow.names, _shown(path))
+            number = 0
+            for batch in file.iter_batches(batch_size=_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield from _plain(number, f"row {number}", row, note)
+    except ArrowException as error:
+        raise BadInput(f"{_shown(path)} is no Parquet file: {inert_line(str(error))}", "Check the path.") from error
+
+
+def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:
+    """The row with values that JSON has; bytes are none."""
+    binary = next((name for name, value in row.items() if isinstance(value, bytes)), None)
+    if binary is None:
+        yield Found(number, where, msgspec.to_builtins(row))
+        return
+    message = f"Column “{inert_line(binary, 60)}” holds bytes, not text."
+    note(Problem(number, inert_line(binary, 60), message, "Leave the column out, or cast it to text.", "bytes", where))
+
+
+def _named(header: Sequence[str], where: str) -> None:
+    """Raises BadInput unless every column has a name of its own."""
+    if not header:
+        raise BadInput(f"{where} gives no columns.", "Give one SELECT of the columns to be used.")
+    if "" in (name.strip() for name in header):
+        raise BadInput(f"{where}: column {_blank(header)} has no name.", "Name every column, each differently.")
+    name, times = Counter(header).most_common(1)[0]
+    if times > 1:
+        raise BadInput(f"{where}: {times} columns have the name “{inert_line(name, 60)}”.", "Name each differently.")
+
+
+def _blank(header: Iterable[str]) -> int:
+    return next(number for number, name in enumerate(header, 1) if not name.strip())
+
+
+def _shown(path: Path) -> str:
+    return inert_line(str(path))

@@ -1,0 +1,190 @@
+"""What follows once the answers of a step are here: they go to its outputs, and the next step is made of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from batchtui.core import plan
+from batchtui.core.answers import Answers, Shelved
+from batchtui.core.batch import Batch, Output, Part, Snapshot, Submission, Trouble
+from batchtui.core.disk import Disk
+from batchtui.core.errors import BadInput, BatchtuiError, StateError
+from batchtui.core.lock import Lock
+from batchtui.core.logs import log
+from batchtui.core.parts import Failed
+from batchtui.core.paths import Paths
+from batchtui.core.retrieve import where
+from batchtui.core.split import drop
+from batchtui.core.store import Transaction
+from batchtui.core.submit import note
+from batchtui.core.text import inert_line, plural
+
+if TYPE_CHECKING:
+    from batchtui.core.jobs.spec import Job
+
+
+def shelves(paths: Paths, batches: Sequence[Batch]) -> list[Shelved]:
+    """The files of retrieved batches of one step, parts first and in order, retries behind them."""
+
+    def there(path: Path) -> Path | None:
+        return path if path.exists() else None
+
+    return [
+        Shelved(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))
+        for one in plan.in_order(batches)
+    ]
+
+
+class Onward:
+    """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
+
+    def __init__(self, disk: Disk, paths: Paths, clock: Callable[[], datetime]) -> None:
+        self._disk = disk
+        self._paths = paths
+        self._clock = clock
+
+    async def go(self) -> list[Failed]:
+        """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
+        snapshot = await self._disk.snapshot()
+        if not plan.can_go_on(snapshot):
+            return []
+        lock = Lock(self._paths.outputs_lock)
+        if not await asyncio.to_thread(lock.try_acquire):
+            return []
+        failed: list[Failed] = []
+        try:
+            for submission, batches in plan.outputs_due(await self._disk.snapshot()):
+                await self._guarded(submission, batches, self._run_outputs, failed)
+            for submission, batches in plan.step_due(await self._disk.snapshot()):
+                await self._guarded(submission, batches, self._build_step, failed)
+        finally:
+            lock.release()
+        return failed
+
+    async def _guarded(
+        self,
+        submission: Submission,
+        batches: list[Batch],
+        work: Callable[[Submission, list[Batch]], Awaitable[None]],
+        failed: list[Failed],
+    ) -> None:
+        """Does one thing. A mistake in the job, or a program that failed, stops it; anything else is tried again."""
+        try:
+            await work(submission, batches)
+        except BatchtuiError as error:
+            from batchtui.core.outputs.command import CommandFailed
+
+            log.warning("%s: %s", submission.ref, error.message)
+            trouble = Trouble(error.message, error.hint, self._clock())
+            await note(submission.ref, trouble, self._disk, stopped=isinstance(error, BadInput | CommandFailed))
+            failed.append((batches[0].ref, error))
+
+    async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
+        from batchtui.core import outputs
+
+        scope = f"{submission.ref}.{submission.step}"
+        now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
+        answers = await asyncio.to_thread(Answers.open, shelves(self._paths, batches))
+        try:
+            for place in plan.undone(submission, batches):
+                spec = submission.outputs[place]
+                done = await asyncio.to_thread(outputs.run, spec, answers, batch_id=scope, now=now)
+                await self._disk.commit(_output_done(submission.ref, place, replace(done, done_at=self._clock())))
+                log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
+        finally:
+            await asyncio.to_thread(answers.close)
+
+    async def _build_step(self, submission: Submission, batches: list[Batch]) -> None:
+        job = await asyncio.to_thread(read_job_of, self._paths, submission)
+        snapshot = await self._disk.snapshot()
+        this, following = job.steps[submission.step], job.steps[submission.step + 1]
+        unanswered = await asyncio.to_thread(_unanswered, shelves(self._paths, batches))
+        if unanswered and this.on_error == "stop":
+            trouble = Trouble(
+                f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not begun.",
+                f'Retry them: batchtui retry {batches[0].label}. Or set on_error = "skip" in the job.',
+                self._clock(),
+            )
+            await note(submission.ref, trouble, self._disk)
+            return
+        parts = await asyncio.to_thread(self._archive, job, submission, snapshot)
+
+        def write(tx: Transaction) -> bool:
+            current = tx.submission(submission.ref)
+            if current is None or current.step != submission.step:
+                return False
+            tx.put_submission(
+                replace(
+                    current,
+                    step=current.step + 1,
+                    steps=current.steps[1:],
+                    outputs=following.outputs,
+                    waiting=parts,
+                    canary=bool(following.canary),
+                    requests=current.requests + sum(part.requests for part in parts),
+                    trouble=None,
+                )
+            )
+            return True
+
+        if await self._disk.commit(write):
+            log.info("%s: step %s is built", submission.ref, following.name)
+        else:
+            await asyncio.to_thread(drop, parts, self._paths)
+
+    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
+        from batchtui.core.jobs.draft import archive_step
+
+        with earlier_answers(self._paths, job, submission, snapshot) as earlier:
+            return archive_step(job, submission.step + 1, self._paths, earlier)
+
+
+def read_job_of(paths: Paths, submission: Submission) -> Job:
+    """The job as it was when it was submitted. Raises StateError."""
+    from batchtui.core.jobs.spec import Job
+
+    path = paths.job(submission.ref)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Job)
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The job of {inert_line(submission.name)} in {path} cannot be read, so its next step cannot be built.",
+            "Put the file back from a copy, or submit the remaining step as a job of its own.",
+        ) from error
+
+
+@contextmanager
+def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
+    """The answers of every step so far, by the step's name."""
+    ours = plan.members(snapshot, submission)
+    with ExitStack() as stack:
+        yield {
+            job.steps[step].name: stack.enter_context(
+                Answers.open(shelves(paths, [one for one in ours if one.step == step]))
+            )
+            for step in range(submission.step + 1)
+        }
+
+
+def _unanswered(shelved: Sequence[Shelved]) -> int:
+    """How many requests did not succeed, retries counted in."""
+    with Answers.open(shelved) as answers:
+        return sum(answer.result.type != "succeeded" for answer in answers)
+
+
+def _output_done(ref: str, place: int, done: Output) -> Callable[[Transaction], None]:
+    def write(tx: Transaction) -> None:
+        current = tx.submission(ref)
+        if current:
+            outputs = (*current.outputs[:place], done, *current.outputs[place + 1 :])
+            tx.put_submission(replace(current, outputs=outputs, trouble=None))
+
+    return write

@@ -1,0 +1,133 @@
+"""The user's own program, run on the results: its arguments as a list, never through a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
+
+import msgspec
+from msgspec.structs import replace
+
+from batchtui.core.answers import Answers
+from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.logs import log
+from batchtui.core.outputs import jsonl
+from batchtui.core.outputs.target import NotWritten, Options, Work, shown
+from batchtui.core.text import inert_line
+
+RESULTS = "{results}"
+"""Stands for the path of the results in an argument; where no argument has it, it is the last one."""
+
+_SAID = 100
+"""Lines of the program's output that the log gets, the last ones."""
+
+_TAIL = 64 * 1024
+_GRACE = 5.0
+
+
+class CommandFailed(BatchtuiError):
+    """The program ended with another exit code than 0. `code` is negative where a signal ended it."""
+
+    def __init__(self, message: str, hint: str, code: int) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+class CommandOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`command` is the program and its arguments, `folder` where it runs, `timeout` in seconds."""
+
+    command: list[str] = msgspec.field(default_factory=list)
+    folder: str = ""
+    timeout: float = 3600.0
+
+
+def check(options: CommandOptions) -> None:
+    """Raises BadInput where there is nothing to run."""
+    if not options.command or any("\0" in argument for argument in options.command):
+        raise BadInput("The output command does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
+    if options.timeout <= 0:
+        raise BadInput("The output command has no time to run.", "Give a timeout in seconds, such as 3600.")
+    if options.folder and not Path(options.folder).is_dir():
+        raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder in which the command runs.")
+    if shutil.which(_program(options)) is None:
+        raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its whole path.")
+
+
+def write(answers: Answers, work: Work, options: CommandOptions) -> int:
+    """Writes the results as the kind jsonl does, then runs the program. Without a path they are there for the run only.
+
+    After a kill in its midst it is run again: it must bear that.
+
+    Raises:
+        CommandFailed: it did not end well, or not in time.
+    """
+    check(options)
+    with TemporaryDirectory(prefix="batchtui-") as folder:
+        held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
+        count = jsonl.write(answers, held, Options())
+        _run(options, held.path)
+    return count
+
+
+def _run(options: CommandOptions, results: Path) -> None:
+    arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
+    if arguments == options.command:
+        arguments.append(str(results))
+    name = inert_line(options.command[0], 80)
+    with TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the user's own program, by the user's own job file
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=options.folder or None,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error
+        try:
+            code: int | None = process.wait(options.timeout)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            _end(process)
+        said = _tail(output)
+    for line in said:
+        log.info("%s: %s", name, line)
+    log.info("%s ended with exit code %s", name, process.returncode)
+    hint = f"It said: {said[-1]}" if said else "It said nothing."
+    if code is None:
+        raise CommandFailed(f"{name} took longer than {options.timeout:g} s and was ended.", hint, process.returncode)
+    if code:
+        ended = f"was ended by the signal {-code}" if code < 0 else f"ended with the exit code {code}"
+        raise CommandFailed(f"{name} {ended}.", hint, code)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the program and what it started, if it still runs."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+
+
+def _tail(output: IO[bytes]) -> list[str]:
+    """The last lines that were written, unable to do anything to a terminal."""
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
+    return [line for raw in output.read().splitlines() if (line := inert_line(raw.decode(errors="replace")))][-_SAID:]
+
+
+def _program(options: CommandOptions) -> str:
+    """Where the program is looked for: a relative path counts from the folder in which it runs."""
+    program = options.command[0]
+    return str(Path(options.folder) / program) if options.folder and "/" in program else program

@@ -1,0 +1,107 @@
+"""SQLite in two manners: a table made for the results, or the user's own rows updated."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from batchtui.core.answers import Answers
+from batchtui.core.errors import BadInput
+from batchtui.core.outputs import apply, database
+from batchtui.core.outputs.columns import Asked, Table, asked_columns, records, table
+from batchtui.core.outputs.left import Left
+from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
+from batchtui.core.values import Value
+
+TABLE = "answers"
+"""What the table is called where nobody says."""
+
+_BATCH = "batch"
+
+
+class SqliteOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`mode` is `update` where there is a `set` or a `where`, else `insert`; `columns` is for inserts, as for csv."""
+
+    mode: Literal["insert", "update"] | None = None
+    table: str = ""
+    columns: Asked = msgspec.field(default_factory=dict)
+    set: dict[str, Any] = msgspec.field(default_factory=dict)
+    where: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def updates(self) -> bool:
+        return self.mode == "update" or (self.mode is None and bool(self.set or self.where))
+
+
+def check(target: Path, options: SqliteOptions) -> None:
+    """Raises BadInput where the options cannot be used, or do not fit the database that is there."""
+    if options.updates:
+        if options.columns:
+            raise BadInput("An update has no columns.", "Say what to write with `set`.")
+        apply.check(target, apply.update(options.table, options.set, options.where))
+    elif options.set or options.where:
+        raise BadInput(
+            "An insert has neither `set` nor `where`.", "Say what to write with `columns`, or mode = update."
+        )
+    else:
+        database.quoted(options.table or TABLE)
+        asked_columns(options.columns)
+        no_folder(target)
+
+
+def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
+    """Applies, or inserts all at once: a new database takes its name when it is whole, an existing one gets all in one
+    transaction.
+
+    The table has the column `batch` before the others: what an earlier run put there for the same requests goes, what
+    belongs to others stays.
+    """
+    if options.updates:
+        return apply.apply(answers, work, apply.update(options.table, options.set, options.where))
+    no_folder(work.path)
+    name, asked = options.table or TABLE, table(answers, options.columns)
+    exists = work.path.exists()
+    if exists and work.there == "refuse":
+        raise taken(work.path)
+    with ExitStack() as stack:
+        if exists:
+            connection = stack.enter_context(database.opened(work.path))
+        stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there))
+        if not exists:
+            made = stage.path(work.path.name)
+            made.touch(exist_ok=False)
+            connection = stack.enter_context(database.new(made))
+        rows = records(answers, asked, work, Left(stage, apply.failed_name(work.path, name)))
+        with database.errors(work.path), database.transaction(connection):
+            return _insert(connection, name, asked, work, rows)
+
+
+def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work, rows: Iterable[list[Value]]) -> int:
+    columns = ((_BATCH, "TEXT"), *((_free(column.name), column.type) for column in asked.columns))
+    quoted = database.quoted(name)
+    there = database.columns(connection, name)
+    if not there:
+        declared = ", ".join(f"{database.quoted(column)} {kind}".rstrip() for column, kind in columns)
+        connection.execute(f"CREATE TABLE {quoted} ({declared})")
+    elif missing := [column for column, _ in columns if column.lower() not in there]:
+        raise BadInput(
+            f"The table {shown(name)} in {shown(work.path)} has no column {shown(missing[0])}.",
+            "Give another table, or drop that one.",
+        )
+    connection.execute(f"DELETE FROM {quoted} WHERE {_BATCH} = ?", (work.scope,))  # noqa: S608 - quoted
+    names = ", ".join(database.quoted(column) for column, _ in columns)
+    places = ", ".join("?" * len(columns))
+    return connection.executemany(
+        f"INSERT INTO {quoted} ({names}) VALUES ({places})",  # noqa: S608 - quoted
+        ((work.scope, *map(database.bound, record)) for record in rows),
+    ).rowcount
+
+
+def _free(name: str) -> str:
+    return f"row.{name}" if name.lower() == _BATCH else name

@@ -1,0 +1,184 @@
+"""A folder of its own in which the files of an output are made, until all are whole and take their names."""
+
+from __future__ import annotations
+
+import fcntl
+import filecmp
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from batchtui.core.errors import BadInput
+from batchtui.core.files import sync_folder
+from batchtui.core.outputs.target import There, make_folder, os_errors, shown, taken
+from batchtui.core.text import plural
+
+_FEW = 8
+"""Up to so many files are brought to the disk one by one, more of them by one call for all."""
+
+
+class Stage:
+    """The files that are being made for `folder`. What they are called there may be taken already: see `There`."""
+
+    def __init__(self, folder: Path, made: Path, there: There) -> None:
+        self.folder = folder
+        self.there = there
+        self._made = made
+        self._names: dict[str, None] = {}
+        self._open: list[BinaryIO] = []
+        self._stale: set[str] = set()
+
+    def path(self, name: str) -> Path:
+        """Where something else than we makes the file that will be called `name`."""
+        self._names[name] = None
+        return self._made / name
+
+    def file(self, name: str) -> BinaryIO:
+        """A new file that will be called `name`; it is closed when all land."""
+        file = self.path(name).open("xb")
+        self._open.append(file)
+        return file
+
+    def write(self, name: str, data: bytes) -> None:
+        """A whole file at once."""
+        with self.path(name).open("xb", buffering=0) as file:
+            file.write(data)
+
+    def without(self, name: str) -> None:
+        """Of a file that an earlier run may have left and this one does not make: it goes, where files are replaced."""
+        self._stale.add(name)
+
+    def free(self, names: Sequence[str]) -> None:
+        """Raises TargetExists, before any work is done, where one of the names is taken and may not be."""
+        if self.there != "refuse" or not names:
+            return
+        if len(names) <= _FEW:
+            found = [name for name in names if os.path.lexists(self.folder / name)]
+        else:
+            wanted = set(names)
+            found = [entry.name for entry in os.scandir(self.folder) if entry.name in wanted]
+        self._refuse(found)
+
+    def _refuse(self, found: list[str]) -> None:
+        if found:
+            more = f" and {plural(len(found) - 1, 'other file')} are" if len(found) > 1 else " is"
+            raise taken(self.folder / min(found), self.there, more)
+
+    def land(self) -> None:
+        """Gives all files their names once all are on the disk; where one cannot have its own, none keeps it."""
+        for file in self._open:
+            file.close()
+        self._to_disk()
+        if folders := [name for name in self._names if (self.folder / name).is_dir()]:
+            raise BadInput(f"{shown(self.folder / folders[0])} is a folder.", "Choose another place.")
+        same = set()
+        if self.there == "same":
+            present = [name for name in self._names if os.path.lexists(self.folder / name)]
+            same = {name for name in present if self._same(name)}
+            self._refuse([name for name in present if name not in same])
+        elif self.there == "refuse":
+            self.free(list(self._names))
+        landed: list[Path] = []
+        try:
+            for name in self._names:
+                if name not in same:
+                    self._land(name, landed)
+        except BaseException:
+            for path in landed:
+                path.unlink(missing_ok=True)
+            raise
+        if self.there == "replace":
+            for name in self._stale - self._names.keys():
+                (self.folder / name).unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+    def _land(self, name: str, landed: list[Path]) -> None:
+        made, final = self._made / name, self.folder / name
+        if self.there == "replace":
+            if final.is_file() and not final.is_symlink():
+                made.chmod(final.stat().st_mode & 0o777)
+            made.replace(final)
+        else:
+            os.link(made, final)
+            landed.append(final)
+
+    def _same(self, name: str) -> bool:
+        final = self.folder / name
+        return final.is_file() and filecmp.cmp(self._made / name, final, shallow=False)
+
+    def _to_disk(self) -> None:
+        if len(self._names) > _FEW:
+            os.sync()
+            return
+        for name in self._names:
+            descriptor = os.open(self._made / name, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def drop(self) -> None:
+        """Removes what did not land."""
+        for file in self._open:
+            with suppress(OSError):
+                file.close()
+        shutil.rmtree(self._made, ignore_errors=True)
+
+
+@contextmanager
+def staged(folder: Path, there: There) -> Iterator[Stage]:
+    """A stage for a with block: its files land at the end in the order in which they were begun, or none does.
+
+    Stages that processes left which are gone are removed first.
+
+    Raises:
+        TargetExists: a name is taken.
+        NotWritten: the folder cannot be written to.
+    """
+    with os_errors(folder):
+        make_folder(folder)
+        _sweep(folder)
+        made, lock = _locked(folder)
+        stage = Stage(folder, made, there)
+        try:
+            yield stage
+            stage.land()
+        finally:
+            stage.drop()
+            os.close(lock)
+
+
+def _locked(folder: Path) -> tuple[Path, int]:
+    """A new folder and the lock that says that its process lives. One that `_sweep` took before that is let go."""
+    while True:
+        made = folder / f".batchtui.{secrets.token_hex(4)}.part"
+        made.mkdir(mode=0o700)
+        try:
+            lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        except OSError:  # a file system without locks, where nothing is swept either
+            return made, lock
+        if made.exists():
+            return made, lock
+        os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(".batchtui.*.part"):
+        with suppress(OSError):
+            lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)

@@ -1,0 +1,230 @@
+"""The same rows without a batch: asked at once at the standard price, and kept as a retrieved batch without an id."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core import summary as summaries
+from batchtui.core import urgent
+from batchtui.core.api import Report
+from batchtui.core.batch import Batch, Cost, Part, State, Submission
+from batchtui.core.cost import STANDARD
+from batchtui.core.errors import BatchtuiError, NotAllowed, StateError, Unreachable, Unverified
+from batchtui.core.journal import Journal, kept
+from batchtui.core.logs import log
+from batchtui.core.means import Means
+from batchtui.core.split import Cut
+from batchtui.core.store import Transaction
+from batchtui.core.submit import Draft, draft
+from batchtui.core.text import number, plural
+from batchtui.core.urgent_runs import Runs, Unfinished, command, on_disk, refuse_twice
+from batchtui.core.verify import Verdict, Verifier, expected_from
+
+_PIECE = 2_000_000
+
+
+class Urgent:
+    """The runs of one state."""
+
+    def __init__(self, means: Means) -> None:
+        self._connection = means.connection
+        self._disk = means.disk
+        self._paths = means.paths
+        self._clock = means.clock
+        self._version = means.settings.api_version
+        self._runs = Runs(means.paths)
+
+    async def unfinished(self, sha256: str) -> Unfinished | None:
+        """The run of these rows that is not over; None where there is none."""
+        submission = self._runs.of(await self._disk.snapshot(), sha256)
+        return await asyncio.to_thread(self._runs.unfinished, submission) if submission else None
+
+    async def look(self, path: Path, sha256: str, *, again: bool) -> Unfinished | None:
+        """The run of these rows that is not over, if any: what `begin` would find or refuse.
+
+        Raises:
+            NotAllowed: the same rows were submitted lately, and `again` was not said; or they are of a longer job.
+        """
+        if path.suffix == ".toml":
+            await asyncio.to_thread(_of_one_step, path)
+        known = await self.unfinished(sha256)
+        if known is None and not again:
+            refuse_twice(await self._disk.snapshot(), sha256, self._clock())
+        return known
+
+    async def begin(
+        self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None
+    ) -> Submission:
+        """The run of the rows of a file or job that is not over, else a new one, on disk before anything is asked.
+
+        Raises:
+            BadInput: the file or the job has problems.
+            NotAllowed: the same rows were submitted lately, and `again` was not said.
+            NoKey: there is no key to ask with.
+        """
+        await self._connection.api()
+        made = await asyncio.to_thread(self._draft, path, name)
+        known = self._runs.of(await self._disk.snapshot(), made.sha256)
+        if known:
+            await asyncio.to_thread(self._runs.drop, made)
+            return known
+        now = self._clock()
+        try:
+            await asyncio.to_thread(self._runs.prepare, made)
+            begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, estimated_usd, again=again))
+        except BaseException:
+            if made.ref not in (await self._disk.snapshot()).submissions:
+                await asyncio.to_thread(self._runs.drop, made)
+            raise
+        if begun.ref != made.ref:
+            await asyncio.to_thread(self._runs.drop, made)
+        return begun
+
+    def _draft(self, path: Path, name: str | None) -> Draft:
+        if path.suffix != ".toml":
+            return draft(path, self._paths, name or path.stem or "batch", Cut(), api_version=self._version)
+        from batchtui.core.jobs.draft import draft_job
+
+        _of_one_step(path)
+        return draft_job(path, self._paths, name, api_version=self._version)
+
+    async def go_on(
+        self,
+        submission: Submission,
+        *,
+        parallel: int = urgent.PARALLEL,
+        stop: asyncio.Event | None = None,
+        report: Report | None = None,
+        tell: Callable[[str], None] = log.info,
+    ) -> list[Batch]:
+        """Asks what is not answered, verifies it, and puts each part into the state as a batch that is retrieved.
+
+        Raises:
+            Stopped: `stop` was set; the answers so far are kept.
+            Busy: another process is at it.
+            BatchtuiError: as `urgent.run` does; the answers so far are kept.
+        """
+        done: list[Batch] = []
+        before = submission.requests - sum(part.requests for part in submission.waiting)
+        for part in submission.waiting:
+            try:
+                verdict = await self._answer(part, parallel, stop, _beyond(report, before, submission.requests), tell)
+            except BatchtuiError as error:
+                first = "" if isinstance(error, Unreachable) else error.hint  # there is no next look at this
+                error.hint = f"{first} {await self.how_to_go_on(submission)}".strip()
+                raise
+            done.append(await self._keep(submission, part, verdict))
+            before += part.requests
+        return done
+
+    async def _answer(
+        self,
+        part: Part,
+        parallel: int,
+        stop: asyncio.Event | None,
+        report: Report | None,
+        tell: Callable[[str], None],
+    ) -> Verdict:
+        """Brings the results of one part under their final name, where they do not stand there yet."""
+        final = self._paths.result(part.ref)
+        try:
+            journal = await asyncio.to_thread(Journal.open, self._runs.journal(part))
+        except FileNotFoundError:
+            if final.exists():  # an earlier run ended right after that
+                return await asyncio.to_thread(self._verify, final, part)
+            raise StateError(f"The answers of {part.ref} are gone from {final.parent}.", "Forget it.") from None
+        try:
+            api = await self._connection.api()
+            archive = self._paths.archive(part.ref)
+            log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
+            await urgent.run(
+                api, archive, journal, part.requests, parallel=parallel, stop=stop, report=report, tell=tell
+            )
+            verdict = await asyncio.to_thread(self._verify, self._runs.journal(part), part)
+            with on_disk(self._paths):
+                await asyncio.to_thread(journal.finish, final)
+            return verdict
+        finally:
+            await asyncio.to_thread(journal.close)
+
+    def _verify(self, path: Path, part: Part) -> Verdict:
+        verifier = Verifier(kept(path).counts, expected_from(self._paths.archive(part.ref), part.digest))
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                verifier.feed(piece)
+        verdict = verifier.finish()
+        if not verdict.ok:
+            raise Unverified(
+                f"The answers in {path} did not pass the check: {'; '.join(verdict.anomalies)}.",
+                "Take the lines that are wrong out of it; their requests are asked again.",
+            )
+        return verdict
+
+    async def _keep(self, submission: Submission, part: Part, verdict: Verdict) -> Batch:
+        """Writes the summary, then the batch in place of the part that waits."""
+        now = self._clock()
+        made = summaries.summarise(
+            verdict, batch_id=part.ref, name=submission.name, made_at=submission.created_at, now=now, share=STANDARD
+        )
+        with on_disk(self._paths):
+            await asyncio.to_thread(summaries.write, self._paths.summary(part.ref), made)
+        batch = Batch(
+            ref=part.ref,
+            name=submission.name,
+            submission=submission.ref,
+            submitted_at=submission.created_at,
+            requests=part.requests,
+            state=State.RETRIEVED,
+            part=part.number,
+            step=part.step,
+            request_counts=verdict.counts,
+            ended_at=now,
+            models=part.models,
+            digest=part.digest,
+            results_path=str(self._paths.result(part.ref)),
+            retrieved_at=now,
+            cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd),
+        )
+
+        def write(tx: Transaction) -> None:
+            current = tx.submission(submission.ref)
+            if current is None or part.ref not in {one.ref for one in current.waiting}:
+                return
+            waiting = tuple(one for one in current.waiting if one.ref != part.ref)
+            batches = (*current.batches, part.ref)
+            over = {} if waiting else {"stopped": False, "trouble": None}
+            tx.put_submission(replace(current, waiting=waiting, batches=batches, **over))
+            tx.put(batch)
+
+        await self._disk.commit(write)
+        log.info("%s answered: %s", part.ref, plural(verdict.counts.total, "result"))
+        return batch
+
+    async def how_to_go_on(self, submission: Submission) -> str:
+        """What is kept of a run, and what a person types to go on."""
+        try:
+            known = await self.unfinished(submission.sha256)
+        except StateError:
+            known = None
+        what = f"{number(known.answered)} of {plural(submission.requests, 'answer')} are" if known else "It is all"
+        return f"{what} kept. To go on: {command(submission.input)}"
+
+
+def _of_one_step(path: Path) -> None:
+    from batchtui.core.jobs.job import read_job
+
+    if len(read_job(path).steps) > 1:
+        raise NotAllowed(
+            "A job of several steps goes in batches: only a job of one step can be asked without.",
+            f"Nothing was sent. batchtui submit {shlex.quote(str(path))}",
+        )
+
+
+def _beyond(report: Report | None, before: int, total: int) -> Report | None:
+    """The report of a part as one of the whole, of which so many are done already."""
+    return (lambda done, _: report(before + done, total)) if report else None

@@ -1,0 +1,99 @@
+"""A process that forks others which write outputs, and kills them: at random moments, or at a certain call.
+
+    python output_kills.py update DATABASE RESULTS KEYS KILLS
+    python output_kills.py file RESULTS TARGET CALL NUMBER
+
+Forking costs next to nothing, so that many kills are affordable. Prints how many were killed.
+"""
+
+import os
+import random
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet  # noqa: F401 - before the forks, it is slow to import
+
+from batchtui.core.answers import Answers, Shelved
+from batchtui.core.batch import Output
+from batchtui.core.outputs import apply, export, run
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def spec(database: str) -> Output:
+    options = {"table": "news", "where": {"id": "{{ row.id }}"}, "set": {"score": "json.score"}}
+    return Output("sqlite", database, options)
+
+
+def killed(work: Callable[[int], object], within: float) -> bool:
+    """Runs `work` in a fork and kills it so many seconds at most after it wrote to its pipe, if it still lives."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        work(writing)
+        os._exit(0)
+    os.close(writing)
+    select.select([reading], [], [])
+    time.sleep(random.random() * within)
+    os.kill(child, signal.SIGKILL)
+    os.close(reading)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def update(database: str, shelf: Shelved, kills: int) -> int:
+    """Updates until it was killed so often; each time a little further."""
+    apply._CHUNK = 250
+    change = apply._change
+
+    def work(pipe: int) -> None:
+        begun = False
+
+        def first(*arguments: object) -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                os.write(pipe, b"!")
+            change(*arguments)  # type: ignore[arg-type]
+
+        apply._change = first
+        run(spec(database), answers, batch_id="b", now=NOW)
+
+    with Answers.open([shelf]) as answers:
+        return sum(killed(work, 0.06) for _ in range(kills))
+
+
+def at_call(results: str, target: str, call: str, number: int) -> int:
+    """Exports, and dies just before the so-many-th call of a function of `os`."""
+    original, calls = getattr(os, call), 0
+
+    def counted(*arguments: object, **names: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **names)
+
+    child = os.fork()
+    if child == 0:
+        with Answers.open([Shelved(Path(results))]) as answers:
+            setattr(os, call, counted)
+            export(answers, target)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "update":
+        _, _, database, results, keys, kills = sys.argv
+        print(update(database, Shelved(Path(results), None, Path(keys)), int(kills)))
+    else:
+        _, _, results, target, call, number = sys.argv
+        print(int(at_call(results, target, call, int(number))))

@@ -1,0 +1,174 @@
+"""Jobs: rows of a source become requests, answers go to their outputs once, and the next step goes by itself."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from batchtui.core import send as sending
+from batchtui.core.batch import State, Submission
+from batchtui.core.desk import Desk
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs.samples import write_examples
+from batchtui.core.simulator.faults import Answer, WrongCounts
+from tests.conftest import World
+
+JOB = """
+name = "notes"
+
+[source]
+path = "rows.csv"
+key = "Row {{ number }}"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ word }}"
+
+[[output]]
+kind = "files"
+path = "notes/{key}.md"
+
+[[step]]
+name = "reports"
+ON_ERROR
+
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.notes }} for {{ word }}"
+
+[[step.output]]
+kind = "jsonl"
+path = "reports.jsonl"
+"""
+
+
+@pytest.fixture
+async def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(sending, "_SETTLE_AFTER", ())
+    world.control.settings(duration=600)
+    opened = world.desk()
+    yield opened
+    await opened.close()
+
+
+def job(world: World, text: str = JOB, on_error: str = "", rows: int = 4) -> Path:
+    (world.folder / "rows.csv").write_text("number,word\n" + "".join(f"{n},word{n}\n" for n in range(rows)))
+    path = world.folder / "notes.toml"
+    path.write_text(text.replace("{key}", "{{ key }}").replace("ON_ERROR", on_error))
+    return path
+
+
+async def only(desk: Desk) -> Submission:
+    (submission,) = (await desk.snapshot()).submissions.values()
+    return submission
+
+
+async def finish_all(world: World, desk: Desk) -> None:
+    for one in world.control.batches():
+        world.control.finish(one.id)
+    await desk.cycle()
+
+
+async def test_notes_and_then_reports_stand_in_their_files(world: World, desk: Desk) -> None:
+    await desk.submit(job(world))
+    assert (await only(desk)).steps == ("reports",)
+    await finish_all(world, desk)
+    notes = sorted(path.name for path in (world.folder / "notes").glob("*.md"))
+    assert notes == [f"Row {n}.md" for n in range(4)]
+    assert (await only(desk)).steps == ()
+    assert len(world.control.batches()) == 2
+    await finish_all(world, desk)
+    submission = await only(desk)
+    assert all(output.done_at for output in submission.outputs)
+    lines = (world.folder / "reports.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+    assert "Report on Simulated answer to: Write about word0" in "".join(lines)
+    before = (world.folder / "reports.jsonl").stat()
+    assert not (await desk.cycle()).due
+    assert (world.folder / "reports.jsonl").stat() == before
+
+
+async def test_a_step_whose_requests_failed_is_not_followed_unless_the_job_says_so(world: World, desk: Desk) -> None:
+    await desk.submit(job(world))
+    await fail_one(world, desk)
+    submission = await only(desk)
+    assert submission.trouble
+    assert "1 request of notes did not succeed, so reports was not begun" in submission.trouble.message
+    assert len(world.control.batches()) == 1
+
+
+async def test_a_step_goes_on_without_the_requests_that_failed_where_the_job_says_so(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, JOB.replace('name = "notes"', 'name = "notes"\non_error = "skip"')))
+    await fail_one(world, desk)
+    assert [one.requests for one in world.control.batches()] == [3, 4]
+
+
+async def fail_one(world: World, desk: Desk) -> None:
+    """Ends the newest batch with its first request failed."""
+    (batch, *_) = world.control.batches()
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "No."}, "request_id": "req_1"}
+    world.control.lay_down(world.control.custom_ids(batch.id)[0], {"type": "errored", "error": error})
+    counts = WrongCounts({"succeeded": batch.requests - 1, "errored": 1})
+    world.control.fault("list", counts, times=1)
+    world.control.fault("get", counts, times=1, batch_id=batch.id)
+    await finish_all(world, desk)
+
+
+async def test_an_output_that_cannot_be_stops_before_anything_is_sent(world: World, desk: Desk) -> None:
+    broken = job(world, JOB.replace('kind = "jsonl"', 'kind = "parchment"'))
+    with pytest.raises(BadInput, match="parchment"):
+        await desk.submit(broken)
+    assert world.control.calls("create") == []
+    assert not world.paths.requests.exists() or list(world.paths.requests.iterdir()) == []
+
+
+async def test_a_template_that_a_later_step_cannot_fill_is_found_before_the_first_is_sent(
+    world: World, desk: Desk
+) -> None:
+    broken = job(world, JOB.replace("for {{ word }}", "for {{ wort }}"))
+    with pytest.raises(BadInput, match="wort"):
+        await desk.submit(broken)
+    assert world.control.calls("create") == []
+
+
+async def test_an_output_whose_place_is_taken_stops_and_is_done_when_asked_again(world: World, desk: Desk) -> None:
+    batch = await desk.submit(job(world))
+    (world.folder / "notes").mkdir()
+    (world.folder / "notes" / "Row 1.md").write_text("mine")
+    await finish_all(world, desk)
+    submission = await only(desk)
+    assert submission.stopped
+    assert submission.trouble
+    (world.folder / "notes" / "Row 1.md").unlink()
+    assert await desk.go_on({batch.submission}) == []
+    assert len(list((world.folder / "notes").glob("*.md"))) == 4
+    assert len(world.control.batches()) == 2
+
+
+async def test_the_sentiment_example_updates_the_news_table_and_its_mapping(world: World, desk: Desk) -> None:
+    paths = write_examples(world.folder, ["sentiment"])
+    await desk.submit(paths[0])
+    database = sqlite3.connect(paths[0].parent / "news.db")
+    pending = database.execute("SELECT count(*) FROM batch_mapping WHERE status = 'pending'").fetchone()[0]
+    assert pending > 10
+    assert [one.requests for one in world.control.batches()] == [1]
+    for _ in range(2):
+        await finish_all(world, desk)
+    left = database.execute("SELECT count(*) FROM batch_mapping WHERE status = 'pending'").fetchone()[0]
+    scored = database.execute("SELECT count(*) FROM news_articles WHERE sentiment_score IS NOT NULL").fetchone()[0]
+    assert (left, scored >= pending) == (0, True)
+    states = {one.state for one in (await desk.snapshot()).batches}
+    assert states == {State.RETRIEVED}
+    database.close()
+
+
+async def test_a_list_that_fails_does_not_keep_outputs_from_being_done(world: World, desk: Desk) -> None:
+    batch = await desk.submit(job(world))
+    world.control.finish(str(batch.id))
+    await desk.retrieve(batch.ref)
+    world.control.fault("list", Answer(500), times=None)
+    assert (await desk.go_on(set()))[0].message
+    assert len(list((world.folder / "notes").glob("*.md"))) == 4

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
 from batchtui.core.batch import UNDER_WAY, Batch
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.retrying import described, propose_all, retry
 from batchtui.core.text import inert_line, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui import clipboard
@@ -41,8 +43,11 @@ class Room(Screen[None]):
         """Who polls, when, or how well, changed."""
 
     def allowed(self, verb: Verb) -> list[Batch]:
-        """The chosen batches that allow the verb; why the others do not is said."""
-        chosen = self.chosen()
+        """The chosen batches that allow the verb; why the others do not is said.
+
+        A row that stands for several batches is exported as one; all else is done to each of them.
+        """
+        chosen = self.chosen() if verb is Verb.EXPORT else self.session.each(self.chosen())
         if not chosen:
             self.session.say("There is no batch here to do that to.")
         refused = [(batch, why) for batch in chosen if (why := why_not(verb, batch))]
@@ -74,6 +79,34 @@ class Room(Screen[None]):
         batches = self.allowed(Verb.EXPORT)
         if batches:
             self.app.push_screen(ExportScreen(self.session, batches))
+
+    def action_retry(self) -> None:
+        """Sends what did not succeed of the chosen batches again, once a person has agreed."""
+        batches = self.allowed(Verb.RETRY)
+        if batches:
+            self.app.run_worker(self._propose(batches), group="retry", exit_on_error=False)
+
+    async def _propose(self, batches: Sequence[Batch]) -> None:
+        """Asks with the causes and their numbers, then sends."""
+        desk = self.session.desk
+        refs = [batch.ref for batch in batches]
+        try:
+            proposals = await propose_all(refs, desk.means)
+        except BatchtuiError as error:
+            self.session.say(error.message, error.hint, bad=True)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                task = Task(Kind.SUBMIT, f"Sending {_named(batches)} again")
+                work = retry(refs, desk.means, include_permanent=False, agreed=lambda _: True, report=task.report)
+                self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
+
+        self.app.push_screen(ConfirmScreen(f"{described(proposals)} Send them again?", "Send again", "Leave"), answered)
+
+    async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
+        await self.session.run(task, work, _retried)
+        await self.session.desk.poke()
 
     def action_cancel(self) -> None:
         """Cancels the chosen batches, once a person has agreed."""
@@ -138,6 +171,11 @@ def _retrieved(batch: Batch) -> str:
     return (
         f"Retrieved {batch.name}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded · e exports"
     )
+
+
+def _retried(batches: list[Batch]) -> str:
+    sent = sum(batch.requests for batch in batches)
+    return f"{plural(sent, 'request')} sent again; the answers will stand beside the first ones."
 
 
 def _canceled(batch: Batch) -> str:

@@ -39,13 +39,16 @@ class _Commands(click.Group):
 
     homes: ClassVar[dict[str, str]] = {
         "submit": "submitting",
-        "check": "submitting",
+        "monitor": "monitor",
+        "check": "checking",
         "list": "showing",
         "show": "showing",
         "retrieve": "getting",
         "export": "getting",
+        "retry": "retry",
         "cancel": "ending",
         "forget": "ending",
+        "examples": "examples",
         "demo": "demo",
         "simulate": "demo",
     }

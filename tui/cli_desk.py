@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import click
 
@@ -12,9 +13,11 @@ from batchtui.core import errors, logs, paths
 from batchtui.core.batch import Batch
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.report import dumps, error_json
+from batchtui.core.report import dumps, error_json, problem_json, problems
 from batchtui.core.settings import redactor
-from batchtui.tui.cli import complain, out
+from batchtui.core.submit import NotSubmittable
+from batchtui.core.text import inert_line
+from batchtui.tui.cli import complain, out, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
@@ -37,6 +40,16 @@ def failed(error: BatchtuiError, *, json: bool, batches: list[dict[str, object]]
     if json:
         out(dumps({"batches": batches or [], "errors": [error_json(error)]}))
     complain(error)
+    return error.exit_code
+
+
+def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
+    """Says every problem of a file that was refused; the exit code."""
+    if json:
+        wrong = [problem_json(one) for one in error.checked.problems]
+        out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
+    say(f"batchtui: {inert_line(str(file))} was not submitted: nothing was sent.")
+    say(problems(error.checked))
     return error.exit_code
 
 

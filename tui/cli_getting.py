@@ -14,6 +14,8 @@ from batchtui.core.text import inert, number, plural
 from batchtui.tui.cli import complain, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
+KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
+
 
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
@@ -37,16 +39,21 @@ async def _retrieve(words: tuple[str, ...], to: str | None, *, json: bool) -> in
     async with desk_for("batchtui retrieve") as desk:
         for word in words:
             try:
-                batch = await _retrieved(desk, word, to)
+                batches = [await _retrieved(desk, one) for one in await _meant(desk, word)]
+                if to and all(one.state is State.RETRIEVED for one in batches):
+                    output = await desk.export(word, to)
+                    say(f"Exported {plural(output.rows or 0, 'row')} to {output.path}")
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
                 code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
                 continue
-            got.append(batch)
-            _tell(batch)
-            if batch.state is State.RETRIEVED:
-                code = code or outcome(batch)
+            got += [await desk.find(one.ref) for one in batches]
+            code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
+        for trouble in await desk.go_on({batch.submission for batch in got}):
+            complain(BatchtuiError(trouble.message, trouble.hint))
+            wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
+            code = code or trouble.exit_code
     if json:
         out(dumps({"batches": [batch_json(batch) for batch in got], "errors": wrong}))
     else:
@@ -56,25 +63,24 @@ async def _retrieve(words: tuple[str, ...], to: str | None, *, json: bool) -> in
     return code
 
 
-async def _retrieved(desk: Desk, word: str, to: str | None) -> Batch:
+async def _meant(desk: Desk, word: str) -> list[Batch]:
     try:
-        batch = await desk.find(word)
+        return await desk.meant(word)
     except Usage:
         if not is_id(word):
             raise
-        batch = await desk.adopt(word)
-        if batch.doubtful:
-            say(
-                f"{batch.label} is taken for {inert(batch.name)}, whose answer was lost: the ids of its results decide."
-            )
-        else:
-            say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
-    batch = await desk.retrieve(batch.ref, progress(f"Retrieving {batch.label}"))
-    if to and batch.state is State.RETRIEVED:
-        output = await desk.export(batch.ref, to)
-        say(f"Exported {plural(output.rows or 0, 'row')} to {output.path}")
-        batch = await desk.find(batch.ref)
-    return batch
+    batch = await desk.adopt(word)
+    if batch.doubtful:
+        say(f"{batch.label} is taken for {inert(batch.name)}, whose answer was lost: the ids of its results decide.")
+    else:
+        say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
+    return [batch]
+
+
+async def _retrieved(desk: Desk, batch: Batch) -> Batch:
+    done = await desk.retrieve(batch.ref, progress(f"Retrieving {batch.label}"))
+    _tell(done)
+    return done
 
 
 def _tell(batch: Batch) -> None:
@@ -89,23 +95,30 @@ def _tell(batch: Batch) -> None:
 
 @click.command()
 @click.argument("batch")
-@click.option("--to", required=True, help="A .jsonl or .csv file, or a pattern such as out/{custom_id}.md.")
-@click.option("--format", "kind", type=click.Choice(["jsonl", "csv", "files"]), help="Where the ending does not say.")
+@click.option("--to", required=True, help="A .jsonl, .csv, .parquet or .db file, or a pattern: out/{custom_id}.md")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["jsonl", "csv", "files", "parquet", "sqlite"]),
+    help="Where the ending does not say.",
+)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @as_json
 def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
-    """Write the results of a retrieved batch to a file, or to one file a result, whole or not at all."""
+    """Write the results of a retrieved batch to a file, or to one file a result, whole or not at all.
+
+    The name of a submission of several batches means all of them, in the order of the requests.
+    """
     return wait_for(_export(batch, to, kind, force=force, json=as_json))
 
 
 async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bool) -> int:
     async with desk_for("batchtui export") as desk:
         try:
-            batch = await desk.find(word)
-            output = await desk.export(batch.ref, to, kind=kind, overwrite=force, report=progress("Exporting"))
-            batch = await desk.find(batch.ref)
+            output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
+            batches = await desk.meant(word)
         except BatchtuiError as error:
             return failed(error, json=json)
         say(f"Exported {plural(output.rows or 0, 'row')}.")
-        out(dumps({"batches": [batch_json(batch)], "errors": []}) if json else inert(output.path))
+        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

@@ -55,7 +55,9 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
     await desk.poke()
     while desk.clock() - asked_at < _POLLER_ANSWERS:
         poller = await desk.poller()
-        if poller is None or poller.failing or (poller.looked_at and poller.looked_at > asked_at):
+        looked = poller is not None and poller.looked_at and poller.looked_at > asked_at
+        coming = [one for one in (await desk.snapshot()).batches if one.state is State.ENDED and not one.trouble]
+        if poller is None or poller.failing or (looked and not (coming and desk.settings.auto_retrieve)):
             break
         await asyncio.sleep(0.2)
     after = (await desk.snapshot()).batches

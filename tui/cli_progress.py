@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from batchtui.core.text import size
@@ -12,16 +13,20 @@ EVERY = 0.1
 
 
 class Line:
-    """Rewrites its line at most ten times a second, and ends it when the work is done. For any thread."""
+    """Rewrites its line at most ten times a second, and ends it when the work is done. For any thread.
 
-    def __init__(self, what: str, stream: TextIO) -> None:
+    `shown` puts what is done into words: bytes, unless it is something else that is counted.
+    """
+
+    def __init__(self, what: str, stream: TextIO, shown: Callable[[int], str] = size) -> None:
+        self._shown = shown
         self._what = what
         self._stream = stream
         self._next = 0.0
         self._guard = threading.Lock()
 
     def report(self, done: int, total: int | None) -> None:
-        """Shows `done` of `total` bytes; total None where it is not known."""
+        """Shows `done` of `total`; total None where it is not known."""
         now = time.monotonic()
         ended = total is not None and done >= total
         with self._guard:
@@ -29,5 +34,5 @@ class Line:
                 return
             self._next = now + EVERY
             share = f" {done * 100 // total:3d}%" if total else ""
-            self._stream.write(f"\r\x1b[K{self._what}{share} {size(done)}" + ("\r\x1b[K" if ended else ""))
+            self._stream.write(f"\r\x1b[K{self._what}{share} {self._shown(done)}" + ("\r\x1b[K" if ended else ""))
             self._stream.flush()

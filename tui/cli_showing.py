@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batch import State, newest_first
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import rolled_up, whole
 from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table
+from batchtui.core.spending import spending_json, spending_text
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for
 
@@ -16,10 +18,25 @@ from batchtui.tui.cli_desk import as_json, desk_for
 @click.command("list")
 @click.option("--remote", is_flag=True, help="Also what only the API knows, such as batches sent by other tools.")
 @click.option("--all", "everything", is_flag=True, help="Also batches whose results are gone.")
+@click.option("--cost", is_flag=True, help="What they cost: estimate, actual, saved; by batch, by name and by day.")
 @as_json
-def list_(*, remote: bool, everything: bool, as_json: bool) -> int:
+def list_(*, remote: bool, everything: bool, cost: bool, as_json: bool) -> int:
     """Batches, newest first: name, id, state, counts, age, cost."""
-    return wait_for(_list(remote=remote, everything=everything, json=as_json))
+    if cost and (remote or everything):
+        raise click.UsageError("--cost counts all batches that this machine knows; it goes alone.")
+    return wait_for(_costs(json=as_json) if cost else _list(remote=remote, everything=everything, json=as_json))
+
+
+async def _costs(*, json: bool) -> int:
+    async with desk_for("batchtui list", logged=False) as desk:
+        batches = (await desk.snapshot()).batches
+    if json:
+        out(dumps({"batches": [batch_json(batch) for batch in batches], "cost": spending_json(batches)}))
+    elif batches:
+        out(spending_text(batches))
+    else:
+        say("No batches yet. Submit a file of requests: batchtui submit FILE")
+    return errors.OK
 
 
 async def _list(*, remote: bool, everything: bool, json: bool) -> int:
@@ -56,16 +73,23 @@ def show(*, batch: str, as_json: bool) -> int:
 async def _show(word: str, *, json: bool) -> int:
     async with desk_for("batchtui show", logged=False) as desk:
         try:
-            batch = await desk.find(word)
-            summary = await desk.summary(batch)
+            snapshot = await desk.snapshot()
+            known, submission = whole(snapshot, word)
+            summary = await desk.summary(known[0]) if len(known) == 1 else None
         except BatchtuiError as error:
             if json:
                 out(dumps({"batch": None, "errors": [error_json(error)]}))
             complain(error)
             return error.exit_code
-        submission = (await desk.snapshot()).submissions.get(batch.submission)
+        if len(known) == 1 or submission is None:
+            batch, parts = known[0], []
+        else:
+            batch, parts = rolled_up(submission, known), known
         if json:
-            out(dumps({"batch": details_json(batch, submission, summary)}))
+            shown = details_json(batch, submission, summary)
+            out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
         else:
             out(details(batch, submission, summary, desk.clock()))
+            if parts:
+                out(table(parts, desk.clock()))
         return errors.OK

@@ -1,4 +1,4 @@
-"""`batchtui submit` and `batchtui check`."""
+"""`batchtui submit`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from batchtui.core import errors
 from batchtui.core.batch import UNDER_WAY, Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.preflight import examine, hold
 from batchtui.core.report import batch_json, dumps, error_json, problem_json, problems
-from batchtui.core.requests import Checked
 from batchtui.core.split import Cut
 from batchtui.core.submit import NotSubmittable
-from batchtui.core.text import inert_line, plural, size
+from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli import complain, out, progress, say, wait_for
+from batchtui.tui.cli_checking import described, tell_notes
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
 ASK_FROM = 1000
@@ -26,33 +27,14 @@ ASK_FROM = 1000
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@as_json
-def check(*, file: Path, as_json: bool) -> int:
-    """Every problem of an input FILE, its size and models. Sends nothing."""
-    return wait_for(_check(file, json=as_json))
-
-
-async def _check(file: Path, *, json: bool) -> int:
-    async with desk_for("batchtui check", logged=False) as desk:
-        checked = await desk.check(file, progress("Checking"))
-    if json:
-        about = {"requests": checked.requests, "bytes": checked.bytes, "models": list(checked.models)}
-        wrong = [problem_json(one) for one in checked.problems]
-        out(dumps({"file": about, "problems": checked.problem_count, "errors": wrong}))
-    elif checked.ok:
-        out(_summary(checked))
-    else:
-        out(problems(checked))
-    return errors.OK if checked.ok else errors.FAILED
-
-
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it; else the file's name.")
 @click.option("--wait", is_flag=True, help="Stay until its results are here.")
 @click.option("--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more.")
 @click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
+@click.option("--now", is_flag=True, help="Without a batch: answered while you wait, at the standard price.")
+@click.option("--parallel", type=click.IntRange(1, 100), metavar="N", help="With --now: so many at a time; else 8.")
 @click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Several batches of N requests at most.")
+@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Send nothing that could cost more.")
 @click.option("--canary", type=click.IntRange(1), metavar="N", help="The first N alone; the rest once they are clean.")
 @as_json
 def submit(
@@ -62,7 +44,10 @@ def submit(
     wait: bool,
     yes: bool,
     again: bool,
+    now: bool,
+    parallel: int | None,
     split: int | None,
+    max_cost: float | None,
     canary: int | None,
     as_json: bool,
 ) -> int:
@@ -71,20 +56,45 @@ def submit(
     FILE holds a JSON object {"custom_id": ..., "params": {...}} a line. Its problems are all said before anything
     is sent. Afterwards this terminal, and this machine, may be closed.
     """
+    if now:
+        from batchtui.tui.cli_urgent import run_now
+
+        if split or canary:
+            raise click.UsageError("--split and --canary are for batches, and go without --now.")
+        return wait_for(run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json))
+    if parallel is not None:
+        raise click.UsageError("--parallel goes with --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
-    return wait_for(_submit(file, name, cut, wait=wait, yes=yes, again=again, json=as_json))
+    return wait_for(_submit(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json))
 
 
 async def _submit(
-    file: Path, name: str | None, cut: Cut | None, *, wait: bool, yes: bool, again: bool, json: bool
+    file: Path,
+    name: str | None,
+    cut: Cut | None,
+    max_cost: float | None,
+    *,
+    wait: bool,
+    yes: bool,
+    again: bool,
+    json: bool,
 ) -> int:
     async with desk_for("batchtui submit") as desk:
         try:
-            if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-                checked = await desk.check(file, progress("Checking"))
-                if checked.ok and checked.requests >= ASK_FROM:
-                    click.confirm(f"Send {_summary(checked)}?", abort=True, err=True)
-            batch = await desk.submit(file, name=name, again=again, cut=cut, report=progress("Submitting"))
+            looked = await examine(
+                file, desk.means, name=name or "", one_batch=cut is None, report=progress("Checking")
+            )
+            if not looked.checked.ok:
+                raise NotSubmittable(looked.checked)
+            tell_notes(looked)
+            hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
+            if not yes and looked.checked.requests >= ASK_FROM and sys.stdin.isatty() and sys.stderr.isatty():
+                say("\n".join(described(looked)))
+                click.confirm("Send them?", abort=True, err=True)
+            estimated = looked.estimate.batch_usd if looked.estimate else None
+            batch = await desk.submit(
+                file, name=name, again=again, cut=cut, estimated_usd=estimated, report=progress("Submitting")
+            )
         except NotSubmittable as error:
             if json:
                 wrong = [problem_json(one) for one in error.checked.problems]
@@ -95,7 +105,7 @@ async def _submit(
         except BatchtuiError as error:
             return await _not_submitted(desk, error, json=json)
         if not json or wait:
-            _tell(desk, batch)
+            await _tell(desk, batch)
         if wait:
             return await _stay(desk, batch.ref, json=json)
         if json:
@@ -116,8 +126,15 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
     return error.exit_code
 
 
-def _tell(desk: Desk, batch: Batch) -> None:
+async def _tell(desk: Desk, batch: Batch) -> None:
     say(f"Submitted {plural(batch.requests, 'request')} as {inert_line(batch.name)}: {batch.label}")
+    submission = (await desk.snapshot()).submissions.get(batch.submission)
+    if submission and submission.waiting:
+        left = sum(part.requests for part in submission.waiting)
+        said = f": {inert_line(submission.trouble.message)}" if submission.trouble else ""
+        say(f"{plural(left, 'more request')} wait and are sent by whichever batchtui polls{said}")
+    for step in submission.steps if submission else ():
+        say(f"Then follows the step {inert_line(step)}, by itself.")
     if batch.doubtful:
         say("The API's answer was lost; the batch was found in its list by its time and size.")
     say("You can close this terminal. The results can be had for 29 days:")
@@ -155,8 +172,3 @@ async def _stay(desk: Desk, ref: str, *, json: bool) -> int:
     counts = batch.request_counts
     say(f"Retrieved {counts.succeeded:,} of {plural(counts.total, 'request')}: {batch.results_path}")
     return outcome(batch)
-
-
-def _summary(checked: Checked) -> str:
-    models = ", ".join(inert_line(model, 60) for model in checked.models)
-    return f"{plural(checked.requests, 'request')} ({size(checked.bytes)}) to {models}"

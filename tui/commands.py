@@ -14,6 +14,7 @@ class Where(StrEnum):
     """The screens that take keys."""
 
     BATCHES = "batches"
+    PARTS = "parts"
     BATCH = "batch"
     ANSWER = "answer"
     LOG = "log"
@@ -43,9 +44,10 @@ class Command(Struct, frozen=True):
         return self.action or self.id
 
 
-_ROOMS = (Where.BATCHES, Where.BATCH)
-_PAGES = (Where.BATCHES, Where.BATCH, Where.ANSWER, Where.LOG)
-_CLOSING = (Where.BATCH, Where.ANSWER, Where.LOG, Where.HELP)
+_TABLES = (Where.BATCHES, Where.PARTS)
+_ROOMS = (*_TABLES, Where.BATCH)
+_PAGES = (*_ROOMS, Where.ANSWER, Where.LOG)
+_CLOSING = (Where.PARTS, Where.BATCH, Where.ANSWER, Where.LOG, Where.HELP)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -65,6 +67,10 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.EXPORT, footer=True,
     ),
     Command(
+        "retry", "t", "Retry", "Send again what failed but can succeed (asks)",
+        "Batch", _ROOMS, verb=Verb.RETRY,
+    ),
+    Command(
         "cancel", "x", "Cancel", "Cancel a running batch (asks first)",
         "Batch", _ROOMS, verb=Verb.CANCEL,
     ),
@@ -74,18 +80,18 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "copy", "y", "Copy", "Copy the id; on a batch, where its results are",
-        "Batch", (Where.BATCHES, Where.BATCH, Where.ANSWER),
+        "Batch", (*_ROOMS, Where.ANSWER),
     ),
     Command(
         "mark", "space", "Mark", "Mark, to act on all marked at once",
-        "Batch", (Where.BATCHES,),
+        "Batch", _TABLES,
     ),
     Command(
         "filter", "slash", "Filter", "Only what holds these words; esc drops it",
-        "Table", (Where.BATCHES,), footer=True,
+        "Table", _TABLES, footer=True,
     ),
-    Command("sort", "s", "Sort", "Sort by the next column", "Table", (Where.BATCHES,)),
-    Command("reverse", "S", "Reverse", "Sort the other way round", "Table", (Where.BATCHES,)),
+    Command("sort", "s", "Sort", "Sort by the next column", "Table", _TABLES),
+    Command("reverse", "S", "Reverse", "Sort the other way round", "Table", _TABLES),
     Command("clear", "escape", "Clear", "Drop the filter, then the marks", "Table", (Where.BATCHES,)),
     Command("look", "R", "Look now", "Ask the API now, not only at the next time", "App", _ROOMS, action="app.look"),
     Command("pause", "p", "Pause polling", "Stop asking the API, or go on", "App", _ROOMS, action="app.pause"),

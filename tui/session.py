@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
 from textual.message import Message
 
+from batchtui.core import plan
 from batchtui.core.batch import Batch, Snapshot
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
@@ -49,6 +50,15 @@ class Session:
     def batch(self, ref: str) -> Batch | None:
         """The batch as last seen; None where it is not there any more."""
         return next((batch for batch in self.snapshot.batches if batch.ref == ref), None)
+
+    def each(self, rows: Sequence[Batch]) -> list[Batch]:
+        """The batches that rows stand for: a row of a whole submission for all of its batches."""
+        submissions = self.snapshot.submissions
+        return [
+            batch
+            for row in rows
+            for batch in (plan.members(self.snapshot, submissions[row.ref]) if row.ref in submissions else [row])
+        ]
 
     @property
     def trouble(self) -> str:

@@ -44,7 +44,7 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
             yield "", (inert(batch.trouble.hint), "")
         yield "", (_moment(batch.trouble.at, now), "dim")
     yield "name", (inert_line(batch.name), "strong")
-    yield "id", (inert_line(batch.id) if batch.id else "not known yet", "" if batch.id else "dim")
+    yield "id", (inert_line(batch.id) if batch.id else _no_id(batch), "" if batch.id else "dim")
     yield "ref", (inert_line(batch.ref), "dim")
     if batch.doubtful:
         yield "", ("Found by its time and count alone: the ids of its results will decide.", "warn")
@@ -120,3 +120,9 @@ def _moment(at: datetime, now: datetime) -> str:
     there = at.astimezone(now.tzinfo)
     day = "" if there.date() == now.date() else f"{there:%Y-%m-%d} "
     return f"{day}{there:%H:%M %Z}, {ago(now - at)}"
+
+
+def _no_id(batch: Batch) -> str:
+    if batch.ref == batch.submission:
+        return "several batches"
+    return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"

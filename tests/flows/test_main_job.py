@@ -59,10 +59,10 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         assert isinstance(hand.app.screen, SubmitScreen)
         assert simulator.control.calls("create") == []
 
-        def broken(path, report=None):
+        def broken(*arguments, **options):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(hand.app.session.desk, "check", broken)
+        monkeypatch.setattr("batchtui.tui.screens.submit.examine", broken)
         await hand.type("x")
         await hand.shows("It cannot be read: Permission denied")
         await hand.shows("The file could not be read.")

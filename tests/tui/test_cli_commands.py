@@ -155,7 +155,7 @@ def test_submit_names_a_batch_after_its_file(cli: Cli) -> None:
 
 def bad_file(folder: Path) -> Path:
     path = folder / "bad.jsonl"
-    good = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
+    good = {"model": "claude-haiku-5-5", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
     rows = [
         json.dumps({"custom_id": "a", "params": good}),
         "not json",
@@ -179,7 +179,7 @@ def test_a_bad_file_is_refused_with_every_problem_and_its_line_and_nothing_is_se
         assert f"line {line}" in ended.err
     assert "nothing was sent" in ended.err
     assert len(cli.world.control.calls("create")) == 0
-    assert list((cli.world.home / "requests").iterdir()) == []
+    assert list(cli.world.home.rglob("*.jsonl")) == []
     assert cli.batches() == []
 
 
@@ -279,7 +279,7 @@ def test_a_lost_answer_is_found_and_ends_with_0(cli: Cli) -> None:
 # check
 
 
-def test_check_says_what_a_file_holds_and_sends_nothing(cli: Cli) -> None:
+def test_check_says_what_a_file_holds_and_buys_nothing(cli: Cli) -> None:
     ended = cli("check", str(cli.world.rows(5)), "--json")
     assert ended.code == 0
     assert ended.json["file"]["requests"] == 5
@@ -287,6 +287,12 @@ def test_check_says_what_a_file_holds_and_sends_nothing(cli: Cli) -> None:
     assert (ended.json["problems"], ended.json["errors"]) == (0, [])
     plain = cli("check", "rows.jsonl")
     assert plain.out.startswith("5 requests (")
+    assert {call.call for call in cli.world.control.calls()} == {"models", "count"}
+
+
+def test_check_offline_asks_nobody(cli: Cli) -> None:
+    ended = cli("check", str(cli.world.rows(5)), "--offline")
+    assert (ended.code, ended.err) == (0, "")
     assert cli.world.control.calls() == []
 
 

@@ -295,10 +295,10 @@ def test_a_hostile_model_is_inert_where_it_is_shown(world: "World") -> None:
     model = EVIL.replace("\ud800", "")
     params = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
     path.write_text(json.dumps({"custom_id": "a", "params": params}) + "\n")
-    ended = world.run("check", "evil.jsonl")
-    assert ended.returncode == 0, ended.stdout
-    assert harmless(ended.stdout)
-    assert "[bold]red[/]" in ended.stdout
+    for ended, code in ((world.run("check", "evil.jsonl", "--offline"), 0), (world.run("check", "evil.jsonl"), 1)):
+        assert ended.returncode == code, ended.stdout
+        assert harmless(ended.stdout + ended.stderr)
+        assert "[bold]red[/]" in ended.stdout
 
 
 def test_a_question_on_a_terminal_is_inert_and_no_is_no(world: "World") -> None:

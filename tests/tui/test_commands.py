@@ -17,6 +17,7 @@ from batchtui.tui.screens.help import HelpScreen
 TUI = Path(app.__file__).parent
 CLASSES: dict[type[Screen], Where] = {
     batches.BatchesScreen: Where.BATCHES,
+    batches.PartsScreen: Where.PARTS,
     batch.BatchScreen: Where.BATCH,
     answer.AnswerScreen: Where.ANSWER,
     log.LogScreen: Where.LOG,
@@ -80,6 +81,7 @@ def test_the_keys_are_those_that_people_know() -> None:
         "new": "n",
         "retrieve": "r",
         "export": "e",
+        "retry": "t",
         "cancel": "x",
         "forget": "D",
         "copy": "y",

@@ -8,9 +8,11 @@ from datetime import datetime
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 
-from batchtui.core.batch import UNDER_WAY, Batch, State
+from batchtui.core import groups, plan
+from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
+from batchtui.core.text import inert_line, plural
 from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.batch import BatchScreen
@@ -71,13 +73,17 @@ class BatchesScreen(Room):
 
     def changed(self) -> None:
         """Shows the state; only rows that differ are painted again."""
-        now, batches = self.session.now(), self.session.snapshot.batches
-        self.table.show(self.session.snapshot, now)
+        now, shown = self.session.now(), self.rows()
+        self.table.show(shown, now)
         self._go_to_wanted()
-        self._counts = counts(batches, now)
+        self._counts = counts(shown.batches, now)
         self._show_place()
         self._show_detail()
         self.pulsed()
+
+    def rows(self) -> Snapshot:
+        """What the table shows: a submission of several batches is one row, which opens."""
+        return groups.rows(self.session.snapshot)
 
     def pulsed(self) -> None:
         """Shows who looks at the API, when, and how it goes."""
@@ -103,8 +109,10 @@ class BatchesScreen(Room):
         self.pulsed()
 
     def _go_to_wanted(self) -> None:
-        if self.session.wanted and self.session.batch(self.session.wanted):
-            self.table.move_to(self.session.wanted)
+        batch = self.session.batch(self.session.wanted) if self.session.wanted else None
+        if batch:
+            for key in (batch.ref, batch.submission):  # the row of its own, or the one that it is part of
+                self.table.move_to(key)
             self.session.wanted = None
 
     def _show_place(self) -> None:
@@ -130,7 +138,9 @@ class BatchesScreen(Room):
     def action_open(self) -> None:
         """Opens the batch under the cursor."""
         batch = self.table.current
-        if batch is not None:
+        if batch is not None and batch.ref == batch.submission:
+            self.app.push_screen(PartsScreen(self.session, batch.ref))
+        elif batch is not None:
             self.app.push_screen(BatchScreen(self.session, batch.ref))
 
     def action_mark(self) -> None:
@@ -182,6 +192,56 @@ class BatchesScreen(Room):
         batch = self.table.current
         if batch is not None:
             self.copy_text(batch.label)
+
+
+class PartsScreen(BatchesScreen):
+    """The batches of one submission, each on a row of its own. Without any left the screen closes."""
+
+    BINDINGS = bindings(Where.PARTS)
+
+    def __init__(self, session: Session, submission: str) -> None:
+        super().__init__(session)
+        self._submission = submission
+
+    def compose(self) -> ComposeResult:
+        """The same below a heading."""
+        yield Static("", id="heading", classes="title", markup=False)
+        yield from super().compose()
+
+    def rows(self) -> Snapshot:
+        """Its batches in the order they were sent."""
+        snapshot = self.session.snapshot
+        submission = snapshot.submissions.get(self._submission)
+        ours = tuple(plan.members(snapshot, submission)) if submission else ()
+        return Snapshot(snapshot.revision, ours, snapshot.submissions)
+
+    def changed(self) -> None:
+        """Shows them as they are now, and what is still to come."""
+        submission = self.session.snapshot.submissions.get(self._submission)
+        if submission is None:
+            if self.is_current:
+                self.app.pop_screen()
+            return
+        self.query_one("#heading", Static).update(_heading(submission))
+        super().changed()
+
+    def action_back(self) -> None:
+        """Drops the filter first; then back to the table of all."""
+        if self._filter:
+            self.action_clear()
+        else:
+            self.dismiss(None)
+
+
+def _heading(submission: Submission) -> str:
+    left = sum(part.requests for part in submission.waiting)
+    said = [inert_line(submission.name, 80), plural(len(submission.batches), "batch", "batches")]
+    if left:
+        said.append(f"{plural(left, 'request')} {'stay unsent' if submission.stopped else 'wait to be sent'}")
+    said += [f"then {inert_line(step, 40)}" for step in submission.steps]
+    if submission.trouble:
+        said.append(inert_line(submission.trouble.message))
+    return " · ".join(said)
 
 
 def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:

@@ -13,7 +13,9 @@ from textual.widgets import Button, Input, ProgressBar, Static
 
 from batchtui.core.batch import Batch
 from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
+from batchtui.core.estimate import Estimate
 from batchtui.core.logs import log
+from batchtui.core.preflight import Preflight, examine, in_words
 from batchtui.core.requests import Checked
 from batchtui.core.text import inert_line, number, plural, size
 from batchtui.tui.commands import Where, bindings
@@ -43,6 +45,7 @@ class SubmitScreen(ModalScreen[None]):
         self._sync = sync
         self._path = path
         self._checked: Checked | None = None
+        self._estimate: Estimate | None = None
         self._unread = False
         self._sending: Task | None = None
         self._checking: Task | None = None
@@ -75,7 +78,7 @@ class SubmitScreen(ModalScreen[None]):
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        self._checked, self._unread = None, False
+        self._checked, self._estimate, self._unread = None, None, False
         self.query_one("#name", Input).placeholder = inert_line(Path(path).stem, 100) or "the name of the file"
         if path:
             self._check(path)
@@ -90,7 +93,7 @@ class SubmitScreen(ModalScreen[None]):
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
         try:
-            checked = await self._session.desk.check(Path(path).expanduser(), task.report)
+            looked = await examine(Path(path).expanduser(), self._session.desk.means, offline=True, report=task.report)
         except BatchtuiError as error:
             self._cannot_read(error)
             return
@@ -104,8 +107,8 @@ class SubmitScreen(ModalScreen[None]):
         finally:
             if self._checking is task:
                 self._checking = None
-        self._checked = checked
-        self._report(what_it_holds(checked))
+        self._checked, self._estimate = looked.checked, looked.estimate
+        self._report(what_it_holds(looked))
         self._judge()
 
     def _cannot_read(self, error: BatchtuiError) -> None:
@@ -149,7 +152,10 @@ class SubmitScreen(ModalScreen[None]):
         )
 
     async def _submit(self, task: Task, path: Path, name: str, again: bool) -> None:
-        work = self._session.desk.submit(path, name=name or None, again=again, report=task.report)
+        estimated = self._estimate.batch_usd if self._estimate else None
+        work = self._session.desk.submit(
+            path, name=name or None, again=again, estimated_usd=estimated, report=task.report
+        )
         result = await self._session.run(task, work, _accepted, shown=True)
         self._sending = None
         if isinstance(result, Batch | OutcomeUnknown):
@@ -202,12 +208,14 @@ class SubmitScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def what_it_holds(checked: Checked) -> list[list[Segment]]:
-    """What a checked file holds: how much of what, or the problems with their lines and what to do about each."""
+def what_it_holds(looked: Preflight) -> list[list[Segment]]:
+    """What a checked file holds: how much of what and its price, or the problems with what to do about each."""
+    checked = looked.checked
     models = ", ".join(inert_line(model, 60) for model in checked.models)
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
-        return [[("✓ ", "good"), (about, "strong")], [("Nothing wrong with it. Half the standard price.", "dim")]]
+        price = in_words(looked.estimate) if looked.estimate else "nothing wrong with it"
+        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")]]
     lines: list[list[Segment]] = [
         [
             ("✗ ", "bad"),

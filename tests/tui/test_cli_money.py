@@ -1,0 +1,151 @@
+"""`check`, `submit --max-cost`, `list --cost` and `retry`, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def slow(world: World) -> None:
+    """Batches last until a test finishes them."""
+    world.control.settings(duration=3600)
+
+
+def submitted(world: World, *arguments: str, **rows: Any) -> str:
+    ended = world.run("submit", world.rows(**rows).name, *arguments)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def test_check_says_the_price_how_it_is_known_and_what_it_would_be_without_a_batch(world: World) -> None:
+    ended = world.run("check", world.rows(100).name, "--json")
+    cost = json.loads(ended.stdout)["cost"]
+    # 64 tokens of output at most for each, at 0.25 a million in a batch, and a little input.
+    assert 100 * 64 * 0.25e-6 < cost["estimated_usd"] < 100 * 100 * 0.25e-6
+    assert cost["standard_usd"] == pytest.approx(cost["estimated_usd"] * 2)
+    assert cost["output_tokens_max"] == 6400
+    assert "exact count of 20 requests" in cost["how"]
+    plain = world.run("check", "rows.jsonl").stdout.splitlines()
+    assert plain[0].startswith("100 requests (")
+    assert plain[1].startswith("at most about $0.00")
+    assert plain[1].endswith("without a batch")
+    assert plain[2].strip() == cost["how"]
+
+
+def test_check_of_an_unknown_model_fails_with_its_line(world: World) -> None:
+    path = world.rows(3)
+    path.write_text(path.read_text().replace("haiku-5-5", "haiku-55"))
+    ended = world.run("check", path.name)
+    assert ended.returncode == 1
+    assert "line 1, params.model" in ended.stdout
+    assert "claude-haiku-5-5" in ended.stdout
+    assert world.run("submit", path.name).returncode == 1
+    assert world.control.calls("create") == []
+
+
+def test_check_without_a_key_says_that_models_were_not_checked(world: World) -> None:
+    world.configure(key_variable="NOTHING_HERE")
+    ended = world.run("check", world.rows(3).name)
+    assert ended.returncode == 0
+    assert "models were not checked" in ended.stderr
+    assert world.control.calls() == []
+
+
+def test_a_deprecated_model_is_noted_and_not_refused(world: World) -> None:
+    path = world.rows(3)
+    path.write_text(path.read_text().replace("claude-haiku-5-5", "claude-opus-4-5"))
+    ended = world.run("check", path.name, "--json")
+    assert ended.returncode == 0
+    assert ["deprecated" in note for note in json.loads(ended.stdout)["notes"]] == [True]
+
+
+def test_what_could_cost_more_than_the_limit_is_not_sent(world: World) -> None:
+    path = world.rows(100)
+    ended = world.run("submit", path.name, "--max-cost", "0.001", "--json")
+    assert ended.returncode == 1
+    [error] = json.loads(ended.stdout)["errors"]
+    assert "the limit is $0.0010" in error["message"]
+    assert error["hint"]
+    assert world.control.calls("create") == []
+    assert json.loads(world.run("list", "--json").stdout)["batches"] == []
+    assert world.run("submit", path.name, "--max-cost", "0.01").returncode == 0
+
+
+def message(**usage: Any) -> dict[str, Any]:
+    made = {"model": "claude-sonnet-5-5", "content": [], "stop_reason": "end_turn", "usage": usage}
+    return {"type": "succeeded", "message": {"id": "msg_1", "type": "message", "role": "assistant", **made}}
+
+
+def test_the_cost_of_cache_reads_and_both_cache_writes_is_the_hand_computed_one(world: World) -> None:
+    written = {
+        "cache_creation_input_tokens": 500_000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 400_000, "ephemeral_1h_input_tokens": 100_000},
+    }
+    world.control.lay_down("req-0", message(input_tokens=1_000_000, output_tokens=500_000, **written))
+    world.control.lay_down("req-1", message(input_tokens=1_000_000, output_tokens=500_000, **written))
+    world.control.lay_down("req-2", message(input_tokens=0, output_tokens=0, cache_read_input_tokens=3_000_000))
+    batch_id = submitted(world, count=3)
+    world.control.finish(batch_id)
+    assert world.run("retrieve", batch_id).returncode == 0
+    said = json.loads(world.run("list", "--cost", "--json").stdout)
+    # 2M x 2 + 1M x 10 + 0.8M x 2.50 + 0.2M x 4 + 3M x 0.10 = 4 + 10 + 2 + 0.80 + 0.30 = 17.10
+    [one] = said["cost"]["by_batch"]
+    assert (one["actual_usd"], one["standard_usd"], one["saved_usd"]) == tuple(
+        pytest.approx(value, abs=0.001) for value in (8.55, 17.10, 8.55)
+    )
+    [day] = said["cost"]["by_day"]
+    [name] = said["cost"]["by_name"]
+    assert name["what"] == "rows"
+    assert day["actual_usd"] == name["actual_usd"] == said["cost"]["total"]["actual_usd"] == one["actual_usd"]
+    text = world.run("list", "--cost").stdout
+    assert text.count("$8.55") == 12
+    assert text.count("$17.10") == 6
+
+
+def test_list_cost_goes_alone(world: World) -> None:
+    assert world.run("list", "--cost", "--remote").returncode == 2
+    empty = world.run("list", "--cost")
+    assert (empty.returncode, empty.stdout) == (0, "")
+
+
+def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
+    world.control.settings(expired=0.3)
+    first = submitted(world, count=40)
+    world.control.finish(first)
+    assert world.run("retrieve", first).returncode == 3
+    expired = next(one for one in json.loads(world.run("list", "--json").stdout)["batches"])["request_counts"][
+        "expired"
+    ]
+    assert 0 < expired < 40
+    asked = world.run("retry", first)
+    assert (asked.returncode, len(world.control.calls("create"))) == (2, 1)
+    assert "--yes" in asked.stderr
+    ended = world.run("retry", first, "--yes", "--json")
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["retried"], said["left"]) == ({"expired": expired}, {})
+    [batch] = said["batches"]
+    assert batch["requests"] == expired
+    assert f"{expired} expired" in ended.stderr
+    assert "of rows again" in ended.stderr
+    again = world.run("retry", first, "--yes", "--json")
+    assert again.returncode == 1
+    assert batch["id"] in json.loads(again.stdout)["errors"][0]["message"]
+    assert len(world.control.calls("create")) == 2
+
+
+def test_a_name_means_the_batch_and_its_retries(world: World) -> None:
+    world.control.settings(expired=0.3)
+    first = submitted(world, count=40)
+    world.control.finish(first)
+    world.run("retrieve", first)
+    assert world.run("retry", "rows", "--yes").returncode == 0
+    again = world.run("retry", "rows", "--yes")
+    assert again.returncode == 1
+    assert "its retry" in again.stderr.lower()

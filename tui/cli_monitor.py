@@ -1,0 +1,69 @@
+"""`batchtui monitor`: the cycle of `--once`, again and again, for a service or a terminal of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.report import line
+from batchtui.tui.cli import complain, out, say, wait_for
+from batchtui.tui.cli_desk import desk_for
+
+EVERY = 300.0
+"""Seconds between two looks where nobody says otherwise."""
+
+_STEP = 1.0
+
+
+@click.command()
+@click.option("--interval", type=click.FloatRange(min=0.2), default=EVERY, show_default=True, metavar="S")
+def monitor(*, interval: float) -> int:
+    """Settle, poll, retrieve, run outputs, submit what waits: until stopped.
+
+    A line is printed for every batch that changed. Another batchtui that polls already is let do it; this one takes
+    over when that one ends.
+    """
+    return wait_for(_monitor(interval))
+
+
+async def _monitor(interval: float) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with desk_for("batchtui monitor", interval=interval) as desk:
+        say(f"Looking every {interval:g} s. Ctrl-C stops; nothing is lost by it.")
+        seen: dict[str, int] = {}
+        while not stopped.is_set():
+            try:
+                cycle = await desk.cycle()
+                for error in cycle.errors:
+                    complain(BatchtuiError(error.message, error.hint))
+                await _tell_changes(desk, seen)
+            except BatchtuiError as error:
+                complain(error)
+            await _rest(desk, interval, stopped)
+    return errors.OK
+
+
+async def _tell_changes(desk: Desk, seen: dict[str, int]) -> None:
+    for batch in reversed((await desk.snapshot()).batches):
+        if seen.get(batch.ref) != batch.revision:
+            seen[batch.ref] = batch.revision
+            out(line(batch, desk.clock()))
+
+
+async def _rest(desk: Desk, seconds: float, stopped: asyncio.Event) -> None:
+    """Waits so long, by the wall clock so that a sleeping machine catches up, or until somebody asks for a look."""
+    until = desk.clock().timestamp() + seconds
+    while desk.clock().timestamp() < until and not stopped.is_set():
+        try:
+            await asyncio.wait_for(stopped.wait(), _STEP)
+        except TimeoutError:
+            if await desk.poked():
+                return

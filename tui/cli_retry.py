@@ -1,0 +1,72 @@
+"""`batchtui retry`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.report import batch_json, dumps
+from batchtui.core.retrying import Proposal, in_words
+from batchtui.core.retrying import retry as ask_again
+from batchtui.core.text import inert_line, plural
+from batchtui.tui.cli import out, progress, say, wait_for
+from batchtui.tui.cli_desk import as_json, desk_for, failed
+
+
+@click.command()
+@click.argument("batch")
+@click.option(
+    "--include-permanent", is_flag=True, help="Also what would fail again as it is, such as invalid requests."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def retry(*, batch: str, include_permanent: bool, yes: bool, as_json: bool) -> int:
+    """Send what did not succeed of a retrieved batch again, as a new batch that is linked to it.
+
+    Expired and canceled requests and failures of the API are sent; invalid requests only if asked for. The new results
+    are merged with the first ones wherever those are exported.
+    """
+    return wait_for(_retry(batch, include_permanent=include_permanent, yes=yes, json=as_json))
+
+
+async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -> int:
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: say --yes.")
+    async with desk_for("batchtui retry") as desk:
+        causes: Counter[str] = Counter()
+        left: Counter[str] = Counter()
+
+        def agreed(proposals: Sequence[Proposal]) -> bool:
+            for proposal in proposals:
+                causes.update(proposal.chosen.causes)
+                left.update(proposal.chosen.left)
+            say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}).")
+            if left:
+                say(f"Left out, as they would fail again: {in_words(left)}. With --include-permanent they go too.")
+            return yes or click.confirm("Send them?", err=True)
+
+        try:
+            refs = [batch.ref for batch in await desk.meant(word)]
+            batches = await ask_again(
+                refs, desk.means, include_permanent=include_permanent, agreed=agreed, report=progress("Submitting")
+            )
+        except BatchtuiError as error:
+            return failed(error, json=json)
+        if not batches:
+            raise click.Abort
+        await desk.poke()
+        for batch in batches:
+            say(f"Submitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} again as {batch.label}.")
+            say(f"  batchtui retrieve {batch.label}")
+        if json:
+            sent = {"batches": [batch_json(batch) for batch in batches]}
+            out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": []}))
+        else:
+            for batch in batches:
+                out(batch.label)
+        return errors.OK

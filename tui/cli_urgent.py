@@ -1,0 +1,140 @@
+"""`batchtui submit FILE --now`: the same rows through the Messages API, answered while one waits."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batch import Batch, Submission
+from batchtui.core.cost import HALF
+from batchtui.core.cycle import CycleError
+from batchtui.core.errors import BatchtuiError, NotAllowed, Stopped
+from batchtui.core.estimate import Estimate
+from batchtui.core.preflight import Preflight, examine
+from batchtui.core.report import batch_json, dumps, error_json
+from batchtui.core.submit import NotSubmittable
+from batchtui.core.text import inert_line, money, number, plural
+from batchtui.core.urgent import PARALLEL
+from batchtui.core.urgent_runs import Unfinished
+from batchtui.core.urgent_submit import Urgent
+from batchtui.tui.cli import complain, out, progress, say
+from batchtui.tui.cli_desk import desk_for, failed, not_submittable
+from batchtui.tui.cli_progress import Line
+
+
+async def run_now(
+    file: Path, name: str | None, *, parallel: int | None, max_cost: float | None, yes: bool, again: bool, json: bool
+) -> int:
+    """Says the price, asks on a terminal, and stays until every request is answered. The same command goes on with a
+    run that was stopped."""
+    async with desk_for("batchtui submit --now") as desk:
+        urgent, parallel = Urgent(desk.means), parallel or PARALLEL
+        try:
+            looked = await examine(file, desk.means, name=name or "", one_batch=False, report=progress("Checking"))
+            if looked.estimate is None:
+                raise NotSubmittable(looked.checked)
+            price = looked.estimate.standard_usd
+            known = await urgent.look(file, looked.checked.sha256, again=again)
+            _announce(looked, looked.estimate, known, parallel)
+            _allow(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
+            if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+                click.confirm("Send them?", abort=True, err=True)
+            submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
+            batches = await _go_on(urgent, submission, parallel)
+            await desk.poke()
+            wrong = (await desk.cycle()).errors if submission.outputs else ()
+        except NotSubmittable as error:
+            return not_submittable(file, error, json=json)
+        except BatchtuiError as error:
+            return failed(error, json=json)
+        return _tell(batches, wrong, json=json)
+
+
+def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, parallel: int) -> None:
+    models = ", ".join(inert_line(model, 60) for model in looked.checked.models)
+    say(f"{plural(looked.checked.requests, 'request')} to {models}, without a batch and {parallel} at a time.")
+    if estimate.standard_usd is None:
+        say(f"What it costs is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
+    else:
+        likely, most = money(estimate.standard_usd), money(_most(estimate))
+        about = f"About {likely}" + (f", at most {most}," if most != likely else "")
+        say(f"{about} at the standard price; {money(estimate.batch_usd)} in a batch ({estimate.how}).")
+    for note in looked.notes:
+        say(note)
+    if known:
+        left = looked.checked.requests - known.answered
+        say(f"{number(known.answered)} are answered by an earlier run; {number(left)} are left.")
+
+
+def _most(estimate: Estimate) -> float | None:
+    """With every answer as long as its max_tokens."""
+    return None if estimate.batch_max_usd is None else estimate.batch_max_usd / float(HALF)
+
+
+def _allow(estimate: Estimate, limit: float | None) -> None:
+    most = _most(estimate)
+    if limit is not None and (most is None or most > limit):
+        what = "What it costs is not known" if most is None else f"It can cost up to {money(most)}"
+        raise NotAllowed(
+            f"{what}; the limit is {money(limit)}. Nothing was sent.",
+            "Raise the limit, lower max_tokens, send fewer requests, or submit them as a batch for half of it.",
+        )
+
+
+async def _go_on(urgent: Urgent, submission: Submission, parallel: int) -> list[Batch]:
+    """Until all is answered. The first Ctrl+C waits for what is under way, which is paid for; the second does not."""
+    stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
+    assert task
+    interrupts = 0
+
+    def interrupted() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        stop.set()
+        if interrupts == 1:
+            say("\nStopping: the answers under way still come in. Ctrl+C again gives them up.")
+        elif interrupts == 2:
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    try:
+        return await urgent.go_on(submission, parallel=parallel, stop=stop, report=_counter(), tell=say)
+    except asyncio.CancelledError:
+        if not interrupts:
+            raise
+        task.uncancel()
+        raise Stopped(
+            "It was stopped before the end. What was under way may be billed.", await urgent.how_to_go_on(submission)
+        ) from None
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _counter() -> Callable[[int, int | None], None] | None:
+    if not sys.stderr.isatty():
+        return None
+    return Line("Answered", sys.stderr, number).report
+
+
+def _tell(batches: list[Batch], wrong: Sequence[CycleError], *, json: bool) -> int:
+    problems = [BatchtuiError(one.message, one.hint) for one in wrong]
+    if json:
+        errors_json = [error_json(one) for one in problems]
+        out(dumps({"batches": [batch_json(batch) for batch in batches], "errors": errors_json}))
+    for batch in batches:
+        if not json:
+            out(batch.label)
+        counts = batch.request_counts
+        cost = f" for {money(batch.cost.actual_usd)}" if batch.cost.actual_usd is not None else ""
+        say(f"Answered {number(counts.succeeded)} of {plural(counts.total, 'request')}{cost}: {batch.results_path}")
+    for one in problems:
+        complain(one)
+    if problems:
+        return errors.FAILED
+    return errors.SOME_FAILED if any(batch.request_counts.failed for batch in batches) else errors.OK

@@ -44,7 +44,8 @@ def answers(make: Any, count: int = 3) -> Any:
 
 def types_in_duckdb(path: Path) -> list[str]:
     """What DuckDB makes of the columns; in a process of its own, because it reports its leaks at the end of one."""
-    asked = f"import duckdb; print(*(row[1] for row in duckdb.sql(\"DESCRIBE SELECT * FROM '{path}'\").fetchall()), sep='|')"
+    table = f"duckdb.sql(\"DESCRIBE SELECT * FROM '{path}'\")"
+    asked = f"import duckdb; print(*(row[1] for row in {table}.fetchall()), sep='|')"
     ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     return ended.stdout.strip().split("|")
 

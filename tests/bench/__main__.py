@@ -168,6 +168,17 @@ def states(folder: Path) -> None:
         row(f"batchtui {words[0]}, 1,000 batches", f"{min(took):.2f} s", "0.25 s", well=min(took) < 0.25)
 
 
+def updates(folder: Path) -> None:
+    print("\nanswers into a person's own SQLite table, each row once")
+    best = 0.0
+    for turn in range(3):
+        place = folder / f"apply-{turn}"
+        place.mkdir()
+        done = alone("apply", str(place), str(REQUESTS), home=folder / "apply-home")
+        best = max(best, done.more["rows"] / done.seconds)
+    row(f"update of {REQUESTS:,} rows, opening included", f"{best:,.0f} rows/s", "50,000 rows/s", well=best > 50_000)
+
+
 def screens(folder: Path) -> None:
     print("\nthe screen, 140x40, 10,000 batches")
     home = folder / "state-10000"
@@ -198,5 +209,5 @@ def screens(folder: Path) -> None:
 if __name__ == "__main__":
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # people run what is compiled
     with TemporaryDirectory(prefix="batchtui-bench-") as root:
-        for part in (downloads, submissions, cycles, states, screens):
+        for part in (downloads, submissions, cycles, states, updates, screens):
             part(Path(root))

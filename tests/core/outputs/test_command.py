@@ -49,7 +49,7 @@ def test_the_path_goes_where_the_argument_says_and_the_file_stays_where_it_has_o
 def test_its_exit_code_and_its_last_words_are_told(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     log.addHandler(caplog.handler)
     log.setLevel("INFO")
-    spec = python("import sys; print('half'); sys.stderr.write('bad \\x1b[2Jthing\\n'); sys.exit(7)")
+    spec = python("import sys; print('half', flush=True); sys.stderr.write('bad \\x1b[2Jthing\\n'); sys.exit(7)")
     with pytest.raises(CommandFailed, match="exit code 7") as caught:
         run(spec, make(make.answer("a", "x")), batch_id="b", now=NOW)
     log.removeHandler(caplog.handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from batchtui.core.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counts, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.text import number, plural
 
 
@@ -16,16 +16,38 @@ def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
 
 
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
-    """The requests of all of it: what waits is not done, and a retry stands in for what it repeats."""
+    """The requests of all of it: what waits is not done, and what was asked again is no longer failed.
+
+    The API does not say which failures a retry answered: expired and canceled ones, which are all asked again, go first.
+    """
     firsts = [batch for batch in batches if not batch.retry_of]
+    retries = [batch for batch in batches if batch.retry_of]
+    asked_again, running = sum(_succeeded(one) for one in retries), sum(_running(one) for one in retries)
+    left = asked_again + running
+    failed: list[int] = []
+    for kind in ("expired", "canceled", "errored"):
+        count = sum(getattr(one.request_counts, kind) for one in firsts)
+        failed.append(max(count - left, 0))
+        left = max(left - count, 0)
+    expired, canceled, errored = failed
     return Counts(
-        processing=sum(one.request_counts.processing or (0 if one.ended_at else one.requests) for one in firsts)
-        + sum(part.requests for part in waiting),
-        succeeded=sum(one.request_counts.succeeded for one in firsts),
-        errored=sum(one.request_counts.errored for one in firsts),
-        canceled=sum(one.request_counts.canceled for one in firsts),
-        expired=sum(one.request_counts.expired for one in firsts),
+        processing=sum(_running(one) for one in firsts) + running + sum(part.requests for part in waiting),
+        succeeded=sum(_succeeded(one) for one in firsts) + asked_again,
+        errored=errored,
+        canceled=canceled,
+        expired=expired,
     )
+
+
+def _succeeded(batch: Batch) -> int:
+    return batch.request_counts.succeeded
+
+
+def _running(batch: Batch) -> int:
+    """Its requests that have no end yet, as far as the API says."""
+    if batch.ended_at or batch.state not in UNDER_WAY | UNSETTLED:
+        return 0
+    return batch.requests - batch.request_counts.done
 
 
 def to_send(snapshot: Snapshot) -> Iterator[Submission]:

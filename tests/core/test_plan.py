@@ -1,0 +1,47 @@
+"""The sums of a submission of several batches: every request once, at its latest end."""
+
+from datetime import UTC, datetime
+
+from batchtui.core.batch import Batch, Counts, Part, State
+from batchtui.core.plan import counts
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
+
+
+def batch(ref: str, requests: int, state: State, said: Counts, retry_of: str = "") -> Batch:
+    ended = NOW if state is State.RETRIEVED else None
+    return Batch(
+        ref=ref,
+        name="n",
+        submission="s",
+        submitted_at=NOW,
+        requests=requests,
+        state=state,
+        request_counts=said,
+        retry_of=retry_of,
+        ended_at=ended,
+    )
+
+
+def test_parts_that_ended_count_and_those_that_wait_do_not() -> None:
+    parts = [
+        batch("a", 4, State.RETRIEVED, Counts(succeeded=3, errored=1)),
+        batch("b", 4, State.IN_PROGRESS, Counts(processing=4)),
+        batch("c", 4, State.SUBMITTING, Counts()),
+    ]
+    waiting = [Part(ref="d", requests=2, bytes=9, digest="")]
+    assert counts(parts, waiting) == Counts(processing=10, succeeded=3, errored=1)
+
+
+def test_what_was_asked_again_is_no_longer_failed() -> None:
+    first = batch("a", 1000, State.RETRIEVED, Counts(succeeded=850, errored=50, expired=100))
+    again = batch("b", 130, State.IN_PROGRESS, Counts(processing=130), retry_of="a")
+    assert counts([first, again], ()) == Counts(processing=130, succeeded=850, errored=20)
+    done = batch("b", 130, State.RETRIEVED, Counts(succeeded=130), retry_of="a")
+    assert counts([first, done], ()) == Counts(succeeded=980, errored=20)
+    partly = batch("b", 130, State.RETRIEVED, Counts(succeeded=120, errored=10), retry_of="a")
+    assert counts([first, partly], ()) == Counts(succeeded=970, errored=30)
+
+
+def test_a_rejected_part_has_no_request_under_way() -> None:
+    assert counts([batch("a", 5, State.REJECTED, Counts())], ()) == Counts()

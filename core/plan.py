@@ -18,7 +18,7 @@ def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
     """The requests of all of it: what waits is not done, and what was asked again is no longer failed.
 
-    The API does not say which failures a retry answered: expired and canceled ones, which are all asked again, go first.
+    Which failures a retry answered is not looked up: expired and canceled ones, all of them asked again, go first.
     """
     firsts = [batch for batch in batches if not batch.retry_of]
     retries = [batch for batch in batches if batch.retry_of]

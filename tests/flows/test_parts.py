@@ -35,3 +35,28 @@ async def test_a_split_file_is_one_row_that_opens_and_exports_as_one(simulator, 
         assert [json.loads(line)["custom_id"] for line in target.read_text().splitlines()] == [
             f"req-{n}" for n in range(10)
         ]
+
+
+async def test_a_job_is_priced_and_submitted_by_its_file(simulator, open_one, sit, folder):
+    simulator.control.settings(duration=600)
+    (folder / "rows.csv").write_text("number,word\n1,sun\n2,moon\n")
+    job = """
+name = "notes"
+[source]
+path = "rows.csv"
+key = "Row {{ number }}"
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ word }}"
+"""
+    (folder / "notes.toml").write_text(job)
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.toml")
+        await hand.shows("2 requests")
+        await hand.shows("without a batch")
+        await hand.press("enter")
+        await hand.until(lambda: len(simulator.control.batches()) == 1)
+        await hand.shows("in progress")
+    assert simulator.control.custom_ids(simulator.control.batches()[0].id)[0].startswith("Row-1")

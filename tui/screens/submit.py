@@ -55,8 +55,8 @@ class SubmitScreen(ModalScreen[None]):
         """The path, the name, what the file holds, and the button with why it is dead."""
         with Vertical(classes="dialog form"):
             yield Static("New batch", classes="title", markup=False)
-            yield Static("File of requests  (tab completes)", classes="label", markup=False)
-            yield PathInput(self._path, id="path")
+            yield Static("File of requests, or job  (tab completes)", classes="label", markup=False)
+            yield PathInput(self._path, id="path", endings=(".jsonl", ".toml"))
             yield Static("Name", classes="label", markup=False)
             yield Input(id="name", placeholder="the name of the file", max_length=100)
             with VerticalScroll(classes="report"):

@@ -59,4 +59,4 @@ user = "Write about {{ word }}"
         await hand.press("enter")
         await hand.until(lambda: len(simulator.control.batches()) == 1)
         await hand.shows("in progress")
-    assert simulator.control.custom_ids(simulator.control.batches()[0].id)[0].startswith("Row-1")
+    assert simulator.control.custom_ids(simulator.control.batches()[0].id)[0].startswith("Row_1-k")

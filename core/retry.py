@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -103,7 +104,11 @@ def _lines(path: Path) -> Iterator[line.Line]:
 
 def choose(failed: Mapping[str, str], *, include_permanent: bool) -> Chosen:
     """What to ask again: what time may heal, and with `include_permanent` everything that failed."""
-    ids = frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT)
+    return only(failed, frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT))
+
+
+def only(failed: Mapping[str, str], ids: frozenset[str]) -> Chosen:
+    """These of what failed, and no others."""
     every = Counter(failed.values())
     causes = Counter(failed[name] for name in ids)
     return Chosen(ids, dict(causes.most_common()), dict((every - causes).most_common()))
@@ -116,22 +121,45 @@ class _Id(Struct, gc=False):
 _id = msgspec.json.Decoder(_Id).decode
 
 
-def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO) -> int:
-    """Copies the lines of these custom_ids as they are, in their order; how many there were.
+def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO, later: Iterable[Path] = ()) -> int:
+    """Copies the lines of these custom_ids in their order; how many there were.
+
+    Each is as it stands in the last file of `later` that holds it, else as in `source`: a row may have been edited.
 
     Raises:
-        StateError: `source` is not there, or is not what was archived.
+        StateError: a file is not there, or is not what was archived.
     """
     copied = 0
-    try:
-        with source.open("rb", buffering=_BLOCK) as file:
+    newest: dict[str, tuple[BinaryIO, int, int]] = {}
+    with ExitStack() as files:
+        for path in later:
+            with _readable(path):
+                newer = files.enter_context(path.open("rb", buffering=_BLOCK))
+                start = 0
+                for row in newer:
+                    if (name := _id(row).custom_id) in ids:
+                        newest[name] = (newer, start, len(row))
+                    start += len(row)
+        with _readable(source), source.open("rb", buffering=_BLOCK) as file:
             for row in file:
-                if _id(row).custom_id in ids:
+                if (name := _id(row).custom_id) not in ids:
+                    continue
+                if name in newest:
+                    newer, start, length = newest[name]
+                    newer.seek(start)
+                    sink.write(newer.read(length))
+                else:
                     sink.write(row)
-                    copied += 1
+                copied += 1
+    return copied
+
+
+@contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         raise StateError(
-            f"The archived requests in {inert_line(str(source))} cannot be read: {inert_line(str(error), 120)}",
+            f"The archived requests in {inert_line(str(archive))} cannot be read: {inert_line(str(error), 120)}",
             "Put the file back from a copy; without it they cannot be asked again.",
         ) from error
-    return copied

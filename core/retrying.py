@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,10 +35,16 @@ class NothingLeft(NotAllowed):
 
 
 class Proposal(Struct, frozen=True):
-    """What a retry would send: `chosen` of the requests of `first`, after the results of `shelves`."""
+    """What a retry would send: `chosen` of the requests of `first`, after the results of `shelves`.
+
+    `failed` are the causes of all that failed, by custom_id; `asked` those of its retries that the API took: a row may
+    have been edited for one of them.
+    """
 
     first: Batch
     shelves: tuple[str, ...]
+    asked: tuple[str, ...]
+    failed: dict[str, str]
     chosen: Chosen
 
 
@@ -63,15 +70,17 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     if not paths.archive(first.ref).exists():
         raise NotAllowed("Its requests are not on this machine: it was sent by somebody else.", "")
     retrieved = [where(paths, one) for one in shelves if one.state is State.RETRIEVED]
-    chosen = choose(failures(retrieved), include_permanent=include_permanent)
+    failed = failures(retrieved)
+    chosen = choose(failed, include_permanent=include_permanent)
     if not chosen.ids:
         if chosen.left:
             raise NothingLeft(
                 f"What failed would fail again: {in_words(chosen.left)}.",
-                "To ask again all the same: batchtui retry --include-permanent",
+                f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
             )
         raise NothingLeft("Every request of it has its answer.", "There is nothing to ask again.")
-    return Proposal(first, tuple(one.ref for one in shelves), chosen)
+    asked = tuple(one.ref for one in shelves[1:] if one.state is not State.REJECTED)
+    return Proposal(first, tuple(one.ref for one in shelves), asked, failed, chosen)
 
 
 def in_words(causes: dict[str, int]) -> str:
@@ -79,8 +88,24 @@ def in_words(causes: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
 
 
-def archive(proposal: Proposal, paths: Paths, api_version: str) -> tuple[Part, Checked]:
+def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
+    """The rows to be asked again, each as it was last sent. Runs in a thread.
+
+    Raises:
+        NotAllowed: the archive does not hold them all.
+        StateError: a file cannot be read.
+    """
+    later = [paths.archive(ref) for ref in proposal.asked if paths.archive(ref).exists()]
+    ids = proposal.chosen.ids
+    copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
+    if copied != len(ids):
+        raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
+
+
+def archive(proposal: Proposal, paths: Paths, api_version: str, edited: Path | None = None) -> tuple[Part, Checked]:
     """Keeps the rows to be sent again, and their keys, under a new ref. Runs in a thread.
+
+    The rows are those of the file `edited` where it is given, else as they were last sent.
 
     Raises:
         NotSubmittable: a row of them cannot be sent as it is.
@@ -92,13 +117,12 @@ def archive(proposal: Proposal, paths: Paths, api_version: str) -> tuple[Part, C
     ref = new_ref()
     rows = paths.archive(ref)
     with replacing(rows, overwrite=False) as sink:
-        copied = copy_rows(paths.archive(first.ref), ids, sink)
+        if edited:
+            _good(check(edited, sink, api_version=api_version))
+        else:
+            copy_chosen(proposal, paths, sink)
     try:
-        if copied != len(ids):
-            raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
-        checked = check(rows, api_version=api_version)
-        if not checked.ok:
-            raise NotSubmittable(checked)
+        checked = _good(check(rows, api_version=api_version))
         if paths.keys(first.ref).exists():
             with replacing(paths.keys(ref), overwrite=False) as sink:
                 copy_rows(paths.keys(first.ref), ids, sink)
@@ -116,6 +140,12 @@ def archive(proposal: Proposal, paths: Paths, api_version: str) -> tuple[Part, C
         retry_of=first.ref,
     )
     return part, checked
+
+
+def _good(checked: Checked) -> Checked:
+    if not checked.ok:
+        raise NotSubmittable(checked)
+    return checked
 
 
 def _drop(*paths: Path) -> None:

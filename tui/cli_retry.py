@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from batchtui.core import errors
+from batchtui.core.batch import Batch
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import batch_json, dumps
 from batchtui.core.retrying import Proposal, in_words
@@ -23,14 +25,26 @@ from batchtui.tui.cli_desk import as_json, desk_for, failed
 @click.option(
     "--include-permanent", is_flag=True, help="Also what would fail again as it is, such as invalid requests."
 )
+@click.option(
+    "--rows",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where FILE is not there: write the rows that failed into it, to be edited. Where it is: send its rows.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-def retry(*, batch: str, include_permanent: bool, yes: bool, as_json: bool) -> int:
+def retry(*, batch: str, include_permanent: bool, rows: Path | None, yes: bool, as_json: bool) -> int:
     """Send what did not succeed of a retrieved batch again, as a new batch that is linked to it.
 
     Expired and canceled requests and failures of the API are sent; invalid requests only if asked for. The new results
-    are merged with the first ones wherever those are exported.
+    are merged with the first ones wherever those are exported. What needs an edit first goes through a file: --rows.
     """
+    if rows:
+        from batchtui.tui.cli_retry_rows import run_rows
+
+        if include_permanent:
+            raise click.UsageError("--include-permanent goes without --rows: what FILE holds is sent.")
+        return wait_for(run_rows(batch, rows, yes=yes, json=as_json))
     return wait_for(_retry(batch, include_permanent=include_permanent, yes=yes, json=as_json))
 
 
@@ -47,7 +61,7 @@ async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -
                 left.update(proposal.chosen.left)
             say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}).")
             if left:
-                say(f"Left out, as they would fail again: {in_words(left)}. With --include-permanent they go too.")
+                say(f"Left out, as they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
             return yes or click.confirm("Send them?", err=True)
 
         try:
@@ -60,13 +74,18 @@ async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -
         if not batches:
             raise click.Abort
         await desk.poke()
-        for batch in batches:
-            say(f"Submitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} again as {batch.label}.")
-            say(f"  batchtui retrieve {batch.label}")
-        if json:
-            sent = {"batches": [batch_json(batch) for batch in batches]}
-            out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": []}))
-        else:
-            for batch in batches:
-                out(batch.label)
+        tell_sent(batches, causes, left, json=json)
         return errors.OK
+
+
+def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:
+    """What was sent again, by cause, and what was left out."""
+    for batch in batches:
+        say(f"Submitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} again as {batch.label}.")
+        say(f"  batchtui retrieve {batch.label}")
+    if json:
+        sent = {"batches": [batch_json(batch) for batch in batches]}
+        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": []}))
+    else:
+        for batch in batches:
+            out(batch.label)

@@ -133,6 +133,13 @@ def test_the_rows_that_are_copied_are_untouched_and_in_order(tmp_path: Path) -> 
     sink = io.BytesIO()
     assert copy_rows(archive, {"c", "a"}, sink) == 2
     assert sink.getvalue() == rows[0] + rows[2]
+    later = [tmp_path / "second.jsonl", tmp_path / "third.jsonl"]
+    edits = [b'{"custom_id": "%b", "params": %d}\n' % edit for edit in ((b"c", 1), (b"a", 2), (b"b", 3), (b"c", 4))]
+    later[0].write_bytes(edits[0] + edits[1] + edits[2])
+    later[1].write_bytes(edits[3])
+    sink = io.BytesIO()
+    assert copy_rows(archive, {"c", "a", "x"}, sink, later) == 3
+    assert sink.getvalue() == edits[1] + edits[3] + rows[3]
     archive.write_bytes(b"oops")
     with pytest.raises(StateError, match="cannot be read"):
         copy_rows(archive, {"a"}, sink)

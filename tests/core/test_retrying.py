@@ -7,19 +7,22 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batchtui.core.answers import Answers, Shelved
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk
-from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown
+from batchtui.core.errors import BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.means import Means
 from batchtui.core.retrieve import where
 from batchtui.core.retry import shelves_of
+from batchtui.core.retry_edited import Edited, look, propose_one, retry_edited, write
 from batchtui.core.retrying import Proposal, in_words, retry
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.simulator.world import draw
+from batchtui.core.submit import NotSubmittable
 from tests.conftest import World
 
 OVERLOADED = 1
@@ -244,6 +247,144 @@ async def test_what_somebody_else_sent_cannot_be_retried_from_here(world: World,
     world.paths.archive(sent.ref).unlink()
     with pytest.raises(NotAllowed, match="not on this machine"):
         await again_of(sent.ref, desk.means, include_permanent=False)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(row) for row in path.read_bytes().splitlines()]
+
+
+def put(path: Path, rows: Sequence[object]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def mended(row: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in row["params"].items() if name != "no_such_field"}
+    return {**row, "params": {**kept, "max_tokens": 65}}
+
+
+async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: World, desk: Desk) -> None:
+    path = made(world, 6, 3, 0, 4)
+    first = await finished(world, desk, await desk.submit(path))
+    keys = [json.dumps({"custom_id": row["custom_id"], "key": f"key of {row['custom_id']}"}) for row in rows_of(path)]
+    world.paths.keys(first.ref).write_text("\n".join(keys) + "\n")
+    healed(world)
+    file = world.folder / "edit.jsonl"
+    proposal = await propose_one([first.ref], desk.means)
+    write(proposal, file, world.paths)
+    assert file.stat().st_mode & 0o777 == 0o600
+    written = rows_of(file)
+    assert written == [row for row in rows_of(path) if row["custom_id"] in proposal.failed]
+    assert proposal.chosen.causes == {"invalid_request_error": 4, "expired": 3}
+
+    edited = [mended(row) for row in written if "no_such_field" in row["params"]]
+    put(file, edited)
+    seen: list[Edited] = []
+    again = await retry_edited(proposal, file, desk.means, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]
+    assert again is not None
+    chosen = seen[0].proposal.chosen
+    assert (chosen.causes, chosen.left) == ({"invalid_request_error": 4}, {"expired": 3})
+    assert (again.requests, again.retry_of, again.submission) == (4, first.ref, first.submission)
+    assert again.cost.estimated_usd is not None
+    assert rows_of(world.paths.archive(again.ref)) == edited
+    assert {row["custom_id"] for row in rows_of(world.paths.keys(again.ref))} == chosen.ids
+
+    await finished(world, desk, again)
+    shelves = shelves_of(await desk.snapshot(), first)
+    with Answers.open([Shelved(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]) as answers:
+        merged = list(answers)
+    assert [one.custom_id for one in merged] == [row["custom_id"] for row in rows_of(path)]
+    assert {one.custom_id for one in merged if one.result.type != "succeeded"} == proposal.failed.keys() - chosen.ids
+
+
+async def test_edited_rows_that_are_not_to_be_asked_again_are_problems_with_their_lines(
+    world: World, desk: Desk
+) -> None:
+    path = made(world, 5, 2, 0, 2)
+    first = await finished(world, desk, await desk.submit(path))
+    file = world.folder / "edit.jsonl"
+    proposal = await propose_one([first.ref], desk.means)
+    write(proposal, file, world.paths)
+    good = [mended(row) for row in rows_of(file)]
+    answered = next(row for row in rows_of(path) if row["custom_id"] not in proposal.failed)
+    foreign = {**answered, "custom_id": "never-sent"}
+    cut = {"custom_id": good[3]["custom_id"], "params": {}}
+    put(file, [good[0], answered, good[1], foreign, cut, good[0]])
+    with pytest.raises(NotSubmittable) as caught:
+        await retry_edited(proposal, file, desk.means)
+    found = [(one.line, one.kind) for one in caught.value.checked.problems]
+    assert found == sorted(found, key=lambda one: one[0] or 0)
+    assert {(2, "done"), (4, "foreign"), (6, "doubled")} <= set(found)
+    assert {line for line, _ in found} == {2, 4, 5, 6}
+    assert all(one.hint for one in caught.value.checked.problems)
+    assert caught.value.checked.problem_count == len(found) == sum(caught.value.checked.kinds.values())
+    assert len(world.control.calls("create")) == 1
+    assert [one.name for one in world.paths.requests.iterdir()] == [f"{first.ref}.jsonl"]
+
+
+async def test_an_edited_row_stays_edited_when_it_is_asked_again_as_it_was(world: World, desk: Desk) -> None:
+    first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
+    file = world.folder / "edit.jsonl"
+    proposal = await propose_one([first.ref], desk.means)
+    write(proposal, file, world.paths)
+    edited = [mended(row) for row in rows_of(file)]
+    put(file, edited[:1])
+    second = await retry_edited(proposal, file, desk.means)
+    assert second is not None
+    await finished(world, desk, second)
+    third = await again_of(first.ref, desk.means, include_permanent=False)
+    assert third is not None
+    sent = {row["custom_id"]: row["params"]["max_tokens"] for row in rows_of(world.paths.archive(third.ref))}
+    assert sent == {edited[0]["custom_id"]: 65, edited[1]["custom_id"]: 64}
+
+
+async def test_a_file_of_failures_is_never_written_over_another(world: World, desk: Desk) -> None:
+    first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
+    proposal = await propose_one([first.ref], desk.means)
+    file = world.folder / "mine.jsonl"
+    file.write_text("mine")
+    with pytest.raises(BadInput, match="there already"):
+        write(proposal, file, world.paths)
+    assert file.read_text() == "mine"
+    with pytest.raises(BadInput, match="cannot be written"):
+        write(proposal, world.folder / "none" / "f.jsonl", world.paths)
+
+
+async def test_a_file_that_changes_after_the_question_is_not_sent(world: World, desk: Desk) -> None:
+    first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
+    proposal = await propose_one([first.ref], desk.means)
+    file = world.folder / "edit.jsonl"
+    write(proposal, file, world.paths)
+
+    def agreed(_: Edited) -> bool:
+        put(file, [mended(row) for row in rows_of(file)])
+        return True
+
+    with pytest.raises(BadInput, match="changed"):
+        await retry_edited(proposal, file, desk.means, agreed=agreed)
+    assert await retry_edited(proposal, file, desk.means, agreed=lambda _: False) is None
+    assert len(world.control.calls("create")) == 1
+    assert [one.name for one in world.paths.requests.iterdir()] == [f"{first.ref}.jsonl"]
+
+
+async def test_an_edit_to_a_model_that_is_not_there_is_found_before_it_is_sent(world: World, desk: Desk) -> None:
+    first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
+    proposal = await propose_one([first.ref], desk.means)
+    file = world.folder / "edit.jsonl"
+    write(proposal, file, world.paths)
+    rows = rows_of(file)
+    put(file, [rows[0], {**rows[1], "params": {**rows[1]["params"], "model": "claude-nothing-9"}}])
+    with pytest.raises(NotSubmittable) as caught:
+        await look(proposal, file, desk.means)
+    assert [one.line for one in caught.value.checked.problems] == [2]
+
+
+async def test_edited_rows_go_back_to_one_batch(world: World, desk: Desk) -> None:
+    path = made(world, 8, 4, 0, 0)
+    one = await finished(world, desk, await desk.submit(path))
+    two = await finished(world, desk, await desk.submit(path, again=True))
+    with pytest.raises(NotAllowed, match="of 2 batches") as caught:
+        await propose_one([one.ref, two.ref], desk.means)
+    assert f"batchtui retry {one.label} --rows FILE" in caught.value.hint
 
 
 def test_causes_in_words_are_inert() -> None:

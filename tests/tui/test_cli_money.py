@@ -149,3 +149,39 @@ def test_a_name_means_the_batch_and_its_retries(world: World) -> None:
     again = world.run("retry", "rows", "--yes")
     assert again.returncode == 1
     assert "its retry" in again.stderr.lower()
+
+
+def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) -> None:
+    rows = [json.loads(row) for row in world.rows(4).read_text().splitlines()]
+    for row in rows[:2]:
+        row["params"]["no_such_field"] = 1
+    (world.folder / "bad.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    first = world.run("submit", "bad.jsonl").stdout.strip()
+    world.control.finish(first)
+    assert world.run("retrieve", first).returncode == 3
+    assert "--rows FILE" in world.run("retry", first, "--yes").stderr
+    assert world.run("retry", first, "--rows", "edit.jsonl", "--include-permanent").returncode == 2
+
+    wrote = world.run("retry", first, "--rows", "edit.jsonl")
+    assert (wrote.returncode, wrote.stdout) == (0, "edit.jsonl\n"), wrote.stderr
+    assert "2 invalid_request_error" in wrote.stderr
+    assert "run the same command again" in wrote.stderr
+    file = world.folder / "edit.jsonl"
+    assert [json.loads(row) for row in file.read_text().splitlines()] == rows[:2]
+    assert world.run("retry", first, "--rows", "edit.jsonl").returncode == 2
+
+    del rows[0]["params"]["no_such_field"]
+    file.write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[3]) + "\n")
+    refused = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--json")
+    assert refused.returncode == 1
+    [problem] = json.loads(refused.stdout)["errors"]
+    assert (problem["line"], problem["message"]) == (2, "custom_id req-3 has its answer already.")
+    assert problem["hint"]
+    assert len(world.control.calls("create")) == 1
+
+    file.write_text(json.dumps(rows[0]) + "\n")
+    sent = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--json")
+    assert sent.returncode == 0, sent.stderr
+    said = json.loads(sent.stdout)
+    assert (said["retried"], said["left"]) == ({"invalid_request_error": 1}, {"invalid_request_error": 1})
+    assert world.control.custom_ids(said["batches"][0]["id"]) == ["req-0"]

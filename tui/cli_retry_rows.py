@@ -17,7 +17,7 @@ from batchtui.core.report import dumps
 from batchtui.core.retry_edited import Edited, propose_one, retry_edited, write
 from batchtui.core.retrying import Proposal, in_words
 from batchtui.core.submit import NotSubmittable
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli import out, progress, say
 from batchtui.tui.cli_checking import tell_notes
 from batchtui.tui.cli_desk import desk_for, failed, not_submittable
@@ -49,9 +49,9 @@ async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> i
     say("Nothing was sent. Edit them, leave each custom_id as it is, then run the same command again.")
     say(f"  batchtui show {proposal.first.label}    says why they failed")
     if json:
-        out(dumps({"batches": [], "written": shown, "failed": causes, "errors": []}))
+        out(dumps({"batches": [], "written": str(file), "failed": causes, "errors": []}))
     else:
-        out(shown)
+        out(inert(str(file)))
     return errors.OK
 
 

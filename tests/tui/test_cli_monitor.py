@@ -1,0 +1,45 @@
+"""`monitor` does what `--once` does until it is stopped, and `examples` gives jobs that run."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+from batchtui.core.batch import State
+from tests.conftest import World
+
+
+async def test_monitor_retrieves_what_ends_and_stops_on_a_signal(world: World) -> None:
+    desk = world.desk()
+    batch = await desk.submit(world.rows())
+    await desk.close()
+    process = world.start("monitor", "--interval", "0.3")
+    looking = world.desk("the test")
+    until = time.monotonic() + 20
+    while (await looking.find(batch.ref)).state is not State.RETRIEVED:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.1)
+    poller = await looking.poller()
+    assert poller
+    assert (poller.pid, poller.command) == (process.pid, "batchtui monitor")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert f"{batch.id} · retrieved · 5 of 5" in out
+    assert await looking.poller() is None
+    await looking.close()
+
+
+def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Path) -> None:
+    listed = world.run("examples")
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["round_notes", "sentiment"]
+    written = world.run("examples", "round_notes", "--to", str(tmp_path / "jobs"))
+    job = Path(written.stdout.strip())
+    assert job == tmp_path / "jobs" / "round_notes" / "round_notes.toml"
+    checked = world.run("check", "--offline", str(job))
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.startswith("32 requests")
+    again = world.run("examples", "round_notes", "--to", str(tmp_path / "jobs"))
+    assert again.returncode == 1
+    assert "is there already" in again.stderr

@@ -202,7 +202,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     be sent, by whichever process polls. With `canary` the first part of a step goes alone, and what comes after it
     waits until its answers are here and all is well. `step` counts the steps that were begun before this one, `steps`
     names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
-    goes on at the moment; with `stopped` nothing ever does by itself. `adopted` marks one that somebody else sent.
+    goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
+    no process that polls sends what of it waits. `adopted` marks one that somebody else sent.
     """
 
     ref: str
@@ -221,6 +222,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     outputs: tuple[Output, ...] = ()
     trouble: Trouble | None = None
     stopped: bool = False
+    urgent: bool = False
     adopted: bool = False
     revision: int = 0
 

@@ -183,7 +183,8 @@ def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, 
 def next_delay(snapshot: Snapshot, now: datetime) -> float:
     """Seconds until the next look is worth a call, by the age of the youngest batch under way."""
     ages = [now - (batch.created_at or batch.submitted_at) for batch in under_way(snapshot)]
-    if open_intents(snapshot) or any(one.waiting and not one.stopped for one in snapshot.submissions.values()):
+    waiting = (one for one in snapshot.submissions.values() if one.waiting and not one.urgent)
+    if open_intents(snapshot) or any(not one.stopped for one in waiting):
         return 20.0
     if not ages:
         return 300.0

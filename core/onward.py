@@ -26,6 +26,7 @@ from batchtui.core.split import drop
 from batchtui.core.store import Transaction
 from batchtui.core.submit import note
 from batchtui.core.text import inert_line, plural
+from batchtui.core.urgent_runs import not_over
 
 if TYPE_CHECKING:
     from batchtui.core.jobs.spec import Job
@@ -128,9 +129,9 @@ class Onward:
                     steps=current.steps[1:],
                     outputs=following.outputs,
                     waiting=parts,
-                    canary=bool(following.canary),
+                    canary=bool(following.canary) and not current.urgent,
                     requests=current.requests + sum(part.requests for part in parts),
-                    trouble=None,
+                    trouble=not_over(current.input, self._clock()) if current.urgent else None,
                 )
             )
             return True

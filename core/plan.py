@@ -53,7 +53,8 @@ def _running(batch: Batch) -> int:
 def to_send(snapshot: Snapshot) -> Iterator[Submission]:
     """Submissions whose first waiting part may be sent now."""
     for submission in snapshot.submissions.values():
-        if submission.waiting and not submission.stopped and not _held(snapshot, submission):
+        free = not (submission.stopped or submission.urgent)
+        if submission.waiting and free and not _held(snapshot, submission):
             yield submission
 
 
@@ -132,6 +133,14 @@ def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
             batches = answered(snapshot, submission)
             if batches and not undone(submission, batches):
                 yield submission, batches
+
+
+def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:
+    """Whether anything of it is left to ask, to write or to build, and nothing of it is under way elsewhere."""
+    if submission.waiting:
+        return True
+    batches = answered(snapshot, submission)
+    return bool(batches and (submission.steps or undone(submission, batches)))
 
 
 def in_order(batches: Sequence[Batch]) -> list[Batch]:

@@ -137,8 +137,8 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
 
 
 def _half_asked(snapshot: Snapshot) -> list[Submission]:
-    """What `--now` began and did not end: it has parts, and no batch."""
-    return [one for one in snapshot.submissions.values() if one.stopped and one.waiting and not one.batches]
+    """What `--now` began and did not end."""
+    return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
 
 
 async def submit(

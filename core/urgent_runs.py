@@ -1,25 +1,25 @@
 """Runs without a batch that are not over: how they stand in the state, and how the same rows find theirs again.
 
-While it runs, the state holds a submission that is stopped, so that no process that polls sends its parts as batches,
-and every part of it that waits has a journal of its answers.
+While it runs, the state holds a submission that is marked urgent, so that no process that polls sends its parts as
+batches. Every part that waits has a journal of its answers from the moment it is first asked.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core import split
+from batchtui.core import plan, split
 from batchtui.core.batch import Part, Snapshot, Submission, Trouble
 from batchtui.core.errors import NotAllowed, StateError
 from batchtui.core.files import create, private_folder
-from batchtui.core.journal import kept
+from batchtui.core.journal import Journal, kept
 from batchtui.core.paths import Paths
 from batchtui.core.store import Transaction
 from batchtui.core.submit import Draft, sent_before
@@ -44,10 +44,21 @@ class Runs:
         return self._paths.results / f"{part.ref}.jsonl.partial"
 
     def of(self, snapshot: Snapshot, sha256: str) -> Submission | None:
-        """The run of these rows that is not over; None where there is none."""
+        """The run of these rows whose first step is not answered; None where there is none."""
         for submission in snapshot.submissions.values():
-            held = submission.sha256 == sha256 and submission.stopped and submission.waiting
-            if held and all(self._file(part) for part in submission.waiting):
+            if submission.urgent and submission.sha256 == sha256 and submission.waiting and not submission.step:
+                return submission
+        return None
+
+    def begun(self, snapshot: Snapshot, path: Path) -> Submission | None:
+        """The run of the job at `path` whose first step is answered and that is not over; None where there is none.
+
+        Its rows cannot tell: the outputs of the first step may have changed the source they came from.
+        """
+        for submission in snapshot.submissions.values():
+            later = submission.step or not submission.waiting
+            ours = submission.urgent and submission.input == str(path.absolute())
+            if ours and later and plan.can_be_finished(snapshot, submission):
                 return submission
         return None
 
@@ -61,28 +72,39 @@ class Runs:
         files = [file for part in submission.waiting if (file := self._file(part))]
         return Unfinished(submission, over + sum(len(kept(file).ids) for file in files))
 
+    def open(self, part: Part) -> Journal | None:
+        """The journal of a part, made where nothing of it was asked yet; None where its answers are all there.
+
+        Raises:
+            Busy: another process adds to it.
+            StateError: it cannot be used.
+        """
+        path, final = self.journal(part), self._paths.result(part.ref)
+        private_folder(self._paths.results)
+        if not path.exists() and not final.exists():
+            with on_disk(self._paths), suppress(FileExistsError):
+                create(path).close()
+        try:
+            journal = Journal.open(path)
+        except FileNotFoundError:
+            if final.exists():
+                return None
+            raise StateError(f"The answers of {part.ref} are gone from {final.parent}.", "Forget it.") from None
+        if final.exists():  # another process finished it before this journal was made
+            path.unlink()
+            journal.close()
+            return None
+        return journal
+
     def _file(self, part: Part) -> Path | None:
         """Where its answers are: the journal, or the results where a run died right after finishing them."""
         files = (self.journal(part), self._paths.result(part.ref))
         return next((file for file in files if file.exists()), None)
 
-    def prepare(self, made: Draft) -> None:
-        """Makes the journals.
-
-        Raises:
-            StateError: they cannot be made.
-        """
-        private_folder(self._paths.results)
-        with on_disk(self._paths):
-            for part in made.parts:
-                create(self.journal(part)).close()
-
     def drop(self, made: Draft) -> None:
         """Removes what was kept for a draft that does not become a run."""
         split.drop(made.parts, self._paths)
         self._paths.job(made.ref).unlink(missing_ok=True)
-        for part in made.parts:
-            self.journal(part).unlink(missing_ok=True)
 
     def claim(
         self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool
@@ -109,8 +131,9 @@ class Runs:
             models=tuple(sorted({model for part in made.parts for model in part.models})),
             waiting=(replace(first, estimated_usd=estimated_usd), *others),
             outputs=made.outputs,
-            trouble=Trouble("It is asked without a batch, and is not over.", f"To go on: {command(made.input)}", now),
-            stopped=True,
+            steps=made.steps,
+            trouble=not_over(made.input, now),
+            urgent=True,
         )
         tx.put_submission(submission)
         return submission
@@ -129,6 +152,11 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
             f"{inert_line(earlier.name)} ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
             "To buy them a second time, submit with --again.",
         )
+
+
+def not_over(path: str, now: datetime) -> Trouble:
+    """What to say of a run that waits for somebody to go on with it."""
+    return Trouble("It is asked without a batch, and is not over.", f"To go on: {command(path)}", now)
 
 
 def command(path: str) -> str:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from batchtui.core import plan, urgent
 from batchtui.core import summary as summaries
-from batchtui.core import urgent
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Cost, Part, State, Submission
+from batchtui.core.batch import Batch, Cost, Part, State, Submission, Trouble
 from batchtui.core.cost import STANDARD
-from batchtui.core.errors import BatchtuiError, NotAllowed, StateError, Unreachable, Unverified
-from batchtui.core.journal import Journal, kept
+from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable, Unverified
+from batchtui.core.journal import kept
 from batchtui.core.logs import log
 from batchtui.core.means import Means
+from batchtui.core.onward import Onward
 from batchtui.core.split import Cut
 from batchtui.core.store import Transaction
-from batchtui.core.submit import Draft, draft
+from batchtui.core.submit import Draft, draft, start_anew
 from batchtui.core.text import number, plural
 from batchtui.core.urgent_runs import Runs, Unfinished, command, on_disk, refuse_twice
 from batchtui.core.verify import Verdict, Verifier, expected_from
 
 _PIECE = 2_000_000
+
+_ELSEWHERE = 0.2
+"""Seconds between two looks while another process writes the outputs."""
+
+
+class Finished(Struct, frozen=True):
+    """The batches that a run became, and what keeps it from its end: None where it is over."""
+
+    batches: list[Batch]
+    trouble: Trouble | None
 
 
 class Urgent:
@@ -38,24 +49,24 @@ class Urgent:
         self._clock = means.clock
         self._version = means.settings.api_version
         self._runs = Runs(means.paths)
+        self._onward = Onward(means.disk, means.paths, means.clock)
 
-    async def unfinished(self, sha256: str) -> Unfinished | None:
-        """The run of these rows that is not over; None where there is none."""
-        submission = self._runs.of(await self._disk.snapshot(), sha256)
+    async def begun(self, path: Path) -> Unfinished | None:
+        """The run of a job that is past the answers of its first step and not over; None where there is none."""
+        submission = self._runs.begun(await self._disk.snapshot(), path)
         return await asyncio.to_thread(self._runs.unfinished, submission) if submission else None
 
-    async def look(self, path: Path, sha256: str, *, again: bool) -> Unfinished | None:
-        """The run of these rows that is not over, if any: what `begin` would find or refuse.
+    async def look(self, sha256: str, *, again: bool) -> Unfinished | None:
+        """The run of these rows whose first step is not answered, if any: what `begin` would find or refuse.
 
         Raises:
-            NotAllowed: the same rows were submitted lately, and `again` was not said; or they are of a longer job.
+            NotAllowed: the same rows were submitted lately, and `again` was not said.
         """
-        if path.suffix == ".toml":
-            await asyncio.to_thread(_of_one_step, path)
-        known = await self.unfinished(sha256)
+        snapshot = await self._disk.snapshot()
+        known = self._runs.of(snapshot, sha256)
         if known is None and not again:
-            refuse_twice(await self._disk.snapshot(), sha256, self._clock())
-        return known
+            refuse_twice(snapshot, sha256, self._clock())
+        return await asyncio.to_thread(self._runs.unfinished, known) if known else None
 
     async def begin(
         self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None
@@ -75,7 +86,6 @@ class Urgent:
             return known
         now = self._clock()
         try:
-            await asyncio.to_thread(self._runs.prepare, made)
             begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, estimated_usd, again=again))
         except BaseException:
             if made.ref not in (await self._disk.snapshot()).submissions:
@@ -90,8 +100,39 @@ class Urgent:
             return draft(path, self._paths, name or path.stem or "batch", Cut(), api_version=self._version)
         from batchtui.core.jobs.draft import draft_job
 
-        _of_one_step(path)
         return draft_job(path, self._paths, name, api_version=self._version)
+
+    async def finish(
+        self,
+        submission: Submission,
+        *,
+        parallel: int = urgent.PARALLEL,
+        stop: asyncio.Event | None = None,
+        report: Report | None = None,
+        tell: Callable[[str], None] = log.info,
+    ) -> Finished:
+        """Step after step: asks what is not answered, writes the outputs, builds the next step of the answers.
+
+        Raises as `go_on`.
+        """
+        await self._disk.commit(lambda tx: start_anew(tx, {submission.ref}))
+        while True:
+            snapshot = await self._disk.snapshot()
+            current = snapshot.submissions.get(submission.ref)
+            if current is None or not plan.can_be_finished(snapshot, current):
+                return Finished(plan.members(snapshot, current or submission), None)
+            if current.waiting:
+                await self.go_on(current, parallel=parallel, stop=stop, report=report, tell=tell)
+                continue
+            if stop and stop.is_set():
+                raise Stopped("It was stopped before the end.", await self.how_to_go_on(current))
+            await self._onward.go()
+            snapshot = await self._disk.snapshot()
+            after = snapshot.submissions.get(current.ref)
+            if after == current:  # another process is at it
+                await asyncio.sleep(_ELSEWHERE)
+            elif after and after.trouble and not after.waiting:
+                return Finished(plan.members(snapshot, after), after.trouble)
 
     async def go_on(
         self,
@@ -132,12 +173,9 @@ class Urgent:
     ) -> Verdict:
         """Brings the results of one part under their final name, where they do not stand there yet."""
         final = self._paths.result(part.ref)
-        try:
-            journal = await asyncio.to_thread(Journal.open, self._runs.journal(part))
-        except FileNotFoundError:
-            if final.exists():  # an earlier run ended right after that
-                return await asyncio.to_thread(self._verify, final, part)
-            raise StateError(f"The answers of {part.ref} are gone from {final.parent}.", "Forget it.") from None
+        journal = await asyncio.to_thread(self._runs.open, part)
+        if journal is None:
+            return await asyncio.to_thread(self._verify, final, part)
         try:
             api = await self._connection.api()
             archive = self._paths.archive(part.ref)
@@ -197,8 +235,8 @@ class Urgent:
                 return
             waiting = tuple(one for one in current.waiting if one.ref != part.ref)
             batches = (*current.batches, part.ref)
-            over = {} if waiting else {"stopped": False, "trouble": None}
-            tx.put_submission(replace(current, waiting=waiting, batches=batches, **over))
+            trouble = current.trouble if waiting else None
+            tx.put_submission(replace(current, waiting=waiting, batches=batches, trouble=trouble))
             tx.put(batch)
 
         await self._disk.commit(write)
@@ -207,22 +245,13 @@ class Urgent:
 
     async def how_to_go_on(self, submission: Submission) -> str:
         """What is kept of a run, and what a person types to go on."""
+        current = (await self._disk.snapshot()).submissions.get(submission.ref, submission)
         try:
-            known = await self.unfinished(submission.sha256)
+            known = await asyncio.to_thread(self._runs.unfinished, current)
         except StateError:
             known = None
-        what = f"{number(known.answered)} of {plural(submission.requests, 'answer')} are" if known else "It is all"
-        return f"{what} kept. To go on: {command(submission.input)}"
-
-
-def _of_one_step(path: Path) -> None:
-    from batchtui.core.jobs.job import read_job
-
-    if len(read_job(path).steps) > 1:
-        raise NotAllowed(
-            "A job of several steps goes in batches: only a job of one step can be asked without.",
-            f"Nothing was sent. batchtui submit {shlex.quote(str(path))}",
-        )
+        what = f"{number(known.answered)} of {plural(current.requests, 'answer')} are" if known else "It is all"
+        return f"{what} kept. To go on: {command(current.input)}"
 
 
 def _beyond(report: Report | None, before: int, total: int) -> Report | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from batchtui.core import errors
-from batchtui.core.batch import Batch, Submission
+from batchtui.core.batch import Submission
 from batchtui.core.cost import HALF
-from batchtui.core.cycle import CycleError
 from batchtui.core.errors import BatchtuiError, NotAllowed, Stopped
 from batchtui.core.estimate import Estimate
 from batchtui.core.preflight import Preflight, examine
@@ -22,7 +21,7 @@ from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, money, number, plural
 from batchtui.core.urgent import PARALLEL
 from batchtui.core.urgent_runs import Unfinished
-from batchtui.core.urgent_submit import Urgent
+from batchtui.core.urgent_submit import Finished, Urgent
 from batchtui.tui.cli import complain, out, progress, say
 from batchtui.tui.cli_desk import desk_for, failed, not_submittable
 from batchtui.tui.cli_progress import Line
@@ -36,24 +35,29 @@ async def run_now(
     async with desk_for("batchtui submit --now") as desk:
         urgent, parallel = Urgent(desk.means), parallel or PARALLEL
         try:
-            looked = await examine(file, desk.means, name=name or "", one_batch=False, report=progress("Checking"))
-            if looked.estimate is None:
-                raise NotSubmittable(looked.checked)
-            price = looked.estimate.standard_usd
-            known = await urgent.look(file, looked.checked.sha256, again=again)
-            _announce(looked, looked.estimate, known, parallel)
-            _allow(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
-            if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-                click.confirm("Send them?", abort=True, err=True)
-            submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
-            batches = await _go_on(urgent, submission, parallel)
+            begun = None if again else await urgent.begun(file)
+            if begun:
+                _announce_rest(begun)
+                _agree(yes=yes)
+                submission = begun.submission
+            else:
+                looked = await examine(file, desk.means, name=name or "", one_batch=False, report=progress("Checking"))
+                if looked.estimate is None:
+                    raise NotSubmittable(looked.checked)
+                price = looked.estimate.standard_usd
+                known = await urgent.look(looked.checked.sha256, again=again)
+                _announce(looked, looked.estimate, known, parallel)
+                _announce_steps(file)
+                _allow(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
+                _agree(yes=yes)
+                submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
+            finished = await _finish(urgent, submission, parallel)
             await desk.poke()
-            wrong = (await desk.cycle()).errors if submission.outputs else ()
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
         except BatchtuiError as error:
             return failed(error, json=json)
-        return _tell(batches, wrong, json=json)
+        return _tell(finished, json=json)
 
 
 def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, parallel: int) -> None:
@@ -72,6 +76,27 @@ def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, p
         say(f"{number(known.answered)} are answered by an earlier run; {number(left)} are left.")
 
 
+def _announce_steps(file: Path) -> None:
+    if file.suffix == ".toml":
+        from batchtui.core.jobs.job import read_job
+
+        for step in read_job(file).steps[1:]:
+            say(f"Then follows the step {inert_line(step.name, 60)}, the same way; its price is not in this.")
+
+
+def _announce_rest(begun: Unfinished) -> None:
+    submission = begun.submission
+    said = f"{number(begun.answered)} of {plural(submission.requests, 'request')}"
+    say(f"{said} of {inert_line(submission.name, 60)} are answered by an earlier run, which goes on where it ended.")
+    for step in submission.steps:
+        say(f"Then follows the step {inert_line(step, 60)}.")
+
+
+def _agree(*, yes: bool) -> None:
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("Send them?", abort=True, err=True)
+
+
 def _most(estimate: Estimate) -> float | None:
     """With every answer as long as its max_tokens."""
     return None if estimate.batch_max_usd is None else estimate.batch_max_usd / float(HALF)
@@ -87,8 +112,9 @@ def _allow(estimate: Estimate, limit: float | None) -> None:
         )
 
 
-async def _go_on(urgent: Urgent, submission: Submission, parallel: int) -> list[Batch]:
-    """Until all is answered. The first Ctrl+C waits for what is under way, which is paid for; the second does not."""
+async def _finish(urgent: Urgent, submission: Submission, parallel: int) -> Finished:
+    """Until all is answered and written. The first Ctrl+C waits for what is under way, which is paid for; the second
+    does not."""
     stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
     assert task
     interrupts = 0
@@ -104,7 +130,7 @@ async def _go_on(urgent: Urgent, submission: Submission, parallel: int) -> list[
 
     loop.add_signal_handler(signal.SIGINT, interrupted)
     try:
-        return await urgent.go_on(submission, parallel=parallel, stop=stop, report=_counter(), tell=say)
+        return await urgent.finish(submission, parallel=parallel, stop=stop, report=_counter(), tell=say)
     except asyncio.CancelledError:
         if not interrupts:
             raise
@@ -122,8 +148,9 @@ def _counter() -> Callable[[int, int | None], None] | None:
     return Line("Answered", sys.stderr, number).report
 
 
-def _tell(batches: list[Batch], wrong: Sequence[CycleError], *, json: bool) -> int:
-    problems = [BatchtuiError(one.message, one.hint) for one in wrong]
+def _tell(finished: Finished, *, json: bool) -> int:
+    batches, trouble = finished.batches, finished.trouble
+    problems = [BatchtuiError(trouble.message, trouble.hint)] if trouble else []
     if json:
         errors_json = [error_json(one) for one in problems]
         out(dumps({"batches": [batch_json(batch) for batch in batches], "errors": errors_json}))
@@ -137,4 +164,6 @@ def _tell(batches: list[Batch], wrong: Sequence[CycleError], *, json: bool) -> i
         complain(one)
     if problems:
         return errors.FAILED
-    return errors.SOME_FAILED if any(batch.request_counts.failed for batch in batches) else errors.OK
+    failures = sum(batch.request_counts.failed for batch in batches if not batch.retry_of)
+    mended = sum(batch.request_counts.succeeded for batch in batches if batch.retry_of)
+    return errors.SOME_FAILED if failures > mended else errors.OK

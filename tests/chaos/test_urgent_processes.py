@@ -150,7 +150,7 @@ def test_what_is_not_over_is_never_sent_as_a_batch_by_whoever_polls(world: World
     process = rows.start()
     world.control.wait_for_calls("message", 5, 30)
     kill(process)
-    assert unfinished(world).stopped
+    assert unfinished(world).urgent
     code, said = world.once()
     assert (code, said["submitted"], said["api_calls"]) == (0, [], 0)
     assert not world.control.calls("create")

@@ -14,10 +14,12 @@ import pytest
 
 from batchtui.core import urgent
 from batchtui.core.anthropic_api import AnthropicApi
+from batchtui.core.batch import Part
 from batchtui.core.errors import ApiError, BatchtuiError, Busy, NoKey, NotSent, StateError, Stopped, Unreachable
 from batchtui.core.journal import Journal, kept
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.faults import Answer, Drop, Redirect, Stall
+from batchtui.core.urgent_runs import Runs
 from tests.conftest import KEY, World
 
 
@@ -298,6 +300,20 @@ def test_a_line_in_the_middle_that_no_kill_can_make_is_said_and_nothing_is_lost(
     with pytest.raises(StateError, match="Line 2"):
         Journal.open(path)
     assert path.read_bytes() == before
+
+
+def test_a_part_that_another_process_finished_first_is_not_asked_again(world: World) -> None:
+    runs, part = Runs(world.paths), Part(ref="b00000001", requests=1, bytes=1, digest="")
+    first = runs.open(part)
+    assert first
+    with pytest.raises(Busy):
+        runs.open(part)
+    first.finish(world.paths.result(part.ref))
+    first.close()
+    assert runs.open(part) is None
+    runs.journal(part).touch()  # as by one that looked before the end and made it after
+    assert runs.open(part) is None
+    assert not runs.journal(part).exists()
 
 
 async def test_what_never_left_this_machine_is_told_from_an_answer_that_was_lost(world: World) -> None:

@@ -200,11 +200,43 @@ def test_a_job_goes_the_same_way_and_its_outputs_are_written(world: World) -> No
     assert not world.control.calls("create")
 
 
-def test_a_job_of_several_steps_is_refused_before_anything_is_sent_or_kept(world: World) -> None:
-    (world.folder / "rounds.csv").write_text("number\n1\n")
+def test_a_job_of_several_steps_runs_them_all_in_one_command(world: World) -> None:
+    (world.folder / "rounds.csv").write_text("number\n1\n2\n")
     (world.folder / "notes.toml").write_text(JOB + STEP)
-    ended = world.run("submit", "notes.toml", "--now")
+    ended = world.run("submit", "notes.toml", "--now", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert "Then follows the step reports, the same way; its price is not in this." in ended.stderr
+    first, second = batches(ended)
+    assert (first["requests"], second["requests"]) == (2, 2)
+    assert "Report on Simulated answer to: Write notes on round 1" in world.paths.result(second["ref"]).read_text()
+    assert len(world.control.calls("message")) == 4
+    assert not world.control.calls("create")
+    refused = world.run("submit", "notes.toml", "--now")
+    assert "were submitted before" in refused.stderr
+
+
+def test_a_step_with_requests_that_failed_is_not_followed_and_both_are_said(world: World) -> None:
+    (world.folder / "rounds.csv").write_text("number\n1\n2\n")
+    (world.folder / "notes.toml").write_text(JOB + STEP)
+    world.control.fault("message", Answer(400, message="messages.0: something is wrong with it"))
+    ended = world.run("submit", "notes.toml", "--now", "--json")
     assert ended.returncode == 1
-    assert "several steps" in ended.stderr
-    assert not world.control.calls("message")
-    assert not list(world.home.glob("re*/*"))
+    said = json.loads(ended.stdout)
+    assert [one["request_counts"]["errored"] for one in said["batches"]] == [1]
+    [error] = said["errors"]
+    assert "1 request of notes did not succeed, so reports was not begun" in error["message"]
+    assert len(world.control.calls("message")) == 2
+
+
+def test_an_output_that_could_not_be_written_is_by_the_same_command_and_nothing_is_asked_again(world: World) -> None:
+    (world.folder / "rounds.csv").write_text("number\n1\n2\n")
+    (world.folder / "notes.toml").write_text(JOB)
+    (world.folder / "notes").mkdir()
+    taken = world.folder / "notes" / "round 1.md"
+    taken.write_text("mine")
+    assert world.run("submit", "notes.toml", "--now").returncode == 1
+    taken.unlink()
+    ended = world.run("submit", "notes.toml", "--now")
+    assert ended.returncode == 0, ended.stderr
+    assert "Simulated answer" in taken.read_text()
+    assert len(world.control.calls("message")) == 2

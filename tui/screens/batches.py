@@ -237,7 +237,8 @@ def _heading(submission: Submission) -> str:
     left = sum(part.requests for part in submission.waiting)
     said = [inert_line(submission.name, 80), plural(len(submission.batches), "batch", "batches")]
     if left:
-        said.append(f"{plural(left, 'request')} {'stay unsent' if submission.stopped else 'wait to be sent'}")
+        held = submission.stopped or submission.urgent
+        said.append(f"{plural(left, 'request')} {'stay unsent' if held else 'wait to be sent'}")
     said += [f"then {inert_line(step, 40)}" for step in submission.steps]
     if submission.trouble:
         said.append(inert_line(submission.trouble.message))

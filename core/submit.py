@@ -195,6 +195,8 @@ async def submit(
     except BaseException as error:
         if type(error) is ApiError:  # refused: what comes after it would be too
             await note(submission.ref, Trouble(error.message, error.hint, now), disk, stopped=True)
+        if isinstance(error, Unreachable):
+            error.hint = "Nothing was sent and nothing bought. Submit it again later."
         await _drop_unknown(draft.parts, disk, paths)
         raise
 

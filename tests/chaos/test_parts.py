@@ -76,8 +76,9 @@ async def test_a_full_queue_lets_the_rest_wait_and_a_later_cycle_sends_it(world:
 
 async def test_a_first_part_that_is_not_sent_leaves_nothing_behind(world: World, desk: Desk) -> None:
     world.control.fault("create", Answer(429, "rate_limit_error", "Slow down."), times=None)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable) as refused:
         await desk.submit(world.rows(10), cut=Cut(most=4))
+    assert refused.value.hint == "Nothing was sent and nothing bought. Submit it again later."
     snapshot = await desk.snapshot()
     assert (snapshot.batches, snapshot.submissions) == ((), {})
     assert list(world.paths.requests.iterdir()) == []

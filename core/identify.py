@@ -65,6 +65,6 @@ class Identifier:
         verdict = await asyncio.to_thread(verifier.finish)
         if not verdict.ok and not of_others(verdict, one.request_counts):
             raise Unverified(
-                f"{one.id} could not be told from others: {'; '.join(verdict.anomalies)}", "The next look tries again."
+                f"{one.id} could not be told from others: {' '.join(verdict.anomalies)}", "The next look tries again."
             )
         return verdict.ok

@@ -74,7 +74,7 @@ class Shelf:
         if self._batch.doubtful and of_others(verdict, self._batch.request_counts):
             raise OtherBatch("The results are of other requests than the ones submitted.", "It is looked for again.")
         raise Unverified(
-            f"The downloaded results did not pass the check: {'; '.join(verdict.anomalies)}.",
+            f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
             "Nothing of them was kept. The next look downloads them again.",
         )
 

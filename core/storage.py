@@ -17,7 +17,7 @@ import msgspec
 from tinydb.storages import Storage
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import replacing, sweep, sync_folder
+from batchtui.core.files import replacing, sweep
 from batchtui.core.text import inert_line
 
 Tables = dict[str, dict[str, Any]]
@@ -120,22 +120,6 @@ class AtomicStorage(Storage):
                 self._save(self._pending)
         finally:
             self._pending = None
-
-    def set_aside(self, now: datetime) -> Path:
-        """Renames the file so that a new state can begin; gives the new name. For whoever holds the lock.
-
-        Raises:
-            StateError: it could not be renamed.
-        """
-        aside = self._aside(now)
-        try:
-            os.link(self.path, aside, follow_symlinks=False)  # unlike a rename it never replaces
-            self.path.unlink()
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise StateError(f"{self.path} could not be moved aside: {error.strerror}.", "Move it yourself.") from error
-        self.close()
-        return aside
 
     def close(self) -> None:
         """Forgets what was read."""

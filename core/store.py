@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -139,11 +137,6 @@ class Store:
             transaction = Transaction(loaded)
             yield transaction
             self._save(transaction, loaded)
-
-    def set_aside(self, now: datetime) -> Path:
-        """Moves the file, as it is, out of the way of a new and empty state; gives its new name."""
-        with self._lock.held(LOCK_TIMEOUT):
-            return self._storage.set_aside(now)
 
     def _load(self) -> Loaded:
         with _uncollected():

@@ -198,7 +198,7 @@ class Urgent:
         verdict = verifier.finish()
         if not verdict.ok:
             raise Unverified(
-                f"The answers in {path} did not pass the check: {'; '.join(verdict.anomalies)}.",
+                f"The answers in {path} did not pass the check: {' '.join(verdict.anomalies)}",
                 "Take the lines that are wrong out of it; their requests are asked again.",
             )
         return verdict

@@ -233,20 +233,6 @@ def test_other_names_beside_it_are_no_conflict(path: Path, name: str) -> None:
     assert AtomicStorage(path).read() is None
 
 
-def test_set_aside_keeps_the_file_under_a_name_with_the_time(path: Path) -> None:
-    path.write_bytes(b"broken")
-    storage = AtomicStorage(path)
-    aside = storage.set_aside(NOW)
-    assert aside == path.with_name("state.unreadable-20261122T130509Z.json")
-    assert aside.read_bytes() == b"broken"
-    assert storage.read() is None
-    path.write_bytes(b"broken again")
-    with pytest.raises(StateError):
-        storage.set_aside(NOW)
-    assert aside.read_bytes() == b"broken"
-    assert path.read_bytes() == b"broken again"
-
-
 def test_text_that_is_not_unicode_is_a_state_error_and_saves_nothing(path: Path) -> None:
     storage = filled(path)
     before = path.read_bytes()

@@ -303,18 +303,6 @@ def test_what_is_not_a_state_is_refused_and_left_as_it_is(paths: Paths, content:
     assert paths.state.read_bytes() == data
 
 
-def test_set_aside_lets_a_new_state_begin_and_keeps_the_old_file(paths: Paths) -> None:
-    put(paths, batch("a"))
-    paths.state.write_bytes(b"broken")
-    store = Store(paths)
-    aside = store.set_aside(NOW)
-    assert aside.read_bytes() == b"broken"
-    assert store.snapshot() == Snapshot()
-    with store.transaction() as tx:
-        tx.put(batch("b"))
-    assert [found.ref for found in Store(paths).snapshot().batches] == ["b"]
-
-
 def test_a_state_that_another_process_holds_is_busy_after_the_wait(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -339,3 +339,33 @@ async def test_the_log_and_the_state_hold_no_prompt_and_no_key(world: "World", d
     assert json.loads(state)
     assert KEY not in state
     assert "Question" not in state
+
+
+async def test_a_kept_file_that_is_no_longer_what_was_verified_is_downloaded_anew(world: "World", desk: Desk) -> None:
+    batch = await retrieved(world, desk)
+    path = world.paths.result(str(batch.id))
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"Simulated answer", b"Simulated answeR", 1))
+    with Store(world.paths).transaction() as tx:
+        tx.put(replace(batch, state=State.ENDED, results_path=None, retrieved_at=None))
+    before = len(world.control.calls("results"))
+    await desk.cycle()
+    assert len(world.control.calls("results")) == before + 1
+    assert path.read_bytes() == good
+
+
+async def test_an_answer_about_another_batch_is_none(world: "World", desk: Desk) -> None:
+    one = await desk.submit(world.rows())
+    (theirs,) = world.control.preload(Preload(key=KEY, requests=5, duration=0))
+    said = {
+        "id": theirs,
+        "processing_status": "ended",
+        "request_counts": {"succeeded": 5},
+        "created_at": "2026-11-22T13:00:00Z",
+        "expires_at": "2026-11-23T13:00:00Z",
+        "ended_at": "2026-11-22T13:05:00Z",
+    }
+    world.control.fault("get", Answer(200, body=json.dumps(said)))
+    with pytest.raises(Unreachable, match="answered about"):
+        await desk.retrieve(one.ref)
+    assert (await desk.find(one.ref)).id == one.id

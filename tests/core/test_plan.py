@@ -1,9 +1,11 @@
 """The sums of a submission of several batches: every request once, at its latest end."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from batchtui.core.batch import Batch, Counts, Part, State
-from batchtui.core.plan import counts
+from msgspec.structs import replace
+
+from batchtui.core.batch import Batch, Counts, Output, Part, State, Submission
+from batchtui.core.plan import counts, undone
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
@@ -45,3 +47,12 @@ def test_what_was_asked_again_is_no_longer_failed() -> None:
 
 def test_a_rejected_part_has_no_request_under_way() -> None:
     assert counts([batch("a", 5, State.REJECTED, Counts())], ()) == Counts()
+
+
+def test_an_output_is_due_again_once_newer_answers_are_here() -> None:
+    first = replace(batch("a", 1, State.RETRIEVED, Counts(succeeded=1)), retrieved_at=NOW)
+    done = Output("csv", "/out.csv", done_at=NOW + timedelta(seconds=1))
+    submission = Submission(ref="s", name="n", created_at=NOW, requests=1, outputs=(done, Output("jsonl", "/o.jsonl")))
+    assert undone(submission, [first]) == [1]
+    again = replace(first, ref="b", retry_of="a", retrieved_at=NOW + timedelta(minutes=1))
+    assert undone(submission, [first, again]) == [0, 1]

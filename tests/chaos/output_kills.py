@@ -8,13 +8,13 @@ Forking costs next to nothing, so that many kills are affordable. Prints how man
 
 import os
 import random
-import select
 import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet  # noqa: F401 - before the forks, it is slow to import
 
@@ -30,8 +30,12 @@ def spec(database: str) -> Output:
     return Output("sqlite", database, options)
 
 
-def killed(work: Callable[[int], object], within: float) -> bool:
-    """Runs `work` in a fork and kills it so many seconds at most after it wrote to its pipe, if it still lives."""
+def killed(work: Callable[[int], object], steps: int) -> bool:
+    """Runs `work` in a fork and kills it at a random moment of one of its first steps.
+
+    `work` writes a byte to its pipe as it begins each step, and must not get further than `steps` of them: how fast the
+    machine is then says neither how many can be killed nor where.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -39,8 +43,11 @@ def killed(work: Callable[[int], object], within: float) -> bool:
         work(writing)
         os._exit(0)
     os.close(writing)
-    select.select([reading], [], [])
-    time.sleep(random.random() * within)
+    begun = time.monotonic()
+    for _ in range(random.randint(1, steps)):
+        last, begun = begun, time.monotonic()
+        os.read(reading, 1)
+    time.sleep(random.random() * min(time.monotonic() - last, 0.1))
     os.kill(child, signal.SIGKILL)
     os.close(reading)
     _, status = os.waitpid(child, 0)
@@ -48,25 +55,26 @@ def killed(work: Callable[[int], object], within: float) -> bool:
 
 
 def update(database: str, shelf: Shelved, kills: int) -> int:
-    """Updates until it was killed so often; each time a little further."""
+    """Updates until it was killed so often, at most three transactions of 250 further each time."""
     apply._CHUNK = 250
-    change = apply._change
+    each = apply._apply
 
     def work(pipe: int) -> None:
-        begun = False
+        begun = 0
 
-        def first(*arguments: object) -> None:
+        def counted(*arguments: Any) -> Any:
             nonlocal begun
-            if not begun:
-                begun = True
-                os.write(pipe, b"!")
-            change(*arguments)  # type: ignore[arg-type]
+            begun += 1
+            os.write(pipe, b"!")
+            if begun > 3:
+                signal.pause()
+            return each(*arguments)
 
-        apply._change = first
+        apply._apply = counted
         run(spec(database), answers, batch_id="b", now=NOW)
 
     with Answers.open([shelf]) as answers:
-        return sum(killed(work, 0.06) for _ in range(kills))
+        return sum(killed(work, 4) for _ in range(kills))
 
 
 def at_call(results: str, target: str, call: str, number: int) -> int:

@@ -6,7 +6,6 @@ its file when its turn comes.
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core import line
+from batchtui.core.ahead import Ahead
 from batchtui.core.errors import StateError
 from batchtui.core.requests import archived_ids
-from batchtui.core.results import Results, Row, read_id, read_row
+from batchtui.core.results import Results, Row, read_row
 from batchtui.core.text import inert_line
 
 _NONE = (1 << 64) - 1
-_BLOCK = 1 << 16
+_BLOCK = 1 << 20
 
 
 class Shelved(Struct, frozen=True):
@@ -77,9 +77,9 @@ class Answers:
         self.keyed = any(shelf.keys for shelf in shelves)
         self.columns: tuple[str, ...] = ()
         self._results: list[Results] = []
-        self._keys: list[_Lines] = []
+        self._keys: list[Ahead] = []
         self._shelf, self._index = array("L"), array("Q")
-        self._key_file, self._key_start = array("L"), array("Q")
+        self._key_file, self._key_start, self._key_end = array("L"), array("Q"), array("Q")
         self._place: dict[str, int] = {}
         self._by_key: dict[str, int] | None = None
 
@@ -95,6 +95,7 @@ class Answers:
             for shelf in shelves:
                 answers._add(shelf)
             answers._key_start = array("Q", [_NONE]) * len(answers)
+            answers._key_end = array("Q", [0]) * len(answers)
             answers._key_file = array("L", [0]) * len(answers)
             for shelf in shelves:
                 if shelf.keys:
@@ -122,17 +123,19 @@ class Answers:
         """Notes where each key stands; the first that names a request counts."""
         columns = dict.fromkeys(self.columns)
         with _readable(path):
-            lines = _Lines(path)
-            self._keys.append(lines)
+            self._keys.append(Ahead(path))
             start = 0
-            for said in lines.file:
-                named = _names.decode(said)
-                if not named.row.keys() <= columns.keys():
-                    columns.update(dict.fromkeys(named.row))
-                at = self._place.get(named.custom_id)
-                if at is not None and self._key_start[at] == _NONE:
-                    self._key_file[at], self._key_start[at] = len(self._keys) - 1, start
-                start += len(said)
+            with path.open("rb", buffering=_BLOCK) as lines:
+                for said in lines:
+                    named = _names.decode(said)
+                    if not named.row.keys() <= columns.keys():
+                        columns.update(dict.fromkeys(named.row))
+                    end = start + len(said)
+                    at = self._place.get(named.custom_id)
+                    if at is not None and self._key_start[at] == _NONE:
+                        self._key_file[at] = len(self._keys) - 1
+                        self._key_start[at], self._key_end[at] = start, end
+                    start = end
         self.columns = tuple(columns)
 
     def __len__(self) -> int:
@@ -164,25 +167,21 @@ class Answers:
         raw = self._results[self._shelf[at]].raw(self._index[at])
         result = read_row(raw)
         key = self._key_of(result.custom_id) if self.keyed else None
-        return Answer(
-            custom_id=result.custom_id,
-            key=key.key if key else result.custom_id,
-            row=key.row if key else {},
-            result=result,
-            raw=raw,
-        )
+        if key is None:
+            return Answer(result.custom_id, result.custom_id, {}, result, raw)
+        return Answer(result.custom_id, key.key, key.row, result, raw)
 
     def _key_of(self, custom_id: str) -> _Key | None:
         at = self._place.get(custom_id, -1)
         start = self._key_start[at] if at >= 0 else _NONE
-        return None if start == _NONE else _key.decode(self._keys[self._key_file[at]].at(start))
+        return None if start == _NONE else _key.decode(self._keys[self._key_file[at]].read(start, self._key_end[at]))
 
     def close(self) -> None:
         """Closes every file."""
         for results in self._results:
             results.close()
         for keys in self._keys:
-            keys.file.close()
+            keys.close()
 
     def __enter__(self) -> Self:
         return self
@@ -193,7 +192,7 @@ class Answers:
 
 def _ordered(results: Results, archive: Path | None) -> Iterator[tuple[int, str]]:
     """Every line with its custom_id, "" where it has none: as the archive has them, then what is not in it."""
-    ids = [read_id(results.raw(index)) for index in range(len(results))]
+    ids = results.ids()
     if archive is None:
         yield from enumerate(ids)
         return
@@ -207,29 +206,6 @@ def _succeeded(raw: bytes) -> bool:
         return isinstance(line.decode(raw).result, line.Succeeded)
     except ValueError:
         return False
-
-
-class _Lines:
-    """The lines of a file by where they begin, read a block at a time: mostly they are wanted one after the other."""
-
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("rb")
-        self._held = (0, b"")
-
-    def at(self, start: int) -> bytes:
-        """The line that begins there, without its line break. Safe from several threads."""
-        first, block = self._held
-        begin = start - first
-        end = block.find(b"\n", begin) if 0 <= begin < len(block) else -1
-        size = _BLOCK
-        while end < 0:
-            block, begin = os.pread(self.file.fileno(), size, start), 0
-            self._held = (start, block)
-            end = block.find(b"\n")
-            if end < 0 and len(block) < size:
-                return block
-            size *= 8
-        return block[begin:end]
 
 
 @contextmanager

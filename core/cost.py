@@ -30,7 +30,7 @@ EDGES = (200_000, 100_000)
 """Prompt sizes in tokens above which some model has another price for all tokens of the request."""
 
 
-class Tokens(Struct, frozen=True, omit_defaults=True):
+class Tokens(Struct, frozen=True, omit_defaults=True, gc=False):
     """Tokens by kind; each kind has its own price. `input` is what was neither written to nor read from a cache."""
 
     input: int = 0

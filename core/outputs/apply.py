@@ -28,7 +28,7 @@ from batchtui.core.values import Missing, Reading, Value, path, template
 LEDGER = "_batchtui_applied"
 """`applied_at` is in seconds since 1970."""
 
-_CHUNK = 5000
+_CHUNK = 10_000
 """Answers of one transaction: others wait for it no longer than a fraction of a second, and a commit costs a few waits
 for the disk."""
 
@@ -185,12 +185,13 @@ def _apply(
     wanted: Update,
     work: Work,
     stamp: int,
-    change: Callable[[sqlite3.Connection, _Statement, list[Any]], None],
+    change: Callable[[sqlite3.Cursor, _Statement, list[Any]], None],
 ) -> list[tuple[Answer, str, str]]:
     """One transaction: the rows and what the ledger says of them. Returns what was refused."""
     ids = msgspec.json.encode([answer.custom_id for answer in chunk]).decode()
     now: dict[str, None] = {}
     refused = []
+    cursor = connection.cursor()
     with transaction(connection):
         done = {custom_id for (custom_id,) in connection.execute(_APPLIED, (work.scope, wanted.output, ids))}
         for answer in chunk:
@@ -198,7 +199,7 @@ def _apply(
                 refused.append((answer, "repeated", "the API gave more than one result for it"))
             elif answer.custom_id not in done:
                 try:
-                    change(connection, statement, _values(Reading(answer, work.now), statement))
+                    change(cursor, statement, _values(Reading(answer, work.now), statement))
                     now[answer.custom_id] = None
                 except Missing as error:
                     refused.append((answer, "unfit", str(error)))
@@ -225,22 +226,22 @@ def _values(reading: Reading, statement: _Statement) -> list[Any]:
     return values
 
 
-def _change(connection: sqlite3.Connection, statement: _Statement, values: list[Any]) -> None:
+def _change(cursor: sqlite3.Cursor, statement: _Statement, values: list[Any]) -> None:
     """Changes one row, or none and raises; where it is several, the transaction must not stay."""
-    met = connection.execute(statement.sql, values).rowcount
+    met = cursor.execute(statement.sql, values).rowcount
     if met > 1:
         raise _Several
     if met == 0:
         raise _Unmatched("no row of the table is like that")
 
 
-def _change_with_care(connection: sqlite3.Connection, statement: _Statement, values: list[Any]) -> None:
+def _change_with_care(cursor: sqlite3.Cursor, statement: _Statement, values: list[Any]) -> None:
     """The same, at twice the time, and several rows are as they were again."""
-    connection.execute("SAVEPOINT one")
-    met = connection.execute(statement.sql, values).rowcount
+    cursor.execute("SAVEPOINT one")
+    met = cursor.execute(statement.sql, values).rowcount
     if met != 1:
-        connection.execute("ROLLBACK TO one")
-    connection.execute("RELEASE one")
+        cursor.execute("ROLLBACK TO one")
+    cursor.execute("RELEASE one")
     if met != 1:
         raise _Unmatched(
             f"{plural(met, 'row')} of the table are like that" if met else "no row of the table is like that"

@@ -118,7 +118,7 @@ def bound(value: Value) -> str | int | float | None:
     """
     if type(value) is str:
         return value if value.isascii() else whole(value)
-    if value is None or isinstance(value, float) or (isinstance(value, int) and -_RANGE <= value < _RANGE):
+    if type(value) is float or value is None or (isinstance(value, int) and -_RANGE <= value < _RANGE):
         return value
     return _iso(value) if isinstance(value, datetime) else whole(words(value))
 

@@ -82,7 +82,7 @@ def test_every_kind_killed_half_way_leaves_no_name_for_half_a_file_and_runs_agai
     kept.mkdir()
     results = kept / "results.jsonl"
     failed = json.dumps({"custom_id": "f", "result": {"type": "expired"}})
-    results.write_text("".join(line(f"r{number}", "text " * 500) for number in range(60)) + failed + "\n")
+    results.write_text("".join(line(f"r{number}", "text " * 10_000) for number in range(60)) + failed + "\n")
     with Answers.open([Shelved(results)]) as answers:
         export(answers, str(whole / target))
         assert drive("file", results, out / target, call, number) == 1

@@ -86,23 +86,21 @@ def test_an_index_over_many_blocks_finds_every_line(results: Any) -> None:
     lines.insert(100, answer("long", text("y" * 5_000_000)))
     opened = results(b"\n".join(lines))
     assert [opened.raw(index) for index in range(len(opened))] == lines
-    assert opened.find("long") == 100
+    assert opened.ids()[100] == "long"
     assert len(opened.row(100).text) == 5_000_000
 
 
-def test_a_result_is_found_by_its_own_id_only(results: Any) -> None:
-    opened = results(b"\n".join([*LINES, line("b", {"type": "expired"})]))
-    assert opened.find("e") == 5, "not the tool input that mentions it"
-    assert opened.find("b") == 0, "the first of two"
-    assert opened.find("nobody") is None
+def test_a_line_has_its_own_id_only(results: Any) -> None:
+    opened = results(b"\n".join(LINES))
+    assert opened.ids() == ["b", "a", "", "c", "d", "e"], "not that of the tool input, and none where it is torn"
 
 
-def test_the_order_of_the_requests_is_restored_and_nothing_is_dropped(results: Any, tmp_path: Path) -> None:
-    archive = tmp_path / "REF.jsonl"
-    archive.write_bytes(b"".join(b'{"custom_id":"%c","params":{}}\n' % name for name in b"eabcdz"))
-    opened = results(b"\n".join([*LINES, line("foreign", {"type": "expired"}), line("b", {"type": "expired"})]))
-    assert [row.custom_id for row in opened.in_order(archive)] == ["e", "a", "b", "b", "c", "d", "", "foreign"]
-    assert opened.order(None) == list(range(8))
+@pytest.mark.parametrize("step", [1, -1, 7])
+def test_rows_are_the_same_in_whatever_order_they_are_read(results: Any, step: int) -> None:
+    lines = [answer(f"r{i}", text("x" * (i * 7919 % 150_000))) for i in range(101)]
+    opened = results(b"\r\n".join(lines))
+    order = [index * step % 101 for index in range(101)]
+    assert [opened.raw(index) for index in order] == [lines[index] for index in order]
 
 
 def test_half_a_character_and_a_huge_number_are_no_reason_to_lose_an_answer(results: Any) -> None:

@@ -160,14 +160,14 @@ export(Answers.open([Shelved(source)]), to)
 def test_a_name_stands_for_a_whole_file_wherever_the_process_is_killed(
     make: Any, out: Path, call: str, number: int
 ) -> None:
-    shelf = make.shelf("msgbatch_1", *(make.answer(f"r{i}", "whole" * 1000) for i in range(30)))
+    shelf = make.shelf("msgbatch_1", *(make.answer(f"r{i}", "whole" * 10_000) for i in range(30)))
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, str(shelf.results), str(out / "{custom_id}.md"), call, str(number)], check=False
     )
     assert ended.returncode == -9
     written = list(out.glob("*.md")) if out.exists() else []
     assert len(written) == (number - 1 if call == "link" else 0)
-    assert all(path.read_text() == "whole" * 1000 for path in written)
+    assert all(path.read_text() == "whole" * 10_000 for path in written)
 
 
 def test_files_get_the_mode_that_the_user_gives_new_files(make: Any, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -35,6 +36,20 @@ async def cancel(batch: Batch, means: Means) -> Batch:
     if canceled is None:
         raise Usage(f"The batch {inert_line(batch.ref)} was forgotten meanwhile.", "batchtui list shows them all.")
     return canceled
+
+
+async def hold_back(submissions: Collection[str], means: Means) -> None:
+    """Lets nothing more of these submissions be sent: parts that wait stay unsent, and no step follows."""
+
+    def write(tx: Transaction) -> None:
+        for ref in submissions:
+            current = tx.submission(ref)
+            if current is not None:
+                tx.put_submission(replace(current, stopped=True, steps=()))
+
+    if submissions:
+        await means.disk.commit(write)
+        log.info("%s held back", ", ".join(submissions))
 
 
 async def forget(batch: Batch, means: Means) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from batchtui.core import plan
 from batchtui.core.batch import UNDER_WAY, Batch, Cost, Snapshot, State, Submission, newest_first
 from batchtui.core.errors import Usage
@@ -36,6 +38,21 @@ def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None
     if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
         return batches, submission
     return plan.members(snapshot, submission) if submission else batches, submission
+
+
+def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
+    """The batches of a submission in the order they were sent, each by a name that tells it from the others."""
+    ours = plan.members(snapshot, submission)
+    several = {one.step for one in ours if one.part > 1} | {part.step for part in submission.waiting if part.number > 1}
+    steps = {one.step for one in ours}
+
+    def name(one: Batch) -> str:
+        words = [f"step {one.step + 1}"] if len(steps) > 1 else []
+        words += [f"part {one.part}"] if one.step in several else []
+        words += ["retry"] if one.retry_of else []
+        return f"{one.name} {', '.join(words)}".rstrip()
+
+    return tuple(replace(one, name=name(one)) for one in ours)
 
 
 def rows(snapshot: Snapshot) -> Snapshot:

@@ -49,6 +49,8 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
                 return _UNSURE
             if batch.state not in UNDER_WAY or batch.trouble:  # the API may never show it again
                 return None
+            if batch.state is State.CANCELING:
+                return "It is being canceled: forget it once it has ended."
             return _DOUBTFUL if batch.doubtful else "It is still running: cancel it first."
         case Verb.OPEN:
             return None

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
-from batchtui.core.batch import UNDER_WAY, Batch
+from batchtui.core.batch import Batch, Submission
+from batchtui.core.ending import hold_back
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.retrying import described, propose_all, retry
-from batchtui.core.text import inert_line, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui import clipboard
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.export import ExportScreen
+from batchtui.tui.sentences import (
+    cancel_question,
+    canceled,
+    forget_question,
+    forgotten,
+    named,
+    retried,
+    retrieved,
+    things,
+)
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import Kind, Task
 
@@ -45,19 +55,29 @@ class Room(Screen[None]):
     def allowed(self, verb: Verb) -> list[Batch]:
         """The chosen batches that allow the verb; why the others do not is said.
 
-        A row that stands for several batches is exported as one; all else is done to each of them.
+        A row that stands for several batches is exported as one; all else is done to those of them that allow it, but
+        it is forgotten whole or not at all.
         """
-        chosen = self.chosen() if verb is Verb.EXPORT else self.session.each(self.chosen())
-        if not chosen:
+        rows = self.chosen()
+        if not rows:
             self.session.say("There is no batch here to do that to.")
-        refused = [(batch, why) for batch in chosen if (why := why_not(verb, batch))]
+        granted: list[Batch] = []
+        refused: list[tuple[Batch, str]] = []
+        for row in rows:
+            batches = [row] if verb is Verb.EXPORT else self.session.each([row])
+            reasons = [why for batch in batches if (why := why_not(verb, batch))]
+            if reasons and (verb is Verb.FORGET or len(reasons) == len(batches)):
+                if not (verb is Verb.CANCEL and self.session.unsent([row])):
+                    refused.append((row, reasons[0]))
+            else:
+                granted += [batch for batch in batches if not why_not(verb, batch)]
         if len(refused) == 1:
-            self.session.say(f"{refused[0][0].name}: {refused[0][1]}" if len(chosen) > 1 else refused[0][1])
+            self.session.say(f"{refused[0][0].name}: {refused[0][1]}" if len(rows) > 1 else refused[0][1])
         elif refused:
             self.session.say(
-                f"Not done to {len(refused)} of {len(chosen)}. The first, {refused[0][0].name}: {refused[0][1]}"
+                f"Not done to {len(refused)} of {len(rows)}. The first, {refused[0][0].name}: {refused[0][1]}"
             )
-        return [batch for batch in chosen if not why_not(verb, batch)]
+        return granted
 
     def action_retrieve(self) -> None:
         """Downloads and verifies the results of the chosen batches, one after the other."""
@@ -72,7 +92,7 @@ class Room(Screen[None]):
     async def _retrieve(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
             task = Task(Kind.RETRIEVE, f"Retrieving {batch.name}", ref=batch.ref)
-            await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), _retrieved)
+            await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), retrieved)
 
     def action_export(self) -> None:
         """Asks where the results shall go, and writes them there."""
@@ -98,57 +118,76 @@ class Room(Screen[None]):
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                task = Task(Kind.SUBMIT, f"Sending {_named(batches)} again")
+                task = Task(Kind.SUBMIT, f"Sending {named(batches)} again")
                 work = retry(refs, desk.means, include_permanent=False, agreed=lambda _: True, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
         self.app.push_screen(ConfirmScreen(f"{described(proposals)} Send them again?", "Send again", "Leave"), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
-        await self.session.run(task, work, _retried)
+        await self.session.run(task, work, retried)
         await self.session.desk.poke()
 
     def action_cancel(self) -> None:
-        """Cancels the chosen batches, once a person has agreed."""
-        batches = self.allowed(Verb.CANCEL)
-        if not batches:
-            return
-        left = sum(batch.request_counts.processing for batch in batches)
-        total = sum(batch.requests for batch in batches)
-        question = (
-            f"Cancel {_named(batches)}? {number(left)} of {plural(total, 'request')} "
-            f"{'has' if left == 1 else 'have'} not ended by the last look. What has finished is kept, and billed."
-        )
-        self._ask(question, f"Cancel {_things(batches)}", "Keep running", Verb.CANCEL, batches)
+        """Cancels the chosen batches, and what of them still waits to be sent, once a person has agreed."""
+        rows, batches = self.chosen(), self.allowed(Verb.CANCEL)
+        wholes = self.session.unsent(rows)
+        rows = self._concerned(rows, batches, wholes)
+        if rows:
+            question = cancel_question(rows, batches, wholes)
+            self._ask(question, f"Cancel {things(rows)}", "Keep running", self._cancel(rows, batches, wholes))
 
     def action_forget(self) -> None:
         """Drops the chosen batches from this machine, once a person has agreed."""
-        batches = self.allowed(Verb.FORGET)
-        if not batches:
-            return
-        question = (
-            f"Forget {_named(batches)}? {'Its record and its' if len(batches) == 1 else 'Their records and their'} "
-            "requests on this machine go. "
-            "What the API has stays there; results that are here stay in their folder."
-        )
-        self._ask(question, f"Forget {_things(batches)}", "Keep", Verb.FORGET, batches)
+        rows, batches = self.chosen(), self.allowed(Verb.FORGET)
+        rows = self._concerned(rows, batches, [])
+        if rows:
+            wholes = self.session.unsent(rows, stopped=True)
+            question = forget_question(rows, batches, wholes)
+            self._ask(question, f"Forget {things(rows)}", "Keep", self._forget(rows, batches, wholes))
 
-    def _ask(self, question: str, act: str, safe: str, verb: Verb, batches: Sequence[Batch]) -> None:
+    def _concerned(self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> list[Batch]:
+        """The rows of which something is done."""
+        refs = {batch.ref for batch in batches} | {batch.submission for batch in batches} | {one.ref for one in wholes}
+        return [row for row in rows if row.ref in refs]
+
+    def _ask(self, question: str, act: str, safe: str, work: Callable[[], Awaitable[None]]) -> None:
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self.app.run_worker(self._carry_out(verb, batches), group=verb, exit_on_error=False)
+                self.app.run_worker(work(), group="acts", exit_on_error=False)
 
         self.app.push_screen(ConfirmScreen(question, act, safe), answered)
 
-    async def _carry_out(self, verb: Verb, batches: Sequence[Batch]) -> None:
+    def _cancel(
+        self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]
+    ) -> Callable[[], Awaitable[None]]:
         desk = self.session.desk
-        for batch in batches:
-            if verb is Verb.CANCEL:
-                task = Task(Kind.OTHER, f"Canceling {batch.name}", ref=batch.ref)
-                await self.session.run(task, desk.cancel(batch.ref), _canceled)
-            else:
-                task = Task(Kind.OTHER, f"Forgetting {batch.name}", ref=batch.ref)
-                await self.session.run(task, desk.forget(batch.ref), lambda _, name=batch.name: f"{name} is forgotten.")  # type: ignore[misc]
+
+        async def each() -> list[Batch]:
+            await hold_back([one.ref for one in wholes], desk.means)
+            return [await desk.cancel(batch.ref) for batch in batches]
+
+        async def work() -> None:
+            await self.session.run(
+                Task(Kind.OTHER, f"Canceling {named(rows)}"), each(), lambda done: canceled(rows, done)
+            )
+
+        return work
+
+    def _forget(
+        self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]
+    ) -> Callable[[], Awaitable[None]]:
+        desk = self.session.desk
+
+        async def each() -> None:
+            await hold_back([one.ref for one in wholes], desk.means)
+            for batch in batches:
+                await desk.forget(batch.ref)
+
+        async def work() -> None:
+            await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), each(), lambda _: forgotten(rows))
+
+        return work
 
     def copy_text(self, text: str) -> None:
         """Copies, and says how."""
@@ -164,29 +203,3 @@ class Room(Screen[None]):
                 lambda wanted: app.call_from_thread(app.copy_to_clipboard, wanted),
             )
         )
-
-
-def _retrieved(batch: Batch) -> str:
-    counts = batch.request_counts
-    return (
-        f"Retrieved {batch.name}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded · e exports"
-    )
-
-
-def _retried(batches: list[Batch]) -> str:
-    sent = sum(batch.requests for batch in batches)
-    return f"{plural(sent, 'request')} sent again; the answers will stand beside the first ones."
-
-
-def _canceled(batch: Batch) -> str:
-    if batch.state in UNDER_WAY:
-        return f"{batch.name} is being canceled; what has run by now is kept."
-    return f"{batch.name} had ended before it could be canceled."
-
-
-def _named(batches: Sequence[Batch]) -> str:
-    return inert_line(batches[0].name, 60) if len(batches) == 1 else plural(len(batches), "batch", "batches")
-
-
-def _things(batches: Sequence[Batch]) -> str:
-    return "batch" if len(batches) == 1 else plural(len(batches), "batch", "batches")

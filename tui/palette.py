@@ -19,10 +19,11 @@ from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, commands, key_words
 from batchtui.tui.screens.answer import AnswerScreen
 from batchtui.tui.screens.batch import BatchScreen
-from batchtui.tui.screens.batches import BatchesScreen
+from batchtui.tui.screens.batches import BatchesScreen, PartsScreen
 
 _WHERE: dict[type[Room], Where] = {
     BatchesScreen: Where.BATCHES,
+    PartsScreen: Where.PARTS,
     BatchScreen: Where.BATCH,
     AnswerScreen: Where.ANSWER,
 }

@@ -11,7 +11,7 @@ from msgspec import Struct
 from textual.message import Message
 
 from batchtui.core import plan
-from batchtui.core.batch import Batch, Snapshot
+from batchtui.core.batch import Batch, Snapshot, Submission
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
@@ -59,6 +59,11 @@ class Session:
             for row in rows
             for batch in (plan.members(self.snapshot, submissions[row.ref]) if row.ref in submissions else [row])
         ]
+
+    def unsent(self, rows: Sequence[Batch], *, stopped: bool = False) -> list[Submission]:
+        """The submissions that rows stand for and of which parts or steps are still to come; or came to a stop too."""
+        found = (self.snapshot.submissions.get(row.ref) for row in rows)
+        return [one for one in found if one and (one.waiting or one.steps) and (stopped or not one.stopped)]
 
     @property
     def trouble(self) -> str:

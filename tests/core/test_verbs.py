@@ -51,6 +51,7 @@ def test_a_refusal_is_a_whole_sentence(verb: Verb, state: State) -> None:
         (Verb.CANCEL, State.RETRIEVED, "nothing left to cancel"),
         (Verb.CANCEL, State.SUBMITTING, "not known whether"),
         (Verb.FORGET, State.IN_PROGRESS, "cancel it first"),
+        (Verb.FORGET, State.CANCELING, "once it has ended"),
         (Verb.FORGET, State.SUBMITTING, "not known whether"),
     ],
 )

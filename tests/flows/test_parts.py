@@ -7,6 +7,11 @@ from batchtui.core.split import Cut
 from batchtui.tui.screens.batches import PartsScreen
 
 
+def words(hand):
+    """What stands on the screen, without line ends and frames."""
+    return " ".join(hand.text.replace("│", " ").replace("▌", " ").split())
+
+
 async def test_a_split_file_is_one_row_that_opens_and_exports_as_one(simulator, open_one, sit, rows, folder):
     simulator.control.settings(duration=600)
     desk = open_one(simulator.url)
@@ -60,3 +65,47 @@ user = "Write about {{ word }}"
         await hand.until(lambda: len(simulator.control.batches()) == 1)
         await hand.shows("in progress")
     assert simulator.control.custom_ids(simulator.control.batches()[0].id)[0].startswith("Row_1-k")
+
+
+async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting_takes_all_or_nothing(
+    simulator, open_one, sit, rows
+):
+    simulator.control.settings(duration=600)
+    desk = open_one(simulator.url)
+    await desk.submit(rows("big.jsonl", 10, "req-"), cut=Cut(most=4, alone=1))
+    async with sit(desk) as hand:
+        table = hand.app.screen.table
+        await hand.until(lambda: table.total == 1)
+        await hand.press("x")
+        await hand.until(lambda: "9 requests that wait are not sent" in words(hand))
+        await hand.press("y")
+        await hand.until(lambda: table.current.state is State.CANCELING)
+        assert [one.stopped for one in hand.app.session.snapshot.submissions.values()] == [True]
+        await hand.press("D")
+        await hand.until(lambda: "forget it once it has ended" in words(hand))
+        simulator.control.finish(simulator.control.batches()[0].id)
+        await hand.press("R")
+        await hand.until(lambda: table.current.state is State.RETRIEVED)
+        await hand.press("R", "enter")
+        await hand.shows("9 requests stay unsent")
+        await hand.press("escape")
+        assert len(simulator.control.batches()) == 1
+        await hand.press("D")
+        await hand.until(lambda: "9 requests that were not sent" in words(hand))
+        await hand.press("y")
+        await hand.until(lambda: table.total == 0)
+
+
+async def test_each_part_has_a_name_of_its_own_and_the_palette_acts_on_it(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=600)
+    desk = open_one(simulator.url)
+    await desk.submit(rows("big.jsonl", 10, "req-"), cut=Cut(most=4))
+    async with sit(desk) as hand:
+        await hand.shows("in progress")
+        await hand.press("enter")
+        await hand.shows("big part 3")
+        await hand.press("down", "x")
+        await hand.shows("Cancel big part 2?")
+        await hand.press("escape", "colon")
+        await hand.shows("Batch: Open")
+        await hand.shows("Batch: Cancel")

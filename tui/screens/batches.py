@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
-from batchtui.core import groups, plan
+from batchtui.core import groups
 from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.acts import Room
@@ -212,7 +212,7 @@ class PartsScreen(BatchesScreen):
         """Its batches in the order they were sent."""
         snapshot = self.session.snapshot
         submission = snapshot.submissions.get(self._submission)
-        ours = tuple(plan.members(snapshot, submission)) if submission else ()
+        ours = groups.parts(snapshot, submission) if submission else ()
         return Snapshot(snapshot.revision, ours, snapshot.submissions)
 
     def changed(self) -> None:
@@ -240,9 +240,8 @@ def _heading(submission: Submission) -> str:
         held = submission.stopped or submission.urgent
         said.append(f"{plural(left, 'request')} {'stay unsent' if held else 'wait to be sent'}")
     said += [f"then {inert_line(step, 40)}" for step in submission.steps]
-    if submission.trouble:
-        said.append(inert_line(submission.trouble.message))
-    return " · ".join(said)
+    trouble = submission.trouble
+    return " · ".join(said) + (f"\n{inert_line(f'{trouble.message} {trouble.hint}'.rstrip())}" if trouble else "")
 
 
 def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:

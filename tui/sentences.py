@@ -1,0 +1,77 @@
+"""What is asked before something is done to batches, and what is said once it is done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchtui.core.batch import UNDER_WAY, Batch, Submission
+from batchtui.core.text import inert_line, number, plural
+
+
+def cancel_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
+    """Names the `rows` that a person chose, how much of their `batches` is still open, and what will not be sent."""
+    left = sum(batch.request_counts.processing for batch in batches)
+    total = sum(batch.requests for batch in batches)
+    open_ = (
+        f" {number(left)} of {plural(total, 'request')} {'has' if left == 1 else 'have'} not ended by the last look."
+    )
+    kept = " What has finished is kept, and billed."
+    return f"Cancel {named(rows)}?{open_ + kept if batches else ''}{_held_back(wholes)}"
+
+
+def _held_back(wholes: Sequence[Submission]) -> str:
+    waiting = sum(part.requests for one in wholes for part in one.waiting)
+    steps = sum(len(one.steps) for one in wholes)
+    said = (
+        f" {plural(waiting, 'request')} that {'waits is' if waiting == 1 else 'wait are'} not sent." if waiting else ""
+    )
+    return f"{said} {plural(steps, 'step')} more {'is' if steps == 1 else 'are'} not taken." if steps else said
+
+
+def forget_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
+    """Names the `rows`, and what of them goes and what stays."""
+    unsent = sum(part.requests for one in wholes for part in one.waiting)
+    whose = "Its record and its" if len(batches) == 1 else "Their records and their"
+    too = f", {plural(unsent, 'request')} that {'was' if unsent == 1 else 'were'} not sent among them" if unsent else ""
+    return (
+        f"Forget {named(rows)}? {whose} requests on this machine go{too}. "
+        "What the API has stays there; results that are here stay in their folder."
+    )
+
+
+def retrieved(batch: Batch) -> str:
+    """Its results are here."""
+    counts = batch.request_counts
+    return (
+        f"Retrieved {batch.name}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded · e exports"
+    )
+
+
+def retried(batches: Sequence[Batch]) -> str:
+    """What failed was sent again."""
+    sent = sum(batch.requests for batch in batches)
+    return f"{plural(sent, 'request')} sent again; the answers will stand beside the first ones."
+
+
+def canceled(rows: Sequence[Batch], batches: Sequence[Batch]) -> str:
+    """What canceling came to."""
+    if not batches:
+        return f"What was left of {named(rows)} will not be sent."
+    if any(batch.state in UNDER_WAY for batch in batches):
+        return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} being canceled; what has run by now is kept."
+    return f"{named(rows)} had ended before {'it' if len(rows) == 1 else 'they'} could be canceled."
+
+
+def forgotten(rows: Sequence[Batch]) -> str:
+    """They are gone from here."""
+    return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} forgotten."
+
+
+def named(rows: Sequence[Batch]) -> str:
+    """One by its name, several by their number."""
+    return inert_line(rows[0].name, 60) if len(rows) == 1 else plural(len(rows), "batch", "batches")
+
+
+def things(rows: Sequence[Batch]) -> str:
+    """What a button acts on."""
+    return "batch" if len(rows) == 1 else plural(len(rows), "batch", "batches")

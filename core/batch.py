@@ -203,7 +203,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     waits until its answers are here and all is well. `step` counts the steps that were begun before this one, `steps`
     names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
     goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
-    no process that polls sends what of it waits. `adopted` marks one that somebody else sent.
+    no process that polls sends what of it waits. `adopted` marks one that somebody else sent. `max_cost` is the most
+    that all of its steps together may cost, in US dollars.
     """
 
     ref: str
@@ -224,6 +225,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     stopped: bool = False
     urgent: bool = False
     adopted: bool = False
+    max_cost: float | None = None
     revision: int = 0
 
 

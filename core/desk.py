@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core import ending, summary
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Remote, Snapshot, State, observe
+from batchtui.core.batch import Batch, Output, Snapshot, State
 from batchtui.core.connection import Connection, KeyInfo
 from batchtui.core.cycle import Cycle, CycleError, Cycles, EachReport
 from batchtui.core.disk import Disk
@@ -27,12 +27,12 @@ from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
 from batchtui.core.requests import Checked, check
 from batchtui.core.results import Results
-from batchtui.core.retrieve import where
+from batchtui.core.retrieve import looked_at, where
 from batchtui.core.send import Sender
 from batchtui.core.settings import Settings, find_credentials, read_settings
-from batchtui.core.split import Cut
+from batchtui.core.split import Cut, shared_out
 from batchtui.core.store import Store
-from batchtui.core.submit import draft, priced, start_anew, submit, utc_now
+from batchtui.core.submit import draft, start_anew, submit, utc_now
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line
 from batchtui.core.verbs import Verb, why_not
@@ -70,7 +70,7 @@ class Desk:
             self._election,
             self._downloads,
             self._parts,
-            Onward(self._disk, paths, clock),
+            Onward(self.means),
             clock,
             auto_retrieve=settings.auto_retrieve,
             interval=interval,
@@ -165,12 +165,14 @@ class Desk:
         again: bool = False,
         cut: Cut | None = None,
         estimated_usd: float | None = None,
+        max_cost: float | None = None,
         report: Report | None = None,
     ) -> Batch:
         """Sends a file or a job as one batch, or as several where `cut` says how, once; `report` follows the upload.
 
-        What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. Raises
-        NotSubmittable where the file has problems, else as `core.submit.submit` does.
+        What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. `max_cost`
+        holds before later steps, in place of the job's own. Raises NotSubmittable where the file has problems, else as
+        `core.submit.submit` does.
         """
         version = self.settings.api_version
         if path.suffix == ".toml":
@@ -180,7 +182,8 @@ class Desk:
         else:
             called = name or path.stem or "batch"
             made = await asyncio.to_thread(draft, path, self.paths, called, cut, api_version=version)
-        made = priced(made, estimated_usd)
+        limit = made.max_cost if max_cost is None else max_cost
+        made = replace(made, parts=shared_out(made.parts, estimated_usd), max_cost=limit)
         try:
             batch = await submit(made, self._sender, self._disk, self.paths, self.clock(), again=again, report=report)
             await self._parts.send(made.ref, report)
@@ -200,12 +203,12 @@ class Desk:
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
         if batch.state is not State.ENDED:
             seen = await (await self._connection.api()).get(batch.id)
-            batch = await self._disk.change(ref, lambda current: _looked_at(current, seen)) or batch
+            batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 
-    async def go_on(self, submissions: Collection[str]) -> list[CycleError]:
+    async def go_on(self, submissions: Collection[str], max_cost: float | None = None) -> list[CycleError]:
         """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
-        await self._disk.commit(lambda tx: start_anew(tx, submissions))
+        await self._disk.commit(lambda tx: start_anew(tx, submissions, max_cost))
         errors: list[CycleError] = []
         await self._cycles.go_on(errors)
         return errors
@@ -270,13 +273,6 @@ class Desk:
             if batch.ref == ref:
                 return batch
         raise Usage(f"No batch is called {inert_line(ref)}.", "batchtui list shows them all.")
-
-
-def _looked_at(batch: Batch, seen: Remote) -> Batch:
-    """A retrieved batch whose file is gone is looked at anew; one that got another id meanwhile stays as it is."""
-    if batch.id != seen.id:
-        return batch
-    return observe(replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch, seen)
 
 
 def open_desk(

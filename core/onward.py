@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
+from batchtui.core import estimate as estimates
 from batchtui.core import plan
 from batchtui.core.answers import Answers, Shelved
 from batchtui.core.batch import Batch, Output, Part, Snapshot, Submission, Trouble
-from batchtui.core.disk import Disk
+from batchtui.core.cost import HALF, STANDARD
 from batchtui.core.errors import BadInput, BatchtuiError, StateError
+from batchtui.core.limit import OverLimit, hold_step, spent
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
+from batchtui.core.means import Means
 from batchtui.core.parts import Failed
 from batchtui.core.paths import Paths
+from batchtui.core.preflight import past_of
 from batchtui.core.retrieve import where
+from batchtui.core.sampling import Sampled
 from batchtui.core.split import drop
 from batchtui.core.store import Transaction
 from batchtui.core.submit import note
 from batchtui.core.text import inert_line, plural
-from batchtui.core.urgent_runs import not_over
+from batchtui.core.urgent_runs import command, not_over
 
 if TYPE_CHECKING:
     from batchtui.core.jobs.spec import Job
@@ -47,10 +51,11 @@ def shelves(paths: Paths, batches: Sequence[Batch]) -> list[Shelved]:
 class Onward:
     """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
 
-    def __init__(self, disk: Disk, paths: Paths, clock: Callable[[], datetime]) -> None:
-        self._disk = disk
-        self._paths = paths
-        self._clock = clock
+    def __init__(self, means: Means) -> None:
+        self._disk = means.disk
+        self._paths = means.paths
+        self._clock = means.clock
+        self._version = means.settings.api_version
 
     async def go(self) -> list[Failed]:
         """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
@@ -77,7 +82,8 @@ class Onward:
         work: Callable[[Submission, list[Batch]], Awaitable[None]],
         failed: list[Failed],
     ) -> None:
-        """Does one thing. A mistake in the job, or a program that failed, stops it; anything else is tried again."""
+        """Does one thing. A mistake in the job, a program that failed, or its limit stops it; anything else is tried
+        again."""
         try:
             await work(submission, batches)
         except BatchtuiError as error:
@@ -85,7 +91,8 @@ class Onward:
 
             log.warning("%s: %s", submission.ref, error.message)
             trouble = Trouble(error.message, error.hint, self._clock())
-            await note(submission.ref, trouble, self._disk, stopped=isinstance(error, BadInput | CommandFailed))
+            for_good = isinstance(error, BadInput | CommandFailed | OverLimit)
+            await note(submission.ref, trouble, self._disk, stopped=for_good)
             failed.append((batches[0].ref, error))
 
     async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
@@ -144,8 +151,18 @@ class Onward:
     def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
         from batchtui.core.jobs.draft import archive_step
 
+        ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
+        share = STANDARD if submission.urgent else HALF
+        go = command(submission.input) if submission.urgent else f"batchtui retrieve {ours[-1].label}"
+
+        def price(rows: Path) -> float | None:
+            past = past_of(snapshot, self._paths, submission.name)
+            estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
+            hold_step(following.name, estimate, spent(ours), submission.max_cost, f"{go} --max-cost USD", share)
+            return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
+
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
-            return archive_step(job, submission.step + 1, self._paths, earlier)
+            return archive_step(job, submission.step + 1, self._paths, earlier, price, api_version=self._version)
 
 
 def read_job_of(paths: Paths, submission: Submission) -> Job:

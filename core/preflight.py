@@ -16,7 +16,7 @@ from batchtui.core import models, sampling, summary
 from batchtui.core.api import Api
 from batchtui.core.batch import Snapshot, State
 from batchtui.core.connection import Connection
-from batchtui.core.errors import BatchtuiError, NotAllowed, StateError
+from batchtui.core.errors import BatchtuiError, StateError
 from batchtui.core.estimate import Estimate, Usual, measure, price, usual
 from batchtui.core.means import Means
 from batchtui.core.models import Catalogue
@@ -137,37 +137,12 @@ def _recent(snapshot: Snapshot, paths: Paths) -> Iterator[Summary]:
             yield summary.read(paths.summary(label))
 
 
-def hold(estimate: Estimate | None, most: float | None) -> None:
-    """Nothing where the requests cannot cost more than `most` US dollars in a batch.
-
-    Raises:
-        NotAllowed: they could, or nobody knows.
-    """
-    if most is None or estimate is None:
-        return
-    if estimate.batch_max_usd is None:
-        names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
-        raise NotAllowed(
-            f"What it costs is not known, as there is no price for {names}: nothing was sent.",
-            "Submit without a limit, or name a model that has a price.",
-        )
-    if estimate.batch_max_usd > most:
-        likely = f", and is likely to cost {money(estimate.batch_usd)}" if _differ(estimate) else ""
-        raise NotAllowed(
-            f"It can cost up to {money(estimate.batch_max_usd)}{likely}; the limit is {money(most)}. Nothing was sent.",
-            "Raise the limit, lower max_tokens, or send fewer requests.",
-        )
-
-
-def _differ(estimate: Estimate) -> bool:
-    return money(estimate.batch_usd) != money(estimate.batch_max_usd)
-
-
 def in_words(estimate: Estimate) -> str:
     """The price in a sentence."""
     if estimate.batch_usd is None:
         names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
         return f"cost not known: no price for {names}"
-    most = f", at most {money(estimate.batch_max_usd)}" if _differ(estimate) else ""
+    most = f", at most {money(estimate.batch_max_usd)}"
+    most = most if money(estimate.batch_usd) != money(estimate.batch_max_usd) else ""
     about = "about" if most else "at most about"
     return f"{about} {money(estimate.batch_usd)}{most}; {money(estimate.standard_usd)} without a batch"

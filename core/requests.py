@@ -44,6 +44,9 @@ _BLOCK = 1 << 20
 _SPACE = b" \t\r\n"
 
 
+_SEVERAL = "Send it as several batches under one name: batchtui submit FILE --yes; or --split N for smaller ones."
+
+
 class Checked(Struct, frozen=True, kw_only=True):
     """What a file of requests holds, and what keeps it from being sent.
 
@@ -65,6 +68,17 @@ class Checked(Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         return not self.problem_count
+
+    @property
+    def batches(self) -> int:
+        """So many batches it takes at the least."""
+        return max(-(-self.requests // MAX_REQUESTS), -(-self.bytes // MAX_BYTES))
+
+    @property
+    def only_too_long(self) -> bool:
+        """Whether nothing is wrong with it but that one batch does not take it all, as far as that was looked at."""
+        whole = all(problem.line is None for problem in self.problems)
+        return bool(self.requests and self.kinds and whole and self.kinds.keys() <= {"too_many", "too_large"})
 
 
 def check(
@@ -200,18 +214,10 @@ class _Tally:
             self.note(Problem(None, "", f"{shown} holds no request.", hint, "empty"))
         if self.one_batch and self.requests > MAX_REQUESTS:
             message = f"{shown} holds {number(self.requests)} requests; a batch takes {number(MAX_REQUESTS)}."
-            self.note(
-                Problem(
-                    None, "", message, "Send it as several batches: batchtui submit --split 100000 FILE", "too_many"
-                )
-            )
+            self.note(Problem(None, "", message, _SEVERAL, "too_many"))
         if self.one_batch and body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
             message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes {size(MAX_BYTES)}."
-            self.note(
-                Problem(
-                    None, "", message, "Send it as several batches: batchtui submit --split 50000 FILE", "too_large"
-                )
-            )
+            self.note(Problem(None, "", message, _SEVERAL, "too_large"))
 
 
 def _id_of(row: bytes) -> str | None:

@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec.structs import replace
+
 from batchtui.core import summary as summaries
 from batchtui.core.api import Api, Report
-from batchtui.core.batch import Batch, Counts
+from batchtui.core.batch import Batch, Counts, Remote, State, observe
 from batchtui.core.errors import StateError, Unverified
 from batchtui.core.files import Part, private_folder
 from batchtui.core.paths import Paths
@@ -165,3 +167,10 @@ def _keep(file: BinaryIO, verifier: Verifier, piece: bytes) -> None:
 def where(paths: Paths, batch: Batch) -> Path:
     """The result file of a retrieved batch."""
     return Path(batch.results_path) if batch.results_path else paths.result(str(batch.id))
+
+
+def looked_at(batch: Batch, seen: Remote) -> Batch:
+    """A retrieved batch whose file is gone is looked at anew; one that got another id meanwhile stays as it is."""
+    if batch.id != seen.id:
+        return batch
+    return observe(replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch, seen)

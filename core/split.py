@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.batch import Part
 from batchtui.core.files import Part as FilePart
@@ -59,6 +60,14 @@ def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | Non
         drop(done, paths)
         raise
     return tuple(done)
+
+
+def shared_out(parts: tuple[Part, ...], estimated_usd: float | None) -> tuple[Part, ...]:
+    """The parts with an estimate of all of them shared out by their size; None is not known."""
+    if estimated_usd is None:
+        return parts
+    whole = sum(part.bytes for part in parts)
+    return tuple(replace(part, estimated_usd=estimated_usd * part.bytes / whole) for part in parts)
 
 
 def drop(parts: Iterator[Part] | tuple[Part, ...] | list[Part], paths: Paths) -> None:

@@ -63,6 +63,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     canary: bool = False
     outputs: tuple[Output, ...] = ()
     steps: tuple[str, ...] = ()
+    max_cost: float | None = None
 
     @property
     def ref(self) -> str:
@@ -113,15 +114,6 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, api_versio
     )
 
 
-def priced(draft: Draft, estimated_usd: float | None) -> Draft:
-    """The draft with an estimate of all of it shared out among its parts by their size; None is not known."""
-    if estimated_usd is None:
-        return draft
-    whole = sum(part.bytes for part in draft.parts)
-    parts = tuple(replace(part, estimated_usd=estimated_usd * part.bytes / whole) for part in draft.parts)
-    return replace(draft, parts=parts)
-
-
 def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
     """A batch of the same rows that was sent lately, or is not over, and may have been accepted."""
     for batch in snapshot.batches:
@@ -167,6 +159,7 @@ async def submit(
         canary=draft.canary,
         outputs=draft.outputs,
         steps=draft.steps,
+        max_cost=draft.max_cost,
     )
 
     def begin(tx: Transaction, batch: Batch) -> None:
@@ -250,10 +243,16 @@ async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool =
     await disk.commit(write)
 
 
-def start_anew(tx: Transaction, submissions: Collection[str]) -> None:
-    """Lets submissions go on that stopped when all their answers were here: at an output or before a step."""
+def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | None = None) -> None:
+    """Lets submissions go on that stopped when all their answers were here: at an output or before a step.
+
+    `max_cost` is their new limit, where one is given.
+    """
     for ref in submissions:
         current = tx.submission(ref)
+        if current and max_cost is not None:
+            current = replace(current, max_cost=max_cost)
+            tx.put_submission(current)
         if current and current.stopped and not current.waiting:
             tx.put_submission(replace(current, stopped=False, trouble=None))
 

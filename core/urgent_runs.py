@@ -132,6 +132,7 @@ class Runs:
             waiting=(replace(first, estimated_usd=estimated_usd), *others),
             outputs=made.outputs,
             steps=made.steps,
+            max_cost=made.max_cost,
             trouble=not_over(made.input, now),
             urgent=True,
         )

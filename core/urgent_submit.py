@@ -49,7 +49,7 @@ class Urgent:
         self._clock = means.clock
         self._version = means.settings.api_version
         self._runs = Runs(means.paths)
-        self._onward = Onward(means.disk, means.paths, means.clock)
+        self._onward = Onward(means)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The run of a job that is past the answers of its first step and not over; None where there is none."""
@@ -108,14 +108,15 @@ class Urgent:
         *,
         parallel: int = urgent.PARALLEL,
         stop: asyncio.Event | None = None,
+        max_cost: float | None = None,
         report: Report | None = None,
         tell: Callable[[str], None] = log.info,
     ) -> Finished:
         """Step after step: asks what is not answered, writes the outputs, builds the next step of the answers.
 
-        Raises as `go_on`.
+        `max_cost` is the limit of all steps together, in place of the job's own. Raises as `go_on`.
         """
-        await self._disk.commit(lambda tx: start_anew(tx, {submission.ref}))
+        await self._disk.commit(lambda tx: start_anew(tx, {submission.ref}, max_cost))
         while True:
             snapshot = await self._disk.snapshot()
             current = snapshot.submissions.get(submission.ref)

@@ -64,6 +64,8 @@ def described(looked: Preflight) -> list[str]:
     lines = [summary(looked.checked)]
     if looked.first:
         lines += ["the first request:", inert(looked.first.decode(errors="replace")).rstrip()]
+    if looked.checked.batches > 1:
+        lines.append(f"sent as {looked.checked.batches} batches or more, under one name")
     if looked.estimate:
         lines += [f"{in_words(looked.estimate)}", f"    {looked.estimate.how}"]
     return lines

@@ -20,8 +20,11 @@ KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--to", help="Also export them there: a file, or a pattern with {custom_id}.")
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Of a job: a new limit for all its steps."
+)
 @as_json
-def retrieve(*, batches: tuple[str, ...], to: str | None, as_json: bool) -> int:
+def retrieve(*, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_json: bool) -> int:
     """Download and verify the results of batches that have ended.
 
     An id that was never seen here, such as one of another tool, is taken up. A batch that has not ended is said to
@@ -29,10 +32,10 @@ def retrieve(*, batches: tuple[str, ...], to: str | None, as_json: bool) -> int:
     """
     if to and len(batches) > 1 and "{" not in to:
         raise click.UsageError("--to names one place, so it goes with one BATCH.")
-    return wait_for(_retrieve(batches, to, json=as_json))
+    return wait_for(_retrieve(batches, to, max_cost, json=as_json))
 
 
-async def _retrieve(words: tuple[str, ...], to: str | None, *, json: bool) -> int:
+async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | None, *, json: bool) -> int:
     code = errors.OK
     got: list[Batch] = []
     wrong: list[dict[str, object]] = []
@@ -50,7 +53,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, *, json: bool) -> in
                 continue
             got += [await desk.find(one.ref) for one in batches]
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
-        for trouble in await desk.go_on({batch.submission for batch in got}):
+        for trouble in await desk.go_on({batch.submission for batch in got}, max_cost):
             complain(BatchtuiError(trouble.message, trouble.hint))
             wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
             code = code or trouble.exit_code

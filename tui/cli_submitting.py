@@ -12,8 +12,10 @@ from batchtui.core import errors
 from batchtui.core.batch import UNDER_WAY, Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.preflight import examine, hold
+from batchtui.core.limit import hold
+from batchtui.core.preflight import examine
 from batchtui.core.report import batch_json, dumps, error_json, problem_json, problems
+from batchtui.core.requests import Checked
 from batchtui.core.split import Cut
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, plural
@@ -29,7 +31,9 @@ ASK_FROM = 1000
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it; else the file's name.")
 @click.option("--wait", is_flag=True, help="Stay until its results are here.")
-@click.option("--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more.")
+@click.option(
+    "--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more, or several batches."
+)
 @click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
 @click.option("--now", is_flag=True, help="Without a batch: answered while you wait, at the standard price.")
 @click.option("--parallel", type=click.IntRange(1, 100), metavar="N", help="With --now: so many at a time; else 8.")
@@ -84,6 +88,11 @@ async def _submit(
             looked = await examine(
                 file, desk.means, name=name or "", one_batch=cut is None, report=progress("Checking")
             )
+            if looked.checked.only_too_long and _several(looked.checked, yes=yes):
+                cut = Cut()
+                looked = await examine(
+                    file, desk.means, name=name or "", one_batch=False, report=progress("Checking again")
+                )
             if not looked.checked.ok:
                 raise NotSubmittable(looked.checked)
             tell_notes(looked)
@@ -93,7 +102,13 @@ async def _submit(
                 click.confirm("Send them?", abort=True, err=True)
             estimated = looked.estimate.batch_usd if looked.estimate else None
             batch = await desk.submit(
-                file, name=name, again=again, cut=cut, estimated_usd=estimated, report=progress("Submitting")
+                file,
+                name=name,
+                again=again,
+                cut=cut,
+                estimated_usd=estimated,
+                max_cost=max_cost,
+                report=progress("Submitting"),
             )
         except NotSubmittable as error:
             if json:
@@ -113,6 +128,14 @@ async def _submit(
         else:
             out(batch.label)
         return errors.OK
+
+
+def _several(checked: Checked, *, yes: bool) -> bool:
+    """Whether a file that is too long for one batch may go as several."""
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        say(checked.problems[0].message)
+        yes = click.confirm(f"Send it as several batches ({checked.batches} or more) under one name?", err=True)
+    return yes
 
 
 async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int:

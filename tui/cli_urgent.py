@@ -12,9 +12,10 @@ import click
 
 from batchtui.core import errors
 from batchtui.core.batch import Submission
-from batchtui.core.cost import HALF
-from batchtui.core.errors import BatchtuiError, NotAllowed, Stopped
+from batchtui.core.cost import STANDARD
+from batchtui.core.errors import BatchtuiError, Stopped
 from batchtui.core.estimate import Estimate
+from batchtui.core.limit import hold, most_usd
 from batchtui.core.preflight import Preflight, examine
 from batchtui.core.report import batch_json, dumps, error_json
 from batchtui.core.submit import NotSubmittable
@@ -48,10 +49,10 @@ async def run_now(
                 known = await urgent.look(looked.checked.sha256, again=again)
                 _announce(looked, looked.estimate, known, parallel)
                 _announce_steps(file)
-                _allow(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
+                hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost, STANDARD)
                 _agree(yes=yes)
                 submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
-            finished = await _finish(urgent, submission, parallel)
+            finished = await _finish(urgent, submission, parallel, max_cost)
             await desk.poke()
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
@@ -66,7 +67,7 @@ def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, p
     if estimate.standard_usd is None:
         say(f"What it costs is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
     else:
-        likely, most = money(estimate.standard_usd), money(_most(estimate))
+        likely, most = money(estimate.standard_usd), money(most_usd(estimate, STANDARD))
         about = f"About {likely}" + (f", at most {most}," if most != likely else "")
         say(f"{about} at the standard price; {money(estimate.batch_usd)} in a batch ({estimate.how}).")
     for note in looked.notes:
@@ -97,22 +98,7 @@ def _agree(*, yes: bool) -> None:
         click.confirm("Send them?", abort=True, err=True)
 
 
-def _most(estimate: Estimate) -> float | None:
-    """With every answer as long as its max_tokens."""
-    return None if estimate.batch_max_usd is None else estimate.batch_max_usd / float(HALF)
-
-
-def _allow(estimate: Estimate, limit: float | None) -> None:
-    most = _most(estimate)
-    if limit is not None and (most is None or most > limit):
-        what = "What it costs is not known" if most is None else f"It can cost up to {money(most)}"
-        raise NotAllowed(
-            f"{what}; the limit is {money(limit)}. Nothing was sent.",
-            "Raise the limit, lower max_tokens, send fewer requests, or submit them as a batch for half of it.",
-        )
-
-
-async def _finish(urgent: Urgent, submission: Submission, parallel: int) -> Finished:
+async def _finish(urgent: Urgent, submission: Submission, parallel: int, max_cost: float | None) -> Finished:
     """Until all is answered and written. The first Ctrl+C waits for what is under way, which is paid for; the second
     does not."""
     stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
@@ -130,7 +116,9 @@ async def _finish(urgent: Urgent, submission: Submission, parallel: int) -> Fini
 
     loop.add_signal_handler(signal.SIGINT, interrupted)
     try:
-        return await urgent.finish(submission, parallel=parallel, stop=stop, report=_counter(), tell=say)
+        return await urgent.finish(
+            submission, parallel=parallel, stop=stop, max_cost=max_cost, report=_counter(), tell=say
+        )
     except asyncio.CancelledError:
         if not interrupts:
             raise

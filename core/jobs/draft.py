@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from batchtui.core.jobs.spec import BadJob, Job
 from batchtui.core.paths import Paths
 from batchtui.core.requests import check
 from batchtui.core.settings import API_VERSION
-from batchtui.core.split import Cut, drop, fingerprint, split
+from batchtui.core.split import Cut, drop, fingerprint, shared_out, split
 from batchtui.core.submit import Draft, NotSubmittable
 
 
@@ -55,23 +55,40 @@ def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]
 
 
 def archive_step(
-    job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers], *, api_version: str = API_VERSION
+    job: Job,
+    number: int,
+    paths: Paths,
+    earlier: Mapping[str, Answers],
+    price: Callable[[Path], float | None],
+    *,
+    api_version: str,
 ) -> tuple[Part, ...]:
-    """Builds the requests of a step, checks them, and archives them in parts. For a thread.
+    """Builds the requests of a later step, checks them, and archives them in parts. For a thread.
+
+    `price` says what the requests in a file will cost, in US dollars, or raises where that is too much.
 
     Raises:
         BadInput: rows of it make no good requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
-        return _archived(job, number, paths, made, api_version)
+        return _archived(job, number, paths, made, api_version, price)
 
 
-def _archived(job: Job, number: int, paths: Paths, made: Unfolded, api_version: str) -> tuple[Part, ...]:
+def _archived(
+    job: Job,
+    number: int,
+    paths: Paths,
+    made: Unfolded,
+    api_version: str,
+    price: Callable[[Path], float | None] = lambda _: None,
+) -> tuple[Part, ...]:
     checked = check(made.rows, one_batch=False, api_version=api_version)
     if not checked.ok:
         raise NotSubmittable(checked)
+    estimated_usd = price(made.rows)
     step = job.steps[number]
-    return split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+    return shared_out(parts, estimated_usd)
 
 
 def read_whole(path: Path) -> Job:
@@ -109,6 +126,7 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, api_version: str = 
             canary=bool(job.steps[0].canary),
             outputs=job.steps[0].outputs,
             steps=tuple(step.name for step in job.steps[1:]),
+            max_cost=job.max_cost,
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

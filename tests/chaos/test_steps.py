@@ -106,6 +106,58 @@ async def test_a_step_goes_on_without_the_requests_that_failed_where_the_job_say
     assert [one.requests for one in world.control.batches()] == [3, 4]
 
 
+DEAR = JOB.replace("ON_ERROR", "").replace('name = "notes"', 'name = "notes"\nmax_cost = 0.1', 1)
+DEAR = DEAR[: DEAR.rindex("max_tokens = 50")] + DEAR[DEAR.rindex("max_tokens = 50") :].replace("50", "128000", 1)
+"""Its first step costs next to nothing, the second up to $0.13."""
+
+
+async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent_until_it_is_raised(
+    world: World, desk: Desk
+) -> None:
+    await desk.submit(job(world, DEAR))
+    await finish_all(world, desk)
+    submission = await only(desk)
+    assert submission.trouble
+    assert submission.stopped
+    assert "The step reports was not sent: it can cost up to $0.13" in submission.trouble.message
+    assert "the limit is $0.10" in submission.trouble.message
+    assert len(world.control.batches()) == 1
+    archived = {path.name.split(".")[0] for path in world.paths.requests.glob("b*")}
+    assert archived == {submission.batches[0]}, "what was built for it is gone"
+    await desk.cycle()
+    assert len(world.control.batches()) == 1
+    assert await desk.go_on({submission.ref}, max_cost=2.0) == []
+    assert len(world.control.batches()) == 2
+    assert (await only(desk)).max_cost == 2.0
+
+
+async def test_the_limit_of_the_command_line_holds_in_place_of_that_of_the_job(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, DEAR), max_cost=2.0)
+    await finish_all(world, desk)
+    assert len(world.control.batches()) == 2
+
+
+async def test_a_later_step_is_estimated_too(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, DEAR), max_cost=2.0)
+    await finish_all(world, desk)
+    (second,) = [one for one in (await desk.snapshot()).batches if one.step == 1]
+    assert second.cost.estimated_usd
+    assert second.cost.estimated_usd > 0
+
+
+async def test_a_later_step_is_checked_for_the_api_version_that_is_set(world: World) -> None:
+    sampling = "max_tokens = 50\nparams = { temperature = 0.2 }"
+    text = JOB.replace("max_tokens = 50", sampling).replace("haiku-5-5", "haiku-4-5")
+    desk = world.desk(api_version="2023-06-01")
+    try:
+        await desk.submit(job(world, text))
+        await finish_all(world, desk)
+        assert (await only(desk)).trouble is None
+        assert len(world.control.batches()) == 2
+    finally:
+        await desk.close()
+
+
 async def fail_one(world: World, desk: Desk) -> None:
     """Ends the newest batch with its first request failed."""
     (batch, *_) = world.control.batches()

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.desk import Desk
-from batchtui.core.errors import NotAllowed
 from batchtui.core.estimate import Estimate
-from batchtui.core.preflight import examine, hold, in_words
+from batchtui.core.preflight import examine, in_words
 from batchtui.core.simulator.faults import Answer
 from tests.conftest import World
 
@@ -126,16 +125,6 @@ def estimate(likely: float | None, most: float | None) -> Estimate:
         unpriced=unpriced,
         how="",
     )
-
-
-def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() -> None:
-    hold(estimate(1.0, 5.0), 5.0)
-    hold(estimate(1.0, 5.0), None)
-    hold(None, 1.0)
-    with pytest.raises(NotAllowed, match=r"up to \$5\.00, and is likely to cost \$1\.00; the limit is \$4\.99"):
-        hold(estimate(1.0, 5.0), 4.99)
-    with pytest.raises(NotAllowed, match="no price for claude-novel-9"):
-        hold(estimate(None, None), 1000)
 
 
 def test_the_price_in_words() -> None:

@@ -272,6 +272,21 @@ def test_a_body_over_the_limit_is_refused_by_the_byte(checked: Any, monkeypatch:
     assert only(checked(data)[0]).kind == "too_large"
 
 
+def test_what_is_only_too_long_for_one_batch_says_how_many_it_takes(
+    checked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "MAX_REQUESTS", 3)
+    assert checked(b"\n".join(row(f"r{i}") for i in range(3)))[0].batches == 1
+    outcome, _ = checked(b"\n".join(row(f"r{i}") for i in range(7)))
+    assert (outcome.only_too_long, outcome.batches) == (True, 3)
+    outcome, _ = checked(b"\n".join(row(f"r{i}", stream=i == 1) for i in range(7)))
+    assert not outcome.only_too_long
+    assert not checked(b"")[0].only_too_long
+    monkeypatch.setattr(requests, "MAX_BYTES", checked(row())[0].bytes)
+    outcome, _ = checked(b"\n".join(row(f"r{i}") for i in range(2)))
+    assert (outcome.only_too_long, outcome.batches) == (True, 2)
+
+
 def test_one_row_over_the_limit_is_named_and_the_rest_is_still_checked(
     checked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

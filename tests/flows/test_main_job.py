@@ -69,6 +69,37 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         assert button.disabled
 
 
+async def test_a_job_that_could_cost_more_than_its_own_limit_is_not_sent(simulator, open_one, sit, folder):
+    (folder / "rows.csv").write_text("n\n1\n2\n")
+    (folder / "dear.toml").write_text(
+        'max_cost = 0.01\n[source]\npath = "rows.csv"\nkey = "{{ n }}"\n'
+        '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 128000\nuser = "{{ n }}"\n'
+    )
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("dear.toml")
+        await hand.shows("the limit is $0.01")
+        await hand.shows("It could cost more than its limit.")
+        await hand.press("enter")
+        assert isinstance(hand.app.screen, SubmitScreen)
+        assert simulator.control.calls("create") == []
+
+
+async def test_a_file_that_is_too_long_for_one_batch_goes_as_several_and_the_form_says_so(
+    simulator, open_one, sit, rows, monkeypatch
+):
+    rows(count=5)
+    monkeypatch.setattr("batchtui.core.requests.MAX_REQUESTS", 2)
+    monkeypatch.setattr("batchtui.core.split.MAX_REQUESTS", 2)
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.shows("Sent as 3 batches or more, under one name.")
+        await hand.press("enter")
+        await hand.until(lambda: len(simulator.control.batches()) == 3)
+        assert sorted(one.requests for one in simulator.control.batches()) == [1, 2, 2]
+
+
 async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says_so(simulator, open_one, sit, rows):
     desk = open_one(simulator.url)
     await desk.submit(rows())

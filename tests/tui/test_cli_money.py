@@ -82,6 +82,43 @@ def message(**usage: Any) -> dict[str, Any]:
     return {"type": "succeeded", "message": {"id": "msg_1", "type": "message", "role": "assistant", **made}}
 
 
+def test_the_limit_of_a_job_is_raised_by_retrieve(world: World) -> None:
+    (world.folder / "rows.csv").write_text("n\n1\n")
+    request = 'model = "claude-haiku-5-5"\nmax_tokens = {}\nuser = "{{{{ n }}}}"\n'
+    (world.folder / "job.toml").write_text(
+        'name = "job"\nmax_cost = 0.01\n[source]\npath = "rows.csv"\nkey = "{{ n }}"\n[request]\n'
+        + request.format(10)
+        + '[[step]]\nname = "second"\n[step.request]\n'
+        + request.format(128000)
+    )
+    ended = world.run("submit", "job.toml")
+    assert ended.returncode == 0, ended.stderr
+    first = ended.stdout.strip()
+    world.control.finish(first)
+    ended = world.run("--once", "--json")
+    (error,) = json.loads(ended.stdout)["errors"]
+    assert "The step second was not sent: it can cost up to $0.0320" in error["message"]
+    assert error["hint"] == f"To go on: batchtui retrieve {first} --max-cost USD"
+    assert len(world.control.batches()) == 1
+    assert world.run("retrieve", first, "--max-cost", "0.02").returncode == 1
+    assert len(world.control.batches()) == 1
+    ended = world.run("retrieve", first, "--max-cost", "0.05")
+    assert ended.returncode == 0, ended.stderr
+    assert len(world.control.batches()) == 2
+
+
+def test_more_rows_than_a_batch_takes_are_sent_as_several_only_where_somebody_agrees(world: World) -> None:
+    world.rows(100_001)
+    ended = world.run("submit", "rows.jsonl")
+    assert ended.returncode == 1
+    assert "holds 100,001 requests; a batch takes 100,000" in ended.stderr
+    assert "batchtui submit FILE --yes" in ended.stderr
+    assert world.control.calls("create") == []
+    ended = world.run("submit", "rows.jsonl", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(one.requests for one in world.control.batches()) == [1, 100_000]
+
+
 def test_the_cost_of_cache_reads_and_both_cache_writes_is_the_hand_computed_one(world: World) -> None:
     written = {
         "cache_creation_input_tokens": 500_000,

@@ -14,9 +14,11 @@ from textual.widgets import Button, Input, ProgressBar, Static
 from batchtui.core.batch import Batch
 from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
 from batchtui.core.estimate import Estimate
+from batchtui.core.limit import OverLimit, hold
 from batchtui.core.logs import log
 from batchtui.core.preflight import Preflight, examine, in_words
 from batchtui.core.requests import Checked
+from batchtui.core.split import Cut
 from batchtui.core.text import inert_line, number, plural, size
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -46,7 +48,7 @@ class SubmitScreen(ModalScreen[None]):
         self._path = path
         self._checked: Checked | None = None
         self._estimate: Estimate | None = None
-        self._unread = False
+        self._unread = self._dear = False
         self._sending: Task | None = None
         self._checking: Task | None = None
         self._why = "Say which file."
@@ -78,7 +80,7 @@ class SubmitScreen(ModalScreen[None]):
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        self._checked, self._estimate, self._unread = None, None, False
+        self._checked, self._estimate, self._unread, self._dear = None, None, False, False
         self.query_one("#name", Input).placeholder = inert_line(Path(path).stem, 100) or "the name of the file"
         if path:
             self._check(path)
@@ -93,7 +95,9 @@ class SubmitScreen(ModalScreen[None]):
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
         try:
-            looked = await examine(Path(path).expanduser(), self._session.desk.means, offline=True, report=task.report)
+            looked = await examine(
+                Path(path).expanduser(), self._session.desk.means, one_batch=False, offline=True, report=task.report
+            )
         except BatchtuiError as error:
             self._cannot_read(error)
             return
@@ -108,8 +112,17 @@ class SubmitScreen(ModalScreen[None]):
             if self._checking is task:
                 self._checking = None
         self._checked, self._estimate = looked.checked, looked.estimate
-        self._report(what_it_holds(looked))
+        self._report(what_it_holds(looked) + self._over_limit(looked))
         self._judge()
+
+    def _over_limit(self, looked: Preflight) -> list[list[Segment]]:
+        """What to say where a job could cost more than the limit that it sets itself."""
+        try:
+            hold(looked.estimate, looked.max_cost)
+        except OverLimit as error:
+            self._dear = True
+            return [[("✗ ", "bad"), (error.message, "bad")], [(error.hint, "dim")]]
+        return []
 
     def _cannot_read(self, error: BatchtuiError) -> None:
         self._unread = True
@@ -131,6 +144,8 @@ class SubmitScreen(ModalScreen[None]):
             return "The file could not be read." if self._unread else "The file is being read."
         if not self._checked.ok:
             return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
+        if self._dear:
+            return "It could cost more than its limit."
         if self._session.desk.key() is None:
             return f"No API key: set {self._session.desk.settings.key_variable}."
         return ""
@@ -148,13 +163,14 @@ class SubmitScreen(ModalScreen[None]):
         self._sending = Task(Kind.SUBMIT, f"Sending {name or self._checked.path.stem}", total=self._checked.bytes)
         self._judge()
         self.app.run_worker(
-            self._submit(self._sending, self._checked.path, name, again), group="submit", exit_on_error=False
+            self._submit(self._sending, self._checked, name, again), group="submit", exit_on_error=False
         )
 
-    async def _submit(self, task: Task, path: Path, name: str, again: bool) -> None:
+    async def _submit(self, task: Task, checked: Checked, name: str, again: bool) -> None:
         estimated = self._estimate.batch_usd if self._estimate else None
+        cut = Cut() if checked.batches > 1 else None
         work = self._session.desk.submit(
-            path, name=name or None, again=again, estimated_usd=estimated, report=task.report
+            checked.path, name=name or None, again=again, cut=cut, estimated_usd=estimated, report=task.report
         )
         result = await self._session.run(task, work, _accepted, shown=True)
         self._sending = None
@@ -215,7 +231,10 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
         price = in_words(looked.estimate) if looked.estimate else "nothing wrong with it"
-        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")]]
+        several = (
+            [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
+        )
+        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several]
     lines: list[list[Segment]] = [
         [
             ("✗ ", "bad"),

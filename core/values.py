@@ -96,10 +96,11 @@ class _UsageLine(Struct, frozen=True, gc=False):
 
 
 class Path(Struct, frozen=True):
-    """A path that was understood. `take` gives the value, or raises Missing."""
+    """A path that was understood. `take` gives the value, or raises Missing. `column` is the source's, else ""."""
 
     root: str
     take: Callable[[Reading], Value]
+    column: str = ""
 
 
 class Template(Struct, frozen=True):
@@ -150,7 +151,7 @@ def path(said: str) -> Path:
         at = step.end()
     if root == "row" and not steps:
         raise BadInput(f"{_quoted(said)} names no column.", "Write row.COLUMN")
-    return Path(root, _taker(root, tuple(steps)))
+    return Path(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
 
 
 def template(said: str) -> Template:
@@ -165,6 +166,15 @@ def template(said: str) -> Template:
         if isinstance(part, str) and ("{{" in part or "}}" in part):
             raise BadInput(f"{_quoted(said)} has braces that do not match.", "Write {{ path }}")
     return Template(tuple(part for part in parts if part != ""))
+
+
+def row_columns(said: str) -> frozenset[str]:
+    """The columns of the source's row that a path, or a template, asks for; none where it is neither."""
+    try:
+        parts = template(said).parts if "{{" in said else (path(said),)
+    except BadInput:
+        return frozenset()
+    return frozenset(part.column for part in parts if isinstance(part, Path) and part.column)
 
 
 def words(value: Value) -> str:

@@ -1,4 +1,4 @@
-"""What can be known of later steps before the first is paid for."""
+"""What can be known of outputs and later steps before the first is paid for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from batchtui.core.jobs import sources
 from batchtui.core.jobs.shape import Shape
 from batchtui.core.jobs.spec import Job, Step
 from batchtui.core.jobs.template import which
+from batchtui.core.outputs import columns_named
 from batchtui.core.problems import Problem
 from batchtui.core.text import inert_line
 
 
 def foresee(job: Job, columns: Collection[str]) -> list[Problem]:
-    """Problems of the steps after the first, whose rows have these `columns`.
+    """Problems of the outputs, and of the steps after the first, where the rows have these `columns`.
 
     A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
-    itself asks whether it is there.
+    itself asks whether it is there. So it is in an output of any step.
     """
-    problems: list[Problem] = []
+    problems = _outputs(job.steps[0], columns)
     for step in job.steps[1:]:
         where = f"step {step.name}"
         try:
@@ -33,7 +34,23 @@ def foresee(job: Job, columns: Collection[str]) -> list[Problem]:
             for name in sorted(template.columns - set(columns)):
                 message = f"{template.where} names “{inert_line(name, 60)}”, which is not there."
                 problems.append(Problem(None, template.where, message, which(name, columns), "undefined", where))
+        problems += _outputs(step, columns)
     return problems
+
+
+def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:
+    return [
+        Problem(
+            None,
+            f"output {place}",
+            f"The output {place} ({output.kind}) names the column “{inert_line(name, 60)}”, which is not there.",
+            which(name, columns),
+            "undefined",
+            f"step {step.name}",
+        )
+        for place, output in enumerate(step.outputs, 1)
+        for name in sorted(columns_named(output) - set(columns))
+    ]
 
 
 def _columns(step: Step, folder: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -122,6 +122,7 @@ class _Reading:
                 self.tables.note((*at, "name"), "doubled", message, hint)
             steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
         whole = tuple(step for step in steps if step)
+        self._doubled(whole)
         if head is None or len(whole) < len(steps):
             return None
         return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost)
@@ -238,6 +239,17 @@ class _Reading:
             return None
         return output
 
+    def _doubled(self, steps: Sequence[Step]) -> None:
+        """Notes outputs that would write over each other's work."""
+        seen: dict[tuple[object, ...], str] = {}
+        for number, step in enumerate(steps):
+            at: Field = ("step", number - 1, "output") if number else ("output",)
+            for index, output in enumerate(step.outputs):
+                field = (*at, index)
+                if (target := _target(output, number)) and seen.setdefault(target, shown(field)) != shown(field):
+                    message = f"{shown(field)} would write over what {seen[target]} wrote: {inert_line(output.path)}"
+                    self.tables.note((*field, "path"), "doubled", message, "Give each output a place of its own.")
+
     def _templates(self, step: Step, at: Field, earlier: Collection[str]) -> None:
         """Notes templates that are none, and answers that no earlier step gives."""
         from batchtui.core.jobs.template import Template, Tree, Unfit  # jinja2 is not needed where there is no job
@@ -259,3 +271,17 @@ class _Reading:
                 message = f"{shown(field)} names answers.{inert_line(name, 60)}, and no step before has that name."
                 hint = meant(name, earlier) or (f"Steps before: {', '.join(earlier)}" if earlier else "There is none.")
                 self.tables.note(field, "answers", message, hint)
+
+
+def _target(output: Output, step: int) -> tuple[object, ...] | None:
+    """What an output has for itself alone; None where others may write there too."""
+    options = output.options
+    match output.kind:
+        case "sqlite" if options.get("mode") == "update" or "set" in options or "where" in options:
+            return None
+        case "sqlite":
+            return output.path, options.get("table"), step
+        case "files":
+            return output.path, repr(options.get("when"))
+        case _:
+            return (output.path,) if output.path else None

@@ -12,11 +12,24 @@ from msgspec.structs import replace
 from batchtui.core.answers import Answers
 from batchtui.core.batch import Output
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import apply, columns, command, csv, files, jsonl, left, parquet, sqlite
+from batchtui.core.outputs import columns, command, csv, files, jsonl, left, parquet, sqlite
+from batchtui.core.outputs.chosen import Chosen, wanted
 from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, read_options, shown
+from batchtui.core.values import row_columns
 
-__all__ = ["KINDS", "CommandFailed", "NotWritten", "TargetExists", "check", "export", "failed_path", "kind_of", "run"]
+__all__ = [
+    "KINDS",
+    "CommandFailed",
+    "NotWritten",
+    "TargetExists",
+    "check",
+    "columns_named",
+    "export",
+    "failed_path",
+    "kind_of",
+    "run",
+]
 
 
 class Kind(NamedTuple):
@@ -112,6 +125,7 @@ def check(spec: Output) -> None:
         BadInput: there is no such kind, an option is none of its, or a path, table, column or program is not there.
     """
     kind, options = _understood(spec)
+    wanted(options.when)
     kind.check(_path(spec.kind, spec.path), options)
 
 
@@ -141,7 +155,7 @@ def run(spec: Output, answers: Answers, *, batch_id: str, now: datetime, report:
         now=now,
         report=report,
     )
-    rows = kind.write(answers, work, options)
+    rows = kind.write(Chosen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
     return replace(spec, path=str(path) if path != Path() else "", options=kept, done_at=now, rows=rows)
 
@@ -152,11 +166,23 @@ def failed_path(spec: Output) -> Path | None:
     path = _path(spec.kind, spec.path)
     if path == Path():
         return None
-    if spec.kind == "files":
-        return path.with_name(files.failed_name(path))
+    if isinstance(options, files.FilesOptions):
+        return path.with_name(files.failed_name(path, options))
     if isinstance(options, sqlite.SqliteOptions):
-        return path.with_name(apply.failed_name(path, options.table or sqlite.TABLE))
+        return path.with_name(sqlite.failed_name(path, options))
     return path.with_name(left.name_for(path))
+
+
+def columns_named(spec: Output) -> frozenset[str]:
+    """The columns of the source's rows without which an output cannot be what it says. Raises as `check`."""
+    _, options = _understood(spec)
+    said = [spec.path if spec.kind == "files" else ""]
+    for table in ("set", "where", "columns"):
+        given = getattr(options, table, ())
+        said += given.values() if isinstance(given, dict) else given
+    said.append(getattr(options, "content", ""))
+    texts = [one for one in said if isinstance(one, str)]
+    return frozenset(options.when).union(*map(row_columns, texts))
 
 
 def _understood(spec: Output) -> tuple[Kind, Any]:

@@ -19,7 +19,7 @@ from batchtui.core.answers import Answer, Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs.database import About, bound, columns, opened, quoted, transaction
-from batchtui.core.outputs.left import ENDING, Left
+from batchtui.core.outputs.left import Left
 from batchtui.core.outputs.stage import staged
 from batchtui.core.outputs.target import NotWritten, Work, each, shown
 from batchtui.core.text import inert_line, plural
@@ -34,7 +34,6 @@ for the disk."""
 
 _CHUNK_BYTES = 8_000_000
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_NOT_IN_NAMES = re.compile(r"[^\w-]")
 _MAKE_LEDGER = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER} (
     batch TEXT NOT NULL,
@@ -75,8 +74,11 @@ class _Several(Exception):
     """An answer has changed several rows; all since the transaction began must be undone and done with care."""
 
 
-def update(table: str, sets: Mapping[str, Any], where: Mapping[str, Any]) -> Update:
-    """Understands the options: `set` takes paths, `where` templates; what is no text in either is itself.
+def update(
+    table: str, sets: Mapping[str, Any], where: Mapping[str, Any], when: Mapping[str, Any] | None = None
+) -> Update:
+    """Understands the options: `set` takes paths, `where` templates; what is no text in either is itself. `when` only
+    tells this update from others.
 
     Raises:
         BadInput: a path is none, or one of the two is empty.
@@ -88,7 +90,7 @@ def update(table: str, sets: Mapping[str, Any], where: Mapping[str, Any]) -> Upd
             "The output sqlite updates rows by `set` and `where`, and one of them is missing.",
             'Give both, such as set = { score = "json.score" } and where = { id = "{{ row.id }}" }',
         )
-    said = msgspec.json.encode([table, sets, where], order="deterministic")
+    said = msgspec.json.encode([table, sets, where, *([when] if when else [])], order="deterministic")
     return Update(
         table,
         {name: _set(value) for name, value in sets.items()},
@@ -120,13 +122,10 @@ def check(target: Path, wanted: Update) -> None:
         _statement(connection, target, wanted)
 
 
-def failed_name(target: Path, table: str) -> str:
-    """What the file of failures is called: `stock.db.news.failed.jsonl`."""
-    return f"{target.name}.{_NOT_IN_NAMES.sub('_', table)}{ENDING}"
-
-
-def apply(answers: Answers, work: Work, wanted: Update) -> int:
+def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
     """Applies every answer that fits and is not in the ledger; the count is of all that are applied by now.
+
+    The file of what does not fit is called `failed`.
 
     Each must meet exactly one row. One that does not, one whose values are not there, are no numbers where the column
     takes numbers, or break a constraint of the table: each is listed and changes nothing.
@@ -138,7 +137,7 @@ def apply(answers: Answers, work: Work, wanted: Update) -> int:
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
     with opened(work.path) as connection, staged(work.path.parent, "replace") as stage:
-        left = Left(stage, failed_name(work.path, wanted.table))
+        left = Left(stage, failed)
         statement = _statement(connection, work.path, wanted)
         _make_ledger(connection, work.path)
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))

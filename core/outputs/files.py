@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchtui.core.answers import Answer, Answers
 from batchtui.core.errors import BadInput
+from batchtui.core.outputs.chosen import mark
 from batchtui.core.outputs.left import ENDING, Left
 from batchtui.core.outputs.stage import staged
 from batchtui.core.outputs.target import Options, Work, each, shown, whole
@@ -41,9 +42,10 @@ def check(target: Path, options: FilesOptions) -> None:
     path(options.content)
 
 
-def failed_name(target: Path) -> str:
+def failed_name(target: Path, options: FilesOptions) -> str:
     """What the file of failures is called: the pattern without its places, `_failed.jsonl` where nothing is left."""
     bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
+    bare = f"{bare}{mark(options.when)}".strip()
     return f"{bare}{ENDING}" if bare else "_failed.jsonl"
 
 
@@ -55,7 +57,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
     stands under its name, and so is anything else that a name is taken by.
     """
     pattern, content = _pattern(work.path), path(options.content).take
-    failed = failed_name(work.path)
+    failed = failed_name(work.path, options)
     names = _names(answers, pattern, failed)
     with staged(work.path.parent, work.there) as stage:
         stage.free([*names])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,8 +14,9 @@ import msgspec
 from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import apply, database
+from batchtui.core.outputs.chosen import mark
 from batchtui.core.outputs.columns import Asked, Table, asked_columns, records, table
-from batchtui.core.outputs.left import Left
+from batchtui.core.outputs.left import ENDING, Left
 from batchtui.core.outputs.stage import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
 from batchtui.core.values import Value
@@ -23,6 +25,7 @@ TABLE = "answers"
 """What the table is called where nobody says."""
 
 _BATCH = "batch"
+_NOT_IN_NAMES = re.compile(r"[^\w-]")
 
 
 class SqliteOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,7 +47,7 @@ def check(target: Path, options: SqliteOptions) -> None:
     if options.updates:
         if options.columns:
             raise BadInput("An update has no columns.", "Say what to write with `set`.")
-        apply.check(target, apply.update(options.table, options.set, options.where))
+        apply.check(target, _update(options))
     elif options.set or options.where:
         raise BadInput(
             "An insert has neither `set` nor `where`.", "Say what to write with `columns`, or mode = update."
@@ -63,7 +66,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
     belongs to others stays.
     """
     if options.updates:
-        return apply.apply(answers, work, apply.update(options.table, options.set, options.where))
+        return apply.apply(answers, work, _update(options), failed_name(work.path, options))
     no_folder(work.path)
     name, asked = options.table or TABLE, table(answers, options.columns)
     exists = work.path.exists()
@@ -77,9 +80,18 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
             connection = stack.enter_context(database.new(made))
-        rows = records(answers, asked, work, Left(stage, apply.failed_name(work.path, name)))
+        rows = records(answers, asked, work, Left(stage, failed_name(work.path, options)))
         with database.errors(work.path), database.transaction(connection):
             return _insert(connection, name, asked, work, rows)
+
+
+def failed_name(target: Path, options: SqliteOptions) -> str:
+    """What the file of failures is called: `stock.db.news.failed.jsonl`."""
+    return f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}{ENDING}"
+
+
+def _update(options: SqliteOptions) -> apply.Update:
+    return apply.update(options.table, options.set, options.where, options.when)
 
 
 def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work, rows: Iterable[list[Value]]) -> int:

@@ -49,9 +49,10 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options that every kind has."""
+    """The options that every kind has. `when` says whose rows go there: see `core.outputs.chosen`."""
 
     overwrite: bool = False
+    when: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:

@@ -28,3 +28,22 @@ def test_the_rows_of_a_later_step_are_looked_at_too(shop: Workshop) -> None:
     assert foresee(job, ("id", "text")) == []
     shop.file("b.csv", "nr,more\n1,x\n")
     assert [one.field for one in foresee(job, ("id", "text"))] == ["step[1].source.key"]
+
+
+def test_a_column_that_an_output_names_and_no_row_has_is_found_before_anything_is_paid_for(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text\n1,x\n")
+    output = (
+        '[[output]]\nkind = "csv"\npath = "out.csv"\ncolumns = ["row.txet", "row.id", "text"]\nwhen = { knd = 1 }\n'
+    )
+    later = STEP.format(name="two", source="", user="{{ id }}") + output.replace(
+        "[[output]]", "[[step.output]]"
+    ).replace("out.csv", "later.csv")
+    job = shop.job('path = "a.csv"', more=output + later)
+    found = [(one.where, one.field, one.hint) for one in foresee(job, ("id", "text"))]
+    meant, known = 'Did you mean "text"?', "The columns are: id, text"
+    assert found == [
+        ("step job", "output 1", known),
+        ("step job", "output 1", meant),
+        ("step two", "output 1", known),
+        ("step two", "output 1", meant),
+    ]

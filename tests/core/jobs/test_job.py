@@ -118,6 +118,38 @@ def test_two_steps_of_one_name_are_refused(shop: Workshop) -> None:
     assert "already" in _problems(shop, GOOD + step)["step[1].name"][0]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "bad"),
+    [
+        ('kind = "csv"\npath = "a"', 'kind = "jsonl"\npath = "a"', True),
+        ('kind = "csv"\npath = "a"', 'kind = "csv"\npath = "a"\nwhen = { id = 1 }', True),
+        ('kind = "csv"\npath = "a"', 'kind = "csv"\npath = "b"', False),
+        ('kind = "files"\npath = "{key}.md"', 'kind = "files"\npath = "{key}.md"', True),
+        ('kind = "files"\npath = "{key}.md"\nwhen = { id = 1 }', 'kind = "files"\npath = "{key}.md"', False),
+        ('kind = "sqlite"\npath = "a.db"', 'kind = "sqlite"\npath = "a.db"', True),
+        ('kind = "sqlite"\npath = "a.db"', 'kind = "sqlite"\npath = "a.db"\ntable = "t"', False),
+    ],
+)
+def test_outputs_that_would_write_over_each_other_are_refused(
+    shop: Workshop, first: str, second: str, *, bad: bool
+) -> None:
+    outputs = f"[[output]]\n{first}\n[[output]]\n{second}\n"
+    if bad:
+        message, _, line = _problems(shop, GOOD + outputs)["output[2].path"]
+        assert "would write over what output[1] wrote" in message
+        assert line is not None
+    else:
+        assert len(shop.read(GOOD + outputs).steps[0].outputs) == 2
+
+
+def test_a_later_step_does_not_write_over_the_files_of_an_earlier_one(shop: Workshop) -> None:
+    step = '[[step]]\nname = "two"\n[step.request]\nmodel = "m"\nmax_tokens = 1\nuser = "x"\n'
+    text = (
+        GOOD + '[[output]]\nkind = "csv"\npath = "a.out"\n' + step + '[[step.output]]\nkind = "csv"\npath = "./a.out"\n'
+    )
+    assert "over what output[1]" in _problems(shop, text)["step[1].output[1].path"][0]
+
+
 def test_a_step_sees_only_answers_of_steps_before_it(shop: Workshop) -> None:
     step = '[[step]]\nname = "two"\n[step.request]\nmodel = "m"\nmax_tokens = 1\nuser = "{{ answers.jbo.text }}"\n'
     message, hint, line = _problems(shop, GOOD + step)["step[1].request.user"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,7 +17,8 @@ from batchtui.core.errors import FAILED, BatchtuiError
 from batchtui.core.logs import log
 from batchtui.core.submit import utc_now
 from batchtui.tui.acts import Room
-from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported, TaskEnded, TaskStarted
+from batchtui.tui.keymap import faults
+from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
 from batchtui.tui.palette import Palette
 from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -27,7 +29,7 @@ from batchtui.tui.screens.submit import SubmitScreen
 from batchtui.tui.screens.trouble import TroubleScreen
 from batchtui.tui.session import Session
 from batchtui.tui.shell import Shell
-from batchtui.tui.sync import Sync
+from batchtui.tui.sync import Sync, has_key
 from batchtui.tui.tasks import Kind
 from batchtui.tui.theme import DARK
 
@@ -46,7 +48,7 @@ class BatchtuiApp(Shell):
         super().__init__(desk.paths.log_file)
         self.session = Session(desk, clock, self.post_message)
         self.sync = Sync(desk, clock, self.post_message, self.session.tasks)
-        self._first: asyncio.Task[Snapshot] | None = None
+        self._first: asyncio.Future[tuple[Snapshot, bool]] | None = None
         self._clashes: set[str] = set()
         self.register_theme(DARK)
         self.theme = DARK.name
@@ -54,7 +56,8 @@ class BatchtuiApp(Shell):
 
     def on_load(self) -> None:
         """Reads the state while the terminal is being set up."""
-        self._first = asyncio.ensure_future(self.session.desk.snapshot())
+        desk = self.session.desk
+        self._first = asyncio.gather(desk.snapshot(), has_key(desk))
 
     async def on_mount(self) -> None:
         """Paints the saved state; only then comes what takes longer."""
@@ -63,13 +66,16 @@ class BatchtuiApp(Shell):
             self.theme = wanted
         assert self._first is not None
         try:
-            self.session.snapshot = await self._first
+            self.session.snapshot, key = await self._first
         except BatchtuiError as error:
             log.error("start: %s", error.message)
             await self.push_screen(TroubleScreen(error))
             return
+        self.session.pulse = self.sync.pulse = Pulse(key=key)
         await self.push_screen(BatchesScreen(self.session))
-        if self.session.desk.key() is None:
+        for fault, hint in faults(self.session.desk.settings.keys):
+            self.session.say(fault, hint, bad=True)
+        if not self.session.key:
             await self.push_screen(SetupScreen(self.session.desk.settings.key_variable))
         self.call_after_refresh(self._begin)
 
@@ -135,7 +141,7 @@ class BatchtuiApp(Shell):
 
     async def action_look(self) -> None:
         """Looks at the API now."""
-        if self.session.desk.key() is None:
+        if not self.session.key:
             self.push_screen(SetupScreen(self.session.desk.settings.key_variable))
         else:
             await self.sync.look_now()
@@ -185,6 +191,19 @@ _LOSS = {
 }
 
 
+_PATIENCE = 1.0
+"""Seconds of closing before the person is told what they wait for."""
+
+
+async def _closed(desk: Desk) -> None:
+    """Closes the desk: what is being written is finished, for which another process may have to finish first."""
+    closing = asyncio.ensure_future(desk.close())
+    done, _ = await asyncio.wait({closing}, timeout=_PATIENCE)
+    if not done:
+        sys.stderr.write("Finishing what is being written; another batchtui may be at work on the same state…\n")
+    await closing
+
+
 def run_app(desk: Desk) -> int:
     """Runs the app on a desk until it is left, and closes the desk. Returns the exit code."""
 
@@ -193,7 +212,7 @@ def run_app(desk: Desk) -> int:
         try:
             code = await app.run_async()
         finally:
-            await desk.close()
+            await _closed(desk)
         return (app.return_code or FAILED) if code is None else code
 
     return asyncio.run(run())

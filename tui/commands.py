@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -145,6 +146,12 @@ _WORDS = {"slash": "/", "question_mark": "?", "colon": ":", "escape": "esc", "ct
 def key_words(keys: str) -> str:
     """`ctrl+p,colon` as people write it: `ctrl+p :`."""
     return " ".join(_WORDS.get(key.strip(), key.strip()) for key in keys.split(","))
+
+
+def key_of(name: str, keymap: Mapping[str, str]) -> str:
+    """The first key of a command as people write it, where `[keys]` may have remapped it."""
+    keys = keymap.get(name) or next(command.keys for command in COMMANDS if command.id == name)
+    return key_words(keys.split(",")[0])
 
 
 MOVING: tuple[tuple[str, str], ...] = (

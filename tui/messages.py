@@ -13,13 +13,17 @@ from batchtui.tui.tasks import Task
 
 
 class Pulse(Struct, frozen=True):
-    """How the looking at the API goes. `trouble` is why it does not, in words; `looking` while a look is under way."""
+    """How the looking at the API goes. `trouble` is why it does not, in words; `looking` while a look is under way.
+
+    `key` is whether there is an API key: it may stand in a file, which no screen reads.
+    """
 
     poller: Poller | None = None
     looked_at: datetime | None = None
     next_at: datetime | None = None
     paused: bool = False
     looking: bool = False
+    key: bool = True
     trouble: str = ""
 
 

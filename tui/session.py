@@ -36,9 +36,9 @@ class Entry(Struct, frozen=True):
 class Session:
     """The desk and the clock, and what the screens show. `post` takes messages to the app."""
 
-    def __init__(self, desk: Desk, now: Callable[[], datetime], post: Callable[[Message], object]) -> None:
+    def __init__(self, desk: Desk, clock: Callable[[], datetime], post: Callable[[Message], object]) -> None:
         self.desk = desk
-        self.now = now
+        self._clock = clock
         self.snapshot = Snapshot()
         self.pulse = Pulse()
         self.tasks: dict[Task, None] = {}
@@ -46,6 +46,10 @@ class Session:
         """The ref of a batch that the cursor shall go to once the table shows it."""
         self.activity: deque[Entry] = deque(maxlen=1000)
         self._post = post
+
+    def now(self) -> datetime:
+        """The time, in the zone of the person: moments are told in it."""
+        return self._clock().astimezone()
 
     def batch(self, ref: str) -> Batch | None:
         """The batch as last seen; None where it is not there any more."""
@@ -70,9 +74,14 @@ class Session:
         """Why the API is not looked at, or not with success; empty while all is well."""
         if self.pulse.trouble:
             return self.pulse.trouble
-        if self.desk.key() is None:
+        if not self.key:
             return "no API key"
         return "polling is paused" if self.pulse.paused and not self.elsewhere else ""
+
+    @property
+    def key(self) -> bool:
+        """Whether there is an API key, by the last look for one."""
+        return self.pulse.key
 
     @property
     def elsewhere(self) -> str:

@@ -31,6 +31,11 @@ SLEPT = timedelta(seconds=30)
 _BACKOFF = (5.0, 15.0, 60.0, 300.0)
 
 
+async def has_key(desk: Desk) -> bool:
+    """Whether there is an API key; looked for in a thread, as it may stand in a file."""
+    return await asyncio.to_thread(desk.key) is not None
+
+
 class Sync:
     """Both loops and what they know. Their news goes out through `post`; `tasks` shows the downloads of a cycle."""
 
@@ -71,7 +76,8 @@ class Sync:
             await asyncio.sleep(WATCH)
 
     async def see(self) -> None:
-        """One look at the state and at who polls."""
+        """One look at the state, at who polls, and for a key."""
+        self._set(replace(self.pulse, key=await has_key(self._desk)))
         try:
             changed = await self._desk.changed()
             poller = await self._desk.poller()
@@ -129,8 +135,8 @@ class Sync:
 
     async def _once(self) -> float:
         """One cycle if it is ours to do; returns the seconds until the next."""
-        if self._desk.key() is None:
-            self._set(replace(self.pulse, next_at=None))
+        if not await has_key(self._desk):
+            self._set(replace(self.pulse, key=False, next_at=None))
             return TRY
         if not await self._desk.poll_if_free():
             return TRY

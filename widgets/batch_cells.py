@@ -13,6 +13,7 @@ from batchtui.widgets.bar import bar
 from batchtui.widgets.columns import Column
 from batchtui.widgets.glyphs import look, word
 from batchtui.widgets.segments import Segment
+from batchtui.widgets.status_line import needs_you
 
 COLUMNS = (
     Column("state", "state", 13),
@@ -21,11 +22,12 @@ COLUMNS = (
     Column("requests", "requests", 8, keep=2, align="right"),
     Column("errors", "failed", 7, keep=1, align="right"),
     Column("age", "age", 7, keep=1, align="right"),
+    Column("took", "took", 7, keep=5, align="right"),
     Column("expires", "expires", 7, keep=3, align="right"),
     Column("cost", "cost", 9, keep=4, align="right"),
-    Column("id", "id", 33, keep=5),
+    Column("id", "id", 33, keep=6),
 )
-"""Of a batch. `failed` counts every request that ended without an answer."""
+"""Of a batch. `failed` counts every request that ended without an answer; `age` is since it was sent, ended or not."""
 
 _SOON = timedelta(hours=1)
 _SOON_GONE = timedelta(days=3)
@@ -41,29 +43,37 @@ def time_left(batch: Batch, now: datetime) -> timedelta | None:
     return None
 
 
+def _since(batch: Batch, now: datetime) -> timedelta:
+    """How long ago it was sent."""
+    return max(now - (batch.created_at or batch.submitted_at), timedelta())
+
+
 def cells(
     batch: Batch, now: datetime, usual: timedelta | None, bar_width: int, plain: bool = False
 ) -> dict[str, tuple[Segment, ...]]:
     """What stands in the row of a batch, by column key; `plain` draws with ASCII alone."""
     state = look(batch, ascii=plain)
+    name = inert_line(batch.name) or inert_line(batch.label)
     failed = batch.request_counts.failed
+    none: Segment = ("-" if plain else "–", "dim")
     return {
         "state": ((state.glyph, state.tone), (f" {state.word}", state.tone)),
-        "name": ((inert_line(batch.name), "strong" if batch.trouble else ""),),
+        "name": (("! ", "warn"), (name, "strong")) if needs_you(batch, now) else ((name, ""),),
         "progress": bar(progress(batch, now, usual), bar_width, plain, failed),
         "requests": ((number(batch.requests), ""),),
-        "errors": ((number(failed), "bad") if failed else ("–" if not plain else "-", "dim"),),
-        "age": ((duration(age(batch, now)), ""),),
-        "expires": (_expires(batch, now, plain),),
-        "cost": (_cost(batch),),
+        "errors": ((number(failed), "bad") if failed else none,),
+        "age": ((duration(_since(batch, now)), ""),),
+        "took": ((duration(age(batch, now)), "") if batch.ended_at else none,),
+        "expires": (_expires(batch, now, none),),
+        "cost": (_cost(batch, none),),
         "id": ((inert_line(batch.id or ""), "dim"),),
     }
 
 
-def _expires(batch: Batch, now: datetime, plain: bool) -> Segment:
+def _expires(batch: Batch, now: datetime, none: Segment) -> Segment:
     left = time_left(batch, now)
     if left is None:
-        return "-" if plain else "–", "dim"
+        return none
     if left <= timedelta():
         return "over", "dim" if batch.state is State.RETRIEVED else "warn"
     if batch.state is State.RETRIEVED:
@@ -71,20 +81,23 @@ def _expires(batch: Batch, now: datetime, plain: bool) -> Segment:
     return duration(left), "warn" if left < (_SOON if batch.state in UNDER_WAY else _SOON_GONE) else ""
 
 
-def _cost(batch: Batch) -> Segment:
-    if batch.cost.actual_usd is None and batch.cost.estimated_usd is not None:
+def _cost(batch: Batch, none: Segment) -> Segment:
+    if batch.cost.actual_usd is not None:
+        return _short(batch.cost.actual_usd), ""
+    if batch.cost.estimated_usd is not None:
         return f"~{_short(batch.cost.estimated_usd)}", "dim"
-    return _short(batch.cost.actual_usd), "dim" if batch.cost.actual_usd is None else ""
+    return none
 
 
-def _short(usd: float | None) -> str:
+def _short(usd: float) -> str:
     """An amount that always fits: whole dollars from 1,000 on."""
-    return money(usd) if usd is None or usd < 1000 else f"${usd:,.0f}"
+    return money(usd) if usd < 1000 else f"${usd:,.0f}"
 
 
 def haystack(batch: Batch) -> str:
-    """What a filter looks into, in lower case: name, id, state and models."""
-    return "\n".join((batch.name, batch.label, word(batch.state), *batch.models)).casefold()
+    """What a filter looks into, in lower case: name, id, state, models, and whether it needs a person."""
+    needs = ("needs you",) if needs_you(batch) else ()
+    return "\n".join((batch.name, batch.label, word(batch.state), *needs, *batch.models)).casefold()
 
 
 def order(column: str, now: datetime) -> Callable[[Batch], Any]:
@@ -101,7 +114,8 @@ def order(column: str, now: datetime) -> Callable[[Batch], Any]:
         "progress": share,
         "requests": lambda batch: batch.requests,
         "errors": lambda batch: batch.request_counts.failed,
-        "age": lambda batch: age(batch, now),
+        "age": lambda batch: _since(batch, now),
+        "took": lambda batch: age(batch, now) if batch.ended_at else None,
         "expires": lambda batch: time_left(batch, now),
         "cost": lambda batch: batch.cost.actual_usd if batch.cost.actual_usd is not None else batch.cost.estimated_usd,
         "id": lambda batch: batch.id,

@@ -15,6 +15,9 @@ from batchtui.widgets.line_table import Cells, LineTable
 _ALL_AGAIN = timedelta(seconds=30)
 """How often rows that do not move are drawn again, for the time that they have left."""
 
+_FRESH = timedelta(minutes=2)
+"""An age is told in seconds for a minute."""
+
 
 class BatchTable(LineTable):
     """Rows are keyed by `ref`. Newest first, unless sorted by a column."""
@@ -48,7 +51,7 @@ class BatchTable(LineTable):
         self.refresh_rows(batch.ref for batch in changed)
 
     def filter(self, text: str) -> None:
-        """Shows only batches whose name, id, state or models hold every word, whatever the case."""
+        """Shows only batches whose name, id, state or models hold every word; `needs you` are those that do."""
         self._needle = text.casefold()
         self._arrange()
 
@@ -58,14 +61,16 @@ class BatchTable(LineTable):
         self._arrange()
 
     def tick(self, now: datetime) -> None:
-        """Draws the ages of visible running batches again."""
+        """Draws the visible rows again in which a second shows: running batches, and those just sent."""
         self._now = now
         if now - self._drawn_at >= _ALL_AGAIN:
             self._drawn_at = now
             self.refresh_rows()
             return
-        moving = UNDER_WAY | UNSETTLED
-        self.refresh_rows([ref for ref in self.visible_keys if self._batches[ref].state in moving])
+        self.refresh_rows([ref for ref in self.visible_keys if self._moves(self._batches[ref])])
+
+    def _moves(self, batch: Batch) -> bool:
+        return batch.state in UNDER_WAY | UNSETTLED or self._now - batch.submitted_at < _FRESH
 
     @property
     def current(self) -> Batch | None:

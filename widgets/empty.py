@@ -43,13 +43,13 @@ def no_matches(text: str, total: int) -> tuple[Line, ...]:
     )
 
 
-def no_key(new: str = "n") -> tuple[Line, ...]:
+def no_key(variable: str = "ANTHROPIC_API_KEY", new: str = "n") -> tuple[Line, ...]:
     """No API key was found; what is saved can still be looked at."""
     return (
         (("No API key", "strong"),),
         (),
         (("Nothing can be sent or polled without one. Set it and start again:", ""),),
-        (("export ANTHROPIC_API_KEY=...", "strong"),),
+        ((f"export {inert_line(variable, 60)}=...", "strong"),),
         (("or put the same line, without `export`, into a file named .env in this folder.", ""),),
         (),
         (("batchtui demo", "strong"), (" shows it all without a key. ", ""), (new, "strong"), (" checks a file.", "")),

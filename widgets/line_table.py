@@ -126,6 +126,11 @@ class LineTable(RowView):
         """The cells that a column has now; 0 while it is dropped."""
         return next((placed.width for placed in self._columns() if placed.column.key == column_key), 0)
 
+    @property
+    def shown_columns(self) -> list[str]:
+        """The keys of the columns that have room now."""
+        return [placed.column.key for placed in self._columns()]
+
     def on_click(self, event: events.Click) -> None:
         at = event.get_content_offset(self)
         if at is None:

@@ -20,7 +20,7 @@ Head: TypeAlias = tuple[str, str, str]
 COLUMNS = (
     Column("custom_id", "custom_id", 20, flex=True, least=8),
     Column("type", "type", 11, least=9),
-    Column("detail", "detail", 30, flex=True, keep=1),
+    Column("detail", "detail", 30, flex=True, least=10),
 )
 
 _TONES = {"succeeded": "good", "errored": "bad", "expired": "warn", "canceled": "dim"}

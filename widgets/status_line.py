@@ -16,6 +16,9 @@ from batchtui.widgets.segments import Segment, cells, content, cut, fit
 _NEWS = timedelta(days=1)
 """A rejected batch asks for attention this long; nothing is to be done about it but to read why."""
 
+_FETCHING = timedelta(minutes=2)
+"""What has just ended is about to be retrieved by itself."""
+
 
 class Status(Struct, frozen=True):
     """What the line shows. `polled_by` names another process that polls, "" if it is this one or nobody."""
@@ -32,8 +35,11 @@ class Status(Struct, frozen=True):
 def needs_you(batch: Batch, now: datetime | None = None) -> bool:
     """Whether a person should look at it: an unknown outcome, a fresh rejection, trouble, results to retrieve."""
     match batch.state:
-        case State.UNCONFIRMED | State.ENDED:
+        case State.UNCONFIRMED:
             return True
+        case State.ENDED:
+            fresh = now is not None and batch.ended_at is not None and now - batch.ended_at < _FETCHING
+            return batch.trouble is not None or not fresh
         case State.REJECTED:
             return now is None or now - batch.submitted_at < _NEWS
         case State.GONE:

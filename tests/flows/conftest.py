@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,6 +38,11 @@ class Hand:
     def text(self) -> str:
         """What stands on the screen, line by line."""
         return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()) + "\n"
+
+    @property
+    def words(self) -> str:
+        """The same without line ends and frames: what wraps is whole."""
+        return " ".join(re.sub("[│▌▏]", " ", self.text).split())
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

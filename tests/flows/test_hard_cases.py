@@ -146,6 +146,9 @@ async def test_sorting_and_clearing_by_keys(simulator, open_one, sit, rows):
         assert len(table.marked) == 1
         await hand.press("escape")
         assert table.marked == set()
+        for _ in table.columns:
+            await hand.press("s")
+            assert table.sort_column in {None, *table.shown_columns}  # never by what is not on the screen
 
 
 async def test_a_batch_that_another_process_forgot_closes_its_screen(simulator, open_one, sit, rows):

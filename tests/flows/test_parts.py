@@ -7,11 +7,6 @@ from batchtui.core.split import Cut
 from batchtui.tui.screens.batches import PartsScreen
 
 
-def words(hand):
-    """What stands on the screen, without line ends and frames."""
-    return " ".join(hand.text.replace("│", " ").replace("▌", " ").split())
-
-
 async def test_a_split_file_is_one_row_that_opens_and_exports_as_one(simulator, open_one, sit, rows, folder):
     simulator.control.settings(duration=600)
     desk = open_one(simulator.url)
@@ -77,12 +72,12 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         table = hand.app.screen.table
         await hand.until(lambda: table.total == 1)
         await hand.press("x")
-        await hand.until(lambda: "9 requests that wait are not sent" in words(hand))
+        await hand.until(lambda: "9 requests that wait are not sent" in hand.words)
         await hand.press("y")
         await hand.until(lambda: table.current.state is State.CANCELING)
         assert [one.stopped for one in hand.app.session.snapshot.submissions.values()] == [True]
         await hand.press("D")
-        await hand.until(lambda: "forget it once it has ended" in words(hand))
+        await hand.until(lambda: "forget it once it has ended" in hand.words)
         simulator.control.finish(simulator.control.batches()[0].id)
         await hand.press("R")
         await hand.until(lambda: table.current.state is State.RETRIEVED)
@@ -91,7 +86,7 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         await hand.press("escape")
         assert len(simulator.control.batches()) == 1
         await hand.press("D")
-        await hand.until(lambda: "9 requests that were not sent" in words(hand))
+        await hand.until(lambda: "9 requests that were not sent" in hand.words)
         await hand.press("y")
         await hand.until(lambda: table.total == 0)
 

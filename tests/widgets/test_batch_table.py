@@ -95,7 +95,7 @@ async def test_beside_the_detail_of_a_wide_screen_the_cost_is_there_and_every_so
         app.table.show(snapshot(*(make(nth, cost=Cost(estimated_usd=12345.67)) for nth in range(20))), now)
         await pilot.pause()
         assert "  ~$12,346" in app.table.render_line(1).text
-        for column in COLUMNS[:-1]:
+        for column in (column for column in COLUMNS if column.key in app.table.shown_columns):
             for reverse, arrow in ((False, "▲"), (True, "▼")):
                 app.table.sort(column.key, reverse=reverse)
                 await pilot.pause()

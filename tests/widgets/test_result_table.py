@@ -3,7 +3,8 @@ from typing import Any
 
 from textual.app import App, ComposeResult
 
-from batchtui.widgets.result_table import ResultTable
+from batchtui.widgets.columns import layout
+from batchtui.widgets.result_table import COLUMNS, ResultTable
 
 
 class ResultsApp(App[None]):
@@ -110,3 +111,9 @@ async def test_results_that_cannot_be_read_say_why(screen_lines: Any) -> None:
         lines = screen_lines(app)
         assert "unreadable" in lines[1]
         assert "the file�[2J is gone" in lines[1]
+
+
+def test_the_text_of_an_answer_is_the_last_to_go() -> None:
+    for width in (37, 57, 77):
+        assert [placed.column.key for placed in layout(COLUMNS, width)] == ["custom_id", "type", "detail"]
+        assert layout(COLUMNS, width)[-1].width >= 10

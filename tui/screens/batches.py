@@ -14,7 +14,7 @@ from batchtui.core import groups
 from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.acts import Room
-from batchtui.tui.commands import Where, bindings
+from batchtui.tui.commands import Where, bindings, key_of
 from batchtui.tui.screens.batch import BatchScreen
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import TaskLine
@@ -28,7 +28,7 @@ from batchtui.widgets.status_line import Status, StatusLine, needs_you
 TICK = 1.0
 """Seconds between two repaints of ages."""
 
-_MOST_FIRST = frozenset({"requests", "errors", "age", "cost"})
+_MOST_FIRST = frozenset({"requests", "errors", "took", "cost"})
 """Columns that are sorted the other way round at first: what is looked for there is the most."""
 
 
@@ -77,7 +77,6 @@ class BatchesScreen(Room):
         self.table.show(shown, now)
         self._go_to_wanted()
         self._counts = counts(shown.batches, now)
-        self._show_place()
         self._show_detail()
         self.pulsed()
 
@@ -86,7 +85,8 @@ class BatchesScreen(Room):
         return groups.rows(self.session.snapshot)
 
     def pulsed(self) -> None:
-        """Shows who looks at the API, when, and how it goes."""
+        """Shows who looks at the API, when, and how it goes; without batches also what that takes."""
+        self._show_place()
         pulse = self.session.pulse
         running, needing, done = self._counts
         self.query_one(StatusLine).show(
@@ -120,7 +120,9 @@ class BatchesScreen(Room):
         empty = self.query_one(Empty)
         self.set_class(self.table.total == 0, "-empty")
         if self.table.total == 0:
-            empty.show(no_key() if self.session.desk.key() is None else no_batches())
+            settings = self.session.desk.settings
+            new = key_of("new", settings.keys)
+            empty.show(no_batches(new) if self.session.key else no_key(settings.key_variable, new))
         elif self.table.matching == 0:
             empty.show(no_matches(self._filter, self.table.total))
         empty.display = self.table.matching == 0
@@ -172,9 +174,10 @@ class BatchesScreen(Room):
             self.table.clear_marks()
 
     def action_sort(self) -> None:
-        """Sorts by the next column; after the last one, newest first again."""
-        keys: list[str | None] = [None, *(column.key for column in self.table.columns)]
-        after = (keys.index(self.table.sort_column) + 1) % len(keys)
+        """Sorts by the next column that is shown; after the last one, newest first again."""
+        keys: list[str | None] = [None, *self.table.shown_columns]
+        now = self.table.sort_column
+        after = (keys.index(now) + 1) % len(keys) if now in keys else 0
         self.table.sort(keys[after], reverse=keys[after] in _MOST_FIRST)
 
     def action_reverse(self) -> None:

@@ -7,24 +7,28 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from batchtui.tui.commands import COMMANDS, MOVING, Where, bindings, key_words
-from batchtui.widgets.segments import Segment, content
+from batchtui.tui.commands import COMMANDS, MOVING, Where, bindings, key_of, key_words
+from batchtui.widgets.listing import Item, Listing
+
+EXAMPLE = 'retrieve = "f5"'
+"""Of a line under [keys]."""
+
+_SHOWN = tuple(command for command in COMMANDS if command.where[0] in (Where.BATCHES, Where.BATCH))
 
 
-def lines(keymap: dict[str, str]) -> list[list[Segment]]:
+def lines(keymap: dict[str, str]) -> list[Item]:
     """The help by group, with the keys as `keymap` remaps them."""
-    shown = [command for command in COMMANDS if command.where[0] in (Where.BATCHES, Where.BATCH)]
-    text: list[list[Segment]] = []
-    for group in dict.fromkeys(command.group for command in shown):
-        text.append([(group, "strong")])
-        for command in shown:
+    items: list[Item] = []
+    for group in dict.fromkeys(command.group for command in _SHOWN):
+        items.append(([(group, "strong")], ("", "")))
+        for command in _SHOWN:
             if command.group == group:
                 keys = key_words(keymap.get(command.id, command.keys))
-                text.append([(f"  {keys:<11}", "good"), (f"{command.label:<14}", ""), (command.help, "dim")])
-        text.append([])
-    text.append([("Moving", "strong")])
-    text += [[(f"  {keys:<19}", "good"), (what, "dim")] for keys, what in MOVING]
-    return text
+                items.append(([(f"  {keys:<11}", "good"), (f"{command.label:<14}", "")], (command.help, "dim")))
+        items.append(([], ("", "")))
+    items.append(([("Moving", "strong")], ("", "")))
+    items += [([(f"  {keys:<19}", "good")], (what, "dim")) for keys, what in MOVING]
+    return items
 
 
 class HelpScreen(ModalScreen[None]):
@@ -38,11 +42,15 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The list, and how to remap it."""
-        with VerticalScroll(classes="dialog page"):
+        names = ", ".join(command.id for command in _SHOWN)
+        with VerticalScroll(classes="dialog page") as page:
+            page.border_subtitle = f"{key_of('back', self._keymap)} closes"
             yield Static("Keys", classes="title", markup=False)
-            yield Static(content(*lines(self._keymap)), markup=False)
+            yield Listing(lines(self._keymap))
             yield Static(
-                '\n[keys] in config.toml remaps them, for instance: retrieve = "g"', classes="label", markup=False
+                f"\n[keys] in config.toml remaps them, for instance: {EXAMPLE}\nTheir names there: {names}",
+                classes="label",
+                markup=False,
             )
 
     def action_back(self) -> None:

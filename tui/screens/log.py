@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from batchtui.core.text import inert_line
-from batchtui.tui.commands import Where, bindings
+from batchtui.tui.commands import Where, bindings, key_of
 from batchtui.tui.session import Entry, Session
-from batchtui.widgets.segments import Segment, content
+from batchtui.widgets.listing import Item, Listing
 
 
-def lines(entries: list[Entry]) -> list[list[Segment]]:
+def lines(entries: Iterable[Entry]) -> list[Item]:
     """Each entry with its local time; what went wrong with what to do about it."""
-    text: list[list[Segment]] = []
+    items: list[Item] = []
     for entry in entries:
         at = entry.at.astimezone().strftime("%H:%M:%S")
-        text.append([(f"{at}  ", "dim"), ("✗ " if entry.bad else "  ", "bad"), (inert_line(entry.text, 400), "")])
+        items.append(([(f"{at}  ", "dim"), ("✗ " if entry.bad else "  ", "bad")], (inert_line(entry.text, 400), "")))
         if entry.hint:
-            text.append([(f"            {inert_line(entry.hint, 400)}", "dim")])
-    return text or [[("Nothing has happened yet.", "dim")]]
+            items.append(([(" " * 12, "")], (inert_line(entry.hint, 400), "dim")))
+    return items or [([], ("Nothing has happened yet.", "dim"))]
+
+
+SHOWN = 200
+"""Entries; the file has all of them."""
 
 
 class LogScreen(ModalScreen[None]):
@@ -35,9 +42,10 @@ class LogScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The entries and where the file is."""
-        with VerticalScroll(classes="dialog page"):
-            yield Static("Activity", classes="title", markup=False)
-            yield Static(content(*lines(list(self._session.activity)[:200])), markup=False)
+        with VerticalScroll(classes="dialog page") as page:
+            page.border_subtitle = f"{key_of('back', self._session.desk.settings.keys)} closes"
+            yield Static("Activity, newest first", classes="title", markup=False)
+            yield Listing(lines(islice(self._session.activity, SHOWN)))
             yield Static(
                 f"\nMore in {inert_line(str(self._session.desk.paths.log_file))}", classes="label", markup=False
             )

@@ -146,7 +146,7 @@ class SubmitScreen(ModalScreen[None]):
             return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
         if self._dear:
             return "It could cost more than its limit."
-        if self._session.desk.key() is None:
+        if not self._session.key:
             return f"No API key: set {self._session.desk.settings.key_variable}."
         return ""
 

@@ -1,0 +1,74 @@
+"""What the app takes from around it: a key that appears, the zone of the clock, settings that contradict each other."""
+
+import asyncio
+import threading
+import time
+
+from batchtui.core.lock import Lock
+from batchtui.tui import app as app_module
+
+
+async def test_a_key_is_looked_for_off_the_event_loop_and_found_when_it_appears(
+    simulator, open_one, sit, folder, monkeypatch
+):
+    desk = open_one()
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
+    found, threads = desk.key, set()
+
+    def key():
+        threads.add(threading.current_thread())
+        return found()
+
+    monkeypatch.setattr(desk, "key", key)
+    async with sit(desk) as hand:
+        await hand.shows("No API key was found")
+        await hand.press("escape")
+        await hand.shows("no API key")
+        (folder / ".env").write_text("ANTHROPIC_API_KEY=sk-ant-of-a-file\n")
+        await hand.shows("No batches yet")
+        await hand.shows_no("no API key")
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_moments_are_told_in_the_zone_of_the_person(simulator, open_one, sit, rows, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        desk = open_one(simulator.url)
+        await desk.submit(rows())
+        async with sit(desk) as hand:
+            await hand.shows("notes")
+            await hand.press("enter")
+            await hand.shows("JST")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_a_key_that_cannot_work_is_said_at_the_start(open_one, sit, paths):
+    paths.settings.write_text('[keys]\nretrieve = "g"\nnew = "a"\n')
+    async with sit(open_one(), size=(140, 40)) as hand:
+        await hand.until(lambda: "the key g, which moves in the table" in hand.words)
+        await hand.press("escape")
+        await hand.shows("a checks a file")
+
+
+async def test_leaving_says_what_it_waits_for_where_another_process_holds_the_state(
+    simulator, open_one, rows, paths, capsys, monkeypatch
+):
+    monkeypatch.setattr(app_module, "_PATIENCE", 0.05)
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows())
+    lock = Lock(paths.state_lock)
+    lock.acquire(10)
+    forgetting = asyncio.ensure_future(desk.means.disk.change(batch.ref, lambda current: current))
+    open_one.opened.remove(desk)
+    closing = asyncio.ensure_future(app_module._closed(desk))
+    err = ""
+    while not err:
+        await asyncio.sleep(0.02)
+        err = capsys.readouterr().err
+    lock.release()
+    await asyncio.gather(forgetting, closing)
+    assert "another batchtui" in err

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from batchtui.core import plan
-from batchtui.core.batch import UNDER_WAY, Batch, Cost, Snapshot, State, Submission, newest_first
+from batchtui.core.batch import UNDER_WAY, Batch, Cost, Output, Snapshot, State, Submission, newest_first, noted
 from batchtui.core.errors import Usage
 from batchtui.core.find import find
 
@@ -73,6 +73,37 @@ def rows(snapshot: Snapshot) -> Snapshot:
     return Snapshot(snapshot.revision, tuple(sorted([*single, *rolled], key=newest_first)), snapshot.submissions)
 
 
+def told(snapshot: Snapshot) -> tuple[Batch, ...]:
+    """Every batch with what the state knows of its submission: the outputs that the answers of this step went to, and,
+    on the newest of them, why nothing goes on."""
+    with_more = {
+        ref: submission
+        for ref, submission in snapshot.submissions.items()
+        if submission.trouble or any(one.done_at for one in submission.outputs)
+    }
+    if not with_more:
+        return snapshot.batches
+    return tuple(_told(one, with_more.get(one.submission)) for one in snapshot.batches)
+
+
+def _told(batch: Batch, submission: Submission | None) -> Batch:
+    if submission is None:
+        return batch
+    outputs = batch.outputs
+    if batch.step == submission.step:
+        outputs = _outputs([*outputs, *submission.outputs])
+    last = submission.batches and batch.ref == submission.batches[-1]
+    return replace(batch, outputs=outputs, trouble=batch.trouble or (submission.trouble if last else None))
+
+
+def _outputs(several: Iterable[Output]) -> tuple[Output, ...]:
+    """Those that are done, each place once."""
+    outputs: tuple[Output, ...] = ()
+    for one in several:
+        outputs = noted(outputs, one) if one.done_at else outputs
+    return outputs
+
+
 def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
     """One record that stands for all: the counts are sums, of parts that ended and of those that did not."""
     state = _state(submission, batches)
@@ -96,7 +127,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         models=submission.models,
         trouble=submission.trouble or troubled,
         cost=_cost(batches),
-        outputs=tuple(one for one in submission.outputs if one.done_at),
+        outputs=_outputs([*(one for batch in batches for one in batch.outputs), *submission.outputs]),
         revision=max(submission.revision, *(one.revision for one in batches)),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -160,10 +161,16 @@ def _counts(batch: Batch, now: datetime) -> str:
     return number(batch.requests)
 
 
-def details(batch: Batch, submission: Submission | None, summary: Summary | None, now: datetime) -> str:
-    """Everything known of one batch, a label and a value a line."""
+def details(
+    batch: Batch,
+    submission: Submission | None,
+    summary: Summary | None,
+    now: datetime,
+    left: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Everything known of one batch, a label and a value a line. `left` says by an output's path where its rest is."""
     counts = batch.request_counts
-    left = retention_left(batch, now)
+    kept = retention_left(batch, now)
     rows: list[tuple[str, str]] = [
         ("name", batch.name),
         ("id", batch.id or _no_id(batch)),
@@ -176,14 +183,17 @@ def details(batch: Batch, submission: Submission | None, summary: Summary | None
         ("created", _when(batch.created_at, now)),
         ("ended", _when(batch.ended_at, now)),
         ("expires", _when(batch.expires_at, now) if batch.state in UNDER_WAY | UNSETTLED else ""),
-        ("kept until", f"{duration(left)} from now" if left and left > timedelta() and batch.ended_at else ""),
-        ("cost", f"{money(batch.cost.actual_usd)}, {money(batch.cost.saved_usd)} saved" if summary else ""),
+        ("kept until", f"{duration(kept)} from now" if kept and kept > timedelta() and batch.ended_at else ""),
+        ("cost", _cost(batch) if summary or batch.cost.actual_usd is not None else ""),
         ("input", submission.input if submission else ""),
         ("size", size(submission.bytes) if submission and submission.bytes else ""),
         ("results", batch.results_path or ""),
         ("sha256", summary.sha256 if summary else ""),
     ]
-    rows += [("output", f"{one.kind} {one.path}, {plural(one.rows or 0, 'row')}") for one in batch.outputs]
+    for one in batch.outputs:
+        rows.append(("output", f"{one.kind} {one.path}, {plural(one.rows or 0, 'row')}".replace(" ,", ",")))
+        if why := left.get(one.path):
+            rows.append(("", f"What did not go there, and why: {why}"))
     if summary:
         rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
         rows += [("error", f"{one.type}: {number(one.count)}, such as {one.example}") for one in summary.errors]
@@ -194,6 +204,10 @@ def details(batch: Batch, submission: Submission | None, summary: Summary | None
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def _cost(batch: Batch) -> str:
+    return f"{money(batch.cost.actual_usd)}, {money(batch.cost.saved_usd)} saved"
 
 
 def _no_id(batch: Batch) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import click
 
 from batchtui.core import errors, logs, paths
-from batchtui.core.batch import Batch
+from batchtui.core.batch import Batch, Output
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import dumps, error_json, problem_json, problems
@@ -56,3 +56,13 @@ def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
 def outcome(batch: Batch) -> int:
     """The exit code for a batch whose results are here."""
     return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
+
+
+def left_by(output: Output) -> str:
+    """The file in which an output keeps what it could not use; empty where there is none. For a thread."""
+    from batchtui.core import outputs  # most commands need no kind of output
+
+    with suppress(BatchtuiError, OSError):  # an output that this version does not know has no such file either
+        path = outputs.failed_path(output)
+        return str(path) if path and path.exists() else ""
+    return ""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from batchtui.core import errors
-from batchtui.core.batch import Snapshot, State
+from batchtui.core.batch import Batch, Snapshot, State
 from batchtui.core.cycle import Cycle
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import told
 from batchtui.core.report import cycle_json, dumps, error_json, line
-from batchtui.core.text import inert_line
+from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli import complain, out, say, wait_for
-from batchtui.tui.cli_desk import desk_for
+from batchtui.tui.cli_desk import desk_for, left_by
 
 _POLLER_ANSWERS = timedelta(seconds=8)
 """How long another process that polls is given to look when it is asked to."""
@@ -28,6 +30,7 @@ def run_once(*, as_json: bool) -> int:
 
 async def _once(*, json: bool) -> int:
     async with desk_for("batchtui --once") as desk:
+        began = desk.clock()
         try:
             cycle = await desk.cycle()
             if cycle.polled_by and cycle.due:
@@ -39,12 +42,14 @@ async def _once(*, json: bool) -> int:
                 out(dumps({**blank, "errors": [error_json(error)]}))
             complain(error)
             return error.exit_code
+        batches = told(snapshot)
         if json:
-            out(dumps(cycle_json(cycle, snapshot.batches)))
+            out(dumps(cycle_json(cycle, batches)))
         else:
-            for batch in snapshot.batches:
+            for batch in batches:
                 out(line(batch, desk.clock()))
         _tell(cycle, snapshot)
+        await _tell_outputs(batches, began)
         return exit_code(cycle, snapshot)
 
 
@@ -77,6 +82,16 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     for batch in snapshot.batches:
         if batch.state is State.UNCONFIRMED and batch.trouble:
             say(f"batchtui: {batch.ref} needs a person. {inert_line(batch.trouble.hint)}")
+
+
+async def _tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
+    """What was written since then, and where that is which has no place in it."""
+    done = {(one.kind, one.path): one for batch in batches for one in batch.outputs}
+    for one in done.values():
+        if one.done_at and one.done_at >= since:
+            say(f"{one.kind} {inert_line(one.path)}: {plural(one.rows or 0, 'row')}")
+            if left := await asyncio.to_thread(left_by, one):
+                say(f"    What did not go there, and why: {inert_line(left)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batch import State, newest_first
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.groups import rolled_up, whole
+from batchtui.core.groups import rolled_up, told, whole
 from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table
 from batchtui.core.spending import spending_json, spending_text
 from batchtui.tui.cli import complain, out, say, wait_for
-from batchtui.tui.cli_desk import as_json, desk_for
+from batchtui.tui.cli_desk import as_json, desk_for, left_by
 
 
 @click.command("list")
@@ -41,7 +43,7 @@ async def _costs(*, json: bool) -> int:
 
 async def _list(*, remote: bool, everything: bool, json: bool) -> int:
     async with desk_for("batchtui list", logged=remote) as desk:
-        batches = list((await desk.snapshot()).batches)
+        batches = list(told(await desk.snapshot()))
         trouble: BatchtuiError | None = None
         if remote:
             try:
@@ -74,7 +76,7 @@ async def _show(word: str, *, json: bool) -> int:
     async with desk_for("batchtui show", logged=False) as desk:
         try:
             snapshot = await desk.snapshot()
-            known, submission = whole(snapshot, word)
+            known, submission = whole(replace(snapshot, batches=told(snapshot)), word)
             summary = await desk.summary(known[0]) if len(known) == 1 else None
         except BatchtuiError as error:
             if json:
@@ -89,7 +91,8 @@ async def _show(word: str, *, json: bool) -> int:
             shown = details_json(batch, submission, summary)
             out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
         else:
-            out(details(batch, submission, summary, desk.clock()))
+            left = {one.path: await asyncio.to_thread(left_by, one) for one in batch.outputs}
+            out(details(batch, submission, summary, desk.clock(), left))
             if parts:
                 out(table(parts, desk.clock()))
         return errors.OK

@@ -1,0 +1,105 @@
+"""What the commands say of a job: where its answers went, what did not fit, and why it does not go on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+JOB = """
+name = "notes"
+SPLIT
+
+[source]
+path = "rows.csv"
+key = "row-{{ number }}"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ word }}"
+
+[[output]]
+kind = "sqlite"
+path = "stock.db"
+table = "news"
+where = { id = "{{ row.number }}" }
+set = { note = "text" }
+
+[[output]]
+kind = "jsonl"
+path = "notes.jsonl"
+"""
+
+STEP = """
+[[step]]
+name = "reports"
+
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.notes }}"
+"""
+
+
+def lay_out(world: World, *, split: int = 0, steps: str = "") -> None:
+    """Four rows; the table has three of them."""
+    (world.folder / "rows.csv").write_text("number,word\n" + "".join(f"{n},word{n}\n" for n in range(4)))
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        database.execute("CREATE TABLE news (id INTEGER PRIMARY KEY, note TEXT)")
+        database.executemany("INSERT INTO news (id) VALUES (?)", [(n,) for n in range(3)])
+    database.close()
+    (world.folder / "job.toml").write_text(JOB.replace("SPLIT", f"split = {split}") + steps)
+
+
+def answered(world: World) -> Any:
+    """The job submitted, and a cycle once all of it has ended."""
+    world.control.settings(duration=0)
+    submitted = world.run("submit", "job.toml")
+    assert submitted.returncode == 0, submitted.stderr
+    for _ in range(5):
+        ended = world.run("--once")
+        if not any(one["state"] == "in_progress" for one in listed(world)):
+            return ended
+    raise AssertionError(ended.stdout)
+
+
+def listed(world: World) -> list[dict[str, Any]]:
+    batches: list[dict[str, Any]] = json.loads(world.run("list", "--json").stdout)["batches"]
+    return batches
+
+
+@pytest.mark.parametrize("split", [0, 2])
+def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(world: World, split: int) -> None:
+    lay_out(world, split=split)
+    ended = answered(world)
+    left = world.folder / "stock.db.news.failed.jsonl"
+    assert ended.returncode == 0
+    assert f"sqlite {world.folder / 'stock.db'}: 3 rows" in ended.stderr
+    assert f"jsonl {world.folder / 'notes.jsonl'}: 4 rows" in ended.stderr
+    assert f"What did not go there, and why: {left}" in ended.stderr
+    for one in listed(world):
+        assert [(output["kind"], output["rows"]) for output in one["outputs"]] == [("sqlite", 3), ("jsonl", 4)]
+    shown = world.run("show", "notes").stdout
+    assert f"sqlite {world.folder / 'stock.db'}, 3 rows" in shown
+    assert str(left) in shown
+    assert "$0.0" in shown.partition("\ncost ")[2].partition("\n")[0]
+    again = world.run("--once")
+    assert (again.returncode, "stock.db" in again.stderr) == (0, False), "said once, by the cycle that did it"
+
+
+@pytest.mark.parametrize("split", [0, 2])
+def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: int) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, split=split, steps=STEP)
+    ended = answered(world)
+    assert ended.returncode == 3
+    assert "4 requests of notes did not succeed, so reports was not begun." in ended.stdout
+    assert "so reports was not begun." in world.run("--once").stdout
+    newest = listed(world)[0]
+    assert "so reports was not begun." in newest["trouble"]["message"]

@@ -140,7 +140,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     that one submission was split into; `step` is the index of the step it belongs to. `retry_of` is the ref of the
     batch whose requests that did not succeed it holds, empty for all others. `digest` is the sha256 over the
     sorted custom_ids that were sent, empty where somebody else sent them. `doubtful` marks an id that was
-    found by time and count alone: the ids of its results decide.
+    found by time and count alone: the ids of its results decide. `failing_since` is when its results were first asked
+    for in vain.
     """
 
     ref: str
@@ -167,6 +168,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     results_path: str | None = None
     retrieved_at: datetime | None = None
     trouble: Trouble | None = None
+    failing_since: datetime | None = None
     cost: Cost = Cost()
     outputs: tuple[Output, ...] = ()
     revision: int = 0

@@ -13,7 +13,7 @@ from batchtui.core.api import Api
 from batchtui.core.batch import Batch, Snapshot, State
 from batchtui.core.connection import Connection
 from batchtui.core.disk import Disk
-from batchtui.core.downloads import Downloads
+from batchtui.core.downloads import Downloads, rests
 from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
 from batchtui.core.files import sweep
 from batchtui.core.identify import Identifier
@@ -131,9 +131,13 @@ class Cycles:
         return bool(
             monitor.under_way(snapshot)
             or monitor.open_intents(snapshot)
-            or (self._auto_retrieve and any(one.state is State.ENDED for one in snapshot.batches))
+            or (self._auto_retrieve and self._to_retrieve(snapshot))
             or plan.can_go_on(snapshot)
         )
+
+    def _to_retrieve(self, snapshot: Snapshot) -> list[Batch]:
+        now = self._clock()
+        return [one for one in snapshot.batches if one.state is State.ENDED and not rests(one, now)]
 
     def _other(self) -> Poller | None:
         poller = self._election.who()
@@ -155,7 +159,7 @@ class Cycles:
                 errors.append(_said(batch.ref, error))
 
     async def _retrieve(self, report: EachReport | None, errors: list[CycleError], *, wait: bool) -> tuple[str, ...]:
-        ended = [one for one in (await self._disk.snapshot()).batches if one.state is State.ENDED]
+        ended = self._to_retrieve(await self._disk.snapshot())
         tasks = [
             self._downloads.start(one, report and (lambda done, total, ref=one.ref: report(ref, done, total)))
             for one in ended

@@ -21,6 +21,9 @@ from batchtui.core.text import plural
 
 AT_ONCE = 3
 
+_PATIENCE = timedelta(hours=1)
+_LONGEST_REST = timedelta(hours=6)
+
 
 class Downloads:
     """Whoever asks for a batch that is on its way follows the download that runs."""
@@ -93,6 +96,7 @@ class Downloads:
             results_path=str(self._paths.result(str(batch.id))),
             retrieved_at=self._clock(),
             trouble=None,
+            failing_since=None,
             doubtful=False,
             attempt=None,
             cost=Cost(batch.cost.estimated_usd, made.actual_usd, made.saved_usd),
@@ -121,7 +125,16 @@ def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) 
         return batch
     if seen:
         batch = observe(batch, seen)
-    return replace(batch, state=State.GONE if gone else batch.state, trouble=trouble)
+    since = batch.failing_since or trouble.at
+    return replace(batch, state=State.GONE if gone else batch.state, trouble=trouble, failing_since=since)
+
+
+def rests(batch: Batch, now: datetime) -> bool:
+    """Whether results that could not be had for long need not be tried now: after an hour they are ever more rarely."""
+    if batch.failing_since is None or batch.trouble is None:
+        return False
+    failing = batch.trouble.at - batch.failing_since
+    return failing > _PATIENCE and now - batch.trouble.at < min(failing / 4, _LONGEST_REST)
 
 
 def _released(batch: Batch, trouble: Trouble) -> Batch:

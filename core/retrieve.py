@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from batchtui.core import summary as summaries
 from batchtui.core.api import Api, Report
 from batchtui.core.batch import Batch, Counts, Remote, State, observe
-from batchtui.core.errors import StateError, Unverified
+from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
 from batchtui.core.files import Part, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.summary import Summary
+from batchtui.core.text import inert_line
 from batchtui.core.verify import Verdict, Verifier, expected_from
 
 PIECE = 2_000_000
@@ -77,7 +78,8 @@ class Shelf:
             raise OtherBatch("The results are of other requests than the ones submitted.", "It is looked for again.")
         raise Unverified(
             f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
-            "Nothing of them was kept. The next look downloads them again.",
+            "Nothing of them was kept, and they are downloaded again. To have them as they are: "
+            f"batchtui retrieve {self._batch.label} --as-is FILE",
         )
 
     def describe(self, verdict: Verdict, now: datetime) -> Summary:
@@ -124,6 +126,45 @@ async def _download(api: Api, shelf: Shelf, batch_id: str, report: Report | None
         await asyncio.to_thread(part.drop)
         raise
     return verdict
+
+
+async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report | None = None) -> list[str]:
+    """Writes results to `to` as they come, whatever is wrong with them, and says what is. The batch stays as it is.
+
+    Raises:
+        BadInput: something is there already.
+        ApiError: nothing could be had.
+        StateError: it could not be written.
+    """
+    verifier = Shelf(paths, batch).verifier()
+    broken: list[str] = []
+    done = 0
+    try:
+        part = await asyncio.to_thread(Part, to, overwrite=False)
+        try:
+            try:
+                async with api.results(str(batch.id)) as chunks:
+                    async for chunk in chunks:
+                        await asyncio.to_thread(_keep, part.file, verifier, chunk)
+                        done += len(chunk)
+                        if report:
+                            report(done, None)
+            except BatchtuiError as error:
+                if not done:
+                    raise
+                broken.append(error.message)
+            await asyncio.to_thread(part.keep)
+        except BaseException:
+            await asyncio.to_thread(part.drop)
+            raise
+    except FileExistsError as error:
+        raise BadInput(f"{inert_line(str(to))} is there already.", "Choose another place.") from error
+    except OSError as error:
+        raise StateError(
+            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another place, or make room."
+        ) from error
+    verdict = await asyncio.to_thread(verifier.finish)
+    return [*broken, *verdict.anomalies]
 
 
 async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO, verifier: Verifier, report: Report | None) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from batchtui.core import errors
-from batchtui.core.batch import Batch, State
+from batchtui.core.batch import Batch, State, observe
 from batchtui.core.desk import Desk
-from batchtui.core.errors import BatchtuiError, Usage
+from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import is_id
 from batchtui.core.report import batch_json, dumps, error_json
+from batchtui.core.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, number, plural
+from batchtui.core.verbs import Verb, why_not
 from batchtui.tui.cli import complain, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
@@ -23,8 +27,13 @@ KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
 @click.option(
     "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Of a job: a new limit for all its steps."
 )
+@click.option(
+    "--as-is", type=click.Path(path_type=Path), metavar="FILE", help="Only write the API's lines, unverified."
+)
 @as_json
-def retrieve(*, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_json: bool) -> int:
+def retrieve(
+    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: Path | None, as_json: bool
+) -> int:
     """Download and verify the results of batches that have ended.
 
     An id that was never seen here, such as one of another tool, is taken up. A batch that has not ended is said to
@@ -32,6 +41,10 @@ def retrieve(*, batches: tuple[str, ...], to: str | None, max_cost: float | None
     """
     if to and len(batches) > 1 and "{" not in to:
         raise click.UsageError("--to names one place, so it goes with one BATCH.")
+    if as_is:
+        if to or len(batches) > 1:
+            raise click.UsageError("--as-is goes with one BATCH, and without --to.")
+        return wait_for(_as_is(batches[0], as_is, json=as_json))
     return wait_for(_retrieve(batches, to, max_cost, json=as_json))
 
 
@@ -64,6 +77,31 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             if batch.results_path:
                 out(inert(batch.results_path))
     return code
+
+
+async def _as_is(word: str, to: Path, *, json: bool) -> int:
+    """Whatever the API gives, in a file; what is wrong with it is said, and makes the exit code 3."""
+    async with desk_for("batchtui retrieve --as-is") as desk:
+        try:
+            batch, *more = await _meant(desk, word)
+            if more:
+                raise Usage(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
+            api = await desk.means.connection.api()
+            if batch.id and batch.state is not State.RETRIEVED:
+                batch = observe(batch, await api.get(batch.id))
+            if batch.id is None or why_not(Verb.RETRIEVE, batch):
+                raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
+            wrong = await write_as_is(api, desk.paths, batch, to, progress(f"Retrieving {batch.label}"))
+        except BatchtuiError as error:
+            return failed(error, json=json)
+    if json:
+        said = [{"batch": batch.label, "message": one, "hint": ""} for one in wrong]
+        out(dumps({"batches": [batch_json(batch)], "errors": said}))
+    else:
+        out(inert(str(to)))
+    for one in wrong:
+        say(f"batchtui: {one}")
+    return errors.SOME_FAILED if wrong else errors.OK
 
 
 async def _meant(desk: Desk, word: str) -> list[Batch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -12,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core import logs
-from batchtui.core.batch import Batch, State
+from batchtui.core.batch import Batch, State, Trouble
 from batchtui.core.desk import Desk
 from batchtui.core.errors import FAILED, OK, ApiError
 from batchtui.core.simulator.faults import Answer, Call, Damage, Drop, Fault, Gzip, Stall, Truncate, WrongCounts
@@ -226,6 +227,73 @@ async def test_a_download_that_fails_does_not_undo_what_another_process_retrieve
         assert world.paths.result(str(batch.id)).read_bytes() == _direct(world, batch)
     finally:
         await other.close()
+
+
+def _failing(batch: Batch, since: timedelta, last: timedelta) -> Batch:
+    now = datetime.now(UTC)
+    return replace(batch, trouble=Trouble("No.", "", now - last), failing_since=now - since)
+
+
+@pytest.mark.parametrize(
+    ("since", "last", "tired"),
+    [
+        (timedelta(minutes=59), timedelta(seconds=1), False),
+        (timedelta(minutes=70), timedelta(seconds=1), True),
+        (timedelta(minutes=70), timedelta(minutes=10), False),
+        (timedelta(minutes=80), timedelta(minutes=14), True),
+        (timedelta(hours=9), timedelta(hours=1), True),
+        (timedelta(days=9), timedelta(hours=5), True),
+        (timedelta(days=9), timedelta(hours=7), False),
+    ],
+)
+async def test_results_that_are_wrong_for_long_are_tried_ever_more_rarely_and_at_once_when_somebody_asks(
+    desk: Desk, world: World, since: timedelta, last: timedelta, *, tired: bool
+) -> None:
+    batch = await _ended(desk, world)
+    world.control.fault("results", Damage("double", 3))
+    await desk.cycle()
+    row = await desk.find(batch.ref)
+    assert row.trouble
+    assert row.failing_since == row.trouble.at
+    await desk.means.disk.change(batch.ref, lambda current: _failing(current, since, last))
+    cycle = await desk.cycle()
+    assert (cycle.retrieved, cycle.due) == ((), False) if tired else ((batch.id,), True)
+    await desk.retrieve(batch.ref)
+    row = await desk.find(batch.ref)
+    assert (row.state, row.trouble, row.failing_since) == (State.RETRIEVED, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong"),
+    [
+        (Damage("double", 3), "1 result came again"),
+        (Damage("omit", 3), "missing"),
+        (Truncate("length", "edge"), ""),
+        (None, None),
+    ],
+)
+async def test_results_that_are_wrong_can_be_had_as_they_are(
+    desk: Desk, world: World, fault: Fault | None, wrong: str | None
+) -> None:
+    batch = await _ended(desk, world)
+    if fault:
+        world.control.fault("results", fault, times=2)
+        await desk.cycle()
+        row = await desk.find(batch.ref)
+        assert row.trouble
+        if wrong:
+            assert row.trouble.hint.endswith(f"batchtui retrieve {batch.id} --as-is FILE")
+    ended = world.run("retrieve", str(batch.id), "--as-is", "raw.jsonl")
+    assert ended.returncode == (0 if wrong is None else 3), ended.stderr
+    assert (wrong or "") in ended.stderr
+    assert ended.stdout == "raw.jsonl\n"
+    raw, direct = (world.folder / "raw.jsonl").read_bytes(), _direct(world, batch)
+    assert raw == direct if fault is None else raw and raw != direct
+    assert (await desk.find(batch.ref)).state is not State.RETRIEVED
+    again = world.run("retrieve", str(batch.id), "--as-is", "raw.jsonl")
+    assert again.returncode == 1
+    assert "raw.jsonl is there already" in again.stderr
+    assert (world.folder / "raw.jsonl").read_bytes() == raw
 
 
 async def test_two_that_retrieve_the_same_batch_at_once_keep_one_whole_file(desk: Desk, world: World) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from batchtui.core import plan
-from batchtui.core.batch import UNDER_WAY, Batch, Cost, Output, Snapshot, State, Submission, newest_first, noted
+from batchtui.core.batch import UNDER_WAY, Batch, Cost, Output, Snapshot, State, Submission, newest_first
 from batchtui.core.errors import Usage
 from batchtui.core.find import find
 
@@ -29,6 +30,15 @@ def meant(snapshot: Snapshot, word: str) -> list[Batch]:
             raise
         ours = plan.members(snapshot, submission)
         return plan.in_order([one for one in ours if one.step == max(one.step for one in ours)])
+
+
+def word_for(snapshot: Snapshot, submission: Submission) -> str:
+    """What a person types for all of a submission: its name where that means no other, else its ref."""
+    try:
+        other = any(one.submission != submission.ref for one in meant(snapshot, submission.name))
+    except Usage:
+        other = True
+    return submission.ref if other else shlex.quote(submission.name)
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
@@ -97,11 +107,8 @@ def _told(batch: Batch, submission: Submission | None) -> Batch:
 
 
 def _outputs(several: Iterable[Output]) -> tuple[Output, ...]:
-    """Those that are done, each place once."""
-    outputs: tuple[Output, ...] = ()
-    for one in several:
-        outputs = noted(outputs, one) if one.done_at else outputs
-    return outputs
+    """Those that are done, each once; several may go to one place, such as to the tables of a database."""
+    return tuple({(one.kind, one.path, str(one.options)): one for one in several if one.done_at}.values())
 
 
 def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:

@@ -12,6 +12,7 @@ from batchtui.core import errors
 from batchtui.core.batch import UNDER_WAY, Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import word_for
 from batchtui.core.limit import hold
 from batchtui.core.preflight import examine
 from batchtui.core.report import batch_json, dumps, error_json, problem_json, problems
@@ -151,7 +152,10 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
 
 async def _tell(desk: Desk, batch: Batch) -> None:
     say(f"Submitted {plural(batch.requests, 'request')} as {inert_line(batch.name)}: {batch.label}")
-    submission = (await desk.snapshot()).submissions.get(batch.submission)
+    snapshot = await desk.snapshot()
+    submission = snapshot.submissions.get(batch.submission)
+    several = submission and (submission.waiting or submission.steps or len(submission.batches) > 1)
+    word = inert_line(word_for(snapshot, submission)) if submission and several else batch.label
     if submission and submission.waiting:
         left = sum(part.requests for part in submission.waiting)
         said = f": {inert_line(submission.trouble.message)}" if submission.trouble else ""
@@ -161,7 +165,7 @@ async def _tell(desk: Desk, batch: Batch) -> None:
     if batch.doubtful:
         say("The API's answer was lost; the batch was found in its list by its time and size.")
     say("You can close this terminal. The results can be had for 29 days:")
-    say(f"  batchtui retrieve {batch.label}")
+    say(f"  batchtui retrieve {word}")
     say(f"Its requests are kept in {desk.paths.archive(batch.ref)}")
 
 

@@ -119,6 +119,19 @@ def test_more_rows_than_a_batch_takes_are_sent_as_several_only_where_somebody_ag
     assert sorted(one.requests for one in world.control.batches()) == [1, 100_000]
 
 
+def test_what_is_sent_in_parts_is_retrieved_by_one_word_that_means_all_of_them(world: World) -> None:
+    first = world.run("submit", world.rows(4).name, "--split", "2", "--name", "the parts")
+    assert "  batchtui retrieve 'the parts'\n" in first.stderr
+    second = world.run("submit", world.rows(4).name, "--split", "2", "--name", "the parts", "--again")
+    (said,) = [line for line in second.stderr.splitlines() if "batchtui retrieve" in line]
+    assert said.split()[-1].startswith("s"), "the name means both by now"
+    for batch in world.control.batches():
+        world.control.finish(batch.id)
+    ended = world.run("retrieve", said.split()[-1], "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert len(json.loads(ended.stdout)["batches"]) == 2
+
+
 def test_the_cost_of_cache_reads_and_both_cache_writes_is_the_hand_computed_one(world: World) -> None:
     written = {
         "cache_creation_input_tokens": 500_000,

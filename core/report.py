@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, State, Submission, age, retention_left
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
 from batchtui.core.cycle import Cycle
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.polling import Poller
@@ -168,7 +168,10 @@ def details(
     now: datetime,
     left: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Everything known of one batch, a label and a value a line. `left` says by an output's path where its rest is."""
+    """Everything known of one batch, a label and a value a line.
+
+    `left` says of an output, by the words of `written`, where that is which had no place in it.
+    """
     counts = batch.request_counts
     kept = retention_left(batch, now)
     rows: list[tuple[str, str]] = [
@@ -191,8 +194,8 @@ def details(
         ("sha256", summary.sha256 if summary else ""),
     ]
     for one in batch.outputs:
-        rows.append(("output", f"{one.kind} {one.path}, {plural(one.rows or 0, 'row')}".replace(" ,", ",")))
-        if why := left.get(one.path):
+        rows.append(("output", written(one)))
+        if why := left.get(written(one)):
             rows.append(("", f"What did not go there, and why: {why}"))
     if summary:
         rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
@@ -204,6 +207,12 @@ def details(
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def written(output: Output) -> str:
+    """Where answers went, and how many: `sqlite stock.db news, 15 rows`."""
+    places = (output.kind, output.path, output.options.get("table"))
+    return f"{inert_line(' '.join(str(one) for one in places if one), 2000)}, {plural(output.rows or 0, 'row')}"
 
 
 def _cost(batch: Batch) -> str:

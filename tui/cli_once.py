@@ -14,8 +14,8 @@ from batchtui.core.cycle import Cycle
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import told
-from batchtui.core.report import cycle_json, dumps, error_json, line
-from batchtui.core.text import inert_line, plural
+from batchtui.core.report import cycle_json, dumps, error_json, line, written
+from batchtui.core.text import inert_line
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import desk_for, left_by
 
@@ -86,12 +86,11 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
 
 async def _tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
     """What was written since then, and where that is which has no place in it."""
-    done = {(one.kind, one.path): one for batch in batches for one in batch.outputs}
-    for one in done.values():
-        if one.done_at and one.done_at >= since:
-            say(f"{one.kind} {inert_line(one.path)}: {plural(one.rows or 0, 'row')}")
-            if left := await asyncio.to_thread(left_by, one):
-                say(f"    What did not go there, and why: {inert_line(left)}")
+    new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
+    for words, one in {written(one): one for one in new}.items():
+        say(words)
+        if left := await asyncio.to_thread(left_by, one):
+            say(f"    What did not go there, and why: {inert_line(left)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

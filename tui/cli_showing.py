@@ -11,7 +11,7 @@ from batchtui.core import errors
 from batchtui.core.batch import State, newest_first
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import rolled_up, told, whole
-from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table
+from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.core.spending import spending_json, spending_text
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, left_by
@@ -91,7 +91,7 @@ async def _show(word: str, *, json: bool) -> int:
             shown = details_json(batch, submission, summary)
             out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
         else:
-            left = {one.path: await asyncio.to_thread(left_by, one) for one in batch.outputs}
+            left = {written(one): await asyncio.to_thread(left_by, one) for one in batch.outputs}
             out(details(batch, submission, summary, desk.clock(), left))
             if parts:
                 out(table(parts, desk.clock()))

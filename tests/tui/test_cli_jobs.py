@@ -32,6 +32,13 @@ where = { id = "{{ row.number }}" }
 set = { note = "text" }
 
 [[output]]
+kind = "sqlite"
+path = "stock.db"
+table = "mapping"
+where = { news_id = "{{ row.number }}" }
+set = { status = "'completed'" }
+
+[[output]]
 kind = "jsonl"
 path = "notes.jsonl"
 """
@@ -52,6 +59,8 @@ def lay_out(world: World, *, split: int = 0, steps: str = "") -> None:
     (world.folder / "rows.csv").write_text("number,word\n" + "".join(f"{n},word{n}\n" for n in range(4)))
     with sqlite3.connect(world.folder / "stock.db") as database:
         database.execute("CREATE TABLE news (id INTEGER PRIMARY KEY, note TEXT)")
+        database.execute("CREATE TABLE mapping (news_id INTEGER PRIMARY KEY, status TEXT)")
+        database.executemany("INSERT INTO mapping (news_id) VALUES (?)", [(n,) for n in range(4)])
         database.executemany("INSERT INTO news (id) VALUES (?)", [(n,) for n in range(3)])
     database.close()
     (world.folder / "job.toml").write_text(JOB.replace("SPLIT", f"split = {split}") + steps)
@@ -80,13 +89,18 @@ def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(
     ended = answered(world)
     left = world.folder / "stock.db.news.failed.jsonl"
     assert ended.returncode == 0
-    assert f"sqlite {world.folder / 'stock.db'}: 3 rows" in ended.stderr
-    assert f"jsonl {world.folder / 'notes.jsonl'}: 4 rows" in ended.stderr
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in ended.stderr
+    assert f"sqlite {world.folder / 'stock.db'} mapping, 4 rows" in ended.stderr
+    assert f"jsonl {world.folder / 'notes.jsonl'}, 4 rows" in ended.stderr
     assert f"What did not go there, and why: {left}" in ended.stderr
     for one in listed(world):
-        assert [(output["kind"], output["rows"]) for output in one["outputs"]] == [("sqlite", 3), ("jsonl", 4)]
+        assert [(output["kind"], output["rows"]) for output in one["outputs"]] == [
+            ("sqlite", 3),
+            ("sqlite", 4),
+            ("jsonl", 4),
+        ]
     shown = world.run("show", "notes").stdout
-    assert f"sqlite {world.folder / 'stock.db'}, 3 rows" in shown
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in shown
     assert str(left) in shown
     assert "$0.0" in shown.partition("\ncost ")[2].partition("\n")[0]
     again = world.run("--once")

@@ -20,7 +20,7 @@ def custom_id(key: str) -> str:
     if ID.fullmatch(key):
         return key
     plain = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode()
-    slug = _OTHER.sub("_", plain).strip("_-")[:_SLUG]
+    slug = _OTHER.sub("_", plain).strip("_-")[:_SLUG] or "key"
     return f"{slug}-k{_hash(key).hex()}"
 
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import TemplateReference
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batchtui.core.errors import BadInput
@@ -43,7 +44,18 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _finalize(value: Any) -> Any:
-    return "" if value is None else value
+    """What stands for a value in the text. Raises UndefinedError for what is none, such as a method of Python's."""
+    if value is None or type(value) is str:
+        return value or ""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    for member in members:
+        if isinstance(member, Undefined):
+            str(member)
+        elif callable(member) or isinstance(member, TemplateReference):
+            raise UndefinedError(
+                f"'{getattr(member, '__name__', None) or getattr(member, 'name', 'self')}' is undefined"
+            )
+    return value
 
 
 _environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=_finalize, cache_size=0)

@@ -21,6 +21,9 @@ PLACES = ("{custom_id}", "{key}")
 
 _SHORT = re.compile(r"(?<!\{)\{(custom_id|key)\}(?!\})")
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\ufffd\t\n]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever comes after the first dot."""
+
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
 _HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
@@ -102,6 +105,8 @@ def _pattern(target: Path) -> Template:
 def _name(pattern: Template, reading: Reading) -> str:
     said = unicodedata.normalize("NFC", words(pattern.take(reading)))
     name = _EDGES.sub("_", _NOT_IN_NAMES.sub("_", inert(said)))
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
     if not name:
         raise Missing("its file's name would be empty")
     if len(name.encode()) > 255:
@@ -118,8 +123,8 @@ def _names(answers: Answers, pattern: Template, failed: str) -> list[str]:
                 name = _name(pattern, Reading(answer))
             except Missing:
                 continue
-            other, whose = names.setdefault(name.casefold(), (name, answer.custom_id))
-            if whose != answer.custom_id:
+            other, whose = names.setdefault(name.casefold(), (name, answer.key))
+            if whose != answer.key:
                 raise _collision(name, answer, other, whose)
     return [name for name, whose in names.values() if whose]
 

@@ -42,6 +42,11 @@ def test_what_can_be_read_of_a_key_stays_readable() -> None:
     assert custom_id("Café Müller / 3rd floor").startswith("Cafe_Muller_3rd_floor-k")
 
 
+@pytest.mark.parametrize("key", ["日本語", "..", "🙂", "--"])
+def test_an_id_of_ours_never_looks_like_an_option_or_a_formula(key: str) -> None:
+    assert custom_id(key)[0] not in "-_" or custom_id(key) == key
+
+
 def test_a_key_that_comes_again_names_the_row_that_had_it() -> None:
     seen = Seen()
     assert seen.before("a", 1) is None

@@ -24,6 +24,22 @@ def test_text_of_a_row_is_never_a_template_or_escaped() -> None:
     assert _render("{{ a }}", a="{{ 7 * 7 }} <b> & {% x %}") == "{{ 7 * 7 }} <b> & {% x %}"
 
 
+@pytest.mark.parametrize("said", ["row.items", "row.get", "a.title", "range", "self", "[a, row.b]", "{'x': row.b}"])
+def test_what_is_no_value_is_never_filled_in(said: str) -> None:
+    """Without its column, `row.items` is a method of Python's: to the model it would read `<built-in method …>`."""
+    with pytest.raises(Unfit) as unfit:
+        _render(f"{{{{ {said} }}}}", a="x")
+    assert unfit.value.kind == "undefined"
+    assert "request.user" in unfit.value.message
+    assert unfit.value.hint
+
+
+def test_methods_may_be_called_and_globals_used() -> None:
+    text = "{{ a.title() }} {% for i in range(2) %}{{ i }}{% endfor %} {% for k, v in row.items() %}{{ k }}{% endfor %}"
+    assert _render(text, a="x") == "X 01 a"
+    assert _render("{% macro m(b) %}<{{ b }}>{% endmacro %}{{ m(a) }}{{ [a, none] }}", a="x") == "<x>['x', None]"
+
+
 def test_null_is_filled_in_as_nothing() -> None:
     assert _render("[{{ a }}]", a=None) == "[]"
 

@@ -81,6 +81,12 @@ def test_ids_that_differ_by_case_alone_are_refused_before_anything_is_written(ma
     assert not out.exists()
 
 
+@pytest.mark.parametrize("name", ["CON", "nul", "com1", "LPT9"])
+def test_a_name_that_windows_keeps_for_a_device_is_none(make: Any, out: Path, name: str) -> None:
+    export(make(make.answer(name, "x"), make.answer(f"{name}sole", "y")), str(out / "{custom_id}.md"))
+    assert names(out) == sorted([f"_{name}.md", f"{name}sole.md"])
+
+
 def test_the_name_for_failures_cannot_be_taken_by_an_answer(make: Any, out: Path) -> None:
     for custom_id in ("_failed", "_FAILED"):
         with pytest.raises(BadInput):
@@ -196,7 +202,7 @@ def test_keys_name_the_files_and_what_no_name_can_hold_becomes_a_line(make: Any,
 
 def test_two_keys_that_would_share_a_name_are_refused_before_anything_is_written(make: Any, out: Path) -> None:
     keys = make.keys(("k1", "a/b", {}), ("k2", "a:b", {}))
-    with pytest.raises(BadInput, match="would both be called a_b"):
+    with pytest.raises(BadInput, match="The answers of a:b and a/b would both be called a_b"):
         export(make(make.answer("k1", "x"), make.answer("k2", "y"), keys=keys), str(out / "{key}.md"))
     assert not out.exists()
 

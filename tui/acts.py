@@ -16,7 +16,6 @@ from batchtui.core.retrying import described, propose_all, retry
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui import clipboard
 from batchtui.tui.screens.confirm import ConfirmScreen
-from batchtui.tui.screens.export import ExportScreen
 from batchtui.tui.sentences import (
     cancel_question,
     canceled,
@@ -98,6 +97,8 @@ class Room(Screen[None]):
         """Asks where the results shall go, and writes them there."""
         batches = self.allowed(Verb.EXPORT)
         if batches:
+            from batchtui.tui.screens.export import ExportScreen  # late, as in `tui.app`
+
             self.app.push_screen(ExportScreen(self.session, batches))
 
     def action_retry(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from datetime import datetime
 
 from textual import on, work
 from textual.binding import Binding
+from textual.command import Provider
 from textual.dom import DOMNode
 
 from batchtui.core.batch import Snapshot
@@ -19,13 +21,11 @@ from batchtui.core.submit import utc_now
 from batchtui.tui.acts import Room
 from batchtui.tui.keymap import faults
 from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
-from batchtui.tui.palette import Palette
 from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.help import HelpScreen
 from batchtui.tui.screens.log import LogScreen
 from batchtui.tui.screens.setup import SetupScreen
-from batchtui.tui.screens.submit import SubmitScreen
 from batchtui.tui.screens.trouble import TroubleScreen
 from batchtui.tui.session import Session
 from batchtui.tui.shell import Shell
@@ -34,12 +34,18 @@ from batchtui.tui.tasks import Kind
 from batchtui.tui.theme import DARK
 
 
+def _palette() -> type[Provider]:
+    from batchtui.tui.palette import Palette
+
+    return Palette
+
+
 class BatchtuiApp(Shell):
     """Shows the state that `desk` reads, follows it, and polls the API if no other process does."""
 
     TITLE = "batchtui"
     CSS_PATH = "app.tcss"
-    COMMANDS = {Palette}  # noqa: RUF012
+    COMMANDS = {_palette}  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (10, "-low"), (22, "-tall"), (36, "-high")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 5
@@ -59,11 +65,16 @@ class BatchtuiApp(Shell):
         desk = self.session.desk
         self._first = asyncio.gather(desk.snapshot(), has_key(desk))
 
-    async def on_mount(self) -> None:
-        """Paints the saved state; only then comes what takes longer."""
+    def on_mount(self) -> None:
+        """Takes the person's theme, and enters once Textual paints: while it mounts, what is drawn is thrown away."""
         wanted = self.session.desk.settings.theme
         if wanted in self.available_themes:
             self.theme = wanted
+        self.set_timer(_SETTLED, _collect)
+        self.call_later(self._enter)
+
+    async def _enter(self) -> None:
+        """Paints the saved state; only then comes what takes longer."""
         assert self._first is not None
         try:
             self.session.snapshot, key = await self._first
@@ -72,7 +83,9 @@ class BatchtuiApp(Shell):
             await self.push_screen(TroubleScreen(error))
             return
         self.session.pulse = self.sync.pulse = Pulse(key=key)
-        await self.push_screen(BatchesScreen(self.session))
+        screen = BatchesScreen(self.session)
+        screen.set_classes(self.screen.classes)  # those of the breakpoints, so that it is laid out but once
+        await self.push_screen(screen)
         for fault, hint in faults(self.session.desk.settings.keys):
             self.session.say(fault, hint, bad=True)
         if not self.session.key:
@@ -80,6 +93,7 @@ class BatchtuiApp(Shell):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        self.run_worker(_warm, thread=True, group="warm")
         self._watch()
         self._poll()
 
@@ -137,6 +151,8 @@ class BatchtuiApp(Shell):
 
     def action_new(self) -> None:
         """Opens the form for a new batch."""
+        from batchtui.tui.screens.submit import SubmitScreen
+
         self.push_screen(SubmitScreen(self.session, self.sync))
 
     async def action_look(self) -> None:
@@ -185,6 +201,9 @@ class BatchtuiApp(Shell):
                 )
 
 
+_SETTLED = 1.0
+"""Seconds after which the first paint is over."""
+
 _LOSS = {
     Kind.SUBMIT: "Leaving now cuts it off; the next start finds out from the API's list whether it was accepted.",
     Kind.EXPORT: "Leaving now drops it; nothing half written stays behind.",
@@ -202,6 +221,20 @@ async def _closed(desk: Desk) -> None:
     if not done:
         sys.stderr.write("Finishing what is being written; another batchtui may be at work on the same state…\n")
     await closing
+
+
+def _warm() -> None:
+    """Imports what the first paint does not need, before a key asks for it."""
+    import batchtui.tui.palette
+    import batchtui.tui.screens.export
+    import batchtui.tui.screens.submit  # noqa: F401
+
+
+def _collect() -> None:
+    """Ends what `run_screen` began: from now on garbage is looked for, but not among all that there is already."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def run_app(desk: Desk) -> int:

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Any, ClassVar
 
@@ -76,7 +75,7 @@ class _Commands(click.Group):
 @click.option("--once", is_flag=True, help="One cycle without a screen: settle, poll, retrieve what ended; then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: one JSON object on stdout.")
 @click.option("--interval", type=click.FloatRange(min=0.2), metavar="S", help="Seconds between two looks at the API.")
-@click.version_option(version("batchtui"), prog_name="batchtui", message="%(prog)s %(version)s")
+@click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
     """The place in the terminal where your Anthropic Message Batches live.

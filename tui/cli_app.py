@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -17,6 +18,7 @@ def run_screen(interval: float | None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         say("batchtui: the live table needs a terminal. Without one: batchtui --once, or batchtui list")
         return USAGE
+    gc.disable()  # what an app starts with is no garbage; looking for some would hold up the first paint
     where = paths.find()
     desk = open_desk(where, os.environ, command="batchtui", interval=interval)
     logs.start(where.log_file, redactor(os.environ, desk.settings))

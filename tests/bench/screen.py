@@ -15,32 +15,22 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from textual import events
-from textual.app import App, ComposeResult
-from textual.widgets import Static
 
 from batchtui.core import paths
 from batchtui.core.batch import Counts
 from batchtui.core.desk import open_desk
 from batchtui.core.retrieve import retrieve
 from batchtui.core.store import Store
+from tests.bench.empty import WORD
 from tests.bench.measure import ROOT, tell
 from tests.bench.server import ID
 from tests.bench.transfer import api, batch_of, clock
-
-WORD = "nightly-eval-00000"
-
-
-class Empty(App[None]):
-    """Textual and one word."""
-
-    def compose(self) -> ComposeResult:
-        yield Static(WORD)
 
 
 def first_paint(which: str) -> None:
     """Seconds from the start of the process until the first batch stands on a terminal of 140x40."""
     script = {
-        "empty": "from tests.bench.screen import Empty; Empty().run()",
+        "empty": "from tests.bench.empty import Empty; Empty().run()",
         "ours": "from batchtui.tui.__main__ import main; main()",
     }[which]
     master, slave = pty.openpty()

@@ -134,8 +134,9 @@ async def _sitting(
 ) -> AsyncIterator[Hand]:
     app = BatchtuiApp(desk, clock)
     async with app.run_test(size=size, notifications=True) as pilot:
-        await pilot.pause()
-        yield Hand(app, pilot)
+        hand = Hand(app, pilot)
+        await hand.until(lambda: len(app.screen_stack) > 1)
+        yield hand
 
 
 Sit = Callable[..., AbstractAsyncContextManager[Hand]]

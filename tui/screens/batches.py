@@ -15,7 +15,6 @@ from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings, key_of
-from batchtui.tui.screens.batch import BatchScreen
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import TaskLine
 from batchtui.widgets.batch_table import BatchTable
@@ -143,6 +142,8 @@ class BatchesScreen(Room):
         if batch is not None and batch.ref == batch.submission:
             self.app.push_screen(PartsScreen(self.session, batch.ref))
         elif batch is not None:
+            from batchtui.tui.screens.batch import BatchScreen  # late, as in `tui.app`
+
             self.app.push_screen(BatchScreen(self.session, batch.ref))
 
     def action_mark(self) -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from batchtui.core.batch import Batch, Submission
 from batchtui.core.ending import hold_back
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.retrying import described, propose_all, retry
+from batchtui.core.retrying import propose_all, retry
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui import clipboard
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -24,6 +24,7 @@ from batchtui.tui.sentences import (
     named,
     retried,
     retrieved,
+    retry_question,
     things,
 )
 from batchtui.tui.session import Session
@@ -123,7 +124,7 @@ class Room(Screen[None]):
                 work = retry(refs, desk.means, include_permanent=False, agreed=lambda _: True, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
-        self.app.push_screen(ConfirmScreen(f"{described(proposals)} Send them again?", "Send again", "Leave"), answered)
+        self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Leave"), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)

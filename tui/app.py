@@ -51,7 +51,7 @@ class BatchtuiApp(Shell):
     NOTIFICATION_TIMEOUT = 5
 
     def __init__(self, desk: Desk, clock: Callable[[], datetime] = utc_now) -> None:
-        super().__init__(desk.paths.log_file)
+        super().__init__(desk.paths.log_file, plain=desk.settings.ascii)
         self.session = Session(desk, clock, self.post_message)
         self.sync = Sync(desk, clock, self.post_message, self.session.tasks)
         self._first: asyncio.Future[tuple[Snapshot, bool]] | None = None

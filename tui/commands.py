@@ -64,7 +64,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.RETRIEVE, footer=True,
     ),
     Command(
-        "export", "e", "Export", "Results to JSON lines, CSV, or a file each",
+        "export", "e", "Export", "JSON lines, CSV, Parquet, SQLite or a file each",
         "Batch", _ROOMS, verb=Verb.EXPORT, footer=True,
     ),
     Command(
@@ -82,6 +82,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "copy", "y", "Copy", "Copy the id; on a batch, where its results are",
         "Batch", (*_ROOMS, Where.ANSWER),
+    ),
+    Command(
+        "next", "right,l", "Next", "The next result",
+        "Batch", (Where.ANSWER,), footer=True,
+    ),
+    Command(
+        "previous", "left,h", "Previous", "The result before",
+        "Batch", (Where.ANSWER,), footer=True,
     ),
     Command(
         "mark", "space", "Mark", "Mark, to act on all marked at once",
@@ -140,7 +148,7 @@ def bindings(where: Where) -> list[BindingType]:
     ]
 
 
-_WORDS = {"slash": "/", "question_mark": "?", "colon": ":", "escape": "esc", "ctrl+p": "ctrl+p"}
+_WORDS = {"slash": "/", "question_mark": "?", "colon": ":", "escape": "esc", "right": "→", "left": "←"}
 
 
 def key_words(keys: str) -> str:

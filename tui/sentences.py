@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.text import inert_line, number, plural
+from batchtui.core.retrying import Proposal, described
+from batchtui.core.text import inert_line, money, number, plural
 
 
 def cancel_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
@@ -37,6 +38,17 @@ def forget_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Seq
         f"Forget {named(rows)}? {whose} requests on this machine go{too}. "
         "What the API has stays there; results that are here stay in their folder."
     )
+
+
+def retry_question(proposals: Sequence[Proposal]) -> str:
+    """What would be sent again, by cause, and about what it would cost by what the first ones were estimated at."""
+    shares = [
+        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
+        for one in proposals
+        if one.first.cost.estimated_usd is not None and one.first.requests
+    ]
+    price = f" That is about {money(sum(shares))}." if shares and len(shares) == len(proposals) else ""
+    return f"{described(proposals)}{price} Send them again?"
 
 
 def retrieved(batch: Batch) -> str:

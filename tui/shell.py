@@ -13,20 +13,21 @@ from textual.filter import LineFilter
 from batchtui.core.logs import log
 from batchtui.core.text import inert_line
 from batchtui.tui.session import BROKE
+from batchtui.widgets.ascii_filter import AsciiFilter
 from batchtui.widgets.safe_filter import SafeFilter
 
 
 class Shell(App[int]):
-    """An app whose faults go to the log at `log_file`."""
+    """An app whose faults go to the log at `log_file`; `plain` draws with ASCII alone."""
 
-    def __init__(self, log_file: Path) -> None:
+    def __init__(self, log_file: Path, *, plain: bool = False) -> None:
         super().__init__()
         self._log_file = log_file
-        self._safe = SafeFilter()
+        self._ours: list[LineFilter] = [*([AsciiFilter()] if plain else []), SafeFilter()]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, and behind them the wall against control characters."""
-        return [*super().get_line_filters(), self._safe]
+        return [*super().get_line_filters(), *self._ours]
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """A toast: one line, and never read as markup."""

@@ -37,7 +37,8 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
     """The facts in the order of their weight. Moments are given in the zone of `now`."""
     state = look(batch, ascii=plain)
     yield "state", (f"{state.glyph} {state.word}", state.tone)
-    yield "", (MEANING[batch.state], "dim")
+    if not (batch.trouble and batch.state in UNDER_WAY):  # then it is not known whether that is still so
+        yield "", (MEANING[batch.state], "dim")
     if batch.trouble:
         yield "trouble", (inert(batch.trouble.message), "bad")
         if batch.trouble.hint:

@@ -44,7 +44,7 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("/", markup=False)
-        yield Input(placeholder="name, id, state or model; enter keeps, esc drops", select_on_focus=False)
+        yield Input(placeholder="name, id, state, model, or: needs you; enter keeps, esc drops", select_on_focus=False)
 
     @property
     def text(self) -> str:

@@ -103,7 +103,9 @@ def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segm
     if status.trouble:
         trouble = inert_line(status.trouble, 100)
         rest = tuple((dot + part, "dim") for part in (looked, following) if part)
-        yield [((trouble, "warn"), *rest), ((trouble, "warn"), *rest[-1:]), ((trouble, "warn"),)]
+        short = trouble.partition(": ")[0]  # before the details
+        ends = (rest, rest[-1:], ())
+        yield [((said, "warn"), *more) for more in ends for said in dict.fromkeys((trouble, short))]
         yield [((cut(trouble, limit), "warn"),) for limit in range(100, 20, -1)]
         yield [(("trouble", "warn"),), (("!", "warn"),)]
     else:

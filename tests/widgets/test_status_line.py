@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batch import Batch, State, Trouble
 from batchtui.widgets.segments import cells
@@ -60,6 +61,12 @@ def test_the_line_says_as_much_as_fits(width: int, said: list[str]) -> None:
 def test_trouble_is_the_last_thing_to_go(width: int, said: str) -> None:
     assert text(OFFLINE, width).endswith(said)
     assert any(tone == "warn" for part, tone in line(OFFLINE, NOW, width) if said.split(" ")[0] in part)
+
+
+def test_what_comes_next_is_worth_more_than_the_details_of_a_trouble() -> None:
+    detailed = replace(OFFLINE, running=1, needs_you=0, trouble="The API could not be reached: All attempts failed.")
+    assert text(detailed, 120).endswith("All attempts failed. · looked 14m ago · next in 48s")
+    assert text(detailed, 80) == "1 running · 12 done  The API could not be reached · looked 14m ago · next in 48s"
 
 
 @pytest.mark.parametrize(

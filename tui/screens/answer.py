@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from textual import work
 from textual.app import ComposeResult
@@ -21,12 +22,16 @@ SHOWN = 200_000
 
 
 class AnswerScreen(Room):
-    """The row is read from the disk in a thread; whatever is in it does nothing but be shown."""
+    """The row is read from the disk in a thread; whatever is in it does nothing but be shown.
+
+    `moved` is told the number of the result that is shown instead.
+    """
 
     BINDINGS = bindings(Where.ANSWER)
 
-    def __init__(self, session: Session, results: Results, index: int) -> None:
+    def __init__(self, session: Session, results: Results, index: int, moved: Callable[[int], None]) -> None:
         super().__init__(session)
+        self._moved = moved
         self._results = results
         self._index = index
         self._row: Row | None = None
@@ -53,11 +58,29 @@ class AnswerScreen(Room):
             answer.update(f"This result cannot be read ({type(error).__name__}).")
             return
         self._row = row
-        self.query_one("#heading", Static).update(content(heading(row)))
+        place = f"  {number(self._index + 1)} of {number(len(self._results))}"
+        self.query_one("#heading", Static).update(content([*heading(row), (place, "dim")]))
         text = row.text or row.error_message or "It has no text."
         left = len(text) - SHOWN
         more = f"\n\n… and {number(left)} more characters: an export has all of them." if left > 0 else ""
         answer.update(inert(text[:SHOWN]) + more)
+
+    def action_next(self) -> None:
+        """The next one."""
+        self._go(self._index + 1, "This is the last result.")
+
+    def action_previous(self) -> None:
+        """The one before."""
+        self._go(self._index - 1, "This is the first result.")
+
+    def _go(self, index: int, nowhere: str) -> None:
+        if not 0 <= index < len(self._results):
+            self.session.say(nowhere)
+            return
+        self._index = index
+        self._moved(index)
+        self.query_one("#body").scroll_home(animate=False)
+        self._read()
 
     def action_copy(self) -> None:
         """Copies the text of the answer."""

@@ -99,11 +99,14 @@ class BatchScreen(Room):
     @on(LineTable.Opened)
     def action_open(self) -> None:
         """Shows the whole answer under the cursor."""
-        key = self.query_one(ResultTable).cursor_key
+        table = self.query_one(ResultTable)
+        key = table.cursor_key
         if self._results is None:
             self.session.say("Its results are not on this machine yet.")
         elif key is not None:
-            self.app.push_screen(AnswerScreen(self.session, self._results, int(key)))
+            self.app.push_screen(
+                AnswerScreen(self.session, self._results, int(key), lambda index: table.move_to(str(index)))
+            )
 
     def action_copy(self) -> None:
         """Copies where the results are; before there are any, the id."""

@@ -15,6 +15,7 @@ from textual.widgets import Button, RadioSet, Static
 
 from batchtui.core.batch import Batch, Output
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.outputs import kind_of
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.commands import Where, bindings
@@ -27,8 +28,12 @@ from batchtui.widgets.path_input import PathInput
 FORMATS = (
     ("jsonl", "JSON lines", "every result whole, in the order of the requests"),
     ("csv", "CSV", "a row a result: id, type, text, tokens"),
+    ("parquet", "Parquet", "for pandas and DuckDB; needs pyarrow"),
+    ("sqlite", "SQLite", "the results as a table of a .db"),
     ("files", "Files", "the text of each answer in a file of its own"),
 )
+
+_ENDINGS = {"sqlite": "db"}
 
 
 def default_target(batches: Sequence[Batch], kind: str) -> str:
@@ -37,7 +42,15 @@ def default_target(batches: Sequence[Batch], kind: str) -> str:
     With several batches it is a pattern with `{name}`, which becomes the name of each.
     """
     name = safe_name(batches[0]) if len(batches) == 1 else "{name}"
-    return f"{name}/{{custom_id}}.md" if kind == "files" else f"{name}-results.{kind}"
+    return f"{name}/{{custom_id}}.md" if kind == "files" else f"{name}-results.{_ENDINGS.get(kind, kind)}"
+
+
+def kind_by_path(target: str) -> str | None:
+    """The form that a path asks for by its ending, or by being a pattern; None where it says nothing."""
+    try:
+        return kind_of(target)
+    except BatchtuiError:
+        return None
 
 
 def safe_name(batch: Batch) -> str:
@@ -98,12 +111,18 @@ class ExportScreen(ModalScreen[None]):
 
     @on(RadioSet.Changed)
     def _format_changed(self) -> None:
+        field, kind = self.query_one(PathInput), self.kind
         if not self._typed:
-            self.query_one(PathInput).value = default_target(self._batches, self.kind)
+            field.value = default_target(self._batches, kind)
+        elif kind_by_path(field.value) not in (kind, "files", None) and kind != "files":
+            field.value = f"{field.value.strip().rpartition('.')[0]}.{_ENDINGS.get(kind, kind)}"
 
     @on(PathInput.Changed)
     def _target_changed(self, event: PathInput.Changed) -> None:
         self._typed = event.value not in {default_target(self._batches, kind) for kind, _, _ in FORMATS}
+        asked = kind_by_path(event.value.strip()) if self._typed else None
+        if asked in {kind for kind, _, _ in FORMATS} and asked != self.kind:
+            self.query_one(f"#{asked}", Choice).value = True
         self._say_place()
 
     def _say_place(self) -> None:

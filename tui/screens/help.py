@@ -13,7 +13,7 @@ from batchtui.widgets.listing import Item, Listing
 EXAMPLE = 'retrieve = "f5"'
 """Of a line under [keys]."""
 
-_SHOWN = tuple(command for command in COMMANDS if command.where[0] in (Where.BATCHES, Where.BATCH))
+_SHOWN = tuple(command for command in COMMANDS if command.where[0] in (Where.BATCHES, Where.BATCH, Where.ANSWER))
 
 
 def lines(keymap: dict[str, str]) -> list[Item]:

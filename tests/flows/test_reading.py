@@ -1,0 +1,81 @@
+"""From one result to the next, out of the app, and again: what is read, written and asked once more."""
+
+import re
+
+from batchtui.core.batch import State
+from batchtui.tui.screens.answer import AnswerScreen
+from batchtui.tui.screens.batch import BatchScreen
+from batchtui.widgets.result_table import ResultTable
+
+
+async def test_the_next_result_is_one_key_away_and_the_cursor_comes_along(simulator, open_one, sit, rows):
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows(count=3))
+    async with sit(desk) as hand:
+        await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
+        await hand.press("enter")
+        await hand.until(lambda: hand.app.screen.query_one(ResultTable).display)
+        await hand.press("enter")
+        await hand.until(lambda: isinstance(hand.app.screen, AnswerScreen))
+        await hand.shows("1 of 3")
+        await hand.press("left")
+        await hand.shows("This is the first result.")
+        await hand.press("right")
+        await hand.shows("2 of 3")
+        await hand.press("l", "l")
+        await hand.shows("3 of 3")
+        await hand.press("escape")
+        await hand.until(lambda: isinstance(hand.app.screen, BatchScreen))
+        assert hand.app.screen.query_one(ResultTable).current == 2
+
+
+async def test_the_ending_of_the_path_and_the_chosen_form_never_contradict(simulator, open_one, sit, rows, folder):
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows(count=3))
+    async with sit(desk) as hand:
+        await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
+        await hand.press("e")
+        form = hand.app.screen
+        field = form.query_one("#target")
+        field.focus()
+        field.value = "mine.csv"
+        await hand.until(lambda: form.kind == "csv")
+        form.query_one("#format").focus()
+        await hand.press("up")
+        await hand.until(lambda: field.value == "mine.jsonl")
+        field.value = "mine.db"
+        await hand.until(lambda: form.kind == "sqlite")
+        field.value = "mine.csv"
+        await hand.until(lambda: form.kind == "csv")
+        await hand.press("enter")
+        await hand.until((folder / "mine.csv").exists)
+        assert (folder / "mine.csv").read_text().startswith("custom_id,")
+
+
+async def test_a_retry_says_the_causes_and_the_price_before_it_sends(simulator, open_one, sit, rows):
+    simulator.control.settings(errored=1.0)
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows(count=40), estimated_usd=2.0)
+    async with sit(desk) as hand:
+        await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
+        await hand.press("t")
+        await hand.until(lambda: re.search(r"\d requests? can succeed when asked again \(\d+ \w+_error", hand.words))
+        assert re.search(r"That is about \$\d\.\d\d\. Send them again\?", hand.words)
+        assert len(simulator.control.batches()) == 1
+
+
+async def test_ascii_draws_every_screen_with_ascii_alone(simulator, open_one, sit, rows, paths):
+    paths.settings.write_text("ascii = true\n")
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows(count=3))
+    async with sit(desk, size=(140, 40)) as hand:
+        await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
+        for keys in (["e"], ["escape", "n"], ["escape", "question_mark"], ["escape", "L"], ["escape", "colon"]):
+            await hand.press(*keys)
+            await hand.pilot.pause()
+            back = hand.app.screen.background_colors[1]
+            drawn = hand.app.screen._compositor.render_strips()
+            for wall in hand.app.get_line_filters():
+                drawn = [strip.apply_filter(wall, back) for strip in drawn]
+            text = "".join(strip.text for strip in drawn)
+            assert text.isascii(), (keys, {char for char in text if not char.isascii()})

@@ -11,6 +11,7 @@ from typing import Any, Never
 import msgspec
 from msgspec import Struct
 
+from batchtui.core.parameters import PARAMETERS, meant
 from batchtui.core.text import inert_line, number
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -197,7 +198,10 @@ def _params(params: dict[str, Any]) -> Found:
 
 
 def _in_a_batch(params: dict[str, Any]) -> Found:
-    """What the Messages API takes, and a batch does not."""
+    """What the Messages API does not know, or takes and a batch does not."""
+    for name in sorted(params.keys() - PARAMETERS - UNSUPPORTED.keys() - REFUSED.keys()):
+        shown = inert_line(name, 60)
+        yield "unknown_param", f"params.{shown}", f'"{shown}" is no parameter of the Messages API.', meant(name)
     stream = params.get("stream", False)
     if stream is True:
         yield "stream", "params.stream", "params.stream is true; a batch cannot stream.", "Remove it."

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from batchtui.core.parameters import PARAMETERS
 from batchtui.core.problems import OLDER_VERSION, REFUSED, SAMPLING, UNSUPPORTED
 
 _SPECIAL = (*UNSUPPORTED, *REFUSED, *SAMPLING)
+_NAMED = {"model", "max_tokens", "messages", "stream", *_SPECIAL}
 
 
 class _Message(Struct, gc=False):
@@ -26,7 +28,9 @@ _Params = msgspec.defstruct(
         ("messages", Annotated[list[_Message], Meta(min_length=1)]),
         ("stream", bool, False),
         *((name, Raw | UnsetType, UNSET) for name in _SPECIAL),
+        *((name, Raw | UnsetType, UNSET) for name in sorted(PARAMETERS - _NAMED)),
     ],
+    forbid_unknown_fields=True,
     gc=False,
 )
 _Request = msgspec.defstruct(

@@ -58,6 +58,9 @@ MISTAKES = [
     (BATCHES, {"research_preview_2026_02": "active"}, "params.research_preview_2026_02"),
     (NOTES, {"fallbacks": [{"model": "claude-haiku-5-5"}]}, "params.fallbacks"),
     (CREATE, {"billing_policy": {"type": "billing_policy", "bill_to": "user_profile"}}, "params.billing_policy"),
+    (MESSAGES, {"nonsense": 1}, "params.nonsense"),
+    (MESSAGES, {"sytem": "x"}, "params.sytem"),
+    (MESSAGES, {"max_completion_tokens": 5}, "params.max_completion_tokens"),
     (BETAS, {"betas": ["output-300k-2026-03-24"]}, "params.betas"),
     (VERSIONS, {"temperature": 1.0}, "params.temperature"),
     (VERSIONS, {"top_p": 0.9}, "params.top_p"),
@@ -81,6 +84,9 @@ FINE = [
     (BATCHES, {"research_preview_2026_02": "disabled"}),
     (CREATE, {"billing_policy": {"type": "billing_policy", "bill_to": "self"}}),
     (BATCHES, {"thinking": {"type": "adaptive"}, "tools": [{"name": "t", "input_schema": {"type": "object"}}]}),
+    (MESSAGES, {"system": "x", "stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"}),
+    (MESSAGES, {"cache_control": {"type": "ephemeral", "ttl": "1h"}, "output_config": {}, "tool_choice": {}}),
+    (BETAS, {"mcp_servers": [], "container": "c", "context_management": {}, "compaction": {}, "diagnostics": {}}),
     (VERSIONS, content("user", DOCUMENT)),
     (VERSIONS, content("user", {**DOCUMENT, "citations": {"enabled": True}})),
     (VERSIONS, content("assistant", CITED)),
@@ -92,6 +98,15 @@ FINE = [
 @pytest.mark.parametrize(("documented", "params"), FINE, ids=range(len(FINE)))
 def test_what_is_documented_as_fine_passes(tmp_path: Path, documented: str, params: dict[str, Any]) -> None:
     assert problems(tmp_path, params) == [], documented
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("sytem", "system"), ("stop", "stop_sequences"), ("max_completion_tokens", "max_tokens"), ("Tools", "tools")],
+)
+def test_an_unknown_parameter_is_told_what_it_was_meant_to_be(tmp_path: Path, name: str, meant: str) -> None:
+    [(kind, field, hint)] = problems(tmp_path, {name: "x"})
+    assert (kind, field, hint) == ("unknown_param", f"params.{name}", f'Did you mean "{meant}"?')
 
 
 SAMPLING = {"temperature": 0.2, "top_p": 0.9, "top_k": 5}

@@ -47,7 +47,8 @@ def only(outcome: Checked) -> Problem:
 def test_a_good_file_is_archived_byte_for_byte(checked: Any) -> None:
     content = b'"\\u00e9 \\ud83d\\ude00 \\/ \xe2\x80\xa8 12345678901234567890"'
     first = (
-        b'{"custom_id":"a", "params":{"model":"m","max_tokens":1,"x":1.50e1,"messages":[{"role":"user","content":%s}]}}'
+        b'{"custom_id":"a", "params":{"model":"m","max_tokens":1,"system":"","metadata":{"x":1.50e1},'
+        b'"messages":[{"role":"user","content":%s}]}}'
     )
     second = b'{"params":{"messages":[{"content":[],"role":"user"}],"max_tokens":2,"model":"b"},"custom_id":"b"}'
     data = first % content + b"\n" + second + b"\n"
@@ -70,7 +71,7 @@ def test_an_array_and_an_object_of_requests_are_taken_and_numbers_and_escapes_su
     checked: Any, opening: bytes
 ) -> None:
     pretty = (
-        b'{\n  "custom_id": "b",\n  "params": {"model": "m", "max_tokens": 1, "x": 1.00,\n'
+        b'{\n  "custom_id": "b",\n  "params": {"model": "m", "max_tokens": 1, "thinking": {"x": 1.00},\n'
         b'  "messages": [{"role": "user",\n "content": "\\u00e9\\n"}]}}'
     )
     outcome, archived = checked(opening + b"[" + row("a") + b",\n" + pretty + b"]" + (b"}" if opening else b""))
@@ -85,7 +86,7 @@ def test_an_array_and_an_object_of_requests_are_taken_and_numbers_and_escapes_su
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 def test_the_body_is_the_create_body_and_its_end_comes_alone_and_last(checked: Any, chunk: int) -> None:
-    outcome, archived = checked(b"\n".join(row(f"r{i}", note="a, b") for i in range(5)))
+    outcome, archived = checked(b"\n".join(row(f"r{i}", system="a, b") for i in range(5)))
     chunks = list(body_chunks(io.BytesIO(archived), chunk))
     assert chunks[-1] == b"]}"
     assert all(chunks), "an empty chunk would end a chunked upload"

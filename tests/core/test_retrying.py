@@ -56,7 +56,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
     params = {"model": "claude-haiku-5-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
     with path.open("w") as file:
         for name in sorted((one for group in groups for one in group), key=draw):
-            more = {"no_such_field": 1} if name in bad else {}
+            more = {"metadata": 1} if name in bad else {}
             file.write(json.dumps({"custom_id": name, "params": {**params, **more}}) + "\n")
     world.control.settings(errored=0.1, expired=0.1)
     return path
@@ -258,7 +258,7 @@ def put(path: Path, rows: Sequence[object]) -> None:
 
 
 def mended(row: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in row["params"].items() if name != "no_such_field"}
+    kept = {name: value for name, value in row["params"].items() if name != "metadata"}
     return {**row, "params": {**kept, "max_tokens": 65}}
 
 
@@ -276,7 +276,7 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     assert written == [row for row in rows_of(path) if row["custom_id"] in proposal.failed]
     assert proposal.chosen.causes == {"invalid_request_error": 4, "expired": 3}
 
-    edited = [mended(row) for row in written if "no_such_field" in row["params"]]
+    edited = [mended(row) for row in written if "metadata" in row["params"]]
     put(file, edited)
     seen: list[Edited] = []
     again = await retry_edited(proposal, file, desk.means, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]

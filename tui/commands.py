@@ -97,7 +97,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "filter", "slash", "Filter", "Only what holds these words; esc drops it",
-        "Table", _TABLES, footer=True,
+        "Table", _ROOMS, footer=True,
     ),
     Command("sort", "s", "Sort", "Sort by the next column", "Table", _TABLES),
     Command("reverse", "S", "Reverse", "Sort the other way round", "Table", _TABLES),

@@ -16,12 +16,13 @@ class Kind(StrEnum):
     SUBMIT = "submit"
     RETRIEVE = "retrieve"
     EXPORT = "export"
+    LOOK = "look"
     OTHER = "other"
 
 
 @dataclass(eq=False)
 class Task:
-    """One thing under way: `text` says what, `ref` to which batch. `done` and `total` are bytes; rows for an export."""
+    """One thing under way: `text` says what, `ref` to which batch. `done` and `total` are bytes, or rows."""
 
     kind: Kind
     text: str
@@ -38,7 +39,7 @@ class Task:
         """`62% · 93.1 MB of 150.6 MB`; nothing while nothing has moved."""
         if not self.done and not self.total:
             return ""
-        amount = number if self.kind is Kind.EXPORT else size
+        amount = number if self.kind in (Kind.EXPORT, Kind.LOOK) else size
         if not self.total:
             return amount(self.done)
         return f"{min(self.done * 100 // self.total, 100)}% · {amount(self.done)} of {amount(self.total)}"

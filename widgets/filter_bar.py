@@ -13,7 +13,10 @@ from textual.widgets import Input, Static
 
 
 class FilterBar(Horizontal):
-    """Hidden until `open`. Every change posts `Changed`; enter keeps the filter, esc drops it."""
+    """Hidden until `open`; `about` says what can be typed.
+
+    Every change posts `Changed`; enter keeps the filter, esc drops it.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Clear", show=False, id="filter.drop")]
 
@@ -42,9 +45,13 @@ class FilterBar(Horizontal):
             super().__init__()
             self.keep = keep
 
+    def __init__(self, about: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self._about = about
+
     def compose(self) -> ComposeResult:
         yield Static("/", markup=False)
-        yield Input(placeholder="name, id, state, model, or: needs you; enter keeps, esc drops", select_on_focus=False)
+        yield Input(placeholder=f"{self._about}; enter keeps, esc drops", select_on_focus=False)
 
     @property
     def text(self) -> str:

@@ -41,6 +41,7 @@ class ResultTable(LineTable):
         super().__init__(COLUMNS, ascii=ascii, id=id, classes=classes)
         self._head: Callable[[int], Head] | None = None
         self._heads: LRUCache[int, Head] = LRUCache(4096)
+        self._all: list[str] = []
         self._generation = 0
         self._asked = False
 
@@ -50,7 +51,17 @@ class ResultTable(LineTable):
         self._head = head
         self._heads.clear()
         self._forget_drawn()
-        self.set_rows([str(index) for index in range(count)], self._row_cells)
+        self._all = [str(index) for index in range(count)]
+        self.set_rows(self._all, self._row_cells)
+
+    def only(self, indices: Sequence[int] | None) -> None:
+        """Shows these results alone; None is all of them."""
+        self.set_rows(self._all if indices is None else [str(index) for index in indices], self._row_cells)
+
+    @property
+    def shown(self) -> list[int]:
+        """The numbers of the results that are shown, in order."""
+        return [int(key) for key in self._keys]
 
     @property
     def current(self) -> int | None:
@@ -88,7 +99,8 @@ class ResultTable(LineTable):
         self._asked = False
         top, page = self._top, self._page
         near = [*range(top, top + page), *range(top + page, top + 2 * page), *range(max(top - page, 0), top)]
-        missing = [index for index in near if index < self.row_count and index not in self._heads]
+        indices = (int(self._keys[row]) for row in near if row < self.row_count)
+        missing = [index for index in indices if index not in self._heads]
         if missing and self._head is not None:
             self._read(self._generation, missing, self._head)
 

@@ -17,7 +17,7 @@ async def test_the_next_result_is_one_key_away_and_the_cursor_comes_along(simula
         await hand.until(lambda: hand.app.screen.query_one(ResultTable).display)
         await hand.press("enter")
         await hand.until(lambda: isinstance(hand.app.screen, AnswerScreen))
-        await hand.shows("1 of 3")
+        await hand.shows("1 of 3 ·")
         await hand.press("left")
         await hand.shows("This is the first result.")
         await hand.press("right")
@@ -79,3 +79,26 @@ async def test_ascii_draws_every_screen_with_ascii_alone(simulator, open_one, si
                 drawn = [strip.apply_filter(wall, back) for strip in drawn]
             text = "".join(strip.text for strip in drawn)
             assert text.isascii(), (keys, {char for char in text if not char.isascii()})
+
+
+async def test_what_failed_is_found_among_the_results_and_read_one_after_the_other(simulator, open_one, sit, rows):
+    simulator.control.settings(errored=0.5)
+    desk = open_one(simulator.url)
+    batch = await desk.submit(rows(count=60))
+    async with sit(desk) as hand:
+        await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
+        failed = hand.app.session.batch(batch.ref).request_counts.failed
+        await hand.press("enter")
+        table = hand.app.screen.query_one(ResultTable)
+        await hand.until(lambda: table.display)
+        await hand.press("slash", *"errored", "enter")
+        await hand.until(lambda: table.row_count == failed)
+        await hand.shows(f"{failed} of 60 results shown")
+        await hand.press("end", "enter")
+        await hand.shows(f"{failed} of {failed}")
+        assert "_error" in hand.text
+        await hand.press("escape", "escape")
+        await hand.until(lambda: table.row_count == 60)
+        assert isinstance(hand.app.screen, BatchScreen)
+        await hand.press("escape")
+        await hand.until(lambda: not isinstance(hand.app.screen, BatchScreen))

@@ -13,7 +13,7 @@ class FilterApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield LineTable(())
-        yield FilterBar()
+        yield FilterBar("name or id")
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         self.heard.append(message.text)

@@ -117,3 +117,25 @@ def test_the_text_of_an_answer_is_the_last_to_go() -> None:
     for width in (37, 57, 77):
         assert [placed.column.key for placed in layout(COLUMNS, width)] == ["custom_id", "type", "detail"]
         assert layout(COLUMNS, width)[-1].width >= 10
+
+
+async def test_only_some_results_are_shown_each_with_its_own_text() -> None:
+    app = ResultsApp()
+    async with app.run_test(size=(80, 10)) as pilot:
+        app.table.show(1000, head)
+        app.table.move_to("500")
+        app.table.only([3, 500, 900])
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if "answer 900" in app.table.render_line(3).text:
+                break
+        assert [app.table.render_line(row).text.split()[1 if row == 2 else 0] for row in (1, 2, 3)] == [
+            "id-3",
+            "id-500",
+            "id-900",
+        ]
+        assert app.table.current == 500
+        assert app.table.shown == [3, 500, 900]
+        app.table.only(None)
+        assert app.table.row_count == 1000
+        assert app.table.current == 500

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual import work
 from textual.app import ComposeResult
@@ -24,16 +24,19 @@ SHOWN = 200_000
 class AnswerScreen(Room):
     """The row is read from the disk in a thread; whatever is in it does nothing but be shown.
 
-    `moved` is told the number of the result that is shown instead.
+    `shown` are the numbers of the results to go through, `at` the place among them; `moved` is told another number.
     """
 
     BINDINGS = bindings(Where.ANSWER)
 
-    def __init__(self, session: Session, results: Results, index: int, moved: Callable[[int], None]) -> None:
+    def __init__(
+        self, session: Session, results: Results, shown: Sequence[int], at: int, moved: Callable[[int], None]
+    ) -> None:
         super().__init__(session)
+        self._shown = shown
+        self._at = at
         self._moved = moved
         self._results = results
-        self._index = index
         self._row: Row | None = None
 
     def compose(self) -> ComposeResult:
@@ -53,13 +56,13 @@ class AnswerScreen(Room):
     async def _read(self) -> None:
         answer = self.query_one("#answer", Static)
         try:
-            row = await asyncio.to_thread(self._results.row, self._index)
+            row = await asyncio.to_thread(self._results.row, self._shown[self._at])
         except (OSError, ValueError) as error:
             answer.update(f"This result cannot be read ({type(error).__name__}).")
             return
         self._row = row
-        place = f"  {number(self._index + 1)} of {number(len(self._results))}"
-        self.query_one("#heading", Static).update(content([*heading(row), (place, "dim")]))
+        place = f"{number(self._at + 1)} of {number(len(self._shown))}"
+        self.query_one("#heading", Static).update(content(*heading(row, place)))
         text = row.text or row.error_message or "It has no text."
         left = len(text) - SHOWN
         more = f"\n\n… and {number(left)} more characters: an export has all of them." if left > 0 else ""
@@ -67,18 +70,18 @@ class AnswerScreen(Room):
 
     def action_next(self) -> None:
         """The next one."""
-        self._go(self._index + 1, "This is the last result.")
+        self._go(self._at + 1, "This is the last result.")
 
     def action_previous(self) -> None:
         """The one before."""
-        self._go(self._index - 1, "This is the first result.")
+        self._go(self._at - 1, "This is the first result.")
 
-    def _go(self, index: int, nowhere: str) -> None:
-        if not 0 <= index < len(self._results):
+    def _go(self, at: int, nowhere: str) -> None:
+        if not 0 <= at < len(self._shown):
             self.session.say(nowhere)
             return
-        self._index = index
-        self._moved(index)
+        self._at = at
+        self._moved(self._shown[at])
         self.query_one("#body").scroll_home(animate=False)
         self._read()
 
@@ -92,11 +95,18 @@ class AnswerScreen(Room):
         self.dismiss(None)
 
 
-def heading(row: Row) -> list[Segment]:
-    """`a1  succeeded · end_turn · claude-… · 120 tokens in, 80 out`."""
-    parts = [row.type, row.stop_reason or row.error_type, row.model]
+def heading(row: Row, place: str) -> list[list[Segment]]:
+    """`a1  succeeded · end_turn`, and below it `2 of 500 · claude-… · 120 tokens in, 80 out`."""
+    parts = [place, row.model]
     if row.tokens is not None:
         parts.append(f"{number(row.tokens.input)} tokens in, {number(row.tokens.output)} out")
+    how = row.stop_reason or row.error_type
     tone = "good" if row.type == "succeeded" else "bad"
-    first, *rest = [inert_line(part, 60) for part in parts if part]
-    return [(f"{inert_line(row.custom_id, 80)}  ", ""), (first, tone), ("".join(f" · {part}" for part in rest), "dim")]
+    return [
+        [
+            (f"{inert_line(row.custom_id, 80)}  ", ""),
+            (row.type, tone),
+            (f" · {inert_line(how, 60)}" if how else "", "dim"),
+        ],
+        [(" · ".join(inert_line(part, 60) for part in parts if part), "dim")],
+    ]

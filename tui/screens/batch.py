@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -9,6 +12,7 @@ from textual.widgets import Footer, Static
 
 from batchtui.core.batch import Batch, State
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.looking import matching
 from batchtui.core.results import Results
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line, number, plural, size
@@ -16,10 +20,14 @@ from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.answer import AnswerScreen
 from batchtui.tui.session import Session
-from batchtui.tui.tasks import TaskLine
+from batchtui.tui.tasks import Kind, Task, TaskLine
 from batchtui.widgets.detail import BatchDetail
+from batchtui.widgets.filter_bar import FilterBar
 from batchtui.widgets.line_table import LineTable
 from batchtui.widgets.result_table import ResultTable
+
+PAUSE = 0.25
+"""Seconds of no typing before the results are looked through."""
 
 
 class BatchScreen(Room):
@@ -32,6 +40,8 @@ class BatchScreen(Room):
         self._ref = ref
         self._results: Results | None = None
         self._facts: tuple[tuple[str, str], ...] = ()
+        self._filter = ""
+        self._found: int | None = None
 
     def compose(self) -> ComposeResult:
         """Name, detail, results, what is under way, footer."""
@@ -41,6 +51,7 @@ class BatchScreen(Room):
             yield Static("", id="heading", classes="title", markup=False)
             yield BatchDetail(ascii=settings.ascii, id="detail")
             yield ResultTable(ascii=settings.ascii, id="results")
+        yield FilterBar("id, type, or words of the first line, such as: errored", id="filter")
         yield TaskLine(self.session.tasks)
         yield Footer(show_command_palette=False)
 
@@ -75,7 +86,10 @@ class BatchScreen(Room):
     def _show(self) -> None:
         batch = self.session.batch(self._ref)
         if batch is not None:
-            self.query_one("#heading", Static).update(inert_line(batch.name, 200))
+            said = inert_line(batch.name, 200)
+            if self._found is not None and self._results is not None:
+                said += f"  ·  {number(self._found)} of {plural(len(self._results), 'result')} shown"
+            self.query_one("#heading", Static).update(said)
             self.query_one(BatchDetail).show(batch, self.session.now(), self.session.usual(batch), self._facts)
 
     @work(exclusive=True, group="results", exit_on_error=False)
@@ -100,13 +114,53 @@ class BatchScreen(Room):
     def action_open(self) -> None:
         """Shows the whole answer under the cursor."""
         table = self.query_one(ResultTable)
-        key = table.cursor_key
         if self._results is None:
             self.session.say("Its results are not on this machine yet.")
-        elif key is not None:
+        elif table.current is not None:
+            shown = table.shown
+            at = shown.index(table.current)
             self.app.push_screen(
-                AnswerScreen(self.session, self._results, int(key), lambda index: table.move_to(str(index)))
+                AnswerScreen(self.session, self._results, shown, at, lambda index: table.move_to(str(index)))
             )
+
+    def action_filter(self) -> None:
+        """Opens the filter over the results."""
+        if self._results is None:
+            self.session.say("Its results are not on this machine yet: there is nothing to filter.")
+        else:
+            self.query_one(FilterBar).open()
+
+    @on(FilterBar.Changed)
+    def _filter_changed(self, event: FilterBar.Changed) -> None:
+        self._filter = event.text
+        self._look(event.text.casefold().split())
+
+    @on(FilterBar.Closed)
+    def _filter_closed(self, event: FilterBar.Closed) -> None:
+        if not event.keep:
+            self._filter_changed(FilterBar.Changed(""))
+        self.query_one(ResultTable).focus()
+
+    @work(exclusive=True, group="look", exit_on_error=False)
+    async def _look(self, words: list[str]) -> None:
+        """Shows the results that hold all words; a newer filter cancels this one."""
+        table, results = self.query_one(ResultTable), self._results
+        found: list[int] | None = None
+        if words and results is not None:
+            await asyncio.sleep(PAUSE)
+            found = await self._matching(results, words)
+        table.only(found)
+        self._found = None if found is None else len(found)
+        self._show()
+
+    async def _matching(self, results: Results, words: list[str]) -> list[int]:
+        task, stop = Task(Kind.LOOK, "Looking through the results"), threading.Event()
+        self.session.tasks[task] = None
+        try:
+            return await asyncio.to_thread(matching, results, words, task.report, stop.is_set)
+        finally:
+            stop.set()
+            self.session.tasks.pop(task, None)
 
     def action_copy(self) -> None:
         """Copies where the results are; before there are any, the id."""
@@ -114,8 +168,11 @@ class BatchScreen(Room):
             self.copy_text(batch.results_path or batch.label)
 
     def action_back(self) -> None:
-        """Back to the table."""
-        self.dismiss(None)
+        """Drops the filter first; then back to the table."""
+        if self._filter:
+            self.query_one(FilterBar).clear()
+        else:
+            self.dismiss(None)
 
 
 def _head(results: Results, index: int) -> tuple[str, str, str]:

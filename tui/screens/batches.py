@@ -50,7 +50,7 @@ class BatchesScreen(Room):
                 yield BatchTable(ascii=settings.ascii, id="batches")
                 yield Empty(id="empty")
             yield BatchDetail(ascii=settings.ascii, id="detail")
-        yield FilterBar(id="filter")
+        yield FilterBar("name, id, state, model, or: needs you", id="filter")
         yield TaskLine(self.session.tasks)
         yield StatusLine(ascii=settings.ascii, id="status")
         yield Footer(show_command_palette=False)

@@ -6,10 +6,12 @@ Results go to stdout, words to stderr. Neither Textual nor the SDK is imported u
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import signal
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, ClassVar
 
@@ -31,6 +33,20 @@ Exit codes:
   6    an outcome needs a person: it is not known whether a batch was accepted
   130  interrupted
 """
+
+
+class Amount(click.FloatRange):
+    """A number in a range. Not nan, which lies in every range and, as a limit, lets everything pass; nor infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a number to go by.", param, ctx)
+        return number
+
+
+class _Unwritten(Exception):
+    """What a command had to print could not be written; the message says why."""
 
 
 class _Commands(click.Group):
@@ -74,7 +90,7 @@ class _Commands(click.Group):
 )
 @click.option("--once", is_flag=True, help="One cycle without a screen: settle, poll, retrieve what ended; then exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: one JSON object on stdout.")
-@click.option("--interval", type=click.FloatRange(min=0.2), metavar="S", help="Seconds between two looks at the API.")
+@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Seconds between two looks at the API.")
 @click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
@@ -103,7 +119,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # no locale, and no odd file name, shall stop a report
     try:
         code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
-        sys.stdout.flush()
+        _flush()
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):
             say("Interrupted. What was acknowledged is saved.")
@@ -114,8 +130,11 @@ def run(arguments: list[str]) -> int:
         say(f"Error: {inert_line(error.format_message(), 2000)}")
         return errors.USAGE
     except BrokenPipeError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
+        return errors.FAILED
+    except _Unwritten as why:
+        _give_up_stdout()
+        say(f"batchtui: What there was to print could not be written: {why}.")
         return errors.FAILED
     except BatchtuiError as error:
         if "--json" in arguments:
@@ -139,7 +158,30 @@ def say(text: str) -> None:
 
 def out(text: str) -> None:
     """A result, on stdout. Whoever calls this has made it inert."""
-    click.echo(text)
+    with _writing():
+        click.echo(text)
+
+
+def _flush() -> None:
+    if sys.stdout:  # None where it was closed before the start
+        with _writing():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _Unwritten(error.strerror or type(error).__name__) from None
+
+
+def _give_up_stdout() -> None:
+    """So that what stands in its buffer does not fail once more when the process ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(error: BatchtuiError) -> None:
@@ -147,6 +189,20 @@ def complain(error: BatchtuiError) -> None:
     say(f"batchtui: {inert_line(error.message, 2000)}")
     if error.hint:
         say(f"  {inert_line(error.hint, 2000)}")
+
+
+def agree(question: str) -> bool:
+    """A person's yes or no, asked on stderr. One Ctrl-C ends the command: the event loop's own handler would only note
+    it, and leave the question standing.
+
+    Raises:
+        click.Abort: interrupted, or nobody is there any more.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def progress(what: str) -> Callable[[int, int | None], None]:

@@ -13,7 +13,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert
-from batchtui.tui.cli import complain, out, say, wait_for
+from batchtui.tui.cli import Amount, complain, out, say, wait_for
 
 if TYPE_CHECKING:
     from batchtui.tui.demo import Stage
@@ -72,10 +72,10 @@ def _screen(scene: Stage) -> int:
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="P", help="0, the default: any free one.")
-@click.option("--duration", type=click.FloatRange(min=0), metavar="S", help="Seconds that every batch takes.")
-@click.option("--speed", type=click.FloatRange(min=0.001), default=60.0, show_default=True, help="How much faster.")
+@click.option("--duration", type=Amount(min=0), metavar="S", help="Seconds that every batch takes.")
+@click.option("--speed", type=Amount(min=0.001), default=60.0, show_default=True, help="How much faster.")
 @click.option("--moving-counts", is_flag=True, help="Counts move while a batch runs, which the API does not promise.")
-@click.option("--errored", type=click.FloatRange(0, 1), default=0.0, help="The share of requests that fail.")
+@click.option("--errored", type=Amount(0, 1), default=0.0, help="The share of requests that fail.")
 def simulate(*, port: int, duration: float | None, speed: float, moving_counts: bool, errored: float) -> int:
     """The simulator alone: the Message Batches API on this machine, with made-up answers."""
     try:

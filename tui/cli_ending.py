@@ -11,7 +11,7 @@ from batchtui.core.errors import BatchtuiError, NotAllowed
 from batchtui.core.report import batch_json, dumps
 from batchtui.core.text import inert_line, plural
 from batchtui.core.verbs import Verb, why_not
-from batchtui.tui.cli import out, say, wait_for
+from batchtui.tui.cli import agree, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -75,4 +75,5 @@ def _ask(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("Nobody can be asked here: say --yes.")
-    click.confirm(question, abort=True, err=True)
+    if not agree(question):
+        raise click.Abort

@@ -15,7 +15,7 @@ from batchtui.core.report import batch_json, dumps, error_json
 from batchtui.core.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, number, plural
 from batchtui.core.verbs import Verb, why_not
-from batchtui.tui.cli import complain, out, progress, say, wait_for
+from batchtui.tui.cli import Amount, complain, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
 KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
@@ -24,9 +24,7 @@ KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--to", help="Also export them there: a file, or a pattern with {custom_id}.")
-@click.option(
-    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Of a job: a new limit for all its steps."
-)
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Of a job: a new limit for all its steps.")
 @click.option(
     "--as-is", type=click.Path(path_type=Path), metavar="FILE", help="Only write the API's lines, unverified."
 )

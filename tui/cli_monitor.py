@@ -11,7 +11,7 @@ from batchtui.core import errors
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import line
-from batchtui.tui.cli import complain, out, say, wait_for
+from batchtui.tui.cli import Amount, complain, out, say, wait_for
 from batchtui.tui.cli_desk import desk_for
 
 EVERY = 300.0
@@ -21,7 +21,7 @@ _STEP = 1.0
 
 
 @click.command()
-@click.option("--interval", type=click.FloatRange(min=0.2), default=EVERY, show_default=True, metavar="S")
+@click.option("--interval", type=Amount(min=0.2), default=EVERY, show_default=True, metavar="S")
 def monitor(*, interval: float) -> int:
     """Settle, poll, retrieve, run outputs, submit what waits: until stopped.
 

@@ -16,7 +16,7 @@ from batchtui.core.report import batch_json, dumps
 from batchtui.core.retrying import Proposal, in_words
 from batchtui.core.retrying import retry as ask_again
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli import out, progress, say, wait_for
+from batchtui.tui.cli import agree, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed
 
 
@@ -62,7 +62,7 @@ async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -
             say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}).")
             if left:
                 say(f"Left out, as they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
-            return yes or click.confirm("Send them?", err=True)
+            return yes or agree("Send them?")
 
         try:
             refs = [batch.ref for batch in await desk.meant(word)]

@@ -18,7 +18,7 @@ from batchtui.core.retry_edited import Edited, propose_one, retry_edited, write
 from batchtui.core.retrying import Proposal, in_words
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert, inert_line, plural
-from batchtui.tui.cli import out, progress, say
+from batchtui.tui.cli import agree, out, progress, say
 from batchtui.tui.cli_checking import tell_notes
 from batchtui.tui.cli_desk import desk_for, failed, not_submittable
 from batchtui.tui.cli_retry import tell_sent
@@ -70,7 +70,7 @@ async def _send(desk: Desk, proposal: Proposal, file: Path, *, yes: bool, json: 
         if left:
             say(f"Not in it, and not sent: {in_words(left)}.")
         tell_notes(edited.looked)
-        return yes or click.confirm("Send them?", err=True)
+        return yes or agree("Send them?")
 
     batch = await retry_edited(proposal, file, desk.means, agreed=agreed, report=progress("Submitting"))
     if batch is None:

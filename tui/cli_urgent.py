@@ -23,7 +23,7 @@ from batchtui.core.text import inert_line, money, number, plural
 from batchtui.core.urgent import PARALLEL
 from batchtui.core.urgent_runs import Unfinished
 from batchtui.core.urgent_submit import Finished, Urgent
-from batchtui.tui.cli import complain, out, progress, say
+from batchtui.tui.cli import agree, complain, out, progress, say
 from batchtui.tui.cli_desk import desk_for, failed, not_submittable
 from batchtui.tui.cli_progress import Line
 
@@ -94,8 +94,8 @@ def _announce_rest(begun: Unfinished) -> None:
 
 
 def _agree(*, yes: bool) -> None:
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm("Send them?", abort=True, err=True)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not agree("Send them?"):
+        raise click.Abort
 
 
 async def _finish(urgent: Urgent, submission: Submission, parallel: int, max_cost: float | None) -> Finished:

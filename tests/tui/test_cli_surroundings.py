@@ -1,0 +1,80 @@
+"""What is around a command: a person who interrupts a question, an output that takes nothing, numbers that are none."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchtui.tui.cli import run
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+
+@pytest.mark.parametrize("command", ["cancel", "forget", "retry"])
+def test_one_interrupt_ends_a_question(world: "World", monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """The event loop's own handler would only note the first, and the question would go on to wait."""
+    world.control.settings(duration=3600, errored=1)
+    submitted = world.run("submit", str(world.rows(3)), "--name", "asked")
+    if command != "cancel":
+        world.control.finish(submitted.stdout.strip())
+        assert world.once()[1]["retrieved"]
+
+    def interrupted(_prompt: str) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "y"
+
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    assert run([command, "asked", *(["--include-permanent"] * (command == "retry"))]) == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(world.control.calls("cancel")) == 0
+    assert len(world.control.calls("create")) == 1
+    assert world.run("list").stdout.count("asked") == 1
+
+
+@pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--once",)], ids=" ".join)
+@pytest.mark.parametrize("target", ["full", "closed"])
+def test_an_output_that_takes_nothing_is_said_without_a_trace(
+    world: "World", target: str, command: tuple[str, ...]
+) -> None:
+    world.run("submit", str(world.rows(3)))
+    to = ">/dev/full" if target == "full" else ">&-"
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -m batchtui.tui "$@" {to}', sys.executable, *command],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr
+    if target == "full":
+        assert ended.returncode == 1
+        assert "could not be written: No space left on device" in ended.stderr
+    else:
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--interval", "nan", "--once"),
+        ("monitor", "--interval", "nan"),
+        ("monitor", "--interval", "inf"),
+        ("retrieve", "x", "--max-cost", "nan"),
+        ("simulate", "--duration", "nan"),
+        ("simulate", "--speed", "inf"),
+        ("simulate", "--errored", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[str, ...]) -> None:
+    """Every comparison with nan is false, so that it would pass any limit, and as a limit let everything pass."""
+    ended = world.run(*command)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "is not a number" in ended.stderr

@@ -100,9 +100,9 @@ def read_whole(path: Path) -> Job:
     return job
 
 
-def look_ahead(path: Path, job: Job, built: Built) -> None:
+def look_ahead(path: Path, job: Job, built: Built, api_version: str) -> None:
     """Raises BadJob where a later step can be seen to fail before the first is paid for."""
-    if problems := foresee(job, built.columns):
+    if problems := foresee(job, built.columns, api_version):
         raise BadJob(path, problems)
 
 
@@ -114,7 +114,7 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, api_version: str = 
     """
     job = read_whole(path)
     with unfolded(job, 0, paths, {}) as made:
-        look_ahead(path, job, made.built)
+        look_ahead(path, job, made.built, api_version)
         parts = _archived(job, 0, paths, made, api_version)
     try:
         drafted = Draft(

@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
+
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs import sources
 from batchtui.core.jobs.shape import Shape
 from batchtui.core.jobs.spec import Job, Step
 from batchtui.core.jobs.template import which
 from batchtui.core.outputs import columns_named
-from batchtui.core.problems import Problem
+from batchtui.core.problems import Problem, explain
+from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line
 
 
-def foresee(job: Job, columns: Collection[str]) -> list[Problem]:
+def foresee(job: Job, columns: Collection[str], api_version: str = API_VERSION) -> list[Problem]:
     """Problems of the outputs, and of the steps after the first, where the rows have these `columns`.
 
     A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
-    itself asks whether it is there. So it is in an output of any step.
+    itself asks whether it is there. So it is in an output of any step. What no request of a step may hold, as
+    `core.requests.check` says it of the first step's, is a problem as well.
     """
     problems = _outputs(job.steps[0], columns)
     for step in job.steps[1:]:
         where = f"step {step.name}"
+        problems += _request(step, where, api_version)
         try:
             if step.source:
                 columns = _columns(step, Path(job.folder))
@@ -36,6 +42,14 @@ def foresee(job: Job, columns: Collection[str]) -> list[Problem]:
                 problems.append(Problem(None, template.where, message, which(name, columns), "undefined", where))
         problems += _outputs(step, columns)
     return problems
+
+
+def _request(step: Step, where: str, api_version: str) -> list[Problem]:
+    """What the params would make the API refuse in every row, whatever the templates come to."""
+    asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
+    params = {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
+    row = msgspec.json.encode({"custom_id": "x", "params": params})
+    return [replace(one, line=None) for one in explain(row, 0, where, api_version, "")]
 
 
 def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:

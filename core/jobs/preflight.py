@@ -23,22 +23,23 @@ async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
     Raises:
         BadInput: an output of the job cannot be what it says, or a template is none.
     """
+    version = means.settings.api_version
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, means.paths, {}))
-            await asyncio.to_thread(look_ahead, path, job, made.built)
+            await asyncio.to_thread(look_ahead, path, job, made.built, version)
         except BadJob as error:
             return _wrong(path, error.problems, len(error.problems), 0)
         except BadRows as error:
             return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
-        version = means.settings.api_version
         checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, api_version=version)
         past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, job.name)
-        looked = await preflight(made.rows, checked, None if offline else means.connection, past, means.clock())
-        return replace(
-            looked, checked=replace(looked.checked, path=path), first=made.built.first, max_cost=job.max_cost
-        )
+        every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
+        asked = replace(checked, models=every)
+        looked = await preflight(made.rows, asked, None if offline else means.connection, past, means.clock())
+        whole = replace(looked.checked, path=path, models=checked.models)
+        return replace(looked, checked=whole, first=made.built.first, max_cost=job.max_cost)
 
 
 def _wrong(path: Path, problems: tuple[Problem, ...], count: int, requests: int) -> Preflight:

@@ -81,6 +81,33 @@ async def test_an_api_that_fails_stops_nothing(world: World, desk: Desk) -> None
     assert len(world.control.calls()) == 1
 
 
+JOB = """
+[source]
+path = "rows.csv"
+key = "{{ id }}"
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 10
+user = "x"
+[[step]]
+name = "two"
+[step.request]
+model = "claude-haiku-5.5"
+max_tokens = 10
+user = "{{ answers.job }}"
+"""
+
+
+async def test_the_model_of_a_later_step_is_asked_about_before_the_first_is_paid_for(world: World, desk: Desk) -> None:
+    (world.folder / "rows.csv").write_text("id\n1\n")
+    (world.folder / "job.toml").write_text(JOB)
+    looked = await examine(world.folder / "job.toml", desk.means)
+    [problem] = looked.checked.problems
+    assert (problem.kind, problem.message) == ("model", "The API knows no model claude-haiku-5.5.")
+    (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5"))
+    assert (await examine(world.folder / "job.toml", desk.means)).checked.ok
+
+
 async def test_with_the_older_version_set_sampling_parameters_pass_and_go_out_with_it(world: World) -> None:
     path = rename(world.rows(2), 1, "claude-opus-4-6")
     rename(path, 2, "claude-opus-4-6")

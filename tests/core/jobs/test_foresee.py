@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from batchtui.core.jobs.foresee import foresee
+from batchtui.core.problems import OLDER_VERSION
 from tests.core.jobs.conftest import Workshop
 
 STEP = '[[step]]\nname = "{name}"\n{source}\n[step.request]\nmodel = "m"\nmax_tokens = 1\nuser = "{user}"\n'
@@ -47,3 +48,18 @@ def test_a_column_that_an_output_names_and_no_row_has_is_found_before_anything_i
         ("step two", "output 1", known),
         ("step two", "output 1", meant),
     ]
+
+
+def test_what_no_request_of_a_later_step_may_hold_is_found_before_the_first_step_is_paid_for(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text\n1,x\n")
+    step = STEP.format(name="two", source="", user="{{ id }}")
+    job = shop.job(
+        'path = "a.csv"', more=step + 'params = { temperature = 0.5, sytem = "{{ text }}", speed = "fast" }\n'
+    )
+    found = foresee(job, ("id", "text"))
+    assert [(one.line, one.where) for one in found] == [(None, "step two")] * 3
+    assert {one.field for one in found} == {"params.temperature", "params.sytem", "params.speed"}
+    with_older = foresee(job, ("id", "text"), OLDER_VERSION)
+    assert {one.field for one in with_older} >= {"params.sytem", "params.speed"}
+    fine = shop.job('path = "a.csv"', more=step + 'params = { metadata = { user_id = "{{ id }}" } }\n')
+    assert foresee(fine, ("id", "text")) == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 
+from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Footer, Static
 
 from batchtui.core.batch import Batch, Submission
 from batchtui.core.ending import hold_back
@@ -30,6 +31,9 @@ from batchtui.tui.sentences import (
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import Kind, Task
 
+ROOMY = 72
+"""From so many columns on, the keys of every screen have room in the footer."""
+
 
 class Room(Screen[None]):
     """A screen that follows the state, and whose keys act on the batches it has chosen."""
@@ -41,6 +45,11 @@ class Room(Screen[None]):
     def compose(self) -> ComposeResult:
         """The one sentence for a window too small for anything else."""
         yield Static("Make this window at least 40 columns by 10 lines.", id="too-small", markup=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Moves the keys of the footer together where they have no room."""
+        for footer in self.query(Footer):
+            footer.compact = event.size.width < ROOMY
 
     def chosen(self) -> list[Batch]:
         """The batches that the keys act on."""

@@ -26,6 +26,7 @@ class FilterBar(Horizontal):
         display: none;
         &.-open { display: block; }
         & > Static { width: auto; color: $text-warning; text-style: bold; }
+        & > #found { padding: 0 1; text-style: none; }
         & > Input { height: 1; border: none; padding: 0; width: 1fr; background: transparent; }
         & > Input:focus { border: none; }
     }
@@ -52,11 +53,16 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         yield Static("/", markup=False)
         yield Input(placeholder=f"{self._about}; enter keeps, esc drops", select_on_focus=False)
+        yield Static("", id="found", markup=False)
 
     @property
     def text(self) -> str:
         """The filter as typed."""
         return self.query_one(Input).value
+
+    def found(self, text: str) -> None:
+        """Says at the end of the line how much the filter lets through."""
+        self.query_one("#found", Static).update(text)
 
     def open(self) -> None:
         """Shows the line and puts the keys into it."""

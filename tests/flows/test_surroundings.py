@@ -72,3 +72,22 @@ async def test_leaving_says_what_it_waits_for_where_another_process_holds_the_st
     lock.release()
     await asyncio.gather(forgetting, closing)
     assert "another batchtui" in err
+
+
+async def test_on_a_narrow_screen_every_key_of_the_footer_is_there(open_one, sit):
+    async with sit(open_one(), size=(60, 15)) as hand:
+        await hand.press("escape")
+        await hand.shows("q Quit")
+        await hand.pilot.resize_terminal(80, 24)
+        await hand.shows(" n New  r Retrieve ")
+
+
+async def test_the_filter_says_how_much_it_lets_through(simulator, open_one, sit, rows):
+    desk = open_one(simulator.url)
+    for name in ("alpha", "beta", "gamma"):
+        await desk.submit(rows(f"{name}.jsonl", prefix=name))
+    async with sit(desk) as hand:
+        await hand.press("slash", "b", "e", "t")
+        await hand.shows("1 of 3")
+        await hand.press("escape")
+        await hand.shows_no("1 of 3")

@@ -12,7 +12,7 @@ from textual.widgets import Footer, Static
 
 from batchtui.core import groups
 from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line, number, plural
 from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings, key_of
 from batchtui.tui.session import Session
@@ -125,6 +125,8 @@ class BatchesScreen(Room):
         elif self.table.matching == 0:
             empty.show(no_matches(self._filter, self.table.total))
         empty.display = self.table.matching == 0
+        found = f"{number(self.table.matching)} of {number(self.table.total)}" if self._filter else ""
+        self.query_one(FilterBar).found(found)
 
     def _show_detail(self) -> None:
         detail = self.query_one(BatchDetail)

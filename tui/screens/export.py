@@ -94,7 +94,7 @@ class ExportScreen(ModalScreen[None]):
             with VerticalScroll(classes="report"):
                 yield Static("", id="report", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Export", id="act", variant="primary")
+                yield Button("Export  enter", id="act", variant="primary")
                 yield Button("Back  esc", id="leave")
 
     def on_mount(self) -> None:

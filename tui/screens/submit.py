@@ -65,7 +65,7 @@ class SubmitScreen(ModalScreen[None]):
                 yield Static("", id="report", markup=False)
             yield ProgressBar(id="progress", show_eta=False)
             with Horizontal(classes="buttons"):
-                yield Button("Submit", id="act", variant="primary", disabled=True)
+                yield Button("Submit  enter", id="act", variant="primary", disabled=True)
                 yield Button("Back  esc", id="leave")
                 yield Static("", id="why", markup=False)
 

@@ -29,7 +29,7 @@ def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) 
             f"What it costs is not known, as there is no price for {_unpriced(estimate)}: nothing was sent.",
             "Submit without a limit, or name a model that has a price.",
         )
-    if most > limit:
+    if not most <= limit:  # so that nan lets nothing pass
         raise OverLimit(
             f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. "
             "Nothing was sent.",
@@ -53,7 +53,7 @@ def hold_step(
         why = f"what it costs is not known (no price for {_unpriced(estimate)})"
     elif spent is None:
         why = "what the steps before it cost is not known"
-    elif spent + most > limit:
+    elif not spent + most <= limit:
         why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent"
     else:
         return

@@ -42,6 +42,14 @@ def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() ->
         hold(estimate(None, None), 1000)
 
 
+def test_a_limit_that_is_no_number_lets_nothing_pass() -> None:
+    """TOML and the command line both know nan, and every comparison with it is false."""
+    with pytest.raises(OverLimit, match="Nothing was sent"):
+        hold(estimate(1.0, 5.0), float("nan"))
+    with pytest.raises(OverLimit, match="reports was not sent"):
+        hold_step("reports", estimate(1.0, 5.0), 0.0, float("nan"), "how")
+
+
 def test_without_a_batch_the_limit_is_held_against_the_standard_price() -> None:
     hold(estimate(1.0, 5.0), 10.0, STANDARD)
     with pytest.raises(OverLimit, match=r"up to \$10\.00, and is likely to cost \$2\.00; the limit is \$9\.99"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -12,13 +13,13 @@ from batchtui.core.answers import Answers
 from batchtui.core.api import Report
 from batchtui.core.batch import Batch, Output, Snapshot, State, noted
 from batchtui.core.disk import Disk
-from batchtui.core.errors import NotAllowed
+from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.groups import meant
 from batchtui.core.logs import log
 from batchtui.core.onward import shelves
 from batchtui.core.paths import Paths
 from batchtui.core.store import Transaction
-from batchtui.core.text import plural
+from batchtui.core.text import inert_line, plural
 from batchtui.core.verbs import Verb, why_not
 
 
@@ -53,10 +54,11 @@ async def export(
 
     Raises:
         BadInput: no kind of output fits the target; TargetExists, which is one: it is there already.
-        StateError: the results cannot be read.
+        StateError: the results cannot be read; or they are written, and only that could not be noted.
     """
     from batchtui.core import outputs
 
+    _can_be_noted(to)
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
@@ -74,5 +76,17 @@ async def export(
             if current and not current.retry_of:
                 tx.put(replace(current, outputs=noted(current.outputs, output)))
 
-    await disk.commit(write)
+    try:
+        await disk.commit(write)
+    except StateError as error:
+        stand = f"{plural(output.rows or 0, 'row')} stand in {output.path}; only that could not be noted"
+        raise StateError(f"{stand}: {error.message}", error.hint) from error
     return output
+
+
+def _can_be_noted(to: str) -> None:
+    """Before anything is written. The state is UTF-8; a name on disk need not be."""
+    try:
+        str(Path(to).absolute()).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None

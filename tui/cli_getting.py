@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
 
 from batchtui.core import errors
-from batchtui.core.batch import Batch, State, observe
+from batchtui.core.batch import Batch, Output, State, observe
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import is_id
@@ -16,7 +17,7 @@ from batchtui.core.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui.cli import Amount, complain, out, progress, say, wait_for
-from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
+from batchtui.tui.cli_desk import as_json, desk_for, failed, left_by, outcome
 
 KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
 
@@ -56,7 +57,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 batches = [await _retrieved(desk, one) for one in await _meant(desk, word)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
                     output = await desk.export(word, to)
-                    say(f"Exported {plural(output.rows or 0, 'row')} to {output.path}")
+                    await _tell_exported(output)
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
@@ -132,6 +133,12 @@ def _tell(batch: Batch) -> None:
         say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
 
 
+async def _tell_exported(output: Output) -> None:
+    say(f"Exported {plural(output.rows or 0, 'row')} to {output.path}")
+    if left := await asyncio.to_thread(left_by, output):
+        say(f"What did not succeed, and why: {left}")
+
+
 @click.command()
 @click.argument("batch")
 @click.option("--to", required=True, help="A .jsonl, .csv, .parquet or .db file, or a pattern: out/{custom_id}.md")
@@ -158,6 +165,6 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
             batches = await desk.meant(word)
         except BatchtuiError as error:
             return failed(error, json=json)
-        say(f"Exported {plural(output.rows or 0, 'row')}.")
+        await _tell_exported(output)
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk, open_desk
-from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, Unreachable, Usage
+from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, Usage
 from batchtui.core.outputs import TargetExists
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Stall
@@ -171,6 +171,25 @@ async def test_an_export_is_noted_on_the_batch_once_a_target(world: "World", des
     assert [one.path for one in summary.outputs] == [str(target)]
     with pytest.raises(TargetExists):
         await desk.export(batch.ref, str(target))
+
+
+async def test_an_export_that_cannot_be_noted_is_said_to_stand(world: "World", desk: Desk) -> None:
+    """As where the state's disk is full, or read-only: the rows stand elsewhere, and nobody need write them again."""
+    batch = await retrieved(world, desk)
+    target = world.folder / "out.csv"
+    world.paths.state_lock.unlink()
+    world.paths.state_lock.mkdir()
+    with pytest.raises(StateError, match=r"5 rows stand in .*out\.csv.*cannot be locked"):
+        await desk.export(batch.ref, str(target))
+    assert target.read_text().count("succeeded") == 5
+
+
+async def test_a_target_whose_name_nothing_can_note_is_refused_before_it_is_written(world: "World", desk: Desk) -> None:
+    batch = await retrieved(world, desk)
+    target = world.folder / "out\udc9b.csv"
+    with pytest.raises(BadInput, match="not valid UTF-8"):
+        await desk.export(batch.ref, str(target))
+    assert not target.exists()
 
 
 async def test_a_failed_export_is_not_noted(world: "World", desk: Desk) -> None:

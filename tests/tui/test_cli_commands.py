@@ -503,6 +503,16 @@ def test_export_writes_where_it_is_told_and_prints_the_path(cli: Cli) -> None:
     ]
 
 
+def test_export_says_where_the_failed_ones_are(cli: Cli) -> None:
+    cli.world.control.settings(errored=1)
+    batch_id = cli.submit()
+    cli.finish(batch_id)
+    ended = cli("export", batch_id, "--to", "out/{custom_id}.md")
+    left = cli.world.folder / "out" / "_failed.jsonl"
+    assert len(left.read_text().splitlines()) == 5
+    assert f"What did not succeed, and why: {left}" in ended.err
+
+
 def test_export_overwrites_only_with_force(cli: Cli) -> None:
     batch_id = cli.submit()
     cli.finish(batch_id)

@@ -1,7 +1,9 @@
-"""One row of an input file, looked at quickly: fine, to be looked at closely, or wrong."""
+"""Rows of an input file, looked at quickly: fine, to be looked at closely, or wrong."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -40,8 +42,9 @@ _Request = msgspec.defstruct(
     gc=False,
 )
 _decode = msgspec.json.Decoder(_Request).decode
-_special = attrgetter(*_SPECIAL)
-_NONE = (UNSET,) * len(_SPECIAL)
+_CITED = re.compile(rb'"(?:citations|document)"')
+_special = attrgetter("stream", *_SPECIAL)
+_PLAIN = (False, *(UNSET,) * len(_SPECIAL))
 
 
 def read(row: bytes) -> Any:
@@ -59,9 +62,22 @@ def read(row: bytes) -> Any:
 
 def suspicious(request: Any, row: bytes, api_version: str) -> bool:
     """Whether a closer look may find that the request would fail, hours later."""
-    params = request.params
-    if params.stream or _special(params) != _NONE:
+    if _special(request.params) != _PLAIN:
         return True
     if api_version == OLDER_VERSION:
         return False
     return b'"citations"' in row or (b'"document"' in row and b'"assistant"' in row)
+
+
+def read_all(block: bytes, lines: Sequence[bytes], api_version: str) -> list[Any] | None:
+    """The requests of whole lines, far quicker than one by one; None where any of them needs another look."""
+    if not all(line.endswith(b"}\n") for line in lines) or (api_version != OLDER_VERSION and _CITED.search(block)):
+        return None
+    try:
+        requests: list[Any] = list(map(_decode, lines))
+        if not block.isascii():
+            block.decode()
+    except (ValueError, RecursionError):
+        return None
+    plain = list(map(_special, [request.params for request in requests])).count(_PLAIN)
+    return requests if plain == len(requests) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -13,6 +14,7 @@ from msgspec import Meta, Struct
 
 from batchtui.core import quick, rows
 from batchtui.core.errors import StateError
+from batchtui.core.kept import Kept
 from batchtui.core.problems import Problem, Unusable, explain
 from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line, number, size
@@ -101,41 +103,62 @@ def check(
     Raises:
         OSError: `sink` could not be written.
     """
-    tally = _Tally(sink, api_version, one_batch=one_batch)
-    try:
-        with rows.opened(path, _MAX_ROW) as source:
-            shown = 0
-            for at, row, done in source.rows:
+    with Kept(sink) as kept:
+        tally = _Tally(kept, api_version, one_batch=one_batch)
+        try:
+            with rows.opened(path, _MAX_ROW) as source:
+                _look(source, tally, report)
+        except Unusable as error:
+            tally.note(error.problem)
+        return tally.checked(path)
+
+
+def _look(source: rows.Source, tally: _Tally, report: Callable[[int, int], None] | None) -> None:
+    shown = 0
+    for block in source.blocks:
+        if source.unit != "line" or not tally.add_lines(block):
+            for at, row, _ in source.rows_of(block):
                 tally.add(row, at, source.unit)
-                if report and done - shown >= _BLOCK:
-                    shown = done
-                    report(done, source.total)
-            if report:
-                report(source.total, source.total)
-    except Unusable as error:
-        tally.note(error.problem)
-    return tally.checked(path)
+        if report and block.done - shown >= _BLOCK:
+            shown = block.done
+            report(block.done, source.total)
+    if report:
+        report(source.total, source.total)
 
 
 class _Tally:
-    def __init__(self, sink: BinaryIO | None, api_version: str, *, one_batch: bool) -> None:
-        self.sink = sink
+    def __init__(self, kept: Kept, api_version: str, *, one_batch: bool) -> None:
+        self.kept = kept
         self.api_version = api_version
         self.one_batch = one_batch
-        self.hash = hashlib.sha256()
         self.requests = 0
         self.bytes = 0
         self.first_seen: dict[str, int] = {}
         self.models: set[str] = set()
         self.problems: list[Problem] = []
         self.kinds: Counter[str] = Counter()
-        self.block: list[bytes] = []
-        self.block_size = 0
 
     def note(self, problem: Problem) -> None:
         self.kinds[problem.kind] += 1
         if len(self.problems) < SHOWN:
             self.problems.append(problem)
+
+    def add_lines(self, block: rows.Block) -> bool:
+        """Adds whole lines at once; false, and nothing is added, where any of them needs a closer look."""
+        if self.kinds or len(block.rows) > _MAX_ROW:
+            return False
+        requests = quick.read_all(block.rows, block.lines, self.api_version)
+        if requests is None or (self.one_batch and self.requests + len(requests) > MAX_REQUESTS):
+            return False
+        ids = dict(zip([request.custom_id for request in requests], count(block.number)))
+        if len(ids) < len(requests) or not self.first_seen.keys().isdisjoint(ids):
+            return False
+        self.first_seen.update(ids)
+        self.models.update([request.params.model for request in requests])
+        self.requests += len(requests)
+        self.bytes += len(block.rows)
+        self.kept.add(block.rows)
+        return True
 
     def add(self, given: bytes, at: int, unit: str) -> None:
         self.requests += 1
@@ -163,7 +186,11 @@ class _Tally:
         self._claim(request.custom_id, at, unit)
         self.models.add(request.params.model)
         if not self.kinds:
-            self._keep(row)
+            if row.find(b"\n") < len(row) - 1:
+                self.bytes -= len(row)
+                row = msgspec.json.format(row, indent=-1) + b"\n"
+                self.bytes += len(row)
+            self.kept.add(row)
 
     def _claim(self, custom_id: str | None, at: int, unit: str) -> None:
         if custom_id is None:
@@ -174,33 +201,13 @@ class _Tally:
             hint = "Give every request an id of its own."
             self.note(Problem(at, "custom_id", message, hint, "doubled", f"{unit} {at}"))
 
-    def _keep(self, row: bytes) -> None:
-        if row.find(b"\n") < len(row) - 1:
-            self.bytes -= len(row)
-            row = msgspec.json.format(row, indent=-1) + b"\n"
-            self.bytes += len(row)
-        self.block.append(row)
-        self.block_size += len(row)
-        if self.block_size >= _BLOCK:
-            self._flush()
-
-    def _flush(self) -> None:
-        written = b"".join(self.block)
-        self.hash.update(written)
-        if self.sink:
-            self.sink.write(written)
-        self.block = []
-        self.block_size = 0
-
     def checked(self, path: Path) -> Checked:
-        if self.block:
-            self._flush()
         self._whole(inert_line(str(path)))
         return Checked(
             path=path,
             requests=self.requests,
             bytes=body_size(self.bytes),
-            sha256=self.hash.hexdigest(),
+            sha256=self.kept.sha256(),
             digest=digest(self.first_seen),
             models=tuple(sorted(self.models)),
             problems=tuple(self.problems),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import re
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from batchtui.core.text import inert_line, size
 
 MOST_IN_MEMORY = 1_000_000_000
 """Bytes. JSON lines are never held whole; an array is."""
+
+_BLOCK = 1 << 18
+"""Bytes that are looked at at once: what a processor keeps near."""
 
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'\s*\{\s*"requests"\s*:')
@@ -37,24 +41,47 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 
 class Numbered(NamedTuple):
-    """A row as it stands in the file, the number of its line (in an array: of the request), and the bytes so far."""
+    """A row as it stands in the file, the number of its line (in an array: of the request), and how far it is read."""
 
     number: int
     row: bytes
     done: int
 
 
+class Block(NamedTuple):
+    """Whole lines, blank ones among them, also one by one; the number of the first. Of an array it is one row."""
+
+    number: int
+    rows: bytes
+    lines: list[bytes]
+    done: int
+
+
 class Source(NamedTuple):
-    """An open input: `unit` is what the numbers count, "line" or "request"; `total` is the file's size in bytes."""
+    """An open input: `unit` is what the numbers count, "line" or "request"; `total` is the file's size in bytes.
+
+    `blocks` are all rows, many at once for whoever can take them so.
+    """
 
     unit: str
     total: int
-    rows: Iterator[Numbered]
+    blocks: Iterator[Block]
+
+    @property
+    def rows(self) -> Iterator[Numbered]:
+        """The same row by row, blank lines left out."""
+        return (row for block in self.blocks for row in self.rows_of(block))
+
+    def rows_of(self, block: Block) -> Iterator[Numbered]:
+        """The rows of a block one by one, blank lines left out."""
+        for number, line in enumerate(block.lines, block.number):
+            if not line.isspace():
+                yield Numbered(number, line, block.done)
 
 
 @contextmanager
 def opened(path: Path, longest: int) -> Iterator[Source]:
-    """The rows of a file; blank lines are left out. A line over `longest` bytes comes cut to `longest` + 1.
+    """The rows of a file. A line over `longest` bytes may come cut, but then to no less than `longest` + 1.
 
     Raises:
         Unusable: there is nothing to read, or it cannot be understood as a whole.
@@ -68,7 +95,7 @@ def opened(path: Path, longest: int) -> Iterator[Source]:
             raise Unusable("folder", f"{shown} is a folder.", _SHAPE)
         if not stat.S_ISREG(about.st_mode):
             raise Unusable("not_a_file", f"{shown} is not a regular file.", _SHAPE)
-        file = path.open("rb", buffering=1 << 20)
+        file = path.open("rb", buffering=_BLOCK)
     with file:
         with _no_os_error(shown):
             head = file.read(1 << 16)
@@ -84,20 +111,26 @@ def opened(path: Path, longest: int) -> Iterator[Source]:
             yield Source("line", about.st_size, _lines(file, longest, shown))
 
 
-def _lines(file: BinaryIO, longest: int, shown: str) -> Iterator[Numbered]:
-    number, done = 0, file.tell()
+def _lines(file: BinaryIO, longest: int, shown: str) -> Iterator[Block]:
+    number, done = 1, file.tell()
     with _no_os_error(shown):
-        while line := file.readline(longest + 1):
-            number += 1
-            done += len(line)
-            rest = line
-            while len(rest) > longest and not rest.endswith(b"\n") and (rest := file.readline(longest + 1)):
-                done += len(rest)
-            if not line.isspace():
-                yield Numbered(number, line, done)
+        while block := file.read(_BLOCK):
+            end = block.rfind(b"\n") + 1
+            if end:
+                block = block[:end]
+            elif len(block) == _BLOCK:
+                file.seek(done)
+                block = rest = file.readline(longest + 1)
+                while len(rest) > longest and not rest.endswith(b"\n") and (rest := file.readline(longest + 1)):
+                    done += len(rest)
+            done += len(block)
+            lines = list(io.BytesIO(block))
+            yield Block(number, block, lines, done)
+            number += len(lines)
+            file.seek(done)
 
 
-def _array(file: BinaryIO, total: int, shown: str) -> Iterator[Numbered]:
+def _array(file: BinaryIO, total: int, shown: str) -> Iterator[Block]:
     if total > MOST_IN_MEMORY:
         message = f"{shown} is a JSON array of {size(total)}; up to {size(MOST_IN_MEMORY)} can be read."
         raise Unusable("too_large", message, _SHAPE)
@@ -116,7 +149,7 @@ def _array(file: BinaryIO, total: int, shown: str) -> Iterator[Numbered]:
     for number, raw in enumerate(rows, 1):
         row = bytes(raw)
         done += len(row)
-        yield Numbered(number, row, done)
+        yield Block(number, row, [row], done)
 
 
 def _malformed(data: bytes, reason: str, shown: str) -> Unusable:

@@ -338,6 +338,36 @@ def test_memory_does_not_grow_with_the_size_of_the_rows(tmp_path: Path) -> None:
     assert peak < 6_000_000 < path.stat().st_size
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n"])
+def test_a_file_of_many_blocks_is_read_like_a_short_one(checked: Any, end: bytes) -> None:
+    rows = [row(f"r{number}", system="x" * (number * 7919 % 4000)) for number in range(500)]
+    rows[200] = row("r200", system="é" * 1_000_000)
+    outcome, archived = checked(end.join(rows))
+    assert outcome.ok
+    assert archived == b"\n".join(rows) + b"\n"
+    assert outcome.sha256 == hashlib.sha256(archived).hexdigest()
+    assert (outcome.requests, outcome.bytes) == (500, body_size(len(archived)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        row("r3"),
+        row("late", stream=True),
+        row("late", system=[{"type": "text", "text": "hi", "citations": {"enabled": True}}], max_tokens=0),
+        row("late").replace(b'"late"', b'"l\xff"'),
+        row("late").replace(b"}", b"", 1),
+        row("late") + row("later"),
+    ],
+    ids=["doubled", "streams", "cited", "not utf-8", "torn", "two on one line"],
+)
+def test_what_is_wrong_far_down_a_long_file_is_said_with_its_line(checked: Any, wrong: bytes) -> None:
+    rows = [row(f"r{number}", system="x" * 2000) for number in range(500)]
+    outcome, _ = checked(b"\n".join([*rows[:400], wrong, *rows[400:], row("r2")]))
+    assert [problem.line for problem in outcome.problems] == [401, 502]
+    assert outcome.requests == 502
+
+
 def test_archived_ids_come_in_order_and_a_damaged_archive_is_said(tmp_path: Path) -> None:
     archive = tmp_path / "REF.jsonl"
     archive.write_bytes(row("b") + b"\n" + row("a") + b"\n")

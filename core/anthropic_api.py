@@ -24,7 +24,7 @@ from batchtui.core.batch import Remote
 from batchtui.core.create_body import CreateBody, OnceBody
 from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.line import decode_message
-from batchtui.core.refusals import ASK_LATER, UNCLEAR, http_date, pause_of, refused, said_by
+from batchtui.core.refusals import ASK_LATER, UNCLEAR, how_it_broke, http_date, pause_of, refused, said_by
 from batchtui.core.settings import API_VERSION, Credentials, is_loopback
 from batchtui.core.text import inert_line
 
@@ -73,6 +73,8 @@ class AnthropicApi:
 
     def _build(self) -> anthropic.AsyncAnthropic:
         os.environ.pop("ANTHROPIC_LOG", None)  # it prints every prompt to stderr
+        if not os.environ.get("ANTHROPIC_BASE_URL"):
+            os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK takes an empty one for a host
         sdk, http = _sdk()
         credentials = self._credentials
         # Without a transport the SDK's client goes through HTTP_PROXY, to this machine too, whatever `trust_env` says.
@@ -242,10 +244,10 @@ class AnthropicApi:
         except sdk.APITimeoutError:
             raise Unreachable("The API did not answer in time.", ASK_LATER) from None
         except sdk.APIConnectionError as error:
-            reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
+            reason = self._clean(how_it_broke(error.__cause__ or error))
             raise Unreachable(f"The API could not be reached: {reason}.", ASK_LATER) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The connection broke: {self._clean(str(error))}.", ASK_LATER) from None
+            raise Unreachable(f"The connection broke: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
         except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
             raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
 
@@ -257,7 +259,7 @@ class AnthropicApi:
         except http.TimeoutException:
             raise Unreachable("The download stood still for too long.", ASK_LATER) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The download broke off: {self._clean(str(error))}.", ASK_LATER) from None
+            raise Unreachable(f"The download broke off: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
 
     def _about(self, batch_id: str, content: bytes) -> Remote:
         remote = self._decode(content, Remote)

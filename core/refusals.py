@@ -57,6 +57,16 @@ def refused(status: int, said: str, code: str, pause: float | None, source: str)
             return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
 
 
+def how_it_broke(error: BaseException) -> str:
+    """What a broken connection says of itself. The HTTP library's own errors often say nothing, but what lies below."""
+    below: BaseException | None = error
+    while below:
+        if said := (getattr(below, "strerror", None) or str(below)).rstrip("."):
+            return said
+        below = below.__cause__ or below.__context__
+    return type(error).__name__
+
+
 def pause_of(value: str | None) -> float | None:
     """`retry-after` in seconds, at most an hour; None where it says nothing usable (nan, negative, no date)."""
     if value is None:

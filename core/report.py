@@ -144,7 +144,7 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
             batch.state.replace("_", " "),
             _counts(batch, now),
             number(batch.request_counts.failed) if batch.request_counts.failed else "",
-            duration(now - (batch.created_at or batch.submitted_at)),
+            duration(max(now - (batch.created_at or batch.submitted_at), timedelta())),
             money(batch.cost.actual_usd),
         )
         for batch in batches

@@ -14,7 +14,7 @@ from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import is_id
 from batchtui.core.report import batch_json, dumps, error_json
 from batchtui.core.retrieve import as_is as write_as_is
-from batchtui.core.text import inert, number, plural
+from batchtui.core.text import inert, inert_line, number, plural
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui.cli import Amount, complain, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed, left_by, outcome
@@ -134,9 +134,9 @@ def _tell(batch: Batch) -> None:
 
 
 async def _tell_exported(output: Output) -> None:
-    say(f"Exported {plural(output.rows or 0, 'row')} to {output.path}")
+    say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
     if left := await asyncio.to_thread(left_by, output):
-        say(f"What did not succeed, and why: {left}")
+        say(f"What did not succeed, and why: {inert_line(left, 2000)}")
 
 
 @click.command()

@@ -25,7 +25,7 @@ from batchtui.core.errors import (
 from batchtui.core.refusals import http_date, pause_of
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.control import Preload
-from batchtui.core.simulator.faults import Answer
+from batchtui.core.simulator.faults import Answer, Drop
 from tests.conftest import KEY, World
 
 
@@ -155,6 +155,40 @@ async def test_a_refused_connection_sent_nothing(archived: Path) -> None:
             await api.create(archived)
         with pytest.raises(Unreachable, match="could not be reached"):
             await api.page()
+    finally:
+        await api.close()
+
+
+BREAKS = {
+    "reset": (Drop("unaccepted", reset=True), "The API could not be reached: Connection reset by peer."),
+    "closed": (Drop("unaccepted"), "The API could not be reached: Server disconnected without sending a response."),
+}
+
+
+@pytest.mark.parametrize(("fault", "said"), BREAKS.values(), ids=BREAKS)
+async def test_a_broken_connection_says_how_it_broke(api: AnthropicApi, world: World, fault: Drop, said: str) -> None:
+    world.control.fault("list", fault)
+    with pytest.raises(Unreachable) as raised:
+        await api.page()
+    assert raised.value.message == said
+
+
+async def test_a_download_that_is_reset_says_so(api: AnthropicApi, archived: Path, world: World) -> None:
+    made = await api.create(archived)
+    world.control.finish(made.id)
+    world.control.fault("results", Drop("mid_answer", reset=True))
+    with pytest.raises(Unreachable, match=r"^The (download broke off|API could not be reached): \w.*\w\.$"):
+        async with api.results(made.id) as chunks:
+            async for _ in chunks:
+                pass
+
+
+async def test_an_empty_base_url_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell leaves it that exports a variable which is not set."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "")
+    api = _api(None)
+    try:
+        assert (await api.open()).base_url.host == "api.anthropic.com"
     finally:
         await api.close()
 

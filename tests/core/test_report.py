@@ -231,6 +231,12 @@ def test_a_line_tells_what_is_wrong_below() -> None:
     assert report.line(wrong, NOW).splitlines()[1] == "    It failed badly."
 
 
+def test_a_clock_that_is_behind_makes_no_age_negative() -> None:
+    assert (
+        "  0s  " in report.table([batch(id="msgbatch_1", created_at=NOW + timedelta(minutes=10))], NOW).split("\n")[1]
+    )
+
+
 def test_a_table_has_a_heading_and_a_row_a_batch_in_straight_columns() -> None:
     text = report.table([batch(), NEW], NOW)
     head, first, second = text.splitlines()

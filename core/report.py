@@ -196,7 +196,7 @@ def details(
     for one in batch.outputs:
         rows.append(("output", written(one)))
         if why := left.get(written(one)):
-            rows.append(("", f"What did not go there, and why: {why}"))
+            rows.append(("", f"What failed or did not fit, and why: {why}"))
     if summary:
         rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
         rows += [("error", f"{one.type}: {number(one.count)}, such as {one.example}") for one in summary.errors]

@@ -90,7 +90,7 @@ async def _tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
     for words, one in {written(one): one for one in new}.items():
         say(words)
         if left := await asyncio.to_thread(left_by, one):
-            say(f"    What did not go there, and why: {inert_line(left)}")
+            say(f"    What failed or did not fit, and why: {inert_line(left)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

@@ -92,7 +92,7 @@ def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(
     assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in ended.stderr
     assert f"sqlite {world.folder / 'stock.db'} mapping, 4 rows" in ended.stderr
     assert f"jsonl {world.folder / 'notes.jsonl'}, 4 rows" in ended.stderr
-    assert f"What did not go there, and why: {left}" in ended.stderr
+    assert f"What failed or did not fit, and why: {left}" in ended.stderr
     for one in listed(world):
         assert [(output["kind"], output["rows"]) for output in one["outputs"]] == [
             ("sqlite", 3),

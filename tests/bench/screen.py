@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pty
 import select
@@ -67,6 +68,7 @@ async def keys() -> None:
     """Presses `down` while another thread changes 1,000 batches a second and results download; the 95th percentile."""
     from batchtui.tui.app import BatchtuiApp
 
+    gc.disable()  # as the command line does until the app has started
     where = paths.find()
     client = api()
     batch = batch_of(await client.get(ID), "bench")
@@ -82,7 +84,7 @@ async def keys() -> None:
 
     try:
         async with app.run_test(size=(140, 40)) as pilot:
-            await pilot.pause(1.0)
+            await pilot.pause(1.5)
             paints: list[float] = []
             display = app._display
 

@@ -58,7 +58,7 @@ async def export(
     """
     from batchtui.core import outputs
 
-    _can_be_noted(to)
+    _check_target(to, paths)
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
@@ -84,9 +84,17 @@ async def export(
     return output
 
 
-def _can_be_noted(to: str) -> None:
-    """Before anything is written. The state is UTF-8; a name on disk need not be."""
+def _check_target(to: str, paths: Paths) -> None:
+    """Before anything is written. The state is UTF-8, which a name on disk need not be; and what is ours stays ours,
+    whatever may be overwritten."""
+    target = Path(to).absolute()
     try:
-        str(Path(to).absolute()).encode()
+        str(target).encode()
     except UnicodeEncodeError:
         raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None
+    folder = target.parent.resolve()
+    ours = (paths.state, paths.settings, paths.log_file, *paths.locks)
+    if folder.is_relative_to(paths.requests.resolve()) or folder / target.name in [
+        one.parent.resolve() / one.name for one in ours
+    ]:
+        raise BadInput(f"{inert_line(to)} is where batchtui keeps what it needs.", "Choose another place.")

@@ -50,6 +50,11 @@ class Paths(Struct, frozen=True):
         return self.data / "outputs.lock"
 
     @property
+    def locks(self) -> tuple[Path, ...]:
+        """Every file beside the state that processes agree by."""
+        return self.state_lock, self.poller_lock, self.poller, self.poke, self.submit_lock, self.outputs_lock
+
+    @property
     def requests(self) -> Path:
         return self.data / "requests"
 

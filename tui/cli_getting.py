@@ -57,7 +57,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 batches = [await _retrieved(desk, one) for one in await _meant(desk, word)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
                     output = await desk.export(word, to)
-                    await _tell_exported(output)
+                    await _tell_exported(output, batches)
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
@@ -133,9 +133,9 @@ def _tell(batch: Batch) -> None:
         say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
 
 
-async def _tell_exported(output: Output) -> None:
+async def _tell_exported(output: Output, batches: list[Batch]) -> None:
     say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
-    if left := await asyncio.to_thread(left_by, output):
+    if any(one.request_counts.failed for one in batches) and (left := await asyncio.to_thread(left_by, output)):
         say(f"What did not succeed, and why: {inert_line(left, 2000)}")
 
 
@@ -165,6 +165,6 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
             batches = await desk.meant(word)
         except BatchtuiError as error:
             return failed(error, json=json)
-        await _tell_exported(output)
+        await _tell_exported(output, batches)
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

@@ -192,6 +192,15 @@ async def test_a_target_whose_name_nothing_can_note_is_refused_before_it_is_writ
     assert not target.exists()
 
 
+@pytest.mark.parametrize("name", ["state.json", "submit.lock", "batchtui.log", "requests/rows.csv", "results/rows.csv"])
+async def test_an_export_never_writes_over_what_is_ours(world: "World", desk: Desk, name: str) -> None:
+    batch = await retrieved(world, desk)
+    before = world.paths.state.read_bytes()
+    with pytest.raises(BadInput, match="where batchtui keeps"):
+        await desk.export(batch.ref, str(world.home / name), kind="csv", overwrite=True)
+    assert world.paths.state.read_bytes() == before
+
+
 async def test_a_failed_export_is_not_noted(world: "World", desk: Desk) -> None:
     batch = await retrieved(world, desk)
     with pytest.raises(BadInput):

@@ -511,6 +511,11 @@ def test_export_says_where_the_failed_ones_are(cli: Cli) -> None:
     left = cli.world.folder / "out" / "_failed.jsonl"
     assert len(left.read_text().splitlines()) == 5
     assert f"What did not succeed, and why: {left}" in ended.err
+    cli.world.control.settings(errored=0)
+    clean = cli.submit(name="clean.jsonl")
+    cli.finish(clean)
+    (cli.world.folder / "out.csv.failed.jsonl").write_text("somebody else's\n")
+    assert "why:" not in cli("export", clean, "--to", "out.csv").err
 
 
 def test_export_overwrites_only_with_force(cli: Cli) -> None:

@@ -82,6 +82,33 @@ def test_a_fence_around_the_json_is_left_out(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'Here it is:\n\n```json\n{"a": 1}\n```\nI hope that helps.',
+        'Thinking about it.\n```\n{"a": 1}\n```',
+        '```json\n{"a": 1}\n```\n\nThe score is high because of `b`.',
+        '\ufeff{"a": 1}',
+    ],
+)
+def test_words_around_the_only_fence_are_left_out(text: str) -> None:
+    assert path("json.a").take(reading(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n{"a": 1}\n```\nor\n```json\n{"a": 2}\n```',
+        'First {"a": 1}, then ```{"a": 2}```',
+        "Run this:\n```python\nprint(1)\n```",
+        'So: {"a": 1}',
+    ],
+)
+def test_what_could_be_meant_in_two_ways_is_no_json(text: str) -> None:
+    with pytest.raises(Missing, match="no JSON"):
+        path("json.a").take(reading(text))
+
+
+@pytest.mark.parametrize(
     "text", ["", "   ", "positive", 'Here: {"a": 1}', '{"a": NaN}', "[" * 100_000, '{"a": 1', '{"a": 1} {"a": 2}']
 )
 def test_a_text_that_is_no_json_is_said_and_not_guessed_at(text: str) -> None:

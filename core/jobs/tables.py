@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.jobs.places import Field, line_of, shown
+from batchtui.core.parameters import PARAMETERS
 from batchtui.core.problems import Problem
 from batchtui.core.text import inert_line
 
@@ -69,7 +70,10 @@ class Tables:
         name = inert_line(str(field[-1]), 60)
         place = shown(field[:-1]) or "the job"
         message = f'"{name}" is no field of {place}.'
-        self.note(field, "unknown_field", message, meant(name, known) or f"Allowed are: {', '.join(sorted(known))}")
+        hint = meant(name, known) or f"Allowed are: {', '.join(sorted(known))}"
+        if name in PARAMETERS and "params" in known:
+            hint = f"Parameters of the Messages API stand in [{place}.params]."
+        self.note(field, "unknown_field", message, hint)
 
     def tables(self, table: Mapping[str, Any], name: str, at: Field) -> list[tuple[Field, object]]:
         """The members of an array of tables, each with the way to it; one plain table is said to be wrong."""

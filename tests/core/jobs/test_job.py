@@ -70,6 +70,7 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
         (GOOD.replace("{{ text }}", "{{ answers.a }}"), "request.user", "no step before", "There is none", 7),
         (GOOD + 'user_file = "b"\n', "request.user", "both there", "Keep one", 7),
         (GOOD.replace('user = "{{ text }}"', 'user_file = "b"'), "request.user_file", "cannot be read", "path", 7),
+        (GOOD + "thinking = 5\n", "request.thinking", "no field of request", "stand in [request.params]", 8),
         (GOOD + 'params = { model = "x" }\n', "request.params.model", "already", "Keep one", 8),
         (GOOD + 'params = { a = ["{{ b }"] }\n', "request.params", "is no template", "", 8),
         (GOOD + '[[output]]\nkind = "cvs"\n', "output[1].kind", "cvs", 'Did you mean "csv"?', 9),

@@ -60,21 +60,32 @@ def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
         words = [f"step {one.step + 1}"] if len(steps) > 1 else []
         words += [f"part {one.part}"] if one.step in several else []
         words += ["retry"] if one.retry_of else []
-        return f"{one.name} {', '.join(words)}".rstrip()
+        return f"{', '.join(words)} of {one.name}" if words else one.name
 
     return tuple(replace(one, name=name(one)) for one in ours)
 
 
+def whole_of(snapshot: Snapshot, batch: Batch) -> Batch:
+    """The only batch of a submission with what the submission knows: where its answers go, and what stopped that."""
+    submission = snapshot.submissions.get(batch.submission)
+    if submission is None or len(submission.batches) + len(submission.waiting) > 1:
+        return batch
+    if not (submission.outputs or submission.trouble):
+        return batch
+    return replace(batch, trouble=batch.trouble or submission.trouble, outputs=(*batch.outputs, *submission.outputs))
+
+
 def rows(snapshot: Snapshot) -> Snapshot:
-    """The same state with every submission of several batches rolled into one, its `ref` that of the submission."""
+    """The same state with one row a submission: several batches are rolled into one, its `ref` the submission's."""
     several = {
         ref: submission
         for ref, submission in snapshot.submissions.items()
         if len(submission.batches) + len(submission.waiting) > 1
     }
-    if not several:
+    told = any(one.outputs or one.trouble for one in snapshot.submissions.values())
+    if not several and not told:
         return snapshot
-    single = [one for one in snapshot.batches if one.submission not in several]
+    single = [whole_of(snapshot, one) for one in snapshot.batches if one.submission not in several]
     ours: dict[str, list[Batch]] = {ref: [] for ref in several}
     for one in snapshot.batches:
         if one.submission in ours:

@@ -255,6 +255,9 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
             tx.put_submission(current)
         if current and current.stopped and not current.waiting:
             tx.put_submission(replace(current, stopped=False, trouble=None))
+            last = tx.batch(current.batches[-1]) if current.batches else None
+            if last and last.trouble and last.trouble == current.trouble:  # as `note` wrote it
+                tx.put(replace(last, trouble=None))
 
 
 async def _drop_unknown(parts: tuple[Part, ...], disk: Disk, paths: Paths) -> None:

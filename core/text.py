@@ -68,9 +68,11 @@ def size(count: int) -> str:
 
 
 def money(usd: float | None) -> str:
-    """`$12.40`; four digits under a cent's reach; `–` where it is not known."""
+    """`$12.40`; four digits under a cent's reach, and never zero for what is not; `–` where it is not known."""
     if usd is None:
         return "–"
+    if 0 < usd < 0.00005:
+        return "<$0.0001"
     return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"
 
 

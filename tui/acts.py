@@ -102,6 +102,17 @@ class Room(Screen[None]):
         for batch in batches:
             task = Task(Kind.RETRIEVE, f"Retrieving {batch.name}", ref=batch.ref)
             await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), retrieved)
+        halted = {batch.submission for batch in self.session.halted(batches)}
+        if halted:
+            task = Task(Kind.OTHER, f"Going on with {named(batches)}")
+            await self.session.run(task, self._go_on(halted), lambda _: f"{named(batches)} goes on.")
+
+    async def _go_on(self, submissions: set[str]) -> None:
+        """Tries anew what had stopped: outputs, and steps. Raises what went wrong with it."""
+        refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
+        for error in await self.session.desk.go_on(submissions):
+            if error.batch in refs:
+                raise BatchtuiError(error.message, error.hint)
 
     def action_export(self) -> None:
         """Asks where the results shall go, and writes them there."""

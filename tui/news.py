@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 
-from batchtui.core.batch import Batch, Snapshot, State
+from batchtui.core.batch import Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.text import inert_line, number, plural
 
 
@@ -25,6 +25,9 @@ def news(before: Snapshot, after: Snapshot) -> Iterator[News]:
     known = {batch.ref: batch for batch in before.batches if batch.ref in refs}
     for batch in changed:
         yield from _of(known.get(batch.ref), batch)
+    for ref, submission in after.submissions.items():
+        if submission.revision > before.revision:
+            yield from _of_whole(before.submissions.get(ref), submission, {one.trouble for one in changed})
     if len(after.batches) < len(before.batches) + len(refs) - len(known):
         left = {batch.ref for batch in after.batches}
         for batch in before.batches:
@@ -39,6 +42,23 @@ def _of(before: Batch | None, batch: Batch) -> Iterator[News]:
     trouble = batch.trouble
     if trouble and (before is None or before.trouble is None or before.trouble.message != trouble.message):
         yield News(f"{name}: {trouble.message}", trouble.hint, bad=True)
+
+
+def _of_whole(before: Submission | None, submission: Submission, said: Collection[Trouble | None]) -> Iterator[News]:
+    """Where its answers went, and what keeps it from going on; not what was `said` of a batch already."""
+    name = inert_line(submission.name, 60)
+    done = {(one.kind, one.path): one.done_at for one in before.outputs} if before else {}
+    for output in submission.outputs:
+        if output.done_at and done.get((output.kind, output.path)) != output.done_at:
+            rows = f": {plural(output.rows, 'row')}" if output.rows is not None else ""
+            yield News(f"{name} has written {inert_line(output.path)}{rows}.")
+    trouble = submission.trouble
+    if trouble and trouble not in said and not (before and before.trouble and _same(before.trouble, trouble)):
+        yield News(f"{name}: {trouble.message}", trouble.hint, bad=True)
+
+
+def _same(one: Trouble, other: Trouble) -> bool:
+    return one.message == other.message
 
 
 def _became(batch: Batch) -> str:

@@ -69,6 +69,11 @@ class Session:
         found = (self.snapshot.submissions.get(row.ref) for row in rows)
         return [one for one in found if one and (one.waiting or one.steps) and (stopped or not one.stopped)]
 
+    def halted(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Those whose submission came to a stop."""
+        submissions = self.snapshot.submissions
+        return [one for one in batches if (whole := submissions.get(one.submission)) and whole.stopped]
+
     @property
     def trouble(self) -> str:
         """Why the API is not looked at, or not with success; empty while all is well."""

@@ -126,7 +126,8 @@ def test_sizes_are_in_powers_of_1000(count: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "words"), [(None, "–"), (0.0, "$0.00"), (0.0123, "$0.0123"), (12.4, "$12.40"), (1234.5, "$1,234.50")]
+    ("usd", "words"),
+    [(None, "–"), (0.0, "$0.00"), (0.00001, "<$0.0001"), (0.0123, "$0.0123"), (12.4, "$12.40"), (1234.5, "$1,234.50")],
 )
 def test_money_that_is_not_known_is_not_shown_as_none_at_all(usd: float | None, words: str) -> None:
     assert money(usd) == words

@@ -98,9 +98,9 @@ async def test_each_part_has_a_name_of_its_own_and_the_palette_acts_on_it(simula
     async with sit(desk) as hand:
         await hand.shows("in progress")
         await hand.press("enter")
-        await hand.shows("big part 3")
+        await hand.shows("part 3 of big")
         await hand.press("down", "x")
-        await hand.shows("Cancel big part 2?")
+        await hand.shows("Cancel part 2 of big?")
         await hand.press("escape", "colon")
         await hand.shows("Batch: Open")
         await hand.shows("Batch: Cancel")

@@ -12,6 +12,7 @@ from textual.widgets import Footer, Static
 
 from batchtui.core.batch import Batch, State
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import whole_of
 from batchtui.core.looking import matching
 from batchtui.core.results import Results
 from batchtui.core.summary import Summary
@@ -90,7 +91,8 @@ class BatchScreen(Room):
             if self._found is not None and self._results is not None:
                 said += f"  ·  {number(self._found)} of {plural(len(self._results), 'result')} shown"
             self.query_one("#heading", Static).update(said)
-            self.query_one(BatchDetail).show(batch, self.session.now(), self.session.usual(batch), self._facts)
+            told = whole_of(self.session.snapshot, batch)
+            self.query_one(BatchDetail).show(told, self.session.now(), self.session.usual(batch), self._facts)
 
     @work(exclusive=True, group="results", exit_on_error=False)
     async def _load(self, batch: Batch) -> None:

@@ -35,6 +35,8 @@ _START = "Say which file. Each line of it is one request:"
 _NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
 
+_CLOSE = "You can close the laptop."
+
 
 class SubmitScreen(ModalScreen[None]):
     """The form. It closes once the batch is accepted, or once only the API's list can tell whether it was."""
@@ -81,7 +83,8 @@ class SubmitScreen(ModalScreen[None]):
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
         self._checked, self._estimate, self._unread, self._dear = None, None, False, False
-        self.query_one("#name", Input).placeholder = inert_line(Path(path).stem, 100) or "the name of the file"
+        named = "the name that the job gives itself" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
+        self.query_one("#name", Input).placeholder = named or "the name of the file"
         if path:
             self._check(path)
         else:
@@ -169,10 +172,18 @@ class SubmitScreen(ModalScreen[None]):
     async def _submit(self, task: Task, checked: Checked, name: str, again: bool) -> None:
         estimated = self._estimate.batch_usd if self._estimate else None
         cut = Cut() if checked.batches > 1 else None
-        work = self._session.desk.submit(
-            checked.path, name=name or None, again=again, cut=cut, estimated_usd=estimated, report=task.report
-        )
-        result = await self._session.run(task, work, _accepted, shown=True)
+        desk, more = self._session.desk, False
+
+        async def send() -> Batch:
+            nonlocal more
+            batch = await desk.submit(
+                checked.path, name=name or None, again=again, cut=cut, estimated_usd=estimated, report=task.report
+            )
+            whole = (await desk.means.disk.snapshot()).submissions.get(batch.submission)
+            more = bool(whole and (whole.waiting or whole.steps or whole.outputs))
+            return batch
+
+        result = await self._session.run(task, send(), lambda batch: _accepted(batch, more=more), shown=True)
         self._sending = None
         if isinstance(result, Batch | OutcomeUnknown):
             self._sync.wake()
@@ -253,6 +264,8 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
     return lines
 
 
-def _accepted(batch: Batch) -> str:
+def _accepted(batch: Batch, *, more: bool) -> str:
+    """`more` follows from here: what waits to be sent, steps, outputs."""
     requests = plural(batch.requests, "request")
-    return f"{inert_line(batch.name, 60)} is submitted: {requests}, {batch.label}. You can close the laptop."
+    then = "What follows is done while a batchtui runs: this one, or `batchtui monitor`." if more else _CLOSE
+    return f"{inert_line(batch.name, 60)} is submitted: {requests}, {batch.label}. {then}"

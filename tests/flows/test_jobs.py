@@ -1,0 +1,54 @@
+"""A job on the screen: where its answers went, what keeps them from going there, and what is still to come."""
+
+from batchtui.tui.screens.batch import BatchScreen
+
+JOB = """
+name = "notes"
+[source]
+path = "rows.csv"
+key = "Row {{ number }}"
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ word }}"
+[[output]]
+kind = "csv"
+path = "out/answers.csv"
+"""
+
+
+async def submitted(hand, folder):
+    (folder / "rows.csv").write_text("number,word\n1,sun\n2,moon\n")
+    (folder / "notes.toml").write_text(JOB)
+    await hand.press("n")
+    await hand.type("notes.toml")
+    await hand.shows("the name that the job gives itself")
+    await hand.shows("2 requests")
+    await hand.press("enter")
+
+
+async def test_a_job_says_what_it_wrote_and_that_it_goes_on_only_while_something_runs(simulator, open_one, sit, folder):
+    async with sit(open_one(simulator.url), size=(140, 40)) as hand:
+        await submitted(hand, folder)
+        await hand.until(lambda: "What follows is done while a batchtui runs" in hand.words)
+        await hand.until((folder / "out" / "answers.csv").exists)
+        await hand.until(lambda: "2 rows" in hand.words)
+        await hand.press("L")
+        await hand.until(lambda: "notes has written" in hand.words)
+
+
+async def test_an_output_that_cannot_be_written_marks_the_row_and_is_told(simulator, open_one, sit, folder):
+    (folder / "out").write_text("a file where the folder should be")
+    async with sit(open_one(simulator.url)) as hand:
+        await submitted(hand, folder)
+        await hand.shows("! notes")
+        await hand.shows("1 needs you")
+        await hand.press("enter")
+        await hand.until(lambda: isinstance(hand.app.screen, BatchScreen))
+        await hand.until(lambda: "trouble" in hand.words and "is not a folder" in hand.words)
+        await hand.press("escape", "L")
+        await hand.until(lambda: hand.words.count("✗ notes:") == 1)
+        (folder / "out").unlink()
+        await hand.press("escape", "r")
+        await hand.shows_no("! notes")
+        assert (folder / "out" / "answers.csv").exists()

@@ -205,6 +205,11 @@ def agree(question: str) -> bool:
         signal.signal(signal.SIGINT, before)
 
 
+def has_screen() -> bool:
+    """Whether an app can be shown: Textual reads from stdin and draws on stderr."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def progress(what: str) -> Callable[[int, int | None], None]:
     """A progress line on stderr where that is a terminal; called from any thread."""
     if not sys.stderr.isatty():

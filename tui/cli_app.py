@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 
 from batchtui.core import logs, paths
 from batchtui.core.desk import open_desk
 from batchtui.core.errors import USAGE
 from batchtui.core.settings import redactor
-from batchtui.tui.cli import say
+from batchtui.tui.cli import has_screen, say
 
 
 def run_screen(interval: float | None) -> int:
     """Opens the app on the person's own state; the exit code."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        say("batchtui: the live table needs a terminal. Without one: batchtui --once, or batchtui list")
+    if not has_screen():
+        say("batchtui: the live table needs a terminal, stderr too. Without one: batchtui --once, or batchtui list")
         return USAGE
     gc.disable()  # what an app starts with is no garbage; looking for some would hold up the first paint
     where = paths.find()

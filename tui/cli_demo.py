@@ -13,7 +13,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert
-from batchtui.tui.cli import Amount, complain, out, say, wait_for
+from batchtui.tui.cli import Amount, complain, has_screen, out, say, wait_for
 
 if TYPE_CHECKING:
     from batchtui.tui.demo import Stage
@@ -33,7 +33,7 @@ def demo(*, headless: bool) -> int:
         return errors.FAILED
     try:
         with stage() as scene:
-            if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            if headless or not has_screen():
                 return wait_for(_headless(scene))
             return _screen(scene)
     except BatchtuiError as error:

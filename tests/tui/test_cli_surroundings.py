@@ -1,6 +1,7 @@
 """What is around a command: a person who interrupts a question, an output that takes nothing, numbers that are none."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -78,3 +79,24 @@ def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[s
     ended = world.run(*command)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "is not a number" in ended.stderr
+
+
+def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> None:
+    """Textual draws there: with `2>errors` the app would run, unseen."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchtui.tui"],
+        env=world.environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(theirs)
+    try:
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+        os.close(ours)
+    assert process.returncode == 2
+    assert "needs a terminal, stderr too" in said

@@ -38,15 +38,24 @@ class Table(NamedTuple):
 def table(answers: Answers, asked: Asked) -> Table:
     """The columns that were asked for; else those of every result, with the key and the source's own beside them.
 
-    A column of the source that is called like one of ours is called `row.NAME`. Raises BadInput for a bad path.
+    A column of the source that is called like one of ours, or but for its case like one before it, is called
+    `row.NAME`. Raises BadInput for a bad path.
     """
     if asked:
         return Table(asked_columns(asked), every=False)
     keyed = (Column("key", lambda reading: reading.answer.key, "TEXT"),) if answers.keyed else ()
     ours = (_OURS[0], *keyed, *_OURS[1:])
-    names = {column.name.casefold() for column in (*_OURS, *keyed)}
-    source = (Column(f"row.{name}" if name.casefold() in names else name, _source(name)) for name in answers.columns)
+    taken = {column.name.casefold() for column in ours}
+    source = (Column(free(name, taken), _source(name)) for name in answers.columns)
     return Table((*ours, *source), every=True)
+
+
+def free(name: str, taken: set[str]) -> str:
+    """The name, with `row.` before it where it is taken already, whatever its case; it is taken from now on."""
+    while name.casefold() in taken:
+        name = f"row.{name}"
+    taken.add(name.casefold())
+    return name
 
 
 def asked_columns(asked: Asked) -> tuple[Column, ...]:

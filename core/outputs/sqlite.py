@@ -15,7 +15,7 @@ from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import apply, database
 from batchtui.core.outputs.chosen import mark
-from batchtui.core.outputs.columns import Asked, Table, asked_columns, records, table
+from batchtui.core.outputs.columns import Asked, Table, asked_columns, free, records, table
 from batchtui.core.outputs.left import ENDING, Left
 from batchtui.core.outputs.stage import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
@@ -95,7 +95,8 @@ def _update(options: SqliteOptions) -> apply.Update:
 
 
 def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work, rows: Iterable[list[Value]]) -> int:
-    columns = ((_BATCH, "TEXT"), *((_free(column.name), column.type) for column in asked.columns))
+    used = {_BATCH}
+    columns = ((_BATCH, "TEXT"), *((free(column.name, used), column.type) for column in asked.columns))
     quoted = database.quoted(name)
     there = database.columns(connection, name)
     if not there:
@@ -113,7 +114,3 @@ def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work,
         f"INSERT INTO {quoted} ({names}) VALUES ({places})",  # noqa: S608 - quoted
         ((work.scope, *map(database.bound, record)) for record in rows),
     ).rowcount
-
-
-def _free(name: str) -> str:
-    return f"row.{name}" if name.lower() == _BATCH else name

@@ -1,5 +1,6 @@
 """Every export: the kind that was meant, in the order of the requests, whole or not at all, and nobody's file lost."""
 
+import csv
 import errno
 import json
 import os
@@ -48,6 +49,26 @@ def test_a_target_that_fits_no_kind_is_refused_and_the_kinds_are_named(to: str, 
         kind_of(to, kind)
     assert "jsonl" in caught.value.hint
     assert "csv" in caught.value.hint
+
+
+@pytest.mark.parametrize("target", ["a.csv", "a.parquet", "a.db"])
+def test_columns_that_are_called_alike_each_have_a_name_of_their_own(make: Any, out: Path, target: str) -> None:
+    """SQLite takes no two columns that differ by case alone, and pyarrow reads no table with a name twice."""
+    row = {"Name": "a", "name": "b", "text": "c", "row.text": "d", "batch": "e", "row.batch": "f", "NAME": "g"}
+    export(make(make.answer("k", "x"), keys=make.keys(("k", "one", row))), str(out / target))
+    if target == "a.csv":
+        with (out / target).open(newline="") as file:
+            (found,) = csv.DictReader(file)
+    elif target == "a.parquet":
+        (found,) = parquet.read_table(out / target).to_pylist()
+    else:
+        with closing(sqlite3.connect(out / target)) as connection:
+            connection.row_factory = sqlite3.Row
+            (one,) = connection.execute("SELECT * FROM answers")
+            found = dict(one)
+    assert [found[name] for name in ("Name", "row.name", "row.row.NAME", "row.text", "row.row.text")] == list("abgcd")
+    assert set("ef") < set(found.values())
+    assert len({name.lower() for name in found}) == len(found)
 
 
 @pytest.mark.parametrize("target", [target for target in TARGETS if "custom_id" not in target])

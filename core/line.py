@@ -6,6 +6,7 @@ so the garbage collector is told to leave them alone: with the SDK in memory it 
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Annotated, Literal, Never, TypeVar
 
@@ -161,12 +162,12 @@ def decode(raw: bytes) -> Line:
 def decode_block(block: bytes) -> list[Line] | None:
     """Whole lines at once, far quicker than one by one; None where any of them needs a closer look."""
     try:
-        decoded = _line.decode_lines(block)
+        decoded = list(map(_line.decode, io.BytesIO(block)))
         if not block.isascii():
             block.decode()
     except (ValueError, RecursionError):
         return None
-    return decoded if len(decoded) == block.count(b"\n") else None
+    return decoded
 
 
 def decode_full(raw: bytes) -> FullLine:

@@ -61,6 +61,13 @@ COUNTS = Counts(succeeded=2, errored=3, canceled=1, expired=1)
 IDS = set("abcdefg")
 
 
+def test_two_results_on_one_line_do_not_make_up_for_one_that_is_broken_over_two() -> None:
+    broken = succeeded("c").replace(b'"result": ', b'"result": \n')
+    outcome = verdict(succeeded("a").rstrip() + succeeded("b") + broken, Counts(succeeded=3), {"a", "b", "c"})
+    assert outcome.bad == 3
+    assert not outcome.ok
+
+
 @pytest.mark.parametrize("chunk", [1, 3, 100, 1 << 20])
 def test_complete_results_pass_in_chunks_of_any_size(chunk: int) -> None:
     outcome = verdict(GOOD, COUNTS, IDS, chunk)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
+    _open_what_is_closed()
     from batchtui.tui.cli import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """/dev/null for each of stdin, stdout and stderr that was closed before the start: else the next file that is
+    opened, such as the state, would be it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(opened, number == opened)
+            setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8"))
 
 
 if __name__ == "__main__":

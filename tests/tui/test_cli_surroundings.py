@@ -61,6 +61,27 @@ def test_an_output_that_takes_nothing_is_said_without_a_trace(
         assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_stops_nothing(world: "World", closed: str) -> None:
+    """As under a supervisor that closes them: the next file opened would take the number of the closed one."""
+    submit, export = ("submit", str(world.rows(1000))), ("export", "rows", "--to", "out.csv")
+    for command in (submit, ("retrieve", "rows"), export, ("forget", "rows")):
+        for known in world.control.batches():
+            world.control.finish(known.id)
+        ended = subprocess.run(
+            ["sh", "-c", f'"$0" -m batchtui.tui "$@" {closed}', sys.executable, *command],
+            cwd=world.folder,
+            env=world.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert ended.returncode == (2 if command[0] == "forget" else 0), ended.stderr
+    assert (world.folder / "out.csv").read_text().count("succeeded") == 1000
+    assert len(world.control.calls("create")) == 1
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ from batchtui.core import errors, logs, paths
 from batchtui.core.batch import Batch, Output
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.report import dumps, error_json, problem_json, problems
+from batchtui.core.report import dumps, error_json, problem_json, problems, written
 from batchtui.core.settings import redactor
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line
@@ -66,3 +68,12 @@ def left_by(output: Output) -> str:
         path = outputs.failed_path(output)
         return str(path) if path and path.exists() else ""
     return ""
+
+
+async def tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
+    """Says what was written since then, and where that is which failed or had no place in it."""
+    new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
+    for words, one in {written(one): one for one in new}.items():
+        say(words)
+        if left := await asyncio.to_thread(left_by, one):
+            say(f"    What failed or did not fit, and why: {inert_line(left)}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
 from batchtui.core import errors
+from batchtui.core.batch import Batch
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import told
 from batchtui.core.report import line
 from batchtui.tui.cli import Amount, complain, out, say, wait_for
-from batchtui.tui.cli_desk import desk_for
+from batchtui.tui.cli_desk import desk_for, tell_outputs
 
 EVERY = 300.0
 """Seconds between two looks where nobody says otherwise."""
@@ -38,24 +42,28 @@ async def _monitor(interval: float) -> int:
         loop.add_signal_handler(number, stopped.set)
     async with desk_for("batchtui monitor", interval=interval) as desk:
         say(f"Looking every {interval:g} s. Ctrl-C stops; nothing is lost by it.")
-        seen: dict[str, int] = {}
+        seen: dict[str, tuple[int, str]] = {}
         while not stopped.is_set():
+            began = desk.clock()
             try:
                 cycle = await desk.cycle()
                 for error in cycle.errors:
                     complain(BatchtuiError(error.message, error.hint))
-                await _tell_changes(desk, seen)
+                batches = told(await desk.snapshot())
+                _tell_changes(batches, seen, desk.clock())
+                await tell_outputs(batches, began)
             except BatchtuiError as error:
                 complain(error)
             await _rest(desk, interval, stopped)
     return errors.OK
 
 
-async def _tell_changes(desk: Desk, seen: dict[str, int]) -> None:
-    for batch in reversed((await desk.snapshot()).batches):
-        if seen.get(batch.ref) != batch.revision:
-            seen[batch.ref] = batch.revision
-            out(line(batch, desk.clock()))
+def _tell_changes(batches: Sequence[Batch], seen: dict[str, tuple[int, str]], now: datetime) -> None:
+    for batch in reversed(batches):
+        now_is = (batch.revision, batch.trouble.message if batch.trouble else "")
+        if seen.get(batch.ref) != now_is:
+            seen[batch.ref] = now_is
+            out(line(batch, now))
 
 
 async def _rest(desk: Desk, seconds: float, stopped: asyncio.Event) -> None:

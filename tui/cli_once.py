@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from batchtui.core import errors
-from batchtui.core.batch import Batch, Snapshot, State
+from batchtui.core.batch import Snapshot, State
 from batchtui.core.cycle import Cycle
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import told
-from batchtui.core.report import cycle_json, dumps, error_json, line, written
+from batchtui.core.report import cycle_json, dumps, error_json, line
 from batchtui.core.text import inert_line
 from batchtui.tui.cli import complain, out, say, wait_for
-from batchtui.tui.cli_desk import desk_for, left_by
+from batchtui.tui.cli_desk import desk_for, tell_outputs
 
 _POLLER_ANSWERS = timedelta(seconds=8)
 """How long another process that polls is given to look when it is asked to."""
@@ -49,7 +48,7 @@ async def _once(*, json: bool) -> int:
             for batch in batches:
                 out(line(batch, desk.clock()))
         _tell(cycle, snapshot)
-        await _tell_outputs(batches, began)
+        await tell_outputs(batches, began)
         return exit_code(cycle, snapshot)
 
 
@@ -82,15 +81,6 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     for batch in snapshot.batches:
         if batch.state is State.UNCONFIRMED and batch.trouble:
             say(f"batchtui: {batch.ref} needs a person. {inert_line(batch.trouble.hint)}")
-
-
-async def _tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
-    """What was written since then, and where that is which has no place in it."""
-    new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
-    for words, one in {written(one): one for one in new}.items():
-        say(words)
-        if left := await asyncio.to_thread(left_by, one):
-            say(f"    What failed or did not fit, and why: {inert_line(left)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,3 +119,21 @@ def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: in
     assert "so reports was not begun." in world.run("--once").stdout
     newest = listed(world)[0]
     assert "so reports was not begun." in newest["trouble"]["message"]
+
+
+def test_monitor_says_the_same_once(world: World) -> None:
+    world.control.settings(duration=0, errored=1.0)
+    lay_out(world, steps=STEP)
+    assert world.run("submit", "job.toml").returncode == 0
+    process = world.start("monitor", "--interval", "0.3")
+    until = time.monotonic() + 60
+    while not (listed(world)[0]["trouble"] and listed(world)[0]["outputs"]):
+        assert time.monotonic() < until
+    looks = len(world.control.calls())
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, looks) == (0, len(world.control.calls())), "nothing was left to ask the API"
+    assert out.count("so reports was not begun.") == 1
+    assert err.count(f"sqlite {world.folder / 'stock.db'} news, 0 rows") == 1
+    assert err.count(str(world.folder / "stock.db.news.failed.jsonl")) == 1

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from batchtui.core.jobs.build import BadRows
 from batchtui.core.jobs.draft import look_ahead, read_whole, unfolded
-from batchtui.core.jobs.spec import BadJob
+from batchtui.core.jobs.spec import BadJob, Job
 from batchtui.core.means import Means
 from batchtui.core.preflight import Preflight, past_of, preflight
 from batchtui.core.problems import Problem
 from batchtui.core.requests import Checked, check
+from batchtui.core.text import inert_line
 
 
 async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
@@ -39,7 +40,19 @@ async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
         asked = replace(checked, models=every)
         looked = await preflight(made.rows, asked, None if offline else means.connection, past, means.clock())
         whole = replace(looked.checked, path=path, models=checked.models)
-        return replace(looked, checked=whole, first=made.built.first, max_cost=job.max_cost)
+        notes = (*looked.notes, *await asyncio.to_thread(_in_the_way, job))
+        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost)
+
+
+def _in_the_way(job: Job) -> list[str]:
+    """Files that the outputs would find in their place, and not replace."""
+    said = []
+    for output in [one for step in job.steps for one in step.outputs]:
+        whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
+        if whole_file and not output.options.get("overwrite") and Path(output.path).exists():
+            place = inert_line(output.path)
+            said.append(f"{place} is there already and will not be replaced: move it, or set overwrite = true.")
+    return said
 
 
 def _wrong(path: Path, problems: tuple[Problem, ...], count: int, requests: int) -> Preflight:

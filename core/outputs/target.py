@@ -81,8 +81,11 @@ def no_folder(path: Path) -> None:
 
 def taken(path: Path, there: There = "refuse", more: str = " is") -> TargetExists:
     """The error that says what is there, and how an export or a job would replace it."""
-    how = "set overwrite = true in the output of the job" if there == "same" else "overwrite: --force"
-    return TargetExists(f"{shown(path)}{more} there already.", f"Choose another place, or {how}")
+    if there == "same":
+        hint = "Move it away, then: batchtui retrieve BATCH. A job whose output has overwrite = true replaces it."
+    else:
+        hint = "Choose another place, or overwrite: --force"
+    return TargetExists(f"{shown(path)}{more} there already.", hint)
 
 
 @contextmanager

@@ -108,6 +108,21 @@ async def test_the_model_of_a_later_step_is_asked_about_before_the_first_is_paid
     assert (await examine(world.folder / "job.toml", desk.means)).checked.ok
 
 
+async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_for(world: World, desk: Desk) -> None:
+    (world.folder / "rows.csv").write_text("id\n1\n")
+    outputs = (
+        '[[output]]\nkind = "csv"\npath = "a.csv"\n[[output]]\nkind = "jsonl"\npath = "b.jsonl"\noverwrite = true\n'
+    )
+    (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5").replace("[[step]]", f"{outputs}[[step]]"))
+    assert (await examine(world.folder / "job.toml", desk.means)).notes == ()
+    for name in ("a.csv", "b.jsonl"):
+        (world.folder / name).touch()
+    looked = await examine(world.folder / "job.toml", desk.means)
+    [note] = looked.notes
+    assert looked.checked.ok
+    assert note.startswith(f"{world.folder / 'a.csv'} is there already")
+
+
 async def test_with_the_older_version_set_sampling_parameters_pass_and_go_out_with_it(world: World) -> None:
     path = rename(world.rows(2), 1, "claude-opus-4-6")
     rename(path, 2, "claude-opus-4-6")

@@ -154,7 +154,8 @@ def _state(submission: Submission, batches: Sequence[Batch]) -> State:
     states = {one.state for one in batches}
     if found := next((state for state in (State.UNCONFIRMED, State.SUBMITTING) if state in states), None):
         return found
-    if states & UNDER_WAY or ((submission.waiting or submission.steps) and not submission.stopped):
+    held_back = submission.stopped or (submission.trouble and not submission.waiting)
+    if states & UNDER_WAY or ((submission.waiting or submission.steps) and not held_back):
         return State.CANCELING if states & UNDER_WAY == {State.CANCELING} else State.IN_PROGRESS
     if State.ENDED in states:
         return State.ENDED

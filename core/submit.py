@@ -128,6 +128,22 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
     return None
 
 
+def sent_already(earlier: Batch, requests: int) -> NotAllowed:
+    """What to say of requests that went out before as `earlier`."""
+    one = requests == 1
+    sent = f"The same {plural(requests, 'request')} {'was' if one else 'were'} submitted before"
+    named = f"{inert_line(earlier.name)} ({earlier.label})"
+    if earlier.state in UNSETTLED:
+        return NotAllowed(
+            f"{sent}, as {named}, and it is not known yet whether the API took {'it' if one else 'them'}.",
+            "batchtui --once looks for them. Submitting them with --again may buy them twice.",
+        )
+    state = earlier.state.replace("_", " ")
+    return NotAllowed(
+        f"{sent}, as {named}, and {'is' if one else 'are'} {state}.", "To buy them a second time, submit with --again."
+    )
+
+
 def _half_asked(snapshot: Snapshot) -> list[Submission]:
     """What `--now` began and did not end."""
     return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
@@ -165,11 +181,7 @@ async def submit(
     def begin(tx: Transaction, batch: Batch) -> None:
         earlier = sent_before(tx.snapshot, draft.sha256, now)
         if earlier and not again:
-            raise NotAllowed(
-                f"The same {plural(submission.requests, 'request')} were submitted before, as "
-                f"{inert_line(earlier.name)} ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
-                "To buy them a second time, submit with --again.",
-            )
+            raise sent_already(earlier, submission.requests)
         if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
             raise NotAllowed(
                 "Some of the same requests were answered without a batch already, with --now.",

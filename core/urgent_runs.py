@@ -17,13 +17,12 @@ from msgspec.structs import replace
 
 from batchtui.core import plan, split
 from batchtui.core.batch import Part, Snapshot, Submission, Trouble
-from batchtui.core.errors import NotAllowed, StateError
+from batchtui.core.errors import StateError
 from batchtui.core.files import create, private_folder
 from batchtui.core.journal import Journal, kept
 from batchtui.core.paths import Paths
 from batchtui.core.store import Transaction
-from batchtui.core.submit import Draft, sent_before
-from batchtui.core.text import inert_line, plural
+from batchtui.core.submit import Draft, sent_already, sent_before
 
 
 class Unfinished(Struct, frozen=True):
@@ -146,13 +145,8 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
     Raises:
         NotAllowed: they were.
     """
-    earlier = sent_before(snapshot, sha256, now)
-    if earlier:
-        raise NotAllowed(
-            f"The same {plural(earlier.requests, 'request')} were submitted before, as "
-            f"{inert_line(earlier.name)} ({earlier.label}), and are {earlier.state.replace('_', ' ')}.",
-            "To buy them a second time, submit with --again.",
-        )
+    if earlier := sent_before(snapshot, sha256, now):
+        raise sent_already(earlier, earlier.requests)
 
 
 def not_over(path: str, now: datetime) -> Trouble:

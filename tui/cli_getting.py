@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.batch import Batch, Output, State, observe
 from batchtui.core.desk import Desk
-from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import is_id
 from batchtui.core.report import batch_json, dumps, error_json
 from batchtui.core.retrieve import as_is as write_as_is
@@ -53,16 +54,17 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
     wrong: list[dict[str, object]] = []
     async with desk_for("batchtui retrieve") as desk:
         for word in words:
+            batches: list[Batch] = []
             try:
-                batches = [await _retrieved(desk, one) for one in await _meant(desk, word)]
+                for one in await _meant(desk, word):
+                    batches = [*batches, await _retrieved(desk, one)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
-                    output = await desk.export(word, to)
+                    output = await _exported(desk, word, to)
                     await _tell_exported(output, batches)
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
                 code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
-                continue
             got += [await desk.find(one.ref) for one in batches]
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
         for trouble in await desk.go_on({batch.submission for batch in got}, max_cost):
@@ -76,6 +78,15 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             if batch.results_path:
                 out(inert(batch.results_path))
     return code
+
+
+async def _exported(desk: Desk, word: str, to: str) -> Output:
+    try:
+        return await desk.export(word, to)
+    except BadInput as error:
+        if "--force" in error.hint:  # which this command has not
+            error.hint = f"It is retrieved. To overwrite: batchtui export {word} --to {shlex.quote(to)} --force"
+        raise
 
 
 async def _as_is(word: str, to: Path, *, json: bool) -> int:

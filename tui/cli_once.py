@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batch import Snapshot, State
-from batchtui.core.cycle import Cycle
+from batchtui.core.cycle import Cycle, CycleError
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import told
@@ -43,7 +43,7 @@ async def _once(*, json: bool) -> int:
             return error.exit_code
         batches = told(snapshot)
         if json:
-            out(dumps(cycle_json(cycle, batches)))
+            out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
         else:
             for batch in batches:
                 out(line(batch, desk.clock()))
@@ -67,6 +67,17 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
     after = (await desk.snapshot()).batches
     new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
     return replace(cycle, retrieved=tuple(str(batch.id) for batch in new))
+
+
+def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
+    """The cycle with every unknown outcome among its errors: they are why the exit code is 6."""
+    said = {one.batch for one in cycle.errors}
+    unknown = (
+        CycleError(batch.ref, batch.trouble.message, batch.trouble.hint, errors.NEEDS_PERSON)
+        for batch in snapshot.batches
+        if batch.state is State.UNCONFIRMED and batch.trouble and batch.ref not in said
+    )
+    return replace(cycle, errors=(*cycle.errors, *unknown))
 
 
 def _tell(cycle: Cycle, snapshot: Snapshot) -> None:

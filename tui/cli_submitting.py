@@ -20,7 +20,7 @@ from batchtui.core.requests import Checked
 from batchtui.core.split import Cut
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli import complain, out, progress, say, wait_for
+from batchtui.tui.cli import Amount, agree, complain, out, progress, say, wait_for
 from batchtui.tui.cli_checking import described, tell_notes
 from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
 
@@ -39,7 +39,7 @@ ASK_FROM = 1000
 @click.option("--now", is_flag=True, help="Without a batch: answered while you wait, at the standard price.")
 @click.option("--parallel", type=click.IntRange(1, 100), metavar="N", help="With --now: so many at a time; else 8.")
 @click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Several batches of N requests at most.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Send nothing that could cost more.")
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more.")
 @click.option("--canary", type=click.IntRange(1), metavar="N", help="The first N alone; the rest once they are clean.")
 @as_json
 def submit(
@@ -100,7 +100,8 @@ async def _submit(
             hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
             if not yes and looked.checked.requests >= ASK_FROM and sys.stdin.isatty() and sys.stderr.isatty():
                 say("\n".join(described(looked)))
-                click.confirm("Send them?", abort=True, err=True)
+                if not agree("Send them?"):
+                    raise click.Abort
             estimated = looked.estimate.batch_usd if looked.estimate else None
             batch = await desk.submit(
                 file,
@@ -135,7 +136,7 @@ def _several(checked: Checked, *, yes: bool) -> bool:
     """Whether a file that is too long for one batch may go as several."""
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         say(checked.problems[0].message)
-        yes = click.confirm(f"Send it as several batches ({checked.batches} or more) under one name?", err=True)
+        yes = agree(f"Send it as several batches ({checked.batches} or more) under one name?")
     return yes
 
 

@@ -9,7 +9,7 @@ from batchtui.core.retrying import Proposal, described
 from batchtui.core.text import inert_line, money, number, plural
 
 
-def cancel_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
+def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
     """Names the `rows` that a person chose, how much of their `batches` is still open, and what will not be sent."""
     left = sum(batch.request_counts.processing for batch in batches)
     total = sum(batch.requests for batch in batches)
@@ -29,7 +29,7 @@ def _held_back(wholes: Sequence[Submission]) -> str:
     return f"{said} {plural(steps, 'step')} more {'is' if steps == 1 else 'are'} not taken." if steps else said
 
 
-def forget_question(rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
+def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
     """Names the `rows`, and what of them goes and what stays."""
     unsent = sum(part.requests for one in wholes for part in one.waiting)
     whose = "Its record and its" if len(batches) == 1 else "Their records and their"
@@ -79,7 +79,7 @@ def forgotten(rows: Sequence[Batch]) -> str:
     return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} forgotten."
 
 
-def named(rows: Sequence[Batch]) -> str:
+def named(rows: Sequence[Batch | Submission]) -> str:
     """One by its name, several by their number."""
     return inert_line(rows[0].name, 60) if len(rows) == 1 else plural(len(rows), "batch", "batches")
 

@@ -264,6 +264,11 @@ def test_an_unknown_outcome_ends_with_6_and_is_kept(cli: Cli, monkeypatch: pytes
     once = cli("--once", "--json")
     assert once.code == 6
     assert "needs a person" in once.err
+    assert [error["batch"] for error in once.json["errors"]] == [batch["ref"]]
+    again = cli("submit", str(cli.world.rows(3)))
+    assert again.code == 1
+    assert "it is not known yet whether the API took them" in again.err
+    assert "--again may buy them twice" in again.err
     assert len(cli.world.control.calls("create")) == 1
 
 

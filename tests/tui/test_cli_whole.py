@@ -1,0 +1,86 @@
+"""A whole submission by its name: canceled, forgotten; and what one of its batches leaves."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def slow(world: World) -> None:
+    """Batches last until a test finishes them."""
+    world.control.settings(duration=3600)
+
+
+def submit(world: World, *arguments: str) -> str:
+    ended = world.run("submit", world.rows(6).name, *arguments)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def batches(world: World) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(world.run("list", "--all", "--json").stdout)["batches"]
+    return listed
+
+
+def test_cancel_by_name_cancels_every_part_and_holds_back_what_waits(world: World) -> None:
+    submit(world, "--canary", "1")
+    ended = world.run("cancel", "rows", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert "What was left of rows will not be sent." in ended.stderr
+    (canary,) = world.control.batches()
+    world.control.finish(canary.id)
+    assert world.run("--once").returncode in (0, 3)
+    assert len(world.control.batches()) == 1
+    again = world.run("cancel", "rows", "--yes")
+    assert again.returncode == 1
+    assert "nothing left to cancel" in again.stderr
+
+
+def test_cancel_by_name_takes_all_parts_that_were_sent(world: World) -> None:
+    submit(world, "--split", "2")
+    ended = world.run("cancel", "rows", "--yes", "--json")
+    said = json.loads(ended.stdout)
+    assert [one["state"] for one in said["batches"]] == ["canceling"] * 3
+    assert {call.batch_id for call in world.control.calls("cancel")} == {one.id for one in world.control.batches()}
+
+
+def test_cancel_of_one_part_says_what_is_still_sent(world: World) -> None:
+    first = submit(world, "--canary", "1")
+    ended = world.run("cancel", first, "--yes")
+    assert ended.returncode == 0
+    assert "5 more requests of rows wait and are still sent. To cancel all: batchtui cancel rows" in ended.stderr
+
+
+def test_forget_by_name_forgets_all_of_it_or_nothing(world: World) -> None:
+    first = submit(world, "--canary", "1")
+    assert world.run("forget", "rows", "--yes").returncode == 1
+    assert len(batches(world)) == 1
+    world.control.finish(first)
+    assert world.run("--once").returncode == 0
+    rest = next(one.id for one in world.control.batches() if one.id != first)
+    assert world.run("forget", "rows", "--yes").returncode == 1
+    assert len(batches(world)) == 2
+    world.control.finish(rest)
+    assert world.run("--once").returncode == 0
+    ended = world.run("forget", "rows", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert set(ended.stdout.split()) == {first, rest}
+    assert batches(world) == []
+
+
+def test_an_export_that_cannot_be_says_that_the_results_are_here(world: World) -> None:
+    one = submit(world)
+    world.control.finish(one)
+    (world.folder / "out.csv").write_text("mine")
+    ended = world.run("retrieve", one, "--to", "out.csv", "--json")
+    said = json.loads(ended.stdout)
+    assert ended.returncode == 1
+    assert [batch["state"] for batch in said["batches"]] == ["retrieved"]
+    assert said["errors"][0]["hint"] == f"It is retrieved. To overwrite: batchtui export {one} --to out.csv --force"
+    assert (world.folder / "out.csv").read_text() == "mine"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 import click
 
-from batchtui.core import errors
-from batchtui.core.batch import UNDER_WAY, Batch, State
+from batchtui.core import errors, plan
+from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import word_for
@@ -22,7 +21,8 @@ from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli import Amount, agree, complain, out, progress, say, wait_for
 from batchtui.tui.cli_checking import described, tell_notes
-from batchtui.tui.cli_desk import as_json, desk_for, failed, outcome
+from batchtui.tui.cli_desk import as_json, desk_for
+from batchtui.tui.cli_waiting import stay
 
 ASK_FROM = 1000
 """So many requests are worth a question on a terminal."""
@@ -31,7 +31,7 @@ ASK_FROM = 1000
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="What to call it; else the file's name.")
-@click.option("--wait", is_flag=True, help="Stay until its results are here.")
+@click.option("--wait", is_flag=True, help="Stay until its results are here, and all that follows them is done.")
 @click.option(
     "--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more, or several batches."
 )
@@ -124,12 +124,20 @@ async def _submit(
         if not json or wait:
             await _tell(desk, batch)
         if wait:
-            return await _stay(desk, batch.ref, json=json)
+            return await stay(desk, batch.submission, json=json)
+        sent = await _sent(desk, batch)
         if json:
-            out(dumps({"batches": [batch_json(batch)], "errors": []}))
+            out(dumps({"batches": [batch_json(one) for one in sent], "errors": []}))
         else:
-            out(batch.label)
+            out("\n".join(one.label for one in sent))
         return errors.OK
+
+
+async def _sent(desk: Desk, batch: Batch) -> list[Batch]:
+    """All parts that went out with the first one."""
+    snapshot = await desk.snapshot()
+    submission = snapshot.submissions.get(batch.submission)
+    return (plan.members(snapshot, submission) if submission else []) or [batch]
 
 
 def _several(checked: Checked, *, yes: bool) -> bool:
@@ -152,7 +160,9 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
 
 
 async def _tell(desk: Desk, batch: Batch) -> None:
-    say(f"Submitted {plural(batch.requests, 'request')} as {inert_line(batch.name)}: {batch.label}")
+    sent = await _sent(desk, batch)
+    labels = batch.label if len(sent) == 1 else plural(len(sent), "batch", "batches")
+    say(f"Submitted {plural(sum(one.requests for one in sent), 'request')} as {inert_line(batch.name)}: {labels}")
     snapshot = await desk.snapshot()
     submission = snapshot.submissions.get(batch.submission)
     several = submission and (submission.waiting or submission.steps or len(submission.batches) > 1)
@@ -167,36 +177,5 @@ async def _tell(desk: Desk, batch: Batch) -> None:
         say("The API's answer was lost; the batch was found in its list by its time and size.")
     say("You can close this terminal. The results can be had for 29 days:")
     say(f"  batchtui retrieve {word}")
-    say(f"Its requests are kept in {desk.paths.archive(batch.ref)}")
-
-
-async def _stay(desk: Desk, ref: str, *, json: bool) -> int:
-    """Cycles until the batch is retrieved, or can never be."""
-    while True:
-        cycle = await desk.cycle()
-        snapshot = await desk.snapshot()
-        batch = next((one for one in snapshot.batches if one.ref == ref), None)
-        if batch is None:
-            return failed(
-                BatchtuiError("The batch was forgotten meanwhile.", "batchtui list shows the rest."), json=json
-            )
-        if cycle.blocked and cycle.blocked.exit_code == errors.NO_KEY:
-            return failed(cycle.blocked, json=json, batches=[batch_json(batch)])
-        if batch.state is State.ENDED and not desk.settings.auto_retrieve:
-            try:
-                batch = await desk.retrieve(ref, progress("Retrieving"))
-            except BatchtuiError as error:
-                return failed(error, json=json, batches=[batch_json(batch)])
-        if batch.state not in UNDER_WAY and batch.state is not State.ENDED:
-            break
-        await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
-    if json:
-        out(dumps({"batches": [batch_json(batch)], "errors": []}))
-    else:
-        out(batch.label)
-    if batch.state is not State.RETRIEVED:
-        say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
-        return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED
-    counts = batch.request_counts
-    say(f"Retrieved {counts.succeeded:,} of {plural(counts.total, 'request')}: {batch.results_path}")
-    return outcome(batch)
+    kept = desk.paths.archive(batch.ref) if len(sent) == 1 else desk.paths.requests
+    say(f"Its requests are kept in {kept}")

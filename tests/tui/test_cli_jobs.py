@@ -6,9 +6,12 @@ import json
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from batchtui.tui.cli import run
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -137,3 +140,43 @@ def test_monitor_says_the_same_once(world: World) -> None:
     assert out.count("so reports was not begun.") == 1
     assert err.count(f"sqlite {world.folder / 'stock.db'} news, 0 rows") == 1
     assert err.count(str(world.folder / "stock.db.news.failed.jsonl")) == 1
+
+
+@pytest.fixture
+def waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """`submit job.toml --wait` in this process, with hardly a pause between two cycles; the exit code."""
+    world.control.settings(duration=0)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setattr("batchtui.core.desk.Desk.next_delay", lambda *_: 0.05)
+    return lambda: run(["submit", "job.toml", "--wait"])
+
+
+@pytest.mark.parametrize("head", ["canary = 1", "split = 2", "canary = 1\nsplit = 2"])
+def test_submit_that_waits_stays_until_all_parts_steps_and_outputs_are_done(
+    world: World, waiting: Callable[[], int], head: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(world, steps=STEP + '[[step.output]]\nkind = "jsonl"\npath = "reports.jsonl"\n')
+    path = world.folder / "job.toml"
+    path.write_text(path.read_text().replace("split = 0", head))
+    assert waiting() == 0
+    said = capfd.readouterr().out
+    known = listed(world)
+    assert {one["state"] for one in known} == {"retrieved"}
+    assert set(said.split()) == {one["id"] for one in known}
+    assert len((world.folder / "notes.jsonl").read_bytes().splitlines()) == 4
+    assert len((world.folder / "reports.jsonl").read_bytes().splitlines()) == 4
+
+
+def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
+    world: World, waiting: Callable[[], int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, steps=STEP)
+    assert waiting() == 1
+    assert "so reports was not begun." in capfd.readouterr().err
+    path = world.folder / "job.toml"
+    path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
+    assert waiting() == 1
+    assert "so the other 3 were not sent." in capfd.readouterr().err

@@ -69,6 +69,36 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         assert button.disabled
 
 
+async def test_a_model_that_does_not_exist_is_found_on_the_form(simulator, open_one, sit, rows, folder):
+    path = rows()
+    path.write_text(path.read_text().replace("sonnet-5-5", "sonnet-55"))
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type(path.name)
+        await hand.shows("claude-sonnet-55")
+        await hand.shows("line 1")
+        await hand.shows("nothing is sent")
+        await hand.press("enter")
+        assert isinstance(hand.app.screen, SubmitScreen)
+        assert simulator.control.calls("create") == []
+
+
+async def test_an_api_that_says_nothing_of_models_keeps_no_file_from_being_sent(
+    simulator, open_one, sit, rows, monkeypatch
+):
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 0.3)
+    simulator.control.fault("models", Stall("before", 30), times=None)
+    path = rows()
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type(path.name)
+        await hand.shows("The API is asked about the models.")
+        await hand.shows("the models were not checked")
+        await hand.press("enter")
+        await hand.shows("You can close the laptop")
+        assert len(simulator.control.calls("create")) == 1
+
+
 async def test_a_job_that_could_cost_more_than_its_own_limit_is_not_sent(simulator, open_one, sit, folder):
     (folder / "rows.csv").write_text("n\n1\n2\n")
     (folder / "dear.toml").write_text(

@@ -169,20 +169,31 @@ async def test_each_screen_is_the_one_that_was_accepted(state, open_one, sit, go
             await hand.pilot.resize_terminal(80, 24)
 
 
-async def test_the_form_for_a_new_batch_is_the_one_that_was_accepted(state, open_one, sit, golden, folder, rows):
+async def test_the_form_for_a_new_batch_is_the_one_that_was_accepted(
+    state, simulator, open_one, sit, golden, folder, rows
+):
     (folder / "bad.jsonl").write_text('{"custom_id": "a", "params": {}}\nnot JSON\n' * 20)
     rows("good.jsonl", 12)
-    async with sit(open_one(NOWHERE, clock=noon), clock=noon) as hand:
+    async with sit(open_one(simulator.url, clock=noon), clock=noon) as hand:
         await hand.press("n")
         await pictures(hand, golden, "empty-")
         await hand.type("bad.jsonl")
         await hand.shows("nothing is sent")
         await pictures(hand, golden, "problems-")
         hand.app.screen.query_one("#path").value = "good.jsonl"
-        await hand.shows("12 requests")
+        await hand.until(lambda: not hand.app.screen.query_one("#act").disabled)
         await pictures(hand, golden, "good-")
+
+
+async def test_with_no_api_to_be_reached_the_form_says_so_and_keeps_what_was_typed(open_one, sit, rows):
+    rows("good.jsonl", 12)
+    async with sit(open_one(NOWHERE)) as hand:
+        await hand.press("n")
+        await hand.type("good.jsonl")
+        await hand.shows("The models were not checked: The API could not be reached")
         await hand.press("enter")
         await hand.shows("Nothing was submitted. Press Submit again")
+        assert hand.app.screen.query_one("#path").value == "good.jsonl"
 
 
 async def test_without_a_key_the_first_screen_says_how_to_set_one(paths, open_one, sit, golden):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from msgspec.structs import replace
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -31,6 +32,9 @@ from batchtui.widgets.segments import Segment, content
 PAUSE = 0.25
 """Seconds of no typing before a file is read."""
 
+ASKED_FOR = 15.0
+"""Seconds that the API has to say something about models and counts before a file may go without."""
+
 _START = "Say which file. Each line of it is one request:"
 _NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
@@ -50,7 +54,7 @@ class SubmitScreen(ModalScreen[None]):
         self._path = path
         self._checked: Checked | None = None
         self._estimate: Estimate | None = None
-        self._unread = self._dear = False
+        self._unread = self._dear = self._asking = False
         self._sending: Task | None = None
         self._checking: Task | None = None
         self._why = "Say which file."
@@ -82,7 +86,8 @@ class SubmitScreen(ModalScreen[None]):
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        self._checked, self._estimate, self._unread, self._dear = None, None, False, False
+        self._checked, self._estimate = None, None
+        self._unread = self._dear = self._asking = False
         named = "the name that the job gives itself" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
         self.query_one("#name", Input).placeholder = named or "the name of the file"
         if path:
@@ -94,13 +99,16 @@ class SubmitScreen(ModalScreen[None]):
 
     @work(exclusive=True, group="check", exit_on_error=False)
     async def _check(self, path: str) -> None:
-        """Reads the file once the typing has paused; a newer path cancels this one."""
+        """Reads the file once the typing has paused, then asks the API about its models and a few exact counts, where
+        there is a key; a newer path cancels this one."""
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
         try:
-            looked = await examine(
-                Path(path).expanduser(), self._session.desk.means, one_batch=False, offline=True, report=task.report
-            )
+            looked = await self._look(path, task, offline=True)
+            if looked.checked.ok and self._session.key:
+                self._asking = True
+                self._show(looked)
+                looked = await self._ask(path, looked)
         except BatchtuiError as error:
             self._cannot_read(error)
             return
@@ -114,12 +122,29 @@ class SubmitScreen(ModalScreen[None]):
         finally:
             if self._checking is task:
                 self._checking = None
+                self._asking = False
+        self._show(looked)
+
+    async def _look(self, path: str, task: Task, *, offline: bool) -> Preflight:
+        means, file = self._session.desk.means, Path(path).expanduser()
+        return await examine(file, means, one_batch=False, offline=offline, report=task.report)
+
+    async def _ask(self, path: str, looked: Preflight) -> Preflight:
+        """The same file, looked at with the API's help; without it where it does not answer soon."""
+        try:
+            return await asyncio.wait_for(self._look(path, Task(Kind.OTHER, "Asking"), offline=False), ASKED_FOR)
+        except TimeoutError:
+            return replace(looked, notes=(*looked.notes, "The API did not answer: the models were not checked."))
+
+    def _show(self, looked: Preflight) -> None:
         self._checked, self._estimate = looked.checked, looked.estimate
-        self._report(what_it_holds(looked) + self._over_limit(looked))
+        lines = what_it_holds(looked) + self._over_limit(looked)
+        self._report([*lines, *([[("Asking the API about the models and the price.", "dim")]] if self._asking else [])])
         self._judge()
 
     def _over_limit(self, looked: Preflight) -> list[list[Segment]]:
         """What to say where a job could cost more than the limit that it sets itself."""
+        self._dear = False
         try:
             hold(looked.estimate, looked.max_cost)
         except OverLimit as error:
@@ -147,6 +172,8 @@ class SubmitScreen(ModalScreen[None]):
             return "The file could not be read." if self._unread else "The file is being read."
         if not self._checked.ok:
             return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
+        if self._asking:
+            return "The API is asked about the models."
         if self._dear:
             return "It could cost more than its limit."
         if not self._session.key:
@@ -218,7 +245,7 @@ class SubmitScreen(ModalScreen[None]):
             self._report(
                 [[(f"{task.text}  {task.words}", "")], [("Esc leaves this form; the sending goes on.", "dim")]]
             )
-        elif self._checking is not None and self._checking.done:
+        elif self._checking is not None and self._checking.done and not self._asking:
             self._report([[(f"Reading  {self._checking.words}", "")]])
 
     def _report(self, lines: list[list[Segment]]) -> None:
@@ -245,7 +272,8 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
         several = (
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )
-        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several]
+        notes: list[list[Segment]] = [[(inert_line(note), "warn")] for note in looked.notes]
+        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several, *notes]
     lines: list[list[Segment]] = [
         [
             ("✗ ", "bad"),

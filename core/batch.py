@@ -206,7 +206,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
     goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
     no process that polls sends what of it waits. `adopted` marks one that somebody else sent. `max_cost` is the most
-    that all of its steps together may cost, in US dollars.
+    that all of its steps together may cost, in US dollars. `held_at` is when the answers were found not to allow the
+    next step; newer ones decide anew.
     """
 
     ref: str
@@ -228,6 +229,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     urgent: bool = False
     adopted: bool = False
     max_cost: float | None = None
+    held_at: datetime | None = None
     revision: int = 0
 
 

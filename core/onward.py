@@ -121,7 +121,7 @@ class Onward:
                 f'Retry them: batchtui retry {batches[0].label}. Or set on_error = "skip" in the job.',
                 self._clock(),
             )
-            await note(submission.ref, trouble, self._disk)
+            await self._disk.commit(_held(submission.ref, trouble))
             return
         parts = await asyncio.to_thread(self._archive, job, submission, snapshot)
 
@@ -129,6 +129,7 @@ class Onward:
             current = tx.submission(submission.ref)
             if current is None or current.step != submission.step:
                 return False
+            _leave_outputs(tx, current)
             tx.put_submission(
                 replace(
                     current,
@@ -139,6 +140,7 @@ class Onward:
                     canary=bool(following.canary) and not current.urgent,
                     requests=current.requests + sum(part.requests for part in parts),
                     trouble=not_over(current.input, self._clock()) if current.urgent else None,
+                    held_at=None,
                 )
             )
             return True
@@ -196,6 +198,22 @@ def _unanswered(shelved: Sequence[Shelved]) -> int:
     """How many requests did not succeed, retries counted in."""
     with Answers.open(shelved) as answers:
         return sum(answer.result.type != "succeeded" for answer in answers)
+
+
+def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:
+    def write(tx: Transaction) -> None:
+        if current := tx.submission(ref):
+            tx.put_submission(replace(current, trouble=trouble, held_at=trouble.at))
+
+    return write
+
+
+def _leave_outputs(tx: Transaction, submission: Submission) -> None:
+    """Notes on the batches of a step where its answers went, before those of the next step take their place."""
+    for ref in submission.batches:
+        batch = tx.batch(ref)
+        if batch and batch.step == submission.step and submission.outputs:
+            tx.put(replace(batch, outputs=(*batch.outputs, *submission.outputs)))
 
 
 def _output_done(ref: str, place: int, done: Output) -> Callable[[Transaction], None]:

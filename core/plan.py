@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counts, Part, Snapshot, State, Submission, Trouble
-from batchtui.core.text import number, plural
+from batchtui.core.text import number
 
 
 def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
@@ -86,9 +86,9 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
     """What to say of a submission whose canary is not clean."""
     failed = canary.request_counts.failed or canary.requests
     left = sum(part.requests for part in submission.waiting)
+    which = "The first request" if canary.requests == 1 else f"{failed} of the first {number(canary.requests)} requests"
     return Trouble(
-        f"{failed} of the first {plural(canary.requests, 'request')} did not succeed, so the other {number(left)} "
-        "were not sent.",
+        f"{which} did not succeed, so the other {number(left)} were not sent.",
         f"batchtui show {canary.label} says why. Mend the requests and submit them anew.",
         now,
     )
@@ -131,8 +131,14 @@ def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
     for submission in snapshot.submissions.values():
         if submission.steps and not submission.stopped:
             batches = answered(snapshot, submission)
-            if batches and not undone(submission, batches):
+            if batches and not undone(submission, batches) and not _held_before(submission, batches):
                 yield submission, batches
+
+
+def _held_before(submission: Submission, batches: Sequence[Batch]) -> bool:
+    """Whether these very answers were found not to allow the next step."""
+    at = submission.held_at
+    return bool(at and all(one.retrieved_at and one.retrieved_at <= at for one in batches))
 
 
 def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:

@@ -11,6 +11,7 @@ from batchtui.core.batch import State, Submission
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.samples import write_examples
+from batchtui.core.retrying import retry
 from batchtui.core.simulator.faults import Answer, WrongCounts
 from tests.conftest import World
 
@@ -98,6 +99,30 @@ async def test_a_step_whose_requests_failed_is_not_followed_unless_the_job_says_
     assert submission.trouble
     assert "1 request of notes did not succeed, so reports was not begun" in submission.trouble.message
     assert len(world.control.batches()) == 1
+
+
+async def test_a_step_that_was_held_back_is_judged_anew_only_by_newer_answers(world: World, desk: Desk) -> None:
+    await desk.submit(job(world))
+    await fail_one(world, desk)
+    assert (await only(desk)).trouble
+    before = (await desk.snapshot()).revision
+    assert not (await desk.cycle()).due
+    assert (await desk.snapshot()).revision == before
+    (first,) = (await desk.snapshot()).batches
+    message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
+    world.control.lay_down(world.control.custom_ids(str(first.id))[0], {"type": "succeeded", "message": message})
+    await retry([first.ref], desk.means, include_permanent=True, agreed=lambda _: True)
+    await finish_all(world, desk)
+    assert (await only(desk)).trouble is None
+    assert [one.requests for one in world.control.batches()] == [4, 1, 4]
+
+
+async def test_where_the_answers_of_an_earlier_step_went_is_still_known(world: World, desk: Desk) -> None:
+    await desk.submit(job(world))
+    await finish_all(world, desk)
+    (second, first) = (await desk.snapshot()).batches
+    assert [(one.kind, one.rows) for one in first.outputs] == [("files", 4)]
+    assert second.outputs == ()
 
 
 async def test_a_step_goes_on_without_the_requests_that_failed_where_the_job_says_so(world: World, desk: Desk) -> None:

@@ -20,7 +20,7 @@ from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line
 from batchtui.core.verify import Verdict, Verifier, expected_from
 
-PIECE = 2_000_000
+PIECE = 500_000
 """Bytes that are gathered before a thread writes and checks them."""
 
 LARGEST = 20_000_000_000

@@ -25,6 +25,19 @@ class Choices(RadioSet):
     class Accepted(Message):
         """Enter was pressed."""
 
+    @property
+    def chosen(self) -> str:
+        """The id of what is chosen, from the very key press on: `pressed_button` follows some messages later."""
+        choices = self.query(Choice)
+        return (choices[self._selected].id or "") if self._selected is not None and choices else ""
+
+    def choose(self, wanted: str) -> None:
+        """Chooses by id."""
+        for index, choice in enumerate(self.query(Choice)):
+            if choice.id == wanted:
+                self._selected = index
+                choice.value = True
+
     def action_next_button(self) -> None:
         """Chooses the next."""
         super().action_next_button()
@@ -40,8 +53,16 @@ class Choices(RadioSet):
             self.query(Choice)[self._selected].value = True
 
     def on_key(self, event: events.Key) -> None:
-        """Takes enter before it toggles a button."""
-        if event.key == "enter":
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Accepted())
+        """Takes enter before it toggles a button, and moves in the same order in which keys came: a binding's turn is
+        only after the key has gone through all that is around."""
+        match event.key:
+            case "enter":
+                self.post_message(self.Accepted())
+            case "down" | "right":
+                self.action_next_button()
+            case "up" | "left":
+                self.action_previous_button()
+            case _:
+                return
+        event.stop()
+        event.prevent_default()

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 
+from textual import events
 from textual.command import CommandList
 from textual.widgets import Button
 
@@ -67,6 +68,22 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         await hand.shows("It cannot be read: Permission denied")
         await hand.shows("The file could not be read.")
         assert button.disabled
+
+
+async def test_keys_that_come_faster_than_the_screen_export_what_they_say(simulator, open_one, sit, rows, folder):
+    rows(count=3)
+    desk = open_one(simulator.url)
+    batch = await desk.submit(folder / "notes.jsonl")
+    simulator.control.finish(str(batch.id))
+    await desk.retrieve(batch.ref)
+    async with sit(desk) as hand:
+        await hand.shows("✓ retrieved")
+        await hand.press("e")
+        for key in ("down", "enter"):
+            hand.app.post_message(events.Key(key, None))
+        await hand.until(lambda: list(folder.glob("notes-results*")))
+        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
+        assert [path.name for path in folder.glob("notes-results*")] == ["notes-results.csv"]
 
 
 async def test_a_model_that_does_not_exist_is_found_on_the_form(simulator, open_one, sit, rows, folder):

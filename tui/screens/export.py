@@ -106,23 +106,27 @@ class ExportScreen(ModalScreen[None]):
     @property
     def kind(self) -> str:
         """The chosen form."""
-        pressed = self.query_one("#format", RadioSet).pressed_button
-        return (pressed.id or "jsonl") if pressed else "jsonl"
+        return self.query_one(Choices).chosen or "jsonl"
 
     @on(RadioSet.Changed)
     def _format_changed(self) -> None:
-        field, kind = self.query_one(PathInput), self.kind
+        self.query_one(PathInput).value = self._fitting()
+
+    def _fitting(self) -> str:
+        """The place that stands there, with the ending of the chosen form."""
+        said, kind = self.query_one(PathInput).value.strip(), self.kind
         if not self._typed:
-            field.value = default_target(self._batches, kind)
-        elif kind_by_path(field.value) not in (kind, "files", None) and kind != "files":
-            field.value = f"{field.value.strip().rpartition('.')[0]}.{_ENDINGS.get(kind, kind)}"
+            return default_target(self._batches, kind)
+        if kind_by_path(said) not in (kind, "files", None) and kind != "files":
+            return f"{said.rpartition('.')[0]}.{_ENDINGS.get(kind, kind)}"
+        return said
 
     @on(PathInput.Changed)
     def _target_changed(self, event: PathInput.Changed) -> None:
         self._typed = event.value not in {default_target(self._batches, kind) for kind, _, _ in FORMATS}
         asked = kind_by_path(event.value.strip()) if self._typed else None
         if asked in {kind for kind, _, _ in FORMATS} and asked != self.kind:
-            self.query_one(f"#{asked}", Choice).value = True
+            self.query_one(Choices).choose(asked)
         self._say_place()
 
     def _say_place(self) -> None:
@@ -134,7 +138,7 @@ class ExportScreen(ModalScreen[None]):
     @on(PathInput.Submitted)
     @on(Button.Pressed, "#act")
     def _begin(self) -> None:
-        target = self.query_one(PathInput).value.strip()
+        target = self._fitting()
         if not target or self._writing is not None:
             return
         if len(self._batches) > 1 and "{name}" not in target:

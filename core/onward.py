@@ -127,7 +127,7 @@ class Onward:
 
         def write(tx: Transaction) -> bool:
             current = tx.submission(submission.ref)
-            if current is None or current.step != submission.step:
+            if current is None or current.step != submission.step or not current.steps:
                 return False
             _leave_outputs(tx, current)
             tx.put_submission(

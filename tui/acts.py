@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from batchtui.core.batch import Batch, Submission
-from batchtui.core.ending import hold_back
+from batchtui.core.ending import Canceled, cancel_all, forget_all
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.retrying import propose_all, retry
 from batchtui.core.verbs import Verb, why_not
@@ -170,7 +170,8 @@ class Room(Screen[None]):
 
     def _concerned(self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> list[Batch]:
         """The rows of which something is done."""
-        refs = {batch.ref for batch in batches} | {batch.submission for batch in batches} | {one.ref for one in wholes}
+        refs = {batch.ref for batch in batches} | {batch.submission for batch in batches}
+        refs |= {ref for one in wholes for ref in (one.ref, *one.batches)}
         return [row for row in rows if row.ref in refs]
 
     def _ask(self, question: str, act: str, safe: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -185,13 +186,18 @@ class Room(Screen[None]):
     ) -> Callable[[], Awaitable[None]]:
         desk = self.session.desk
 
-        async def each() -> list[Batch]:
-            await hold_back([one.ref for one in wholes], desk.means)
-            return [await desk.cancel(batch.ref) for batch in batches]
+        async def each() -> Canceled:
+            done = await cancel_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
+            await desk.poke()
+            for error in done.failures.values():
+                raise error
+            return done
 
         async def work() -> None:
             await self.session.run(
-                Task(Kind.OTHER, f"Canceling {named(rows)}"), each(), lambda done: canceled(rows, done)
+                Task(Kind.OTHER, f"Canceling {named(rows)}"),
+                each(),
+                lambda done: canceled(rows, done.batches, done.sending),
             )
 
         return work
@@ -201,13 +207,9 @@ class Room(Screen[None]):
     ) -> Callable[[], Awaitable[None]]:
         desk = self.session.desk
 
-        async def each() -> None:
-            await hold_back([one.ref for one in wholes], desk.means)
-            for batch in batches:
-                await desk.forget(batch.ref)
-
         async def work() -> None:
-            await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), each(), lambda _: forgotten(rows))
+            forgetting = forget_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
+            await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), forgetting, lambda _: forgotten(rows))
 
         return work
 

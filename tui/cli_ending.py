@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import click
 
-from batchtui.core import errors, plan
-from batchtui.core.batch import Batch, Snapshot, Submission
-from batchtui.core.ending import hold_back
+from batchtui.core import errors
+from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, Submission
+from batchtui.core.ending import cancel_all, forget_all
 from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import find
 from batchtui.core.groups import whole, word_for
-from batchtui.core.report import batch_json, dumps
+from batchtui.core.report import batch_json, dumps, error_json
 from batchtui.core.text import inert_line, plural
 from batchtui.core.verbs import Verb, why_not
-from batchtui.tui.cli import agree, out, say, wait_for
+from batchtui.tui.cli import agree, complain, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed
-from batchtui.tui.sentences import cancel_question, forget_question
+from batchtui.tui.sentences import cancel_question, forget_question, still_sent
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -44,22 +44,33 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
             if not open_ and not held:
                 raise NotAllowed(why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel.")
             _ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
-            await hold_back([one.ref for one in held], desk.means)
-            if whole:  # a part may have gone out meanwhile
-                open_ = _open(plan.members(await desk.snapshot(), whole))
-            canceled = [await desk.cancel(batch.ref) for batch in open_]
+            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
+            done = await cancel_all(refs, wholes, desk.means)
+            await desk.poke()
             snapshot = await desk.snapshot()
         except BatchtuiError as error:
             return failed(error, json=json)
-        shown = canceled or batches
-        for batch in canceled:
-            say(f"{batch.label} is being canceled. What has run can be retrieved once it has ended.")
+        shown = done.batches or batches
+        for batch in done.batches:
+            if batch.state in UNDER_WAY:
+                say(f"{batch.label} is being canceled. What has run can be retrieved once it has ended.")
+            else:
+                say(f"{batch.label} had ended before it could be canceled.")
         if held:
             say(f"What was left of {inert_line(held[0].name)} will not be sent.")
         elif rest := _rest(snapshot, shown):
             say(rest)
-        out(dumps({"batches": [batch_json(one) for one in shown], "errors": []}) if json else _labels(shown))
-        return errors.OK
+        if done.sending:
+            say(still_sent(done.sending, f"batchtui cancel {inert_line(_word(snapshot, done.sending[0]))}"))
+        labels = {one.ref: one.label for one in snapshot.batches}
+        if json:
+            wrong = [error_json(one, labels.get(ref, ref)) for ref, one in done.failures.items()]
+            out(dumps({"batches": [batch_json(one) for one in shown], "errors": wrong}))
+        elif done.batches or not done.failures:
+            out(_labels(shown))
+        for ref, one in done.failures.items():
+            complain(BatchtuiError(f"{labels.get(ref, ref)}: {one.message}", one.hint))
+        return max((one.exit_code for one in done.failures.values()), default=errors.OK)
 
 
 def _meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
@@ -79,11 +90,18 @@ def _open(batches: Sequence[Batch]) -> list[Batch]:
 def _rest(snapshot: Snapshot, batches: Sequence[Batch]) -> str:
     """What is still sent of a submission of which one batch was canceled."""
     submission = snapshot.submissions.get(batches[0].submission)
-    if submission is None or submission.stopped or not submission.waiting:
+    if submission is None or submission.stopped or not (submission.waiting or submission.steps):
         return ""
     left = plural(sum(part.requests for part in submission.waiting), "more request")
-    word = inert_line(word_for(snapshot, submission))
-    return f"{left} of {inert_line(submission.name)} wait and are still sent. To cancel all: batchtui cancel {word}"
+    steps = plural(len(submission.steps), "more step")
+    what = f"{left} of {{}} wait and are still sent" if submission.waiting else f"{steps} of {{}} may still follow"
+    said = what.format(inert_line(submission.name))
+    return f"{said}. To cancel all: batchtui cancel {inert_line(word_for(snapshot, submission))}"
+
+
+def _word(snapshot: Snapshot, batch: Batch) -> str:
+    submission = snapshot.submissions.get(batch.submission)
+    return word_for(snapshot, submission) if submission else batch.label
 
 
 def _labels(batches: Sequence[Batch]) -> str:
@@ -111,9 +129,8 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
                     raise NotAllowed(reason)
             held = [whole] if whole and (whole.waiting or whole.steps) else []
             _ask(forget_question([whole or batches[0]], batches, held), yes=yes)
-            await hold_back([one.ref for one in held], desk.means)
-            for batch in batches:
-                await desk.forget(batch.ref)
+            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
+            batches = await forget_all(refs, wholes, desk.means)
         except BatchtuiError as error:
             return failed(error, json=json)
         for batch in batches:

@@ -65,8 +65,18 @@ def retried(batches: Sequence[Batch]) -> str:
     return f"{plural(sent, 'request')} sent again; the answers will stand beside the first ones."
 
 
-def canceled(rows: Sequence[Batch], batches: Sequence[Batch]) -> str:
+def still_sent(batches: Sequence[Batch], how: str) -> str:
+    """What canceling came too late for, and `how` to cancel it."""
+    one = len(batches) == 1 and batches[0].requests == 1
+    many = plural(sum(batch.requests for batch in batches), "request")
+    said = f"{many} of {named(batches[:1])} {'is' if one else 'are'} being sent at this moment"
+    return f"{said}. Once the API has accepted them: {how}"
+
+
+def canceled(rows: Sequence[Batch], batches: Sequence[Batch], sending: Sequence[Batch] = ()) -> str:
     """What canceling came to."""
+    if sending:
+        return still_sent(sending, "cancel it again.")
     if not batches:
         return f"What was left of {named(rows)} will not be sent."
     if any(batch.state in UNDER_WAY for batch in batches):

@@ -66,8 +66,15 @@ class Session:
 
     def unsent(self, rows: Sequence[Batch], *, stopped: bool = False) -> list[Submission]:
         """The submissions that rows stand for and of which parts or steps are still to come; or came to a stop too."""
-        found = (self.snapshot.submissions.get(row.ref) for row in rows)
+        found = map(self._whole, rows)
         return [one for one in found if one and (one.waiting or one.steps) and (stopped or not one.stopped)]
+
+    def _whole(self, row: Batch) -> Submission | None:
+        """The submission that a row stands for all of; also the row of its only batch so far."""
+        submissions = self.snapshot.submissions
+        submission = submissions.get(row.ref) or submissions.get(row.submission)
+        alone = submission and len(submission.batches) + len(submission.waiting) == 1
+        return submission if alone or row.ref in submissions else None
 
     def halted(self, batches: Sequence[Batch]) -> list[Batch]:
         """Those whose submission came to a stop."""

@@ -3,16 +3,21 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core import send as sending
-from batchtui.core.batch import State, Submission
+from batchtui.core.batch import Part, State, Submission
 from batchtui.core.desk import Desk
+from batchtui.core.ending import cancel_all
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.samples import write_examples
+from batchtui.core.onward import Onward
 from batchtui.core.retrying import retry
 from batchtui.core.simulator.faults import Answer, WrongCounts
+from batchtui.core.store import Store
 from tests.conftest import World
 
 JOB = """
@@ -115,6 +120,38 @@ async def test_a_step_that_was_held_back_is_judged_anew_only_by_newer_answers(wo
     await finish_all(world, desk)
     assert (await only(desk)).trouble is None
     assert [one.requests for one in world.control.batches()] == [4, 1, 4]
+
+
+async def test_a_job_that_is_canceled_keeps_its_answers_and_sends_no_later_step(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, JOB.replace('name = "notes"', 'name = "notes"\non_error = "skip"')))
+    done = await cancel_all((), {(await only(desk)).ref}, desk.means)
+    assert [one.state for one in done.batches] == [State.CANCELING]
+    await finish_all(world, desk)
+    await desk.cycle()
+    assert len(world.control.batches()) == 1
+    assert (await only(desk)).outputs[0].done_at
+    assert not (await desk.cycle()).due
+
+
+async def test_a_step_that_is_being_built_while_it_is_canceled_is_never_sent(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.submit(job(world))
+    build = Onward._archive
+
+    def canceled_meanwhile(onward: Onward, *about: Any) -> tuple[Part, ...]:
+        parts = build(onward, *about)
+        with Store(world.paths).transaction() as tx:
+            submission = tx.submission(about[1].ref)
+            assert submission
+            tx.put_submission(replace(submission, steps=()))  # as `hold_back` does
+        return parts
+
+    monkeypatch.setattr(Onward, "_archive", canceled_meanwhile)
+    await finish_all(world, desk)
+    assert (await only(desk)).waiting == ()
+    await desk.cycle()
+    assert len(world.control.batches()) == 1
 
 
 async def test_where_the_answers_of_an_earlier_step_went_is_still_known(world: World, desk: Desk) -> None:

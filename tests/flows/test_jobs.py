@@ -1,5 +1,6 @@
 """A job on the screen: where its answers went, what keeps them from going there, and what is still to come."""
 
+from batchtui.core.split import Cut
 from batchtui.tui.screens.batch import BatchScreen
 
 JOB = """
@@ -52,3 +53,44 @@ async def test_an_output_that_cannot_be_written_marks_the_row_and_is_told(simula
         await hand.press("escape", "r")
         await hand.shows_no("! notes")
         assert (folder / "out" / "answers.csv").exists()
+
+
+async def test_canceling_the_one_row_of_a_job_takes_no_further_step(simulator, open_one, sit, folder):
+    simulator.control.settings(duration=600)
+    step = """
+[[step]]
+name = "reports"
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.notes }}"
+"""
+    skip = JOB.replace('name = "notes"', 'name = "notes"\non_error = "skip"', 1) + step
+    (folder / "rows.csv").write_text("number,word\n1,sun\n2,moon\n")
+    (folder / "notes.toml").write_text(skip)
+    desk = open_one(simulator.url)
+    await desk.submit(folder / "notes.toml")
+    async with sit(desk) as hand:
+        await hand.shows("in progress")
+        await hand.press("x")
+        await hand.until(lambda: "1 step more is not taken" in hand.words)
+        await hand.press("y")
+        await hand.until(lambda: [one.steps for one in hand.app.session.snapshot.submissions.values()] == [()])
+        await hand.until(lambda: len(simulator.control.calls("cancel")) == 1)
+
+
+async def test_canceling_takes_what_went_out_while_a_person_was_asked(simulator, open_one, sit, rows):
+    simulator.control.settings(duration=600)
+    desk = open_one(simulator.url)
+    await desk.submit(rows("big.jsonl", 10, "req-"), cut=Cut(most=5, alone=1))
+    async with sit(desk) as hand:
+        await hand.shows("in progress")
+        await hand.press("x")
+        await hand.until(lambda: "9 requests that wait are not sent" in hand.words)
+        (canary,) = simulator.control.batches()
+        simulator.control.finish(canary.id)
+        await desk.cycle()
+        await hand.until(lambda: len(simulator.control.batches()) == 3)
+        await hand.press("y")
+        rest = {one.id for one in simulator.control.batches()} - {canary.id}
+        await hand.until(lambda: {one.batch_id for one in simulator.control.calls("cancel")} >= rest)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchtui.core.simulator.faults import Stall
+
 if TYPE_CHECKING:
     from tests.conftest import World
 
@@ -47,6 +49,36 @@ def test_cancel_by_name_takes_all_parts_that_were_sent(world: World) -> None:
     ended = world.run("cancel", "rows", "--yes", "--json")
     said = json.loads(ended.stdout)
     assert [one["state"] for one in said["batches"]] == ["canceling"] * 3
+    assert {call.batch_id for call in world.control.calls("cancel")} == {one.id for one in world.control.batches()}
+
+
+def test_cancel_of_the_whole_goes_on_where_a_part_has_ended_unseen(world: World) -> None:
+    submit(world, "--split", "2")
+    first, second, third = (one.id for one in world.control.batches())
+    for one in (first, third):
+        world.control.finish(one)
+    ended = world.run("cancel", "rows", "--yes", "--json")
+    assert second in {call.batch_id for call in world.control.calls("cancel")}
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert {one["id"]: one["state"] for one in said["batches"]} == {first: "ended", second: "canceling", third: "ended"}
+    assert said["errors"] == []
+
+
+def test_cancel_says_which_part_is_being_sent_at_this_moment(world: World) -> None:
+    world.control.fault("create", Stall("before", 600), skip=1)
+    with world.start("submit", world.rows(6).name, "--split", "2") as sending:
+        try:
+            world.control.wait_for_calls("create", 2, 60)
+            ended = world.run("cancel", "rows", "--yes")
+        finally:
+            world.control.clear_faults()
+            out, said = sending.communicate(timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "2 requests of rows are being sent at this moment" in ended.stderr
+    assert "batchtui cancel rows" in ended.stderr
+    assert len(world.control.batches()) == 2, said
+    assert world.run("cancel", "rows", "--yes").returncode == 0
     assert {call.batch_id for call in world.control.calls("cancel")} == {one.id for one in world.control.batches()}
 
 

@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,17 @@ from batchtui.core.simulator.world import Settings
 
 KEY = "sk-ant-canary-5up3rs3cr3t-0001"
 """A marked key: no file, log, output or argument list may ever hold it."""
+
+PATIENCE = 120.0
+"""Seconds after which what has not come is taken not to come: on a slow machine, too."""
+
+
+def until(held: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Waits until something holds, however long that takes; an AssertionError where it never does."""
+    limit = time.monotonic() + seconds
+    while not held():
+        assert time.monotonic() < limit, f"it did not come to hold in {seconds:g} s"
+        time.sleep(0.01)
 
 
 @dataclass
@@ -83,7 +95,7 @@ class World:
             **options,
         )
 
-    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """The same, to its end."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=timeout)

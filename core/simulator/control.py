@@ -64,7 +64,7 @@ class Control:
         received = self._ask("GET", "/calls", list[Received])
         return [one for one in received if call in (None, one.call)]
 
-    def wait_for_calls(self, call: Call, count: int, timeout: float = 10.0) -> list[Received]:
+    def wait_for_calls(self, call: Call, count: int, timeout: float = 60.0) -> list[Received]:
         """The same, once there are `count`.
 
         Raises:

@@ -74,7 +74,7 @@ class Exchange:
         """What to send. Every answer carries request-id, Date and Server."""
         fault = self.hit.fault
         if isinstance(fault, f.Stall) and fault.where == "before":
-            await self.simulator.faults.stall(fault.seconds)
+            await self.hit.stall(fault.seconds)
         if isinstance(fault, f.Drop) and fault.where == "before":
             return Cut(reset=fault.reset)
         try:
@@ -116,7 +116,7 @@ class Exchange:
     async def _send(self, given: Given) -> Response | Cut:
         fault = self.hit.fault
         if isinstance(fault, f.Stall) and fault.where == "accepted":
-            await self.simulator.faults.stall(fault.seconds)
+            await self.hit.stall(fault.seconds)
         if isinstance(fault, f.Drop) and fault.where == "accepted":
             return Cut(reset=fault.reset)
         if isinstance(fault, f.Answer):
@@ -162,7 +162,7 @@ class Exchange:
     async def _pausing(self, first: Iterator[bytes], then: Iterator[bytes], seconds: float) -> AsyncIterator[bytes]:
         async for piece in _in_turn(first):
             yield piece
-        await self.simulator.faults.stall(seconds)
+        await self.hit.stall(seconds)
         async for piece in _in_turn(then):
             yield piece
 

@@ -142,8 +142,9 @@ class Plan(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class Hit(Struct, frozen=True):
-    """What shall go wrong with one call."""
+    """What shall go wrong with one call. `released` is set once the faults that there were as it came are cleared."""
 
+    released: asyncio.Event
     fault: Fault | None = None
     results_url: str | None = None
     hidden_seconds: float = 0.0
@@ -152,6 +153,12 @@ class Hit(Struct, frozen=True):
     @property
     def name(self) -> str | None:
         return type(self.fault).__name__ if self.fault else None
+
+    async def stall(self, seconds: float) -> None:
+        """Waits so long, or until the release: not at all where that came before the wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.released.wait()
 
 
 class Faults:
@@ -173,6 +180,7 @@ class Faults:
                 fault = plan.fault
         url, lag, counts = (wording.get(kind) for kind in WORDING)
         return Hit(
+            self._released,
             fault,
             url.url if isinstance(url, ResultsUrl) else None,
             lag.seconds if isinstance(lag, Lag) else 0.0,
@@ -184,9 +192,3 @@ class Faults:
         self.plans.clear()
         self._released.set()
         self._released = asyncio.Event()
-
-    async def stall(self, seconds: float) -> None:
-        released = self._released
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await released.wait()

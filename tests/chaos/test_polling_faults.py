@@ -21,7 +21,7 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     world.control.settings(duration=600)
-    opened = world.desk(idle_timeout=0.4)
+    opened = world.desk(idle_timeout=2)
     yield opened
     await opened.close()
 
@@ -41,7 +41,7 @@ FAILING: dict[str, Fault] = {
     "a sign-in page": Answer(200, body="<html>", content_type="text/html"),
     "wrong JSON": Answer(200, body='{"data":[{"id":"x"}]}'),
     "closed": Drop("before"),
-    "stalled": Stall("before", 30),
+    "stalled": Stall("before", 600),
     "half of it": Drop("mid_answer"),
 }
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -18,7 +17,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import FAILED, OK, ApiError
 from batchtui.core.simulator.faults import Answer, Call, Damage, Drop, Fault, Gzip, Stall, Truncate, WrongCounts
 from batchtui.core.store import Store
-from tests.conftest import KEY, World
+from tests.conftest import KEY, World, until
 
 ROWS = 20
 
@@ -41,8 +40,8 @@ WRONG: dict[str, Fault] = {
     "closed without an answer": Drop("accepted"),
     "closed half way": Drop("mid_answer"),
     "reset half way": Drop("mid_answer", reset=True),
-    "stalled": Stall("before", 30),
-    "stalled half way": Stall("mid_answer", 30),
+    "stalled": Stall("before", 600),
+    "stalled half way": Stall("mid_answer", 600),
 }
 
 
@@ -60,7 +59,7 @@ def logged(world: World) -> Iterator[None]:
 
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
-    opened = world.desk(idle_timeout=0.4)
+    opened = world.desk(idle_timeout=2)
     yield opened
     await opened.close()
 
@@ -152,10 +151,10 @@ async def test_killed_in_the_middle_of_a_download_nothing_is_kept_and_the_next_c
     desk: Desk, world: World
 ) -> None:
     batch = await _ended(desk, world)
-    world.control.fault("results", Stall("mid_answer", 60))
+    world.control.fault("results", Stall("mid_answer", 600))
     process = world.start("--once")
-    await asyncio.to_thread(world.control.wait_for_calls, "results", 1, 30)
-    await asyncio.to_thread(_wait, lambda: world.paths.results.exists() and _kept(world))
+    await asyncio.to_thread(world.control.wait_for_calls, "results", 1)
+    await asyncio.to_thread(until, lambda: world.paths.results.exists() and _kept(world))
     process.kill()
     await asyncio.to_thread(process.communicate)
     [dead] = _kept(world)
@@ -165,13 +164,6 @@ async def test_killed_in_the_middle_of_a_download_nothing_is_kept_and_the_next_c
     assert (await desk.cycle()).retrieved == (batch.id,)
     assert _kept(world) == _files(world, batch)
     assert world.paths.result(str(batch.id)).read_bytes() == _direct(world, batch)
-
-
-def _wait(held: Callable[[], object], seconds: float = 10.0) -> None:
-    limit = time.monotonic() + seconds
-    while not held():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def _not_saved(world: World, batch: Batch) -> None:
@@ -215,7 +207,7 @@ async def test_what_is_here_only_in_part_is_downloaded_again(desk: Desk, world: 
 
 async def test_a_download_that_fails_does_not_undo_what_another_process_retrieved(desk: Desk, world: World) -> None:
     batch = await _ended(desk, world)
-    world.control.fault("results", Stall("mid_answer", 60))
+    world.control.fault("results", Stall("mid_answer", 600))
     slow = asyncio.create_task(desk.cycle())
     await asyncio.to_thread(world.control.wait_for_calls, "results", 1)
     other = world.desk()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +14,7 @@ from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import NotAllowed, OutcomeUnknown, Unverified
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Damage, Drop, Fault, Lag, Stall, Truncate
-from tests.conftest import KEY, World
+from tests.conftest import KEY, World, until
 
 ROWS = 5
 LOST = Drop("accepted")
@@ -201,12 +200,12 @@ async def test_what_another_process_is_sending_now_is_not_taken_for_an_older_sub
     desk: Desk, world: World, prefix: str
 ) -> None:
     lost = await _lose(desk, world, REFUSED)
-    world.control.fault("create", Stall("accepted", 60))
+    world.control.fault("create", Stall("accepted", 600))
     other = world.desk("batchtui submit")
     try:
         rows = world.rows(ROWS, f"{prefix}rows.jsonl", prefix)
         sending = asyncio.create_task(other.submit(rows, again=True))
-        await asyncio.to_thread(_accepted, world)
+        await asyncio.to_thread(until, world.control.batches)
         await desk.cycle()
         assert (await _now(desk, lost)).state is State.UNCONFIRMED
         world.control.clear_faults()
@@ -216,13 +215,6 @@ async def test_what_another_process_is_sending_now_is_not_taken_for_an_older_sub
         assert (await _now(desk, lost)).state is State.UNCONFIRMED
     finally:
         await other.close()
-
-
-def _accepted(world: World, seconds: float = 10.0) -> None:
-    limit = time.monotonic() + seconds
-    while not world.control.batches():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def _later(days: float) -> Callable[[], datetime]:
@@ -275,7 +267,7 @@ async def test_a_late_verdict_on_a_stranger_does_not_rule_out_the_batch_that_was
     await desk.cycle()
     assert (await _now(desk, lost)).id == theirs
     world.control.finish(theirs)
-    world.control.fault("results", Stall("mid_answer", 60), batch_id=theirs)
+    world.control.fault("results", Stall("mid_answer", 600), batch_id=theirs)
     other = world.desk("batchtui retrieve")
     try:
         slow = asyncio.create_task(other.retrieve(lost.ref))
@@ -344,7 +336,7 @@ async def test_an_answer_about_a_stranger_that_was_released_meanwhile_changes_no
     [theirs] = _foreign(world)
     await desk.cycle()
     assert (await _now(desk, lost)).id == theirs
-    world.control.fault("get", Stall("mid_answer", 60), batch_id=theirs)
+    world.control.fault("get", Stall("mid_answer", 600), batch_id=theirs)
     other = world.desk("batchtui retrieve")
     try:
         slow = asyncio.create_task(other.retrieve(lost.ref))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +13,7 @@ from batchtui.core import send as sending
 from batchtui.core.batch import State
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown, StateError
 from batchtui.core.simulator.faults import Stall
-from tests.conftest import World
+from tests.conftest import World, until
 
 
 @contextmanager
@@ -26,13 +25,6 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def _accepted(world: World) -> None:
-    limit = time.monotonic() + 10
-    while not world.control.batches():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +48,11 @@ async def test_rows_that_cannot_be_kept_are_not_sent_and_the_disk_is_named(world
 
 async def test_a_batch_that_was_accepted_but_could_not_be_saved_is_named_and_not_bought_again(world: World) -> None:
     rows = world.rows()
-    world.control.fault("create", Stall("accepted", 60))
+    world.control.fault("create", Stall("accepted", 600))
     desk = world.desk()
     try:
         sending = asyncio.create_task(desk.submit(rows))
-        await asyncio.to_thread(_accepted, world)
+        await asyncio.to_thread(until, world.control.batches)
         with no_file_grows_beyond(1):
             world.control.clear_faults()
             with pytest.raises(StateError) as raised:
@@ -80,11 +72,11 @@ async def test_a_batch_that_was_accepted_but_could_not_be_saved_is_named_and_not
 
 async def test_an_unknown_outcome_that_cannot_be_saved_is_still_said_to_be_unknown(world: World) -> None:
     rows = world.rows()
-    world.control.fault("create", Stall("accepted", 60))
-    desk = world.desk(answer_timeout=0.5)
+    world.control.fault("create", Stall("accepted", 600))
+    desk = world.desk(answer_timeout=3)
     try:
         sending = asyncio.create_task(desk.submit(rows))
-        await asyncio.to_thread(_accepted, world)
+        await asyncio.to_thread(until, world.control.batches)
         with no_file_grows_beyond(1), pytest.raises(OutcomeUnknown) as raised:
             await sending
         assert raised.value.exit_code == NEEDS_PERSON

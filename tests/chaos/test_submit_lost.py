@@ -12,7 +12,7 @@ from batchtui.core.batch import Batch, State
 from batchtui.core.desk import Desk
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Lag, Stall
-from tests.conftest import World
+from tests.conftest import PATIENCE, World
 
 ELSEWHERE = "http://127.0.0.1:9/v1/messages/batches"
 
@@ -26,8 +26,8 @@ LOST: dict[str, Fault] = {
     "reset": Drop("accepted", reset=True),
     "closed in the answer": Drop("mid_answer"),
     "reset in the answer": Drop("mid_answer", reset=True),
-    "stalled": Stall("accepted", 30),
-    "stalled in the answer": Stall("mid_answer", 30),
+    "stalled": Stall("accepted", 600),
+    "stalled in the answer": Stall("mid_answer", 600),
     "a sign-in page": _said("<html>Welcome to the hotel</html>", "text/html"),
     "nothing in it": _said(""),
     "half of it": _said('{"id":"msgbatch_01'),
@@ -76,7 +76,7 @@ def _bought_once(world: World) -> str:
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 async def test_a_lost_answer_costs_one_post_and_the_batch_is_found(world: World, fault: Fault) -> None:
     world.control.fault("create", fault)
-    desk = world.desk(answer_timeout=0.3)
+    desk = world.desk(answer_timeout=2 if isinstance(fault, Stall) else PATIENCE)
     try:
         found = await desk.submit(world.rows())
         assert found.id == _bought_once(world)

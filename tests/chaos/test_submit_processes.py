@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from batchtui.core.batch import Batch, State
 from batchtui.core.errors import NEEDS_PERSON, OK
 from batchtui.core.simulator.faults import Answer, Stall
 from batchtui.core.store import Store
-from tests.conftest import World
+from tests.conftest import PATIENCE, World, until
 
 _RUN = "import sys; from batchtui.tui.cli import run; sys.exit(run(sys.argv[1:]))"
 LOOKS_ONCE = "from batchtui.core import send; send._SETTLE_AFTER = (0.0,)"
@@ -53,11 +52,10 @@ def _saved(world: World) -> tuple[Batch, ...]:
 
 
 def test_killed_right_after_the_post_the_next_once_knows_the_batch(world: World) -> None:
-    world.control.fault("create", Stall("accepted", 60))
+    world.control.fault("create", Stall("accepted", 600))
     process = _start(world, "", "submit", str(world.rows()))
-    [call] = world.control.wait_for_calls("create", 1, 30)
-    while not world.control.batches():
-        time.sleep(0.01)
+    [call] = world.control.wait_for_calls("create", 1)
+    until(world.control.batches)
     _kill(process)
     assert [one.state for one in _saved(world)] == [State.SUBMITTING]
 
@@ -72,7 +70,7 @@ def test_killed_right_after_the_post_the_next_once_knows_the_batch(world: World)
 
 async def test_killed_between_the_answer_and_its_saving_the_next_cycle_knows_the_batch(world: World) -> None:
     process = _start(world, DIES_ONCE_ANSWERED, "submit", str(world.rows()))
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGKILL
     assert [(one.state, one.id) for one in _saved(world)] == [(State.SUBMITTING, None)]
 
@@ -86,9 +84,9 @@ async def test_killed_between_the_answer_and_its_saving_the_next_cycle_knows_the
 
 
 def test_killed_before_the_post_nothing_was_sent_and_nothing_is_under_way(world: World) -> None:
-    world.control.fault("list", Stall("before", 60))
+    world.control.fault("list", Stall("before", 600))
     process = _start(world, "", "submit", str(world.rows()))
-    world.control.wait_for_calls("list", 1, 30)
+    world.control.wait_for_calls("list", 1)
     _kill(process)
     world.control.clear_faults()
     assert not _saved(world)
@@ -98,9 +96,9 @@ def test_killed_before_the_post_nothing_was_sent_and_nothing_is_under_way(world:
 
 
 async def test_killed_while_the_body_was_on_its_way_waits_for_a_person(world: World) -> None:
-    world.control.fault("create", Stall("before", 60))
+    world.control.fault("create", Stall("before", 600))
     process = _start(world, "", "submit", str(world.rows()))
-    world.control.wait_for_calls("create", 1, 30)
+    world.control.wait_for_calls("create", 1)
     _kill(process)
     world.control.clear_faults()
 
@@ -118,7 +116,7 @@ async def test_killed_while_the_body_was_on_its_way_waits_for_a_person(world: Wo
 def test_nothing_found_ends_submit_and_once_with_the_code_that_asks_for_a_person(world: World) -> None:
     world.control.fault("create", Answer(500))
     process = _start(world, LOOKS_ONCE, "submit", str(world.rows()))
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == NEEDS_PERSON
     assert "It is not known whether the API accepted the batch" in said
 

@@ -13,7 +13,7 @@ from batchtui.core.batch import State
 from batchtui.core.errors import UNREACHABLE, BatchtuiError, NotSent
 from batchtui.core.lock import Lock
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Stall
-from tests.conftest import World
+from tests.conftest import PATIENCE, World, until
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +38,14 @@ CUT_OFF: dict[str, Fault] = {
     "reset before the body": Drop("before", reset=True),
     "closed in the body": Drop("mid_request", after_bytes=5_000_000),
     "reset in the body": Drop("mid_request", after_bytes=5_000_000, reset=True),
-    "not read": Stall("before", 60),
+    "not read": Stall("before", 600),
 }
 
 
 @pytest.mark.parametrize("fault", CUT_OFF.values(), ids=CUT_OFF)
 async def test_a_body_that_was_cut_off_is_sent_again_and_makes_one_batch(world: World, fault: Fault) -> None:
     world.control.fault("create", fault)
-    desk = world.desk(idle_timeout=0.5)
+    desk = world.desk(idle_timeout=2 if isinstance(fault, Stall) else PATIENCE)
     try:
         batch = await desk.submit(_large(world.folder))
         first, second = world.control.calls("create")
@@ -88,7 +88,7 @@ async def test_one_that_is_given_up_while_another_is_being_sent_leaves_the_way_f
         assert isinstance(outcome, asyncio.CancelledError)
         ahead.release()
         await asyncio.sleep(0.3)
-        assert ahead.try_acquire()
+        await asyncio.to_thread(until, ahead.try_acquire)
         assert not world.control.calls("create")
     finally:
         ahead.release()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 from batchtui.core.batch import State, Submission
 from batchtui.core.simulator.faults import Answer, Stall
 from batchtui.core.store import Store
-from tests.conftest import World
+from tests.conftest import PATIENCE, World, until
 
 DIES_BEFORE_THE_STEP_IS_BUILT = """
 import os, signal, sys
@@ -67,7 +66,7 @@ class Job:
     def die_between_the_steps(self) -> None:
         command = [sys.executable, "-c", DIES_BEFORE_THE_STEP_IS_BUILT, "submit", "notes.toml", "--now"]
         died = subprocess.run(
-            command, cwd=self.world.folder, env=self.world.environment, stdin=subprocess.DEVNULL, timeout=60
+            command, cwd=self.world.folder, env=self.world.environment, stdin=subprocess.DEVNULL, timeout=PATIENCE
         )
         assert died.returncode == -signal.SIGKILL
         assert self.asked() == 7
@@ -113,9 +112,9 @@ def test_a_job_killed_between_its_steps_goes_on_with_the_next_and_asks_nothing_o
 
 def test_a_job_killed_inside_its_second_step_asks_only_what_has_no_answer(world: World) -> None:
     job = Job(world)
-    world.control.fault("message", Stall("accepted", 60), times=None, skip=9)
+    world.control.fault("message", Stall("accepted", 600), times=None, skip=9)
     process = world.start("submit", "notes.toml", "--now", "--parallel", "1")
-    world.control.wait_for_calls("message", 10, 30)
+    world.control.wait_for_calls("message", 10)
     process.kill()
     process.communicate()
     [partial] = world.home.glob("results/*.partial")
@@ -161,7 +160,7 @@ def test_a_poller_at_the_same_time_neither_disturbs_it_nor_sends_anything(world:
         job.go_on()
     finally:
         poller.send_signal(signal.SIGINT)
-        poller.communicate(timeout=30)
+        poller.communicate(timeout=PATIENCE)
     assert job.asked() == 14
     job.assert_whole()
 
@@ -171,10 +170,7 @@ def test_a_step_that_was_not_begun_for_failed_requests_follows_once_their_retry_
     world.control.fault("message", Answer(400, kind="invalid_request_error"))
     assert world.run("submit", "notes.toml", "--now").returncode == 1
     assert world.run("retry", "notes", "--include-permanent", "--yes").returncode == 0
-    deadline = time.monotonic() + 30
-    while not only(world).step:
-        assert time.monotonic() < deadline
-        assert world.once()[0] == 0
+    until(lambda: world.once()[0] == 0 and only(world).step)
     assert len(world.control.calls("create")) == 1
     job.go_on()
     assert (job.asked(), len(world.control.calls("create"))) == (14, 1)

@@ -91,7 +91,7 @@ async def test_every_row_is_asked_once_and_its_answer_is_a_result_line(world: Wo
 
 async def test_no_more_than_so_many_are_under_way_at_a_time(world: World, api: AnthropicApi) -> None:
     asking = Asking(world, api, 9)
-    world.control.fault("message", Stall("accepted", 60), times=None)
+    world.control.fault("message", Stall("accepted", 600), times=None)
     running = asyncio.create_task(asking.run(parallel=3))
     await asyncio.to_thread(world.control.wait_for_calls, "message", 3)
     await asyncio.sleep(0.3)
@@ -217,7 +217,7 @@ async def test_an_api_that_goes_down_on_the_way_spoils_few_rows_at_most(world: W
 
 async def test_stopping_lets_what_is_under_way_come_in_and_asks_nothing_more(world: World, api: AnthropicApi) -> None:
     asking = Asking(world, api, 10)
-    world.control.fault("message", Stall("accepted", 60), times=None)
+    world.control.fault("message", Stall("accepted", 600), times=None)
     stop = asyncio.Event()
     running = asyncio.create_task(asking.run(parallel=3, stop=stop))
     await asyncio.to_thread(world.control.wait_for_calls, "message", 3)

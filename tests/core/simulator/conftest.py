@@ -43,7 +43,7 @@ class Bare:
     def open(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[HTTPResponse, HTTPConnection]:
-        connection = HTTPConnection(self.host, timeout=10)
+        connection = HTTPConnection(self.host, timeout=60)
         connection.request(method, path, body, self.headers if headers is None else headers)
         return connection.getresponse(), connection
 
@@ -85,7 +85,7 @@ def bare(running: Running, control: Control) -> Bare:
 
 @pytest.fixture(scope="session")
 def session_client(running: Running) -> Iterator[Anthropic]:
-    with Anthropic(api_key=KEY, base_url=running.url, max_retries=0, timeout=10) as client:
+    with Anthropic(api_key=KEY, base_url=running.url, max_retries=0, timeout=60) as client:
         yield client
 
 

@@ -40,24 +40,26 @@ def test_counts_stand_still_until_the_end(client: Anthropic, control: Control) -
 
 
 def test_counts_move_on_request(client: Anthropic, control: Control) -> None:
-    control.settings(moving_counts=True, duration=0.6)
-    batch = client.messages.batches.create(requests=requests(500))
+    control.settings(moving_counts=True)
+    begun = datetime.now(UTC) - timedelta(seconds=1000)
+    [batch_id] = control.preload(Preload(key=KEY, requests=500, created_at=begun, duration=5000))
     seen = []
-    while (now := client.messages.batches.retrieve(batch.id)).processing_status != "ended":
+    while (now := client.messages.batches.retrieve(batch_id)).processing_status != "ended":
         seen.append(now.request_counts.succeeded)
         assert now.request_counts.succeeded + now.request_counts.processing == 500
-        time.sleep(0.05)
-    assert seen == sorted(seen)
-    assert any(0 < count < 500 for count in seen)
+        control.advance(batch_id, 500)
+    assert seen == sorted(set(seen))
+    assert 90 <= seen[0] < seen[-1] < 500
+    assert now.request_counts.succeeded == 500
 
 
 def test_a_batch_ends_by_itself_after_the_set_duration(client: Anthropic, control: Control) -> None:
     control.settings(duration=0.2)
     batch = client.messages.batches.create(requests=requests(1))
-    assert client.messages.batches.retrieve(batch.id).processing_status == "in_progress"
-    time.sleep(0.25)
-    ended = client.messages.batches.retrieve(batch.id)
-    assert ended.ended_at == batch.created_at + timedelta(seconds=0.2)
+    while (now := client.messages.batches.retrieve(batch.id)).processing_status != "ended":
+        assert (now.processing_status, now.ended_at) == ("in_progress", None)
+        time.sleep(0.01)
+    assert now.ended_at == batch.created_at + timedelta(seconds=0.2) <= datetime.now(UTC)
 
 
 def test_results_answer_every_request_once_in_another_order(client: Anthropic, control: Control) -> None:
@@ -124,19 +126,18 @@ def test_results_are_archived_29_days_after_creation(client: Anthropic, control:
 
 
 def test_cancel_ends_with_what_was_done_and_the_rest_canceled(client: Anthropic, control: Control) -> None:
-    control.settings(duration=1.0)
-    batch = client.messages.batches.create(requests=requests(400))
-    time.sleep(0.4)
-    canceling = client.messages.batches.cancel(batch.id)
+    begun = datetime.now(UTC) - timedelta(seconds=4000)
+    [batch_id] = control.preload(Preload(key=KEY, requests=400, created_at=begun, duration=10_000))
+    canceling = client.messages.batches.cancel(batch_id)
     assert canceling.processing_status == "canceling"
     assert canceling.cancel_initiated_at is not None
-    assert client.messages.batches.cancel(batch.id).cancel_initiated_at == canceling.cancel_initiated_at
-    control.finish(batch.id)
-    counts = client.messages.batches.retrieve(batch.id).request_counts
+    assert client.messages.batches.cancel(batch_id).cancel_initiated_at == canceling.cancel_initiated_at
+    control.finish(batch_id)
+    counts = client.messages.batches.retrieve(batch_id).request_counts
     assert counts.succeeded > 50
     assert counts.canceled > 50
     assert counts.succeeded + counts.canceled == 400
-    kinds = [result.result.type for result in client.messages.batches.results(batch.id)]
+    kinds = [result.result.type for result in client.messages.batches.results(batch_id)]
     assert (kinds.count("succeeded"), kinds.count("canceled")) == (counts.succeeded, counts.canceled)
 
 
@@ -221,7 +222,7 @@ def test_every_answer_says_who_it_is_when_and_under_which_request_id(bare: Bare,
     said = json.loads(response.read())
     connection.close()
     assert response.headers["server"] == "batchtui-simulator"
-    assert abs(parsedate_to_datetime(response.headers["date"]) - datetime.now(UTC)) < timedelta(seconds=3)
+    assert abs(parsedate_to_datetime(response.headers["date"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert response.headers["request-id"].startswith("req_")
     if response.status != 200:
         assert said["request_id"] == response.headers["request-id"]
@@ -231,8 +232,8 @@ def test_the_whole_clock_can_be_shifted(client: Anthropic, control: Control) -> 
     control.settings(clock_offset=-86400.0)
     answer = client.messages.batches.with_raw_response.create(requests=requests(1))
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    assert abs(answer.parse().created_at - yesterday) < timedelta(seconds=5)
-    assert abs(parsedate_to_datetime(answer.headers["date"]) - yesterday) < timedelta(seconds=5)
+    assert abs(answer.parse().created_at - yesterday) < timedelta(minutes=1)
+    assert abs(parsedate_to_datetime(answer.headers["date"]) - yesterday) < timedelta(minutes=1)
 
 
 def test_others_are_answered_while_a_large_batch_is_checked(control: Control, bare: Bare) -> None:

@@ -26,9 +26,9 @@ def meant(snapshot: Snapshot, word: str) -> list[Batch]:
         named = [one for one in snapshot.batches if one.name == word]
         if submission is None and len({one.submission for one in named}) == 1:
             submission = snapshot.submissions.get(named[0].submission)
-        if submission is None:
+        ours = plan.members(snapshot, submission) if submission else []
+        if not ours:
             raise
-        ours = plan.members(snapshot, submission)
         return plan.in_order([one for one in ours if one.step == max(one.step for one in ours)])
 
 

@@ -155,7 +155,8 @@ async def submit(
     """Sends the first part of a draft; the others wait in the state from the same moment on.
 
     Raises:
-        NotAllowed: the same rows were sent within a day or are not over, and `again` was not said.
+        NotAllowed: the same rows were sent within a day or are not over, and `again` was not said; or it was canceled
+            before it could be sent.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
         BatchtuiError: it was certainly not accepted, and nothing of it is kept.
     """
@@ -178,7 +179,11 @@ async def submit(
         max_cost=draft.max_cost,
     )
 
+    canceled = False
+
     def begin(tx: Transaction, batch: Batch) -> None:
+        if canceled:
+            raise NotAllowed(f"{inert_line(draft.name)} was canceled while it was being sent. Nothing was bought.")
         earlier = sent_before(tx.snapshot, draft.sha256, now)
         if earlier and not again:
             raise sent_already(earlier, submission.requests)
@@ -191,7 +196,9 @@ async def submit(
         tx.put(batch)
 
     def undo(tx: Transaction) -> None:
-        if tx.submission(submission.ref):
+        nonlocal canceled
+        if current := tx.submission(submission.ref):
+            canceled = current.stopped or current.steps != submission.steps
             tx.put_submission(replace(submission, waiting=()))
         tx.forget(first.ref)
 
@@ -218,7 +225,7 @@ async def send_next(submission: Submission, sender: Sender, disk: Disk, report: 
     def begin(tx: Transaction, batch: Batch) -> None:
         current = tx.submission(submission.ref)
         if current is None or current.stopped or current.waiting[:1] != (part,):
-            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent by another process.")
+            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent or held back meanwhile.")
         batches = (*current.batches, part.ref)
         tx.put_submission(replace(current, waiting=current.waiting[1:], batches=batches, trouble=None))
         tx.put(batch)

@@ -32,6 +32,7 @@ _DEEP = frozenset({"json", "usage", "row"})
 _ROOT = re.compile(r"[a-z_]+")
 _STEP = re.compile(r"""\.([^.\[\]"'{}]+)|\[(-?\d{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
 _FENCE = re.compile(r"^[ \t]*```(?:json)?[ \t]*\r?\n(.*?)[ \t]*```[ \t]*\r?$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_ALL_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\r?\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
 _HALF = re.compile("[\ud800-\udfff]|\\\\ud[89a-f]", re.IGNORECASE)
 """Perhaps half a surrogate pair: no error to the API, and only the slower reader takes it."""
 _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -58,14 +59,15 @@ class Reading:
 
     @property
     def json(self) -> Value:
-        """The answer's text as JSON, or what stands in the only fence of Markdown in it. Raises Missing."""
+        """The answer's text as JSON, or what stands in the only fence of Markdown in it, or in a fence around all of it.
+        Raises Missing."""
         if self._json is _UNREAD:
             self._json = self._read()
         return self._json
 
     def _read(self) -> Value:
         text = self.answer.result.text.removeprefix("\ufeff")
-        if text.count("```") == 2 and (fenced := _FENCE.search(text)):
+        if fenced := _FENCE.search(text) if text.count("```") == 2 else _ALL_FENCED.fullmatch(text):
             text = fenced[1]
         try:
             return _decode(text)

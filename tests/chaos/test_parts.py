@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from batchtui.core import send as sending
-from batchtui.core.batch import State, Submission
+from batchtui.core.anthropic_api import AnthropicApi
+from batchtui.core.batch import Remote, State, Submission
 from batchtui.core.desk import Desk
-from batchtui.core.errors import ApiError, NotAllowed, Unreachable
+from batchtui.core.ending import hold_back
+from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.split import Cut
 from tests.conftest import World
@@ -158,3 +161,25 @@ async def test_two_processes_that_come_to_the_same_part_send_it_once(world: Worl
     assert sorted(len(sent) for sent, _ in outcomes) == [0, 1]
     assert len(world.control.batches()) == 2
     await other.close()
+
+
+async def test_what_is_canceled_while_its_first_part_cannot_be_sent_is_not_sent_after_all(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_PAUSES", (0.0, 0.0))
+    api = await desk.means.connection.api()
+    create = AnthropicApi.create
+
+    async def canceled_meanwhile(self: AnthropicApi, *about: Any) -> Remote:
+        monkeypatch.setattr(AnthropicApi, "create", create)
+        await hold_back([(await only(desk)).ref], desk.means)
+        raise NotSent("The connection broke.", "Again.")
+
+    monkeypatch.setattr(AnthropicApi, "create", canceled_meanwhile)
+    assert isinstance(api, AnthropicApi)
+    with pytest.raises(NotAllowed, match="canceled"):
+        await desk.submit(world.rows(10), cut=Cut(most=4))
+    assert world.control.calls("create") == []
+    snapshot = await desk.snapshot()
+    assert (snapshot.batches, snapshot.submissions) == ((), {})
+    assert list(world.paths.requests.iterdir()) == []

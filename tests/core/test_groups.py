@@ -3,9 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, Counts, Part, State, Submission, Trouble
-from batchtui.core.groups import rolled_up
+from batchtui.core.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.errors import Usage
+from batchtui.core.groups import meant, rolled_up
 from batchtui.core.verbs import Verb, why_not
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -53,3 +55,9 @@ def test_what_is_held_back_by_failed_requests_can_be_retried() -> None:
     assert why_not(Verb.RETRY, rolled_up(submission(trouble=HELD), parts())) is None
     running = rolled_up(submission(trouble=HELD), parts(State.IN_PROGRESS))
     assert (running.state, bool(why_not(Verb.RETRY, running))) == (State.IN_PROGRESS, True)
+
+
+def test_a_submission_of_which_no_batch_is_there_means_nothing_yet() -> None:
+    alone = replace(submission(waiting=(PART,)), batches=())
+    with pytest.raises(Usage, match="No batch"):
+        meant(Snapshot(1, (), {"s": alone}), "s")

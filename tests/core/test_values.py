@@ -75,7 +75,14 @@ def test_what_is_not_there_is_said_in_words(said: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['```json\n{"a": 1}\n```', '\n```\n{"a": 1}```\n', '  {"a": 1}  ', '```JSON  \r\n{"a":\r\n1}\r\n```']
+    "text",
+    [
+        '```json\n{"a": 1}\n```',
+        '```json\n{"a": 1, "code": "```py```"}\n```',
+        '\n```\n{"a": 1}```\n',
+        '  {"a": 1}  ',
+        '```JSON  \r\n{"a":\r\n1}\r\n```',
+    ],
 )
 def test_a_fence_around_the_json_is_left_out(text: str) -> None:
     assert path("json.a").take(reading(text)) == 1

@@ -59,8 +59,10 @@ class Reading:
 
     @property
     def json(self) -> Value:
-        """The answer's text as JSON, or what stands in the only fence of Markdown in it, or in a fence around all of it.
-        Raises Missing."""
+        """The answer's text as JSON, or what stands in the only fence of Markdown in it, or in one around all of it.
+
+        Raises Missing.
+        """
         if self._json is _UNREAD:
             self._json = self._read()
         return self._json

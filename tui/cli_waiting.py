@@ -51,7 +51,7 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
 
 def _goes_on(snapshot: Snapshot, submission: Submission, batches: list[Batch]) -> bool:
     """Whether anything of it is under way, or follows by itself. A step that is held back has its trouble written."""
-    if any(one.state in UNDER_WAY or one.state is State.ENDED for one in batches):
+    if any(one.state in UNDER_WAY | {State.ENDED, State.SUBMITTING} for one in batches):
         return True
     alone = Snapshot(snapshot.revision, tuple(batches), {submission.ref: submission})
     held = submission.trouble and not (submission.waiting or any(plan.outputs_due(alone)))

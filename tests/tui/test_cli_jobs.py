@@ -7,14 +7,20 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
+from batchtui.core.batch import Batch, Snapshot, State, Submission
 from batchtui.tui.cli import run
+from batchtui.tui.cli_waiting import _goes_on
 
 if TYPE_CHECKING:
     from tests.conftest import World
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
 JOB = """
 name = "notes"
@@ -180,3 +186,14 @@ def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
     path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
     assert waiting() == 1
     assert "so the other 3 were not sent." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("second", "goes_on"),
+    [(State.SUBMITTING, True), (State.IN_PROGRESS, True), (State.UNCONFIRMED, False), (State.RETRIEVED, False)],
+)
+def test_what_another_process_is_sending_is_waited_for(second: State, goes_on: bool) -> None:
+    whole = Submission(ref="s", name="notes", created_at=NOW, requests=4, batches=("a", "b"))
+    first = Batch(ref="a", name="notes", submission="s", submitted_at=NOW, requests=1, state=State.RETRIEVED)
+    batches = [first, replace(first, ref="b", part=2, requests=3, state=second)]
+    assert _goes_on(Snapshot(1, tuple(batches), {"s": whole}), whole, batches) is goes_on

@@ -26,11 +26,11 @@ from batchtui.core.refusals import http_date, pause_of
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Drop
-from tests.conftest import KEY, World
+from tests.conftest import KEY, PATIENCE, World
 
 
 def _api(url: str | None) -> AnthropicApi:
-    return AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, url), answer_timeout=2, idle_timeout=2)
+    return AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, url), answer_timeout=PATIENCE, idle_timeout=PATIENCE)
 
 
 @pytest.fixture

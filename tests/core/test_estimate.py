@@ -19,7 +19,7 @@ from batchtui.core.sampling import Sampled, count, pick
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.faults import Answer
 from batchtui.core.summary import Summary
-from tests.conftest import KEY, World
+from tests.conftest import KEY, PATIENCE, World
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 M = 1_000_000
@@ -144,7 +144,9 @@ def test_the_sample_comes_from_all_over_the_file(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[AnthropicApi]:
-    opened = AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=2, idle_timeout=2)
+    opened = AnthropicApi(
+        Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=PATIENCE, idle_timeout=PATIENCE
+    )
     yield opened
     await opened.close()
 

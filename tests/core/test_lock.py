@@ -64,7 +64,7 @@ def test_one_object_in_two_threads_excludes_and_hands_over(path: Path) -> None:
     lock, order = Lock(path), []
 
     def second() -> None:
-        with lock.held(10):
+        with lock.held(60):
             order.append("second")
 
     with lock.held(1):
@@ -72,7 +72,7 @@ def test_one_object_in_two_threads_excludes_and_hands_over(path: Path) -> None:
         thread.start()
         time.sleep(0.05)
         order.append("first")
-    thread.join(10)
+    thread.join()
     assert order == ["first", "second"]
 
 
@@ -84,7 +84,7 @@ def test_another_process_is_refused_with_words_and_a_hint(path: Path) -> None:
         before = time.monotonic()
         with pytest.raises(Busy) as caught:
             lock.acquire(0.2)
-        assert 0.2 <= time.monotonic() - before < 5
+        assert time.monotonic() - before >= 0.2
         assert "Another batchtui" in caught.value.message
         assert str(path) in caught.value.message
         assert caught.value.hint

@@ -12,12 +12,14 @@ from batchtui.core.errors import Unreachable
 from batchtui.core.models import Catalogue, Model, look_up, notes, wrong
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.faults import Answer
-from tests.conftest import KEY, World
+from tests.conftest import KEY, PATIENCE, World
 
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[AnthropicApi]:
-    opened = AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=2, idle_timeout=2)
+    opened = AnthropicApi(
+        Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=PATIENCE, idle_timeout=PATIENCE
+    )
     yield opened
     await opened.close()
 
@@ -72,7 +74,7 @@ def test_a_model_on_its_way_out_and_too_long_answers_are_worth_a_note() -> None:
 async def test_everything_is_sent_with_the_version_that_is_set(world: World) -> None:
     for version in ("2026-10-21", "2023-06-01"):
         credentials = Credentials("ANTHROPIC_API_KEY", KEY, world.url)
-        api = AnthropicApi(credentials, answer_timeout=2, idle_timeout=2, api_version=version)
+        api = AnthropicApi(credentials, answer_timeout=PATIENCE, idle_timeout=PATIENCE, api_version=version)
         await api.page()
         await look_up(api, ())
         await api.close()

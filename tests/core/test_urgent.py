@@ -20,14 +20,16 @@ from batchtui.core.journal import Journal, kept
 from batchtui.core.settings import Credentials
 from batchtui.core.simulator.faults import Answer, Drop, Redirect, Stall
 from batchtui.core.urgent_runs import Runs
-from tests.conftest import KEY, World
+from tests.conftest import KEY, PATIENCE, World
 
 
 @pytest.fixture
 async def api(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AnthropicApi]:
     """Tries again soon, so that the tests do."""
     monkeypatch.setattr(urgent, "PAUSE", 0.01)
-    opened = AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=2, idle_timeout=2)
+    opened = AnthropicApi(
+        Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=PATIENCE, idle_timeout=PATIENCE
+    )
     yield opened
     await opened.close()
 
@@ -320,13 +322,17 @@ async def test_what_never_left_this_machine_is_told_from_an_answer_that_was_lost
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     nobody = AnthropicApi(
-        Credentials("ANTHROPIC_API_KEY", KEY, f"http://127.0.0.1:{port}"), answer_timeout=2, idle_timeout=2
+        Credentials("ANTHROPIC_API_KEY", KEY, f"http://127.0.0.1:{port}"),
+        answer_timeout=PATIENCE,
+        idle_timeout=PATIENCE,
     )
     with pytest.raises(NotSent):
         await nobody.message(b"{}")
     await nobody.close()
     world.control.fault("message", Drop("accepted"))
-    lossy = AnthropicApi(Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=2, idle_timeout=2)
+    lossy = AnthropicApi(
+        Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=PATIENCE, idle_timeout=PATIENCE
+    )
     with pytest.raises(Unreachable) as raised:
         await lossy.message(json.dumps(params("x")).encode())
     await lossy.close()

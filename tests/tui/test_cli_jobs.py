@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from batchtui.core.batch import Batch, Snapshot, State, Submission
 from batchtui.tui.cli import run
 from batchtui.tui.cli_waiting import _goes_on
+from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -130,22 +131,34 @@ def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: in
     assert "so reports was not begun." in newest["trouble"]["message"]
 
 
+def read_to(word: str, stream: IO[str]) -> str:
+    """What was said up to the line with this word."""
+    said = ""
+    while word not in said:
+        line = stream.readline()
+        assert line, said
+        said += line
+    return said
+
+
 def test_monitor_says_the_same_once(world: World) -> None:
     world.control.settings(duration=0, errored=1.0)
     lay_out(world, steps=STEP)
     assert world.run("submit", "job.toml").returncode == 0
     process = world.start("monitor", "--interval", "0.3")
-    until = time.monotonic() + 60
-    while not (listed(world)[0]["trouble"] and listed(world)[0]["outputs"]):
-        assert time.monotonic() < until
+    assert process.stdout
+    assert process.stderr
+    left = str(world.folder / "stock.db.news.failed.jsonl")
+    out, err = read_to("so reports was not begun.", process.stdout), read_to(left, process.stderr)
     looks = len(world.control.calls())
-    time.sleep(1)
+    time.sleep(1.5)  # for another cycle, which takes a second at the most
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    more_out, more_err = process.communicate(timeout=PATIENCE)
+    out, err = out + more_out, err + more_err
     assert (process.returncode, looks) == (0, len(world.control.calls())), "nothing was left to ask the API"
     assert out.count("so reports was not begun.") == 1
     assert err.count(f"sqlite {world.folder / 'stock.db'} news, 0 rows") == 1
-    assert err.count(str(world.folder / "stock.db.news.failed.jsonl")) == 1
+    assert err.count(left) == 1
 
 
 @pytest.fixture

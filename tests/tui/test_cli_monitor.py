@@ -2,11 +2,10 @@
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 from batchtui.core.batch import State
-from tests.conftest import World
+from tests.conftest import PATIENCE, World
 
 
 async def test_monitor_retrieves_what_ends_and_stops_on_a_signal(world: World) -> None:
@@ -15,17 +14,18 @@ async def test_monitor_retrieves_what_ends_and_stops_on_a_signal(world: World) -
     await desk.close()
     process = world.start("monitor", "--interval", "0.3")
     looking = world.desk("the test")
-    until = time.monotonic() + 20
-    while (await looking.find(batch.ref)).state is not State.RETRIEVED:
-        assert time.monotonic() < until
-        await asyncio.sleep(0.1)
+    assert process.stdout
+    seen = ""
+    while f"{batch.id} · retrieved · 5 of 5" not in seen:
+        seen = await asyncio.to_thread(process.stdout.readline)
+        assert seen, process.communicate()
+    assert (await looking.find(batch.ref)).state is State.RETRIEVED
     poller = await looking.poller()
     assert poller
     assert (poller.pid, poller.command) == (process.pid, "batchtui monitor")
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
-    assert f"{batch.id} · retrieved · 5 of 5" in out
     assert await looking.poller() is None
     await looking.close()
 

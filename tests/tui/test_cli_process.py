@@ -17,6 +17,7 @@ import pytest
 from batchtui.core.batch import Batch, Counts, Output, ProcessingStatus, State, Submission, Trouble
 from batchtui.core.simulator.control import Control
 from batchtui.core.store import Store
+from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -134,7 +135,7 @@ def test_the_demo_runs_headless_without_a_key_in_an_empty_home(tmp_path: Path) -
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE,
     )
     assert ended.returncode == 0, ended.stderr
     for step in ("check", "submit", "poll", "retrieve", "export", "done"):
@@ -156,7 +157,7 @@ def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: 
         assert Control(url).stats().batches == 0
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (0, "")
     assert "Ctrl-C ends it" in err
     assert "Traceback" not in err
@@ -169,10 +170,10 @@ def test_an_interrupt_while_waiting_ends_with_130_and_keeps_what_was_submitted(w
     world.control.settings(duration=3600)
     process = world.start("submit", str(world.rows()), "--wait")
     try:
-        world.control.wait_for_calls("get", 1, timeout=30)
+        world.control.wait_for_calls("get", 1)
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, "")
     assert "Interrupted" in err
     assert "Traceback" not in err

@@ -6,6 +6,7 @@ batches. Every part that waits has a journal of its answers from the moment it i
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +18,16 @@ from msgspec.structs import replace
 
 from batchtui.core import plan, split
 from batchtui.core.batch import Part, Snapshot, Submission, Trouble
+from batchtui.core.disk import Disk
 from batchtui.core.errors import StateError
 from batchtui.core.files import create, private_folder
 from batchtui.core.journal import Journal, kept
 from batchtui.core.paths import Paths
 from batchtui.core.store import Transaction
 from batchtui.core.submit import Draft, sent_already, sent_before
+
+ELSEWHERE = 0.2
+"""Seconds between two looks at what other processes do to the same run."""
 
 
 class Unfinished(Struct, frozen=True):
@@ -147,6 +152,21 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
     """
     if earlier := sent_before(snapshot, sha256, now):
         raise sent_already(earlier, earlier.requests)
+
+
+async def watch(disk: Disk, ref: str, stop: asyncio.Event) -> None:
+    """Sets `stop` once another process canceled a run, or forgot it."""
+    while True:
+        if await given_up(disk, ref):
+            stop.set()
+            return
+        await asyncio.sleep(ELSEWHERE)
+
+
+async def given_up(disk: Disk, ref: str) -> bool:
+    """Whether nothing more of a run may be asked."""
+    current = (await disk.snapshot()).submissions.get(ref)
+    return current is None or current.stopped
 
 
 def not_over(path: str, now: datetime) -> Trouble:

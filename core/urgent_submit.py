@@ -23,13 +23,10 @@ from batchtui.core.split import Cut
 from batchtui.core.store import Transaction
 from batchtui.core.submit import Draft, draft, start_anew
 from batchtui.core.text import number, plural
-from batchtui.core.urgent_runs import Runs, Unfinished, command, on_disk, refuse_twice
+from batchtui.core.urgent_runs import ELSEWHERE, Runs, Unfinished, command, given_up, on_disk, refuse_twice, watch
 from batchtui.core.verify import Verdict, Verifier, expected_from
 
 _PIECE = 2_000_000
-
-_ELSEWHERE = 0.2
-"""Seconds between two looks while another process writes the outputs."""
 
 
 class Finished(Struct, frozen=True):
@@ -114,9 +111,37 @@ class Urgent:
     ) -> Finished:
         """Step after step: asks what is not answered, writes the outputs, builds the next step of the answers.
 
-        `max_cost` is the limit of all steps together, in place of the job's own. Raises as `go_on`.
+        `max_cost` is the limit of all steps together, in place of the job's own. Once another process cancels it,
+        `stop` is set. Raises as `go_on`.
         """
-        await self._disk.commit(lambda tx: start_anew(tx, {submission.ref}, max_cost))
+
+        def begin(tx: Transaction) -> None:
+            start_anew(tx, {submission.ref}, max_cost)
+            current = tx.submission(submission.ref)
+            if current and current.stopped:
+                tx.put_submission(replace(current, stopped=False))
+
+        await self._disk.commit(begin)
+        stop = stop or asyncio.Event()
+        watching = asyncio.create_task(watch(self._disk, submission.ref, stop))
+        try:
+            return await self._finish(submission, parallel, stop, report, tell)
+        except Stopped as error:
+            if await given_up(self._disk, submission.ref):
+                error.message = "It was canceled meanwhile."
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _finish(
+        self,
+        submission: Submission,
+        parallel: int,
+        stop: asyncio.Event,
+        report: Report | None,
+        tell: Callable[[str], None],
+    ) -> Finished:
         while True:
             snapshot = await self._disk.snapshot()
             current = snapshot.submissions.get(submission.ref)
@@ -125,13 +150,13 @@ class Urgent:
             if current.waiting:
                 await self.go_on(current, parallel=parallel, stop=stop, report=report, tell=tell)
                 continue
-            if stop and stop.is_set():
+            if stop.is_set():
                 raise Stopped("It was stopped before the end.", await self.how_to_go_on(current))
             await self._onward.go()
             snapshot = await self._disk.snapshot()
             after = snapshot.submissions.get(current.ref)
             if after == current:  # another process is at it
-                await asyncio.sleep(_ELSEWHERE)
+                await asyncio.sleep(ELSEWHERE)
             elif after and after.trouble and not after.waiting:
                 return Finished(plan.members(snapshot, after), after.trouble)
 

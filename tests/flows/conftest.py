@@ -23,6 +23,7 @@ from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import Settings
 from batchtui.core.submit import utc_now
 from batchtui.tui.app import BatchtuiApp
+from tests.conftest import PATIENCE
 
 KEY = "sk-ant-flow-0000"
 
@@ -52,7 +53,7 @@ class Hand:
         self.app.screen.post_message(events.Paste(text))
         await self.pilot.pause()
 
-    async def until(self, held: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, held: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Waits until something holds; the screen is in the message where it never does."""
         limit = time.monotonic() + seconds
         while not held():
@@ -60,10 +61,10 @@ class Hand:
             await asyncio.sleep(0.03)
         await self.pilot.pause()
 
-    async def shows(self, text: str, seconds: float = 10.0) -> None:
+    async def shows(self, text: str, seconds: float = PATIENCE) -> None:
         await self.until(lambda: text in self.text, seconds)
 
-    async def shows_no(self, text: str, seconds: float = 10.0) -> None:
+    async def shows_no(self, text: str, seconds: float = PATIENCE) -> None:
         await self.until(lambda: text not in self.text, seconds)
 
 

@@ -164,11 +164,12 @@ async def test_a_batch_that_another_process_forgot_closes_its_screen(simulator, 
 
 async def test_a_damaged_download_is_said_on_the_row_and_the_next_look_mends_it(simulator, open_one, sit, rows):
     desk = open_one(simulator.url)
-    simulator.control.fault("results", Damage("omit"), times=1)
+    simulator.control.fault("results", Damage("omit"), times=None)
     await desk.submit(rows(count=5))
     async with sit(desk, size=(140, 30)) as hand:
         await hand.until(lambda: hand.app.session.snapshot.batches[0].trouble)
-        await hand.until(lambda: hand.app.session.snapshot.batches[0].state is State.RETRIEVED, 15)
+        simulator.control.clear_faults()
+        await hand.until(lambda: hand.app.session.snapshot.batches[0].state is State.RETRIEVED)
         assert any("1 result is missing" in entry.text for entry in hand.app.session.activity)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import re
 
 from textual import events
 from textual.command import CommandList
@@ -103,8 +104,8 @@ async def test_a_model_that_does_not_exist_is_found_on_the_form(simulator, open_
 async def test_an_api_that_says_nothing_of_models_keeps_no_file_from_being_sent(
     simulator, open_one, sit, rows, monkeypatch
 ):
-    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 0.3)
-    simulator.control.fault("models", Stall("before", 30), times=None)
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 2.0)
+    simulator.control.fault("models", Stall("before", 600), times=None)
     path = rows()
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
@@ -190,8 +191,8 @@ async def test_an_answer_that_was_lost_closes_the_form_and_is_settled_by_itself(
         await hand.type("notes.jsonl")
         await hand.shows("3 requests")
         await hand.press("enter")
-        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen), 20)
-        await hand.shows("✓ retrieved", 20)
+        await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
+        await hand.shows("✓ retrieved")
         assert len(simulator.control.calls("create")) == 1
         assert len(simulator.control.batches()) == 1
 
@@ -265,20 +266,21 @@ async def test_marked_batches_are_exported_each_to_a_file_of_its_name(simulator,
         ]
 
 
-async def test_another_process_s_submission_shows_within_two_seconds_and_only_one_polls(simulator, open_one, sit, rows):
+async def test_another_process_s_submission_shows_by_itself_and_only_one_polls(simulator, open_one, sit, rows):
     simulator.control.settings(duration=60.0)
     other = open_one(simulator.url, command="batchtui --once")
     assert await other.poll_if_free()
     async with sit(open_one(simulator.url), size=(120, 24)) as hand:
         await hand.shows("polled by batchtui --once")
         await other.submit(rows(count=9), name="from elsewhere")
-        await hand.shows("from elsewhere", 2.0)
-        await hand.shows("running     2s")
+        listed = len(simulator.control.calls())
+        await hand.shows("from elsewhere")
+        ages = set()
+        await hand.until(lambda: ages.update(re.findall(r"running +\d+s", hand.text)) or len(ages) > 1)
         await hand.press("p")
         await hand.shows("is paused here")
         await hand.shows("polled by batchtui --once")
         await hand.press("p")
-        listed = len(simulator.control.calls())
         await asyncio.sleep(1.2)
         assert len(simulator.control.calls()) == listed
         await open_one.close(other)
@@ -293,10 +295,10 @@ async def test_a_pause_asks_the_api_nothing_but_what_r_asks(simulator, open_one,
         await hand.until(lambda: hand.app.session.pulse.looked_at)
         await hand.press("p")
         await hand.shows("polling is paused")
+        await hand.until(lambda: not hand.app.session.pulse.looking)
         before = len(simulator.control.calls())
         await asyncio.sleep(1.0)
-        assert len(simulator.control.calls()) <= before + 1
-        before = len(simulator.control.calls())
+        assert len(simulator.control.calls()) == before
         await hand.press("R")
         await hand.until(lambda: len(simulator.control.calls()) == before + 1)
 
@@ -310,13 +312,13 @@ async def test_an_api_that_fails_is_said_and_followed_again_once_it_is_back(simu
         await hand.shows("Overfull")
         simulator.control.clear_faults()
         await hand.press("R")
-        await hand.shows("✓ retrieved", 15)
+        await hand.shows("✓ retrieved")
         await hand.shows_no("Overfull")
 
 
 async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one, sit, rows):
     rows()
-    simulator.control.fault("create", Stall("before", 30))
+    simulator.control.fault("create", Stall("before", 600))
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("notes.jsonl")

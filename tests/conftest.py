@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +106,12 @@ class World:
         """`--once --json`: the exit code and the object."""
         ended = self.run("--once", "--json")
         return ended.returncode, json.loads(ended.stdout)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """SIGINT works: what a shell starts in the background ignores it, and hands that on to all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def line(custom_id: str, text: str) -> str:
 def drive(*arguments: Any) -> int:
     """How many processes were killed."""
     done = subprocess.run(
-        [sys.executable, str(DRIVER), *map(str, arguments)], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, str(DRIVER), *map(str, arguments)], check=True, capture_output=True, text=True, timeout=600
     )
     return int(done.stdout)
 

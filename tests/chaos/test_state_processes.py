@@ -78,10 +78,9 @@ def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, w
     writers.ask("count 4 250")
     for _ in range(4):
         assert writers.line().startswith("pid ")
-    deadline = time.monotonic() + 60
     output = writers.process.stdout
     assert output is not None
-    while not select.select([output], [], [], 0.002)[0] and time.monotonic() < deadline:
+    while not select.select([output], [], [], 0.002)[0]:
         before, seen = seen, watching.snapshot()
         if seen is not before:
             revisions.append(seen.revision)
@@ -91,19 +90,22 @@ def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, w
     assert snapshot.revision == begun + 1000
     assert numbers(snapshot)["left"] == 1000
     assert revisions == sorted(set(revisions))
-    assert len(revisions) > 10
+    assert len(revisions) > 3
 
 
 def test_200_kills_tear_nothing_and_lose_nothing_that_was_acknowledged(paths: Paths, writers: Writers) -> None:
     moments = random.Random(20261122)
-    number, hits = 0, 0
+    number, hits, pace = 0, 0, 0.01
     for kill in range(KILLS):
         writers.ask("pair")
         pid = int(writers.line().removeprefix("pid "))
         saved = []
         if kill % 2:  # else as likely before its first transaction as after
             saved.append(int(writers.line().removeprefix("saved ")))
-        time.sleep(moments.uniform(0, 0.02))
+            begun = time.monotonic()
+            saved.append(int(writers.line().removeprefix("saved ")))
+            pace = time.monotonic() - begun  # what one takes on this machine
+        time.sleep(moments.uniform(0, 2 * min(pace, 0.5)))
         os.kill(pid, signal.SIGKILL)
         saved += writers.until_over()
         after = numbers(Store(paths).snapshot())
@@ -115,7 +117,7 @@ def test_200_kills_tear_nothing_and_lose_nothing_that_was_acknowledged(paths: Pa
         left_over = list(paths.data.glob(".*.part"))
         hits += len(left_over)
         assert len(left_over) <= 1
-    assert number >= KILLS / 2
+    assert number >= KILLS
     assert hits > 10, "the kills missed the writing"
     with Store(paths).transaction() as tx:
         tx.forget("left")

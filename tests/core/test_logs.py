@@ -13,6 +13,7 @@ import pytest
 
 from batchtui.core import logs
 from batchtui.core.logs import KEPT, log, start
+from tests.conftest import PATIENCE
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} [A-Z]+ \d+ ")
 
@@ -168,7 +169,7 @@ def test_two_processes_turn_one_log_over_without_losing_a_record_or_stopping(pat
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], stderr=subprocess.PIPE, text=True)
         for name in ("a", "b")
     ]
-    said = [writer.communicate(timeout=60)[1] for writer in writers]
+    said = [writer.communicate(timeout=PATIENCE)[1] for writer in writers]
     assert said == ["", ""]
     assert [writer.returncode for writer in writers] == [0, 0]
     lines = [line for one in path.parent.glob("batchtui.log*") for line in one.read_text().splitlines()]

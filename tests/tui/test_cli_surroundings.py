@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchtui.tui.cli import run
+from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -115,7 +116,7 @@ def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> Non
     )
     os.close(theirs)
     try:
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
     finally:
         process.kill()
         os.close(ours)

@@ -33,12 +33,12 @@ def meant(snapshot: Snapshot, word: str) -> list[Batch]:
 
 
 def word_for(snapshot: Snapshot, submission: Submission) -> str:
-    """What a person types for all of a submission: its name where that means no other, else its ref."""
+    """What a person types for all of a submission: its name where that means just it, else its ref."""
     try:
         other = any(one.submission != submission.ref for one in meant(snapshot, submission.name))
     except Usage:
         other = True
-    return submission.ref if other else shlex.quote(submission.name)
+    return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:

@@ -85,7 +85,8 @@ async def _exported(desk: Desk, word: str, to: str) -> Output:
         return await desk.export(word, to)
     except BadInput as error:
         if "--force" in error.hint:  # which this command has not
-            error.hint = f"It is retrieved. To overwrite: batchtui export {word} --to {shlex.quote(to)} --force"
+            again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
+            error.hint = f"It is retrieved. To overwrite: {again}"
         raise
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.errors import Usage
-from batchtui.core.groups import meant, rolled_up
+from batchtui.core.groups import meant, rolled_up, word_for
 from batchtui.core.verbs import Verb, why_not
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -61,3 +61,10 @@ def test_a_submission_of_which_no_batch_is_there_means_nothing_yet() -> None:
     alone = replace(submission(waiting=(PART,)), batches=())
     with pytest.raises(Usage, match="No batch"):
         meant(Snapshot(1, (), {"s": alone}), "s")
+
+
+@pytest.mark.parametrize(("name", "word"), [("notes", "notes"), ("my notes", "'my notes'"), ("--yes", "s")])
+def test_the_word_for_all_of_it_can_be_typed_as_it_is_said(name: str, word: str) -> None:
+    whole = replace(submission(), name=name)
+    known = Snapshot(1, tuple(replace(one, name=name) for one in parts()), {"s": whole})
+    assert word_for(known, whole) == word

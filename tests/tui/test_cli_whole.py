@@ -73,7 +73,7 @@ def test_cancel_says_which_part_is_being_sent_at_this_moment(world: World) -> No
             ended = world.run("cancel", "rows", "--yes")
         finally:
             world.control.clear_faults()
-            out, said = sending.communicate(timeout=60)
+            _, said = sending.communicate(timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "2 requests of rows are being sent at this moment" in ended.stderr
     assert "batchtui cancel rows" in ended.stderr
@@ -107,7 +107,7 @@ def test_forget_by_name_forgets_all_of_it_or_nothing(world: World) -> None:
 
 
 def test_an_export_that_cannot_be_says_that_the_results_are_here(world: World) -> None:
-    one = submit(world)
+    one = submit(world, "--name", "my rows")
     world.control.finish(one)
     (world.folder / "out.csv").write_text("mine")
     ended = world.run("retrieve", one, "--to", "out.csv", "--json")
@@ -115,4 +115,6 @@ def test_an_export_that_cannot_be_says_that_the_results_are_here(world: World) -
     assert ended.returncode == 1
     assert [batch["state"] for batch in said["batches"]] == ["retrieved"]
     assert said["errors"][0]["hint"] == f"It is retrieved. To overwrite: batchtui export {one} --to out.csv --force"
+    ended = world.run("retrieve", "my rows", "--to", "out.csv")
+    assert "batchtui export 'my rows' --to out.csv --force" in ended.stderr
     assert (world.folder / "out.csv").read_text() == "mine"

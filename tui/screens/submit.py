@@ -17,11 +17,12 @@ from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Unre
 from batchtui.core.estimate import Estimate
 from batchtui.core.limit import OverLimit, hold
 from batchtui.core.logs import log
-from batchtui.core.preflight import Preflight, examine, in_words
+from batchtui.core.preflight import Preflight, examine
 from batchtui.core.requests import Checked
 from batchtui.core.split import Cut
-from batchtui.core.text import inert_line, number, plural, size
+from batchtui.core.text import inert_line, plural
 from batchtui.tui.commands import Where, bindings
+from batchtui.tui.holding import what_it_holds
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.session import Session, broke
 from batchtui.tui.sync import Sync
@@ -134,7 +135,8 @@ class SubmitScreen(ModalScreen[None]):
         try:
             return await asyncio.wait_for(self._look(path, Task(Kind.OTHER, "Asking"), offline=False), ASKED_FOR)
         except TimeoutError:
-            return replace(looked, notes=(*looked.notes, "The API did not answer: the models were not checked."))
+            note = "The API could not be asked in time: the models were not checked."
+            return replace(looked, notes=(*looked.notes, note))
 
     def _show(self, looked: Preflight) -> None:
         self._checked, self._estimate = looked.checked, looked.estimate
@@ -260,36 +262,6 @@ class SubmitScreen(ModalScreen[None]):
     def action_dismiss_form(self) -> None:
         """Leaves the form; what is being sent goes on."""
         self.dismiss(None)
-
-
-def what_it_holds(looked: Preflight) -> list[list[Segment]]:
-    """What a checked file holds: how much of what and its price, or the problems with what to do about each."""
-    checked = looked.checked
-    models = ", ".join(inert_line(model, 60) for model in checked.models)
-    about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
-    if checked.ok:
-        price = in_words(looked.estimate) if looked.estimate else "nothing wrong with it"
-        several = (
-            [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
-        )
-        notes: list[list[Segment]] = [[(inert_line(note), "warn")] for note in looked.notes]
-        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several, *notes]
-    lines: list[list[Segment]] = [
-        [
-            ("✗ ", "bad"),
-            (plural(checked.problem_count, "problem"), "bad"),
-            (f"  in {about}" if checked.requests else "", "dim"),
-        ]
-    ]
-    for problem in checked.problems:
-        place = f"{problem.where}  " if problem.where else ""
-        lines.append([(place, "strong"), (inert_line(problem.message), "")])
-        if problem.hint:
-            lines.append([(f"  {inert_line(problem.hint)}", "dim")])
-    more = checked.problem_count - len(checked.problems)
-    if more > 0:
-        lines.append([(f"and {number(more)} more", "dim")])
-    return lines
 
 
 def _accepted(batch: Batch, *, more: bool) -> str:

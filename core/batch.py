@@ -207,7 +207,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
     no process that polls sends what of it waits. `adopted` marks one that somebody else sent. `max_cost` is the most
     that all of its steps together may cost, in US dollars. `held_at` is when the answers were found not to allow the
-    next step; newer ones decide anew.
+    next step; newer ones decide anew. `forgotten_usd` is what batches of it cost that were forgotten, None not known.
     """
 
     ref: str
@@ -230,6 +230,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     adopted: bool = False
     max_cost: float | None = None
     held_at: datetime | None = None
+    forgotten_usd: float | None = 0.0
     revision: int = 0
 
 

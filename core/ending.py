@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from batchtui.core.api import Api
 from batchtui.core.batch import Batch, Part, ProcessingStatus, Remote, State, observe
 from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, Usage
+from batchtui.core.limit import spent
 from batchtui.core.logs import log
 from batchtui.core.means import Means
 from batchtui.core.paths import Paths
@@ -137,9 +138,12 @@ async def forget(batch: Batch, means: Means) -> None:
             raise NotAllowed(reason)
         submission = tx.submission(batch.submission)
         waiting: tuple[Part, ...] = ()
-        if submission and not any(tx.batch(ref) for ref in submission.batches if ref != batch.ref):
-            waiting = submission.waiting
-            tx.put_submission(replace(submission, waiting=()))
+        if submission:
+            if not any(tx.batch(ref) for ref in submission.batches if ref != batch.ref):
+                waiting = submission.waiting
+                submission = replace(submission, waiting=())
+            cost = spent([tx.batch(batch.ref) or batch], submission.forgotten_usd)
+            tx.put_submission(replace(submission, forgotten_usd=cost))
         tx.forget(batch.ref)
         return waiting
 

@@ -11,6 +11,8 @@ from batchtui.core.errors import NotAllowed
 from batchtui.core.estimate import Estimate
 from batchtui.core.text import inert_line, money
 
+_UNKNOWN = "No limit can hold without that: send this step as a job of its own, without max_cost."
+
 
 class OverLimit(NotAllowed):
     """It could cost more than its limit, or nobody knows what it costs. Nothing of it was sent."""
@@ -48,21 +50,25 @@ def hold_step(
     """
     if limit is None:
         return
-    most, name = most_usd(estimate, share), inert_line(name, 60)
+    most, name, hint = most_usd(estimate, share), inert_line(name, 60), _UNKNOWN
     if most is None:
         why = f"what it costs is not known (no price for {_unpriced(estimate)})"
     elif spent is None:
         why = "what the steps before it cost is not known"
     elif not spent + most <= limit:
         why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent"
+        hint = f"To go on: {how}"
     else:
         return
-    raise OverLimit(f"The step {name} was not sent: {why}; the limit is {money(limit)}.", f"To go on: {how}")
+    raise OverLimit(f"The step {name} was not sent: {why}; the limit is {money(limit)}.", hint)
 
 
-def spent(batches: Iterable[Batch]) -> float | None:
-    """US dollars of what was sent so far: as billed, else as estimated; None where neither is known of one."""
-    total = 0.0
+def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
+    """US dollars of what was sent so far, on top of what was spent `before`: as billed, else as estimated; None where
+    neither is known of one."""
+    if before is None:
+        return None
+    total = before
     for batch in batches:
         if batch.state is State.REJECTED:
             continue

@@ -160,7 +160,8 @@ class Onward:
         def price(rows: Path) -> float | None:
             past = past_of(snapshot, self._paths, submission.name)
             estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
-            hold_step(following.name, estimate, spent(ours), submission.max_cost, f"{go} --max-cost USD", share)
+            so_far = spent(ours, submission.forgotten_usd)
+            hold_step(following.name, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
             return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:

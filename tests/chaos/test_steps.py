@@ -193,6 +193,25 @@ async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent
     assert (await only(desk)).max_cost == 2.0
 
 
+async def test_what_is_forgotten_was_spent_all_the_same(world: World, desk: Desk) -> None:
+    split = DEAR.replace("max_cost = 0.1", "max_cost = 2.0\nsplit = 2", 1)
+    await desk.submit(job(world, split))
+    first = world.control.batches()[-1]
+    world.control.finish(first.id)
+    await desk.cycle()
+    forgotten = next(one for one in (await desk.snapshot()).batches if one.id == first.id)
+    assert forgotten.cost.actual_usd
+    await desk.forget(forgotten.ref)
+    assert (await only(desk)).forgotten_usd == forgotten.cost.actual_usd
+    with Store(world.paths).transaction() as tx:
+        tx.put_submission(replace(await only(desk), forgotten_usd=1.99))
+    await finish_all(world, desk)
+    submission = await only(desk)
+    assert submission.trouble
+    assert "$1.99 is spent; the limit is $2.00" in submission.trouble.message
+    assert len(world.control.batches()) == 2
+
+
 async def test_the_limit_of_the_command_line_holds_in_place_of_that_of_the_job(world: World, desk: Desk) -> None:
     await desk.submit(job(world, DEAR), max_cost=2.0)
     await finish_all(world, desk)

@@ -70,8 +70,9 @@ def test_a_later_step_is_held_on_top_of_what_was_spent() -> None:
     assert raised.value.hint == "To go on: batchtui retrieve msgbatch_1 --max-cost USD"
     with pytest.raises(OverLimit, match="no price for claude-novel-9"):
         hold_step("reports", estimate(None, None), 0.0, 20.0, "how")
-    with pytest.raises(OverLimit, match="what the steps before it cost is not known"):
+    with pytest.raises(OverLimit, match="what the steps before it cost is not known") as unknown:
         hold_step("reports", estimate(1.0, 5.0), None, 20.0, "how")
+    assert "without max_cost" in unknown.value.hint
 
 
 def test_what_is_spent_is_what_was_billed_else_what_was_estimated() -> None:
@@ -80,3 +81,5 @@ def test_what_is_spent_is_what_was_billed_else_what_was_estimated() -> None:
     assert spent([billed, running, refused]) == 5.0
     assert spent([billed, replace(running, cost=Cost())]) is None
     assert spent([]) == 0.0
+    assert spent([billed], 2.5) == spent([billed]) + 2.5
+    assert spent([], None) is None

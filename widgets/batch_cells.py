@@ -95,9 +95,8 @@ def _short(usd: float) -> str:
 
 
 def haystack(batch: Batch) -> str:
-    """What a filter looks into, in lower case: name, id, state, models, and whether it needs a person."""
-    needs = ("needs you",) if needs_you(batch) else ()
-    return "\n".join((batch.name, batch.label, word(batch.state), *needs, *batch.models)).casefold()
+    """What a filter looks into whatever the time is, in lower case: name, id, state, models."""
+    return "\n".join((batch.name, batch.label, word(batch.state), *batch.models)).casefold()
 
 
 def order(column: str, now: datetime) -> Callable[[Batch], Any]:

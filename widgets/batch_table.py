@@ -11,6 +11,7 @@ from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
 from batchtui.core.progress import usual
 from batchtui.widgets.batch_cells import COLUMNS, cells, haystack, in_order
 from batchtui.widgets.line_table import Cells, LineTable
+from batchtui.widgets.status_line import needs_you
 
 _ALL_AGAIN = timedelta(seconds=30)
 """How often rows that do not move are drawn again, for the time that they have left."""
@@ -114,7 +115,7 @@ class BatchTable(LineTable):
         found = self._haystacks.get(batch.ref)
         if found is None:
             found = self._haystacks[batch.ref] = haystack(batch)
-        return found
+        return f"{found}\nneeds you" if needs_you(batch, self._now) else found  # as the rows are marked
 
     def _row_cells(self, ref: str) -> Cells:
         batch = self._batches[ref]

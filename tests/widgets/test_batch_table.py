@@ -186,6 +186,25 @@ async def test_the_filter_looks_into_name_id_state_and_model_whatever_the_case(m
             assert table.total == 4
 
 
+async def test_the_words_for_what_needs_a_person_find_the_marked_rows_and_no_others(make: Make, now: datetime) -> None:
+    batches = (
+        make(0),
+        make(1, State.UNCONFIRMED),
+        make(2, State.REJECTED, minutes=5),
+        make(3, State.REJECTED, minutes=60 * 30),
+        make(4, State.ENDED, ended_at=now),
+        make(5, State.ENDED, ended_at=now - timedelta(minutes=5)),
+    )
+    app = TableApp()
+    async with app.run_test(size=(140, 20)):
+        app.table.show(snapshot(*batches), now)
+        app.table.filter("needs you")
+        assert list(app.table._keys) == ["ref-1", "ref-2", "ref-5"]
+        assert all(
+            cells(one, now, None, 20, False)["name"][0][0] == "! " for one in (batches[1], batches[2], batches[5])
+        )
+
+
 async def test_a_filter_sees_what_a_batch_has_become(make: Make, now: datetime) -> None:
     app = TableApp()
     async with app.run_test(size=(140, 20)):

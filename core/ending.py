@@ -78,7 +78,7 @@ async def cancel_all(refs: Collection[str], submissions: Collection[str], means:
     asked: list[Batch] = []
     failures: dict[str, BatchtuiError] = {}
     for batch in await _concerned(refs, submissions, means):
-        if batch.ref not in refs and why_not(Verb.CANCEL, batch):
+        if batch.ref not in refs and batch.state not in (State.IN_PROGRESS, State.UNCONFIRMED):
             continue
         try:
             asked.append(await cancel(batch, means))

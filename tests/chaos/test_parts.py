@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core import send as sending
 from batchtui.core.anthropic_api import AnthropicApi
 from batchtui.core.batch import Remote, State, Submission
 from batchtui.core.desk import Desk
-from batchtui.core.ending import hold_back
+from batchtui.core.ending import cancel_all, hold_back
 from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.split import Cut
+from batchtui.core.store import Store
 from tests.conftest import World
 
 
@@ -183,3 +185,15 @@ async def test_what_is_canceled_while_its_first_part_cannot_be_sent_is_not_sent_
     snapshot = await desk.snapshot()
     assert (snapshot.batches, snapshot.submissions) == ((), {})
     assert list(world.paths.requests.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [{"doubtful": True}, {"state": State.UNCONFIRMED, "id": None}], ids=str)
+async def test_canceling_all_says_which_part_may_run_on(world: World, desk: Desk, change: dict[str, Any]) -> None:
+    await desk.submit(world.rows(6), cut=Cut(most=3))
+    first, second = sorted((await desk.snapshot()).batches, key=lambda one: one.part)
+    with Store(world.paths).transaction() as tx:
+        tx.put(replace(first, **change))
+    done = await cancel_all((), {first.submission}, desk.means)
+    assert [one.id for one in done.batches] == [second.id]
+    assert list(done.failures) == [first.ref]
+    assert [call.batch_id for call in world.control.calls("cancel")] == [second.id]

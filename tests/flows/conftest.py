@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Button
 
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.paths import Paths
@@ -52,6 +53,10 @@ class Hand:
         """Puts a text into the field with the focus, as a paste does."""
         self.app.screen.post_message(events.Paste(text))
         await self.pilot.pause()
+
+    async def ready(self) -> None:
+        """Waits until the form takes Enter: its file is read, and the API was asked about it."""
+        await self.until(lambda: not self.app.screen.query_one("#act", Button).disabled)
 
     async def until(self, held: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Waits until something holds; the screen is in the message where it never does."""

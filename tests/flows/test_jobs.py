@@ -25,6 +25,7 @@ async def submitted(hand, folder):
     await hand.type("notes.toml")
     await hand.shows("the name that the job gives itself")
     await hand.shows("2 requests")
+    await hand.ready()
     await hand.press("enter")
 
 

@@ -28,6 +28,7 @@ async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(
         await hand.type("no")
         await hand.press("tab")
         await hand.shows("30 requests")
+        await hand.ready()
         await hand.press("enter")
         await hand.shows("You can close the laptop")
         assert isinstance(hand.app.screen, BatchesScreen)
@@ -87,6 +88,22 @@ async def test_keys_that_come_faster_than_the_screen_export_what_they_say(simula
         assert [path.name for path in folder.glob("notes-results*")] == ["notes-results.csv"]
 
 
+async def test_a_file_that_changed_since_the_form_read_it_is_read_again_and_not_sent(simulator, open_one, sit, rows):
+    path = rows(count=3)
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type(path.name)
+        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        rows(count=4)
+        await hand.press("enter")
+        await hand.shows("4 requests")
+        assert simulator.control.calls("create") == []
+        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        await hand.press("enter")
+        await hand.shows("You can close the laptop")
+        assert [one.requests for one in simulator.control.batches()] == [4]
+
+
 async def test_a_model_that_does_not_exist_is_found_on_the_form(simulator, open_one, sit, rows, folder):
     path = rows()
     path.write_text(path.read_text().replace("sonnet-5-5", "sonnet-55"))
@@ -143,6 +160,7 @@ async def test_a_file_that_is_too_long_for_one_batch_goes_as_several_and_the_for
         await hand.press("n")
         await hand.type("notes.jsonl")
         await hand.shows("Sent as 3 batches or more, under one name.")
+        await hand.ready()
         await hand.press("enter")
         await hand.until(lambda: len(simulator.control.batches()) == 3)
         assert sorted(one.requests for one in simulator.control.batches()) == [1, 2, 2]
@@ -155,6 +173,7 @@ async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says
         await hand.press("n")
         await hand.type("notes.jsonl")
         await hand.shows("3 requests")
+        await hand.ready()
         await hand.press("enter")
         await hand.shows("buys all of it a second time")
         await hand.press("enter")
@@ -176,6 +195,7 @@ async def test_a_refused_submission_stays_on_the_form_with_what_to_do(simulator,
         await hand.press("n")
         await hand.type("notes.jsonl")
         await hand.shows("3 requests")
+        await hand.ready()
         await hand.press("enter")
         await hand.until(lambda: not hand.app.session.tasks and simulator.control.calls("create"))
         assert isinstance(hand.app.screen, SubmitScreen)
@@ -190,6 +210,7 @@ async def test_an_answer_that_was_lost_closes_the_form_and_is_settled_by_itself(
         await hand.press("n")
         await hand.type("notes.jsonl")
         await hand.shows("3 requests")
+        await hand.ready()
         await hand.press("enter")
         await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
         await hand.shows("✓ retrieved")
@@ -323,6 +344,7 @@ async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one
         await hand.press("n")
         await hand.type("notes.jsonl")
         await hand.shows("3 requests")
+        await hand.ready()
         await hand.press("enter")
         await hand.until(lambda: simulator.control.stats() and hand.app.session.tasks)
         await hand.press("escape", "q")

@@ -56,6 +56,7 @@ user = "Write about {{ word }}"
         await hand.type("notes.toml")
         await hand.shows("2 requests")
         await hand.shows("without a batch")
+        await hand.ready()
         await hand.press("enter")
         await hand.until(lambda: len(simulator.control.batches()) == 1)
         await hand.shows("in progress")

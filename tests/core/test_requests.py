@@ -138,7 +138,7 @@ BAD = [
     (row().replace(b"hi", b"h\xe9i"), "not_utf8", "", "0xe9 at byte"),
     (row().replace(b"hi", b"h\\ud800i"), "surrogate", "", "half a character"),
     (row().replace(b"hi", b"h\\udc00i"), "surrogate", "", "half a character"),
-    (row().replace(b'"hi"', b"[" * 5000 + b"]" * 5000), "too_deep", "", "deeply"),
+    (row().replace(b'"hi"', b"[" * 100_000 + b"]" * 100_000), "too_deep", "", "deeply"),
     (b'{"custom_id":"a","method":"POST","url":"/v1/x","body":{}}', "openai", "", "OpenAI"),
 ]
 

@@ -16,7 +16,7 @@ from batchtui.core.connection import Connection, KeyInfo
 from batchtui.core.cycle import Cycle, CycleError, Cycles, EachReport
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
-from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import find, is_id, take_up, unknown_to
 from batchtui.core.groups import meant
 from batchtui.core.logs import log
@@ -32,7 +32,7 @@ from batchtui.core.send import Sender
 from batchtui.core.settings import Settings, find_credentials, read_settings
 from batchtui.core.split import Cut, shared_out
 from batchtui.core.store import Store
-from batchtui.core.submit import draft, start_anew, submit, utc_now
+from batchtui.core.submit import discard, draft, start_anew, submit, utc_now
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line
 from batchtui.core.verbs import Verb, why_not
@@ -166,12 +166,14 @@ class Desk:
         cut: Cut | None = None,
         estimated_usd: float | None = None,
         max_cost: float | None = None,
+        sha256: str = "",
         report: Report | None = None,
     ) -> Batch:
         """Sends a file or a job as one batch, or as several where `cut` says how, once; `report` follows the upload.
 
         What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. `max_cost`
-        holds before later steps, in place of the job's own. Raises NotSubmittable where the file has problems, else as
+        holds before later steps, in place of the job's own. `sha256` is of the rows that a person agreed to: others are
+        not sent. Raises NotSubmittable where the file has problems, BadInput where it is another one by now, else as
         `core.submit.submit` does.
         """
         version = self.settings.api_version
@@ -182,6 +184,9 @@ class Desk:
         else:
             called = name or path.stem or "batch"
             made = await asyncio.to_thread(draft, path, self.paths, called, cut, api_version=version)
+        if sha256 and made.sha256 != sha256:
+            await asyncio.to_thread(discard, made, self.paths)
+            raise BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")
         limit = made.max_cost if max_cost is None else max_cost
         made = replace(made, parts=shared_out(made.parts, estimated_usd), max_cost=limit)
         try:
@@ -196,7 +201,7 @@ class Desk:
 
         A batch that has not ended is returned as it is. One that is retrieved already costs no call.
         """
-        batch = await self._batch(ref)
+        batch = await self.find(ref)
         if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
             return batch
         if batch.id is None or batch.state in (State.REJECTED, State.GONE):
@@ -248,13 +253,13 @@ class Desk:
 
     async def cancel(self, ref: str) -> Batch:
         """Asks the API to cancel: what has run by then is kept and billed."""
-        canceled = await ending.cancel(await self._batch(ref), self.means)
+        canceled = await ending.cancel(await self.find(ref), self.means)
         await self.poke()
         return canceled
 
     async def forget(self, ref: str) -> None:
         """Drops a batch from this state. Result files stay, and so does the API's copy."""
-        await ending.forget(await self._batch(ref), self.means)
+        await ending.forget(await self.find(ref), self.means)
 
     async def remote(self) -> list[Batch]:
         """What the API lists and this state does not know, newest first."""
@@ -267,12 +272,6 @@ class Desk:
         await self._connection.close()
         await self._disk.run(self._election.resign)
         self._disk.close()
-
-    async def _batch(self, ref: str) -> Batch:
-        for batch in (await self._disk.snapshot()).batches:
-            if batch.ref == ref:
-                return batch
-        raise Usage(f"No batch is called {inert_line(ref)}.", "batchtui list shows them all.")
 
 
 def open_desk(

@@ -209,7 +209,7 @@ async def submit(
             await note(submission.ref, Trouble(error.message, error.hint, now), disk, stopped=True)
         if isinstance(error, Unreachable):
             error.hint = "Nothing was sent and nothing bought. Submit it again later."
-        await _drop_unknown(draft.parts, disk, paths)
+        await _drop_unknown(draft, disk, paths)
         raise
 
 
@@ -279,13 +279,17 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
                 tx.put(replace(last, trouble=None))
 
 
-async def _drop_unknown(parts: tuple[Part, ...], disk: Disk, paths: Paths) -> None:
-    """The rows are of no use once neither a batch nor a submission refers to them. Where it fails they stay."""
+def discard(made: Draft, paths: Paths) -> None:
+    """Removes what was kept for a draft that is not sent. Raises OSError."""
+    drop(made.parts, paths)
+    paths.job(made.ref).unlink(missing_ok=True)
+
+
+async def _drop_unknown(made: Draft, disk: Disk, paths: Paths) -> None:
+    """What was kept is of no use once the state has no such submission. Where it fails it stays."""
     with suppress(BatchtuiError, OSError):
-        snapshot = await disk.snapshot()
-        known = {batch.ref for batch in snapshot.batches}
-        known |= {part.ref for submission in snapshot.submissions.values() for part in submission.waiting}
-        await asyncio.to_thread(drop, [part for part in parts if part.ref not in known], paths)
+        if made.ref not in (await disk.snapshot()).submissions:
+            await asyncio.to_thread(discard, made, paths)
 
 
 def utc_now() -> datetime:

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core import plan, split
+from batchtui.core import plan
 from batchtui.core.batch import Part, Snapshot, Submission, Trouble
 from batchtui.core.disk import Disk
 from batchtui.core.errors import StateError
@@ -104,11 +104,6 @@ class Runs:
         """Where its answers are: the journal, or the results where a run died right after finishing them."""
         files = (self.journal(part), self._paths.result(part.ref))
         return next((file for file in files if file.exists()), None)
-
-    def drop(self, made: Draft) -> None:
-        """Removes what was kept for a draft that does not become a run."""
-        split.drop(made.parts, self._paths)
-        self._paths.job(made.ref).unlink(missing_ok=True)
 
     def claim(
         self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool

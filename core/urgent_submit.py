@@ -21,7 +21,7 @@ from batchtui.core.means import Means
 from batchtui.core.onward import Onward
 from batchtui.core.split import Cut
 from batchtui.core.store import Transaction
-from batchtui.core.submit import Draft, draft, start_anew
+from batchtui.core.submit import Draft, discard, draft, start_anew
 from batchtui.core.text import number, plural
 from batchtui.core.urgent_runs import ELSEWHERE, Runs, Unfinished, command, given_up, on_disk, refuse_twice, watch
 from batchtui.core.verify import Verdict, Verifier, expected_from
@@ -79,17 +79,17 @@ class Urgent:
         made = await asyncio.to_thread(self._draft, path, name)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)
         if known:
-            await asyncio.to_thread(self._runs.drop, made)
+            await asyncio.to_thread(discard, made, self._paths)
             return known
         now = self._clock()
         try:
             begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, estimated_usd, again=again))
         except BaseException:
             if made.ref not in (await self._disk.snapshot()).submissions:
-                await asyncio.to_thread(self._runs.drop, made)
+                await asyncio.to_thread(discard, made, self._paths)
             raise
         if begun.ref != made.ref:
-            await asyncio.to_thread(self._runs.drop, made)
+            await asyncio.to_thread(discard, made, self._paths)
         return begun
 
     def _draft(self, path: Path, name: str | None) -> Draft:

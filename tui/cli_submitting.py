@@ -110,6 +110,7 @@ async def _submit(
                 cut=cut,
                 estimated_usd=estimated,
                 max_cost=max_cost,
+                sha256=looked.checked.sha256,
                 report=progress("Submitting"),
             )
         except NotSubmittable as error:

@@ -89,6 +89,18 @@ async def test_a_file_with_problems_is_refused_with_all_of_them(world: "World", 
     assert world.control.calls() == []
 
 
+async def test_rows_that_are_not_the_ones_that_were_judged_are_not_sent(world: "World", desk: Desk) -> None:
+    path = world.rows(3)
+    judged = await desk.check(path)
+    world.rows(4)
+    with pytest.raises(BadInput, match="changed while it was read"):
+        await desk.submit(path, sha256=judged.sha256)
+    assert world.control.calls("create") == []
+    assert list(world.paths.requests.iterdir()) == []
+    world.rows(3)
+    assert (await desk.submit(path, sha256=judged.sha256)).requests == 3
+
+
 async def test_two_submits_of_one_file_at_once_buy_one_batch(world: "World", desk: Desk) -> None:
     path = world.rows()
     outcomes = await asyncio.gather(desk.submit(path), desk.submit(path), return_exceptions=True)

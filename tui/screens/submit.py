@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
 from batchtui.core.batch import Batch
-from batchtui.core.errors import BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
 from batchtui.core.estimate import Estimate
 from batchtui.core.limit import OverLimit, hold
 from batchtui.core.logs import log
@@ -206,7 +206,13 @@ class SubmitScreen(ModalScreen[None]):
         async def send() -> Batch:
             nonlocal more
             batch = await desk.submit(
-                checked.path, name=name or None, again=again, cut=cut, estimated_usd=estimated, report=task.report
+                checked.path,
+                name=name or None,
+                again=again,
+                cut=cut,
+                estimated_usd=estimated,
+                sha256=checked.sha256,
+                report=task.report,
             )
             whole = (await desk.means.disk.snapshot()).submissions.get(batch.submission)
             more = bool(whole and (whole.waiting or whole.steps or whole.outputs))
@@ -229,6 +235,9 @@ class SubmitScreen(ModalScreen[None]):
             hint = _NOT_SENT if isinstance(result, Unreachable) else result.hint
             self._report([[(result.message, "bad")], [(hint, "dim")]])
             self._judge()
+            if isinstance(result, BadInput):  # it is not what was checked
+                self._session.say(result.message, "It is read again.", bad=True)
+                self._path_changed(PathInput.Changed(field := self.query_one(PathInput), field.value))
 
     def _ask_again(self, error: NotAllowed) -> None:
         def answered(agreed: bool | None) -> None:

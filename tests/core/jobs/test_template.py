@@ -118,3 +118,8 @@ def test_texts_within_params_are_templates_and_the_rest_stays() -> None:
     assert tree.fill({"a": "u"}) == {"metadata": {"user_id": "u"}, "n": 1, "list": ["x", "y"]}
     with pytest.raises(Unfit, match=r"request\.params\.metadata\.user_id"):
         tree.fill({})
+
+
+def test_nothing_in_a_template_is_left_to_chance() -> None:
+    with pytest.raises(Unfit, match="random"):
+        Template(Prompt("{{ [1, 2] | random }}", "request.user"))

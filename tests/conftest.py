@@ -109,8 +109,11 @@ class World:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interruptible() -> None:
-    """SIGINT works: what a shell starts in the background ignores it, and hands that on to all that it starts."""
+def surroundings() -> None:
+    """Whatever the tests were started from: no proxy stands before a simulator, and SIGINT works, which what a shell
+    starts in the background ignores and hands on."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -90,7 +90,7 @@ def test_the_installed_command_runs_from_the_wheel_alone(installed: Path, tmp_pa
     where = subprocess.run(
         [str(installed / "python"), "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert all(Path(path).is_relative_to(installed.parent) for path in where.stdout.split())
+    assert all(Path(path).is_relative_to(installed.parent) for path in where.stdout.splitlines())
 
 
 def test_the_installed_command_says_its_version(installed: Path, tmp_path: Path) -> None:

@@ -255,7 +255,9 @@ def test_a_read_only_folder_can_be_looked_at_and_a_change_is_refused_with_words(
     assert "could not be saved" in said
     assert "still there" in said
     assert theirs.state.read_bytes() == content
+    theirs.data.chmod(0o700)
     theirs.state_lock.unlink()
+    theirs.data.chmod(0o500)
     said = without_privileges(lambda: put(Store(theirs), batch("b")))
     assert said.startswith("StateError")
     assert "cannot be locked" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from shlex import quote
 
 from batchtui.core.batch import State, Submission
 from batchtui.core.simulator.faults import Answer, Stall
@@ -146,7 +147,7 @@ def test_the_next_step_that_a_poller_builds_waits_and_is_never_sent_as_a_batch(w
     submission = only(world)
     assert (submission.step, sum(part.requests for part in submission.waiting)) == (1, 7)
     assert submission.trouble
-    assert f"batchtui submit {world.folder / 'notes.toml'} --now" in submission.trouble.hint
+    assert f"batchtui submit {quote(str(world.folder / 'notes.toml'))} --now" in submission.trouble.hint
     assert (job.asked(), world.control.calls("create")) == (7, [])
     job.go_on()
     assert job.asked() == 14

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -190,7 +191,7 @@ def test_an_interrupt_keeps_what_is_under_way_and_says_how_to_go_on(world: World
     world.control.clear_faults()
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert f"3 of 20 answers are kept. To go on: batchtui submit {rows.path} --now" in said
+    assert f"3 of 20 answers are kept. To go on: batchtui submit {quote(str(rows.path))} --now" in said
     assert "Traceback" not in said
     assert world.run("submit", str(rows.path), "--now").returncode == 0
     rows.assert_whole()
@@ -218,6 +219,6 @@ def test_an_api_that_gives_up_ends_it_with_its_code_and_how_to_go_on(world: Worl
     ended = world.run("submit", str(rows.path), "--now", "--parallel", "1", "--json")
     assert ended.returncode == code, ended.stderr
     [error] = json.loads(ended.stdout)["errors"]
-    assert f"of 12 answers are kept. To go on: batchtui submit {rows.path} --now" in error["hint"]
+    assert f"of 12 answers are kept. To go on: batchtui submit {quote(str(rows.path))} --now" in error["hint"]
     assert "next look" not in error["hint"]
     assert len(rows.kept()) >= 4

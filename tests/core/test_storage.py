@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 import pytest
@@ -165,7 +166,7 @@ def test_what_cannot_be_read_is_named_and_never_overwritten(path: Path, content:
         with pytest.raises(StateError) as caught:
             storage.read()
         assert str(path) in caught.value.message
-        assert f"mv {path}" in caught.value.hint
+        assert f"mv {quote(str(path))}" in caught.value.hint
     with pytest.raises(StateError), storage.transaction():
         database(storage).table("fruit").insert({})
     assert path.read_bytes() == content

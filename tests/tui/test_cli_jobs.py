@@ -21,6 +21,8 @@ from tests.conftest import PATIENCE
 if TYPE_CHECKING:
     from tests.conftest import World
 
+pytestmark = pytest.mark.usefixtures("here")
+
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
 JOB = """

@@ -1,4 +1,4 @@
-"""`check`, `submit --max-cost`, `list --cost` and `retry`, as processes of their own."""
+"""`check`, `submit --max-cost`, `list --cost` and `retry`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def slow(world: World) -> None:
+def slow(world: World, here: None) -> None:
     """Batches last until a test finishes them."""
     world.control.settings(duration=3600)
 

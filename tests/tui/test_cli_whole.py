@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def slow(world: World) -> None:
+def slow(world: World, here: None) -> None:
     """Batches last until a test finishes them."""
     world.control.settings(duration=3600)
 

@@ -48,10 +48,6 @@ class Election:
         self._command = command
         self._poked = self._poke_time()
 
-    @property
-    def won(self) -> bool:
-        return self._me is not None
-
     def stand(self) -> bool:
         """Becomes the process that polls if nobody is; true if we are it."""
         if self._me is None:

@@ -86,14 +86,14 @@ async def _submit(
 ) -> int:
     async with desk_for("batchtui submit") as desk:
         try:
-            looked = await examine(
-                file, desk.means, name=name or "", one_batch=cut is None, report=progress("Checking")
-            )
-            if looked.checked.only_too_long and _several(looked.checked, yes=yes):
-                cut = Cut()
+            agreed = yes or cut is not None
+            looked = await examine(file, desk.means, name=name or "", one_batch=not agreed, report=progress("Checking"))
+            if looked.checked.only_too_long and _several(looked.checked):
                 looked = await examine(
                     file, desk.means, name=name or "", one_batch=False, report=progress("Checking again")
                 )
+            if cut is None and looked.checked.batches > 1:
+                cut = Cut()
             if not looked.checked.ok:
                 raise NotSubmittable(looked.checked)
             tell_notes(looked)
@@ -141,12 +141,12 @@ async def _sent(desk: Desk, batch: Batch) -> list[Batch]:
     return (plan.members(snapshot, submission) if submission else []) or [batch]
 
 
-def _several(checked: Checked, *, yes: bool) -> bool:
-    """Whether a file that is too long for one batch may go as several."""
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        say(checked.problems[0].message)
-        yes = agree(f"Send it as several batches ({checked.batches} or more) under one name?")
-    return yes
+def _several(checked: Checked) -> bool:
+    """Whether a person agrees that a file that is too long for one batch goes as several; not where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    say(checked.problems[0].message)
+    return agree(f"Send it as several batches ({checked.batches} or more) under one name?")
 
 
 async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int:

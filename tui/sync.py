@@ -113,14 +113,14 @@ class Sync:
 
     async def poll(self) -> None:
         """Polls for ever, if no other process does, and takes over when that one has gone."""
-        failures = 0
+        failures, asked = 0, False
         try:
             await self._desk.prepare()
         except BatchtuiError as error:
             self._post(Reported(error.message, error.hint, bad=True))
         while True:
             try:
-                delay = await self._once()
+                delay = await self._once(asked)
                 failures = 0
             except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
                 known = isinstance(error, BatchtuiError)
@@ -131,15 +131,18 @@ class Sync:
                 failures += 1
                 self._post(Reported(f"Looking at the API failed: {message}", getattr(error, "hint", ""), bad=True))
                 self._set(replace(self.pulse, looking=False, trouble=f"{message} (trying again)"))
-            await self._rest(delay)
+            asked = await self._rest(delay)
 
-    async def _once(self) -> float:
-        """One cycle if it is ours to do; returns the seconds until the next."""
+    async def _once(self, asked: bool) -> float:
+        """One cycle, if it is ours to do and no pause stops it; returns the seconds until the next."""
         if not await has_key(self._desk):
             self._set(replace(self.pulse, key=False, next_at=None))
             return TRY
         if not await self._desk.poll_if_free():
             return TRY
+        asked = await self._desk.poked() or self._woken.is_set() or asked
+        if self.pulse.paused and not asked:
+            return 0.0
         self._woken.clear()
         self._set(replace(self.pulse, looking=True))
         cycle = await self._desk.cycle(self._download, wait=False)
@@ -180,8 +183,8 @@ class Sync:
         for ref in self._downloads.keys() - waiting:
             self._tasks.pop(self._downloads.pop(ref), None)
 
-    async def _rest(self, seconds: float) -> None:
-        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends."""
+    async def _rest(self, seconds: float) -> bool:
+        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends; whether one asked."""
         waited = 0.0
         while waited < seconds or self.pulse.paused:
             step = min(1.0, max(seconds - waited, 0.05)) if not self.pulse.paused else 1.0
@@ -192,15 +195,16 @@ class Sync:
                 waited += step
             if self._woken.is_set():
                 self._woken.clear()
-                return
+                return True
             if abs(self._now() - before) > SLEPT and not self.pulse.paused:
                 self._post(Reported("The machine was asleep, or its clock was set: looking now."))
-                return
+                return False
             try:
                 if await self._desk.poked():
-                    return
+                    return True
             except BatchtuiError:
                 continue
+        return False
 
     def _set(self, pulse: Pulse) -> None:
         if pulse != self.pulse:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from batchtui.core.batch import Batch, Counts, Snapshot, State, Trouble
+from batchtui.core.cycle import Cycle
 from batchtui.core.desk import open_desk
 from batchtui.core.paths import Paths
 from batchtui.core.store import Store
@@ -87,6 +88,38 @@ async def test_a_pause_outlasts_the_rest_and_its_end_ends_it(parts) -> None:
     assert not task.done()
     assert not sync.pause()
     await task
+
+
+@pytest.mark.parametrize(("asked", "looks"), [(False, 0), (True, 1)])
+async def test_a_pause_in_the_moment_before_a_look_stops_it_unless_it_was_asked_for(parts, monkeypatch, asked, looks):
+    desk, _, _, sync = parts
+    looked, free = [], desk.poll_if_free
+
+    async def paused_meanwhile() -> bool:
+        sync.pause()
+        return await free()
+
+    async def cycle(*arguments: object, **options: object) -> Cycle:
+        looked.append(arguments)
+        return Cycle(due=False)
+
+    monkeypatch.setattr(desk, "poll_if_free", paused_meanwhile)
+    monkeypatch.setattr(desk, "cycle", cycle)
+    await sync._once(asked)
+    assert len(looked) == looks
+
+
+async def test_asking_to_look_is_one_look(parts, monkeypatch) -> None:
+    desk, _, _, sync = parts
+
+    async def cycle(*arguments: object, **options: object) -> Cycle:
+        return Cycle(due=False)
+
+    monkeypatch.setattr(desk, "cycle", cycle)
+    await desk.poll_if_free()
+    await sync.look_now()
+    await sync._once(True)
+    assert not await desk.poked()
 
 
 async def test_the_loop_outlives_what_breaks_and_says_so(parts, monkeypatch) -> None:

@@ -24,8 +24,9 @@ from batchtui.core.batch import Remote
 from batchtui.core.create_body import CreateBody, OnceBody
 from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.line import decode_message
+from batchtui.core.parameters import API_VERSION
 from batchtui.core.refusals import ASK_LATER, UNCLEAR, how_it_broke, http_date, pause_of, refused, said_by
-from batchtui.core.settings import API_VERSION, Credentials, is_loopback
+from batchtui.core.settings import Credentials, is_loopback
 from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:
@@ -221,13 +222,8 @@ class AnthropicApi:
     async def _get(self, path: str, query: dict[str, object] | None = None) -> httpx2.Response:
         client = await self.open()
         _sdk_module, http = _sdk()
-        return await self._ask(
-            client.get(
-                path,
-                cast_to=http.Response,
-                options={"params": query or {}, "max_retries": 0, "follow_redirects": False},
-            )
-        )
+        options: Any = {"params": query or {}, "max_retries": 0, "follow_redirects": False}
+        return await self._ask(client.get(path, cast_to=http.Response, options=options))
 
     async def _ask(self, request: Any) -> httpx2.Response:
         """One HTTP request, its failure as one of ours."""

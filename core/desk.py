@@ -155,7 +155,7 @@ class Desk:
             from batchtui.core.preflight import examine
 
             return (await examine(path, self.means, offline=True)).checked
-        return await asyncio.to_thread(check, path, None, report, api_version=self.settings.api_version)
+        return await asyncio.to_thread(check, path, None, report, rules=self.settings.rules)
 
     async def submit(
         self,
@@ -176,14 +176,14 @@ class Desk:
         not sent. Raises NotSubmittable where the file has problems, BadInput where it is another one by now, else as
         `core.submit.submit` does.
         """
-        version = self.settings.api_version
+        rules = self.settings.rules
         if path.suffix == ".toml":
             from batchtui.core.jobs.draft import draft_job
 
-            made = await asyncio.to_thread(draft_job, path, self.paths, name, api_version=version)
+            made = await asyncio.to_thread(draft_job, path, self.paths, name, rules=rules)
         else:
             called = name or path.stem or "batch"
-            made = await asyncio.to_thread(draft, path, self.paths, called, cut, api_version=version)
+            made = await asyncio.to_thread(draft, path, self.paths, called, cut, rules=rules)
         if sha256 and made.sha256 != sha256:
             await asyncio.to_thread(discard, made, self.paths)
             raise BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")

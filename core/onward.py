@@ -55,7 +55,7 @@ class Onward:
         self._disk = means.disk
         self._paths = means.paths
         self._clock = means.clock
-        self._version = means.settings.api_version
+        self._rules = means.settings.rules
 
     async def go(self) -> list[Failed]:
         """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
@@ -165,7 +165,7 @@ class Onward:
             return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
-            return archive_step(job, submission.step + 1, self._paths, earlier, price, api_version=self._version)
+            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=self._rules)
 
 
 def read_job_of(paths: Paths, submission: Submission) -> Job:

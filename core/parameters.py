@@ -1,8 +1,18 @@
-"""The parameters of the Messages API by name, and what other names may have been meant for."""
+"""What requests are held to: the parameters of the Messages API by name, its version, and what else was meant."""
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
+from typing import Final
+
+from msgspec import Struct
+
+API_VERSION: Final = "2026-10-21"
+"""The `anthropic-version` that everything is sent with, unless a person set the older one."""
+
+OLDER_VERSION: Final = "2023-06-01"
+"""The API version that still has sampling parameters (https://docs.claude.com/en/api/versioning)."""
 
 PARAMETERS = frozenset(
     {
@@ -37,6 +47,21 @@ PARAMETERS = frozenset(
 """All that the API and its betas document (https://docs.claude.com/en/api/messages); of others it says that extra
 inputs are not permitted, by `additionalProperties: false` in its OpenAPI description."""
 
+
+NAME: Final = r"^[a-z][a-z0-9_]{0,63}\Z"
+"""What a parameter that is not known here may be called."""
+
+
+class Rules(Struct, frozen=True):
+    """What requests are held to: the `anthropic-version` they go out with, and parameters that a person vouches for
+    although they are not known here."""
+
+    api_version: str = API_VERSION
+    more_params: frozenset[str] = frozenset()
+
+
+CURRENT: Final = Rules()
+
 _ELSEWHERE = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
@@ -58,4 +83,8 @@ _ELSEWHERE = {
 def meant(name: str) -> str:
     """What to do about a parameter that there is not."""
     near = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name.lower(), sorted(PARAMETERS), 1)), "")
-    return f'Did you mean "{near}"?' if near else "Remove it; if it is new to the API, update batchtui."
+    if near:
+        return f'Did you mean "{near}"?'
+    if not re.fullmatch(NAME, name):
+        return "Remove it."
+    return f'Remove it; if it is new to the API, set more_params = ["{name}"] in config.toml.'

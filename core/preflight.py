@@ -63,8 +63,8 @@ async def examine(
         from batchtui.core.jobs.preflight import examine_job
 
         return await examine_job(path, means, offline=offline)
-    version = means.settings.api_version
-    checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, api_version=version)
+    rules = means.settings.rules
+    checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)
     past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, name or path.stem)
     return await preflight(path, checked, None if offline else means.connection, past, means.clock())
 

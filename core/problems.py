@@ -11,7 +11,7 @@ from typing import Any, Never
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.parameters import PARAMETERS, meant
+from batchtui.core.parameters import OLDER_VERSION, PARAMETERS, Rules, meant
 from batchtui.core.text import inert_line, number
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -38,9 +38,6 @@ REFUSED = {
 SAMPLING = ("temperature", "top_p", "top_k")
 """Fields that API version 2026-10-21 removed, and that newer models take no value but the default of.
 (https://docs.claude.com/en/api/versioning, https://docs.claude.com/en/docs/about-claude/model-deprecations)"""
-
-OLDER_VERSION = "2023-06-01"
-"""The API version that still has them."""
 
 _TAKES_SAMPLING = re.compile(r"claude-(3|[a-z]+-4-[0-6](?!\d)|[a-z]+-4-20)")
 """Models before 4.7."""
@@ -75,13 +72,13 @@ class Unusable(Exception):
         self.problem = Problem(line, "", message, hint, kind, f"line {line}" if line else "")
 
 
-def explain(row: bytes, line: int, where: str, api_version: str, refused: str) -> Iterator[Problem]:
+def explain(row: bytes, line: int, where: str, rules: Rules, refused: str) -> Iterator[Problem]:
     """Every problem of a row that the fast check refused, for the reason `refused`: at least one.
 
     With `refused` empty the row was only suspicious, and there may be none.
     """
     found = False
-    for kind, field, message, hint in _row(row, api_version):
+    for kind, field, message, hint in _row(row, rules):
         found = True
         yield Problem(line, field, message, hint, kind, where)
     if refused and not found:
@@ -91,7 +88,7 @@ def explain(row: bytes, line: int, where: str, api_version: str, refused: str) -
 Found = Iterator[tuple[str, str, str, str]]
 
 
-def _row(row: bytes, api_version: str) -> Found:
+def _row(row: bytes, rules: Rules) -> Found:
     if b"\0" in row:
         yield "nul", "", f"It holds a NUL byte (column {row.index(0) + 1}).", "Save the file as UTF-8 text."
         return
@@ -121,14 +118,14 @@ def _row(row: bytes, api_version: str) -> Found:
     except ValueError as error:
         yield "not_json", "", inert_line(f"It is not JSON: {error}."), "Correct the JSON there."
         return
-    yield from _request(value, api_version)
+    yield from _request(value, rules)
 
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _request(value: Any, api_version: str) -> Found:
+def _request(value: Any, rules: Rules) -> Found:
     shape = 'A request is an object: {"custom_id": "...", "params": {...}}.'
     if not isinstance(value, dict):
         yield "not_object", "", f"It is {_a(value)}, not an object.", shape
@@ -149,8 +146,8 @@ def _request(value: Any, api_version: str) -> Found:
         yield "wrong_type", "params", f"params is {_a(value['params'])}, not an object.", shape
     else:
         yield from _params(value["params"])
-        yield from _in_a_batch(value["params"])
-        yield from _in_this_version(value["params"], api_version)
+        yield from _in_a_batch(value["params"], rules.more_params)
+        yield from _in_this_version(value["params"], rules)
 
 
 def _meant(name: str) -> str:
@@ -197,9 +194,9 @@ def _params(params: dict[str, Any]) -> Found:
             break
 
 
-def _in_a_batch(params: dict[str, Any]) -> Found:
+def _in_a_batch(params: dict[str, Any], more_params: frozenset[str]) -> Found:
     """What the Messages API does not know, or takes and a batch does not."""
-    for name in sorted(params.keys() - PARAMETERS - UNSUPPORTED.keys() - REFUSED.keys()):
+    for name in sorted(params.keys() - PARAMETERS - more_params - UNSUPPORTED.keys() - REFUSED.keys()):
         shown = inert_line(name, 60)
         yield "unknown_param", f"params.{shown}", f'"{shown}" is no parameter of the Messages API.', meant(name)
     stream = params.get("stream", False)
@@ -216,9 +213,9 @@ def _in_a_batch(params: dict[str, Any]) -> Found:
             yield _fails(name, why)
 
 
-def _in_this_version(params: dict[str, Any], api_version: str) -> Found:
+def _in_this_version(params: dict[str, Any], rules: Rules) -> Found:
     """What is refused by the API version that requests go out with, or by models that came since."""
-    older = api_version == OLDER_VERSION
+    older = rules.api_version == OLDER_VERSION
     new_model = not _TAKES_SAMPLING.match(str(params.get("model", "")))
     for name in SAMPLING:
         if name in params and not older:

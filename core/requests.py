@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 from batchtui.core import quick, rows
 from batchtui.core.errors import StateError
 from batchtui.core.kept import Kept
+from batchtui.core.parameters import CURRENT, Rules
 from batchtui.core.problems import Problem, Unusable, explain
-from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line, number, size
 
 __all__ = [
@@ -89,12 +89,12 @@ def check(
     report: Callable[[int, int], None] | None = None,
     *,
     one_batch: bool = True,
-    api_version: str = API_VERSION,
+    rules: Rules = CURRENT,
 ) -> Checked:
     """Reads the whole file and says everything that is wrong with it. Nothing is sent.
 
-    With `one_batch` false it may hold more than one batch takes, to be split. `api_version` is the one that the
-    requests go out with.
+    With `one_batch` false it may hold more than one batch takes, to be split. `rules` is what the
+    requests are held to.
 
     `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
     whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
@@ -104,7 +104,7 @@ def check(
         OSError: `sink` could not be written.
     """
     with Kept(sink) as kept:
-        tally = _Tally(kept, api_version, one_batch=one_batch)
+        tally = _Tally(kept, rules, one_batch=one_batch)
         try:
             with rows.opened(path, _MAX_ROW) as source:
                 _look(source, tally, report)
@@ -127,9 +127,9 @@ def _look(source: rows.Source, tally: _Tally, report: Callable[[int, int], None]
 
 
 class _Tally:
-    def __init__(self, kept: Kept, api_version: str, *, one_batch: bool) -> None:
+    def __init__(self, kept: Kept, rules: Rules, *, one_batch: bool) -> None:
         self.kept = kept
-        self.api_version = api_version
+        self.rules = rules
         self.one_batch = one_batch
         self.requests = 0
         self.bytes = 0
@@ -147,7 +147,7 @@ class _Tally:
         """Adds whole lines at once; false, and nothing is added, where any of them needs a closer look."""
         if self.kinds or len(block.rows) > _MAX_ROW:
             return False
-        requests = quick.read_all(block.rows, block.lines, self.api_version)
+        requests = quick.read_all(block.rows, block.lines, self.rules)
         if requests is None or (self.one_batch and self.requests + len(requests) > MAX_REQUESTS):
             return False
         ids = dict(zip([request.custom_id for request in requests], count(block.number)))
@@ -172,12 +172,12 @@ class _Tally:
             return
         refused = ""
         try:
-            request = quick.read(row)
-            fine = not quick.suspicious(request, row, self.api_version)
+            request = quick.read(row, self.rules)
+            fine = not quick.suspicious(request, row, self.rules)
         except (ValueError, RecursionError) as error:
             fine, refused = False, str(error) or "nested too deeply"
         if not fine:
-            problems = list(explain(given, at, f"{unit} {at}", self.api_version, refused))
+            problems = list(explain(given, at, f"{unit} {at}", self.rules, refused))
             for problem in problems:
                 self.note(problem)
             if problems:

@@ -107,8 +107,8 @@ async def retry_edited(
     if not agreed(edited):
         return None
     before, estimate = edited.looked.checked, edited.looked.estimate
-    version = means.settings.api_version
-    part, checked = await asyncio.to_thread(archive, edited.proposal, means.paths, version, path)
+    rules = means.settings.rules
+    part, checked = await asyncio.to_thread(archive, edited.proposal, means.paths, rules, path)
     if checked.sha256 != before.sha256:
         await asyncio.to_thread(drop, [part], means.paths)
         raise _changed(path)
@@ -118,7 +118,7 @@ async def retry_edited(
 
 def _check(proposal: Proposal, path: Path, means: Means) -> tuple[Checked, frozenset[str]]:
     """The checked file and its ids."""
-    checked = check(path, api_version=means.settings.api_version)
+    checked = check(path, rules=means.settings.rules)
     lines = _ids(path)
     known = set(archived_ids(means.paths.archive(proposal.first.ref)))
     strangers = [_stranger(name, known, at, unit) for name, at, unit in lines if name not in proposal.chosen.ids]

@@ -18,6 +18,7 @@ from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.logs import log
 from batchtui.core.means import Means
+from batchtui.core.parameters import Rules
 from batchtui.core.paths import Paths
 from batchtui.core.preflight import past_of, preflight
 from batchtui.core.requests import Checked, check
@@ -102,7 +103,7 @@ def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
         raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
 
 
-def archive(proposal: Proposal, paths: Paths, api_version: str, edited: Path | None = None) -> tuple[Part, Checked]:
+def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
     """Keeps the rows to be sent again, and their keys, under a new ref. Runs in a thread.
 
     The rows are those of the file `edited` where it is given, else as they were last sent.
@@ -118,11 +119,11 @@ def archive(proposal: Proposal, paths: Paths, api_version: str, edited: Path | N
     rows = paths.archive(ref)
     with replacing(rows, overwrite=False) as sink:
         if edited:
-            _good(check(edited, sink, api_version=api_version))
+            _good(check(edited, sink, rules=rules))
         else:
             copy_chosen(proposal, paths, sink)
     try:
-        checked = _good(check(rows, api_version=api_version))
+        checked = _good(check(rows, rules=rules))
         if paths.keys(first.ref).exists():
             with replacing(paths.keys(ref), overwrite=False) as sink:
                 copy_rows(paths.keys(first.ref), ids, sink)
@@ -240,7 +241,7 @@ async def propose_all(refs: Sequence[str], means: Means, *, include_permanent: b
 
 async def _again(proposal: Proposal, means: Means, report: Report | None) -> Batch:
     disk, paths = means.disk, means.paths
-    part, checked = await asyncio.to_thread(archive, proposal, paths, means.settings.api_version)
+    part, checked = await asyncio.to_thread(archive, proposal, paths, means.settings.rules)
     try:
         past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
         looked = await preflight(paths.archive(part.ref), checked, None, past, means.clock())

@@ -9,21 +9,19 @@ import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.parameters import API_VERSION, NAME, Rules
 from batchtui.core.text import inert_line
 
 KEY = "ANTHROPIC_API_KEY"
 _LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 _HOW = f"Set {KEY}, or write it into a file .env in this folder. Without a key: batchtui demo"
-
-API_VERSION: Final = "2026-10-21"
-"""The `anthropic-version` that everything is sent with, unless a person set the older one."""
 
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -39,6 +37,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     api_version: Literal["2026-10-21", "2023-06-01"] = API_VERSION
     """The `anthropic-version` of every call; the older one still takes sampling parameters, of models before 4.7."""
+
+    more_params: tuple[Annotated[str, Meta(pattern=NAME)], ...] = ()
+    """Parameters of the Messages API that are newer than this batchtui, to be sent all the same."""
 
     answer_timeout: Seconds = 600
     """How long to wait for the answer to a create, once its body is sent."""
@@ -57,6 +58,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     keys: dict[str, str] = {}
     """Remapped keys: the id of a command to the keys that run it, comma separated."""
+
+    @property
+    def rules(self) -> Rules:
+        """What requests are held to before they are sent."""
+        return Rules(self.api_version, frozenset(self.more_params))
 
 
 class Credentials(Struct, frozen=True):

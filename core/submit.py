@@ -29,10 +29,10 @@ from batchtui.core.errors import (
     Unreachable,
 )
 from batchtui.core.files import private_folder, replacing
+from batchtui.core.parameters import CURRENT, Rules
 from batchtui.core.paths import Paths
 from batchtui.core.requests import Checked, check
 from batchtui.core.send import Sender
-from batchtui.core.settings import API_VERSION
 from batchtui.core.split import Cut, drop, new_ref, split
 from batchtui.core.store import Transaction
 from batchtui.core.text import inert_line, plural
@@ -70,7 +70,7 @@ class Draft(Struct, frozen=True, kw_only=True):
         return f"s{self.parts[0].ref[1:]}"
 
 
-def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, api_version: str = API_VERSION) -> Draft:
+def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rules: Rules = CURRENT) -> Draft:
     """Checks a file of requests and keeps its rows, in parts where `cut` says how. Runs in a thread.
 
     Raises:
@@ -79,7 +79,7 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, api_
     """
     private_folder(paths.requests)
     try:
-        return _archived(source, paths, name, cut, api_version)
+        return _archived(source, paths, name, cut, rules)
     except OSError as error:
         raise StateError(
             f"The requests could not be kept in {paths.requests}: {error.strerror}.",
@@ -87,11 +87,11 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, api_
         ) from error
 
 
-def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, api_version: str) -> Draft:
+def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rules) -> Draft:
     ref = new_ref()
     archived = paths.archive(ref)
     with replacing(archived, overwrite=False) as sink:
-        checked = check(source, sink, one_batch=cut is None, api_version=api_version)
+        checked = check(source, sink, one_batch=cut is None, rules=rules)
         if not checked.ok:
             raise NotSubmittable(checked)
     if cut is None:

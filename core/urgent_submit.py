@@ -44,7 +44,7 @@ class Urgent:
         self._disk = means.disk
         self._paths = means.paths
         self._clock = means.clock
-        self._version = means.settings.api_version
+        self._rules = means.settings.rules
         self._runs = Runs(means.paths)
         self._onward = Onward(means)
 
@@ -94,10 +94,10 @@ class Urgent:
 
     def _draft(self, path: Path, name: str | None) -> Draft:
         if path.suffix != ".toml":
-            return draft(path, self._paths, name or path.stem or "batch", Cut(), api_version=self._version)
+            return draft(path, self._paths, name or path.stem or "batch", Cut(), rules=self._rules)
         from batchtui.core.jobs.draft import draft_job
 
-        return draft_job(path, self._paths, name, api_version=self._version)
+        return draft_job(path, self._paths, name, rules=self._rules)
 
     async def finish(
         self,

@@ -18,9 +18,9 @@ from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.foresee import foresee
 from batchtui.core.jobs.job import read_job
 from batchtui.core.jobs.spec import BadJob, Job
+from batchtui.core.parameters import CURRENT, Rules
 from batchtui.core.paths import Paths
 from batchtui.core.requests import check
-from batchtui.core.settings import API_VERSION
 from batchtui.core.split import Cut, drop, fingerprint, shared_out, split
 from batchtui.core.submit import Draft, NotSubmittable
 
@@ -61,7 +61,7 @@ def archive_step(
     earlier: Mapping[str, Answers],
     price: Callable[[Path], float | None],
     *,
-    api_version: str,
+    rules: Rules,
 ) -> tuple[Part, ...]:
     """Builds the requests of a later step, checks them, and archives them in parts. For a thread.
 
@@ -71,7 +71,7 @@ def archive_step(
         BadInput: rows of it make no good requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
-        return _archived(job, number, paths, made, api_version, price)
+        return _archived(job, number, paths, made, rules, price)
 
 
 def _archived(
@@ -79,10 +79,10 @@ def _archived(
     number: int,
     paths: Paths,
     made: Unfolded,
-    api_version: str,
+    rules: Rules,
     price: Callable[[Path], float | None] = lambda _: None,
 ) -> tuple[Part, ...]:
-    checked = check(made.rows, one_batch=False, api_version=api_version)
+    checked = check(made.rows, one_batch=False, rules=rules)
     if not checked.ok:
         raise NotSubmittable(checked)
     estimated_usd = price(made.rows)
@@ -100,13 +100,13 @@ def read_whole(path: Path) -> Job:
     return job
 
 
-def look_ahead(path: Path, job: Job, built: Built, api_version: str) -> None:
+def look_ahead(path: Path, job: Job, built: Built, rules: Rules) -> None:
     """Raises BadJob where a later step can be seen to fail before the first is paid for."""
-    if problems := foresee(job, built.columns, api_version):
+    if problems := foresee(job, built.columns, rules):
         raise BadJob(path, problems)
 
 
-def draft_job(path: Path, paths: Paths, name: str | None, *, api_version: str = API_VERSION) -> Draft:
+def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURRENT) -> Draft:
     """Reads a job, looks at all of its steps and outputs, and archives its first step. For a thread.
 
     Raises:
@@ -114,8 +114,8 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, api_version: str = 
     """
     job = read_whole(path)
     with unfolded(job, 0, paths, {}) as made:
-        look_ahead(path, job, made.built, api_version)
-        parts = _archived(job, 0, paths, made, api_version)
+        look_ahead(path, job, made.built, rules)
+        parts = _archived(job, 0, paths, made, rules)
     try:
         drafted = Draft(
             name=name or job.name,

@@ -14,12 +14,12 @@ from batchtui.core.jobs.shape import Shape
 from batchtui.core.jobs.spec import Job, Step
 from batchtui.core.jobs.template import which
 from batchtui.core.outputs import columns_named
+from batchtui.core.parameters import CURRENT, Rules
 from batchtui.core.problems import Problem, explain
-from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line
 
 
-def foresee(job: Job, columns: Collection[str], api_version: str = API_VERSION) -> list[Problem]:
+def foresee(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> list[Problem]:
     """Problems of the outputs, and of the steps after the first, where the rows have these `columns`.
 
     A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
@@ -29,7 +29,7 @@ def foresee(job: Job, columns: Collection[str], api_version: str = API_VERSION) 
     problems = _outputs(job.steps[0], columns)
     for step in job.steps[1:]:
         where = f"step {step.name}"
-        problems += _request(step, where, api_version)
+        problems += _request(step, where, rules)
         try:
             if step.source:
                 columns = _columns(step, Path(job.folder))
@@ -44,12 +44,12 @@ def foresee(job: Job, columns: Collection[str], api_version: str = API_VERSION) 
     return problems
 
 
-def _request(step: Step, where: str, api_version: str) -> list[Problem]:
+def _request(step: Step, where: str, rules: Rules) -> list[Problem]:
     """What the params would make the API refuse in every row, whatever the templates come to."""
     asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
     params = {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
     row = msgspec.json.encode({"custom_id": "x", "params": params})
-    return [replace(one, line=None) for one in explain(row, 0, where, api_version, "")]
+    return [replace(one, line=None) for one in explain(row, 0, where, rules, "")]
 
 
 def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:

@@ -24,17 +24,17 @@ async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
     Raises:
         BadInput: an output of the job cannot be what it says, or a template is none.
     """
-    version = means.settings.api_version
+    rules = means.settings.rules
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, means.paths, {}))
-            await asyncio.to_thread(look_ahead, path, job, made.built, version)
+            await asyncio.to_thread(look_ahead, path, job, made.built, rules)
         except BadJob as error:
             return _wrong(path, error.problems, len(error.problems), 0)
         except BadRows as error:
             return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
-        checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, api_version=version)
+        checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
         past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)

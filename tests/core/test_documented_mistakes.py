@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.problems import OLDER_VERSION
+from batchtui.core.parameters import API_VERSION, OLDER_VERSION, Rules
 from batchtui.core.requests import check
-from batchtui.core.settings import API_VERSION
+from batchtui.core.settings import read_settings
 
 BATCHES = "https://docs.claude.com/en/docs/build-with-claude/batch-processing"
 CREATE = "https://docs.claude.com/en/api/creating-message-batches"
@@ -30,7 +30,7 @@ def problems(tmp_path: Path, params: dict[str, Any], version: str = API_VERSION)
     given = {name: value for name, value in {**PARAMS, **params}.items() if value is not MISSING}
     good = {"custom_id": "good", "params": PARAMS}
     path.write_text("\n".join(json.dumps(row) for row in (good, {"custom_id": "a", "params": given})))
-    found = check(path, api_version=version).problems
+    found = check(path, rules=Rules(version)).problems
     assert all((problem.line, problem.where) == (2, "line 2") and problem.hint for problem in found)
     return [(problem.kind, problem.field, problem.hint) for problem in found]
 
@@ -107,6 +107,23 @@ def test_what_is_documented_as_fine_passes(tmp_path: Path, documented: str, para
 def test_an_unknown_parameter_is_told_what_it_was_meant_to_be(tmp_path: Path, name: str, meant: str) -> None:
     [(kind, field, hint)] = problems(tmp_path, {name: "x"})
     assert (kind, field, hint) == ("unknown_param", f"params.{name}", f'Did you mean "{meant}"?')
+
+
+def test_a_parameter_that_is_newer_than_this_code_passes_once_a_person_vouches_for_it(tmp_path: Path) -> None:
+    [(kind, _, hint)] = problems(tmp_path, {"class": {"a": 1}})
+    assert kind == "unknown_param"
+    assert 'more_params = ["class"] in config.toml' in hint
+    (tmp_path / "config.toml").write_text('more_params = ["class", "stream", "speed"]\n')
+    rules = read_settings(tmp_path / "config.toml").rules
+    lines = [json.dumps({"custom_id": f"a{at}", "params": {**PARAMS, "class": {"a": at}}}) for at in range(3)]
+    path = tmp_path / "input.jsonl"
+    path.write_text("\n".join(lines))
+    with (tmp_path / "kept").open("wb") as kept:
+        assert check(path, kept, rules=rules).ok
+    assert (tmp_path / "kept").read_text().splitlines() == lines
+    for spoilt in ({"stream": True}, {"speed": "fast"}, {"classes": 1}):
+        path.write_text(json.dumps({"custom_id": "a", "params": {**PARAMS, **spoilt}}))
+        assert not check(path, rules=rules).ok
 
 
 SAMPLING = {"temperature": 0.2, "top_p": 0.9, "top_k": 5}

@@ -52,6 +52,7 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         (b"answer_timeout = nan\n", "answer_timeout"),
         (b'api_version = "2020-01-01"\n', "api_version"),
         (b'clipboard = "both"\n', "clipboard"),
+        (b'more_params = ["no name"]\n', "more_params"),
         (b"keys = 1\n", "keys"),
         (b"theme = '\xff'\n", "utf-8"),
     ],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from batchtui.core.jobs.foresee import foresee
-from batchtui.core.problems import OLDER_VERSION
+from batchtui.core.parameters import OLDER_VERSION, Rules
 from tests.core.jobs.conftest import Workshop
 
 STEP = '[[step]]\nname = "{name}"\n{source}\n[step.request]\nmodel = "m"\nmax_tokens = 1\nuser = "{user}"\n'
@@ -59,7 +59,7 @@ def test_what_no_request_of_a_later_step_may_hold_is_found_before_the_first_step
     found = foresee(job, ("id", "text"))
     assert [(one.line, one.where) for one in found] == [(None, "step two")] * 3
     assert {one.field for one in found} == {"params.temperature", "params.sytem", "params.speed"}
-    with_older = foresee(job, ("id", "text"), OLDER_VERSION)
+    with_older = foresee(job, ("id", "text"), Rules(OLDER_VERSION))
     assert {one.field for one in with_older} >= {"params.sytem", "params.speed"}
     fine = shop.job('path = "a.csv"', more=step + 'params = { metadata = { user_id = "{{ id }}" } }\n')
     assert foresee(fine, ("id", "text")) == []

@@ -18,13 +18,15 @@ _PART = ".part"
 
 
 def private_folder(path: Path) -> Path:
-    """Makes the folder 0700 if it is not there, and checks that it is ours alone to write.
+    """Makes the folder 0700 if it is not there, and so those above it, and checks that it is ours alone to write.
 
     Raises:
         StateError: it cannot be made, or others could change what is in it.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in reversed([one for one in path.parents if not one.exists()]):
+            above.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         about = path.stat()
     except OSError as error:
         raise StateError(

@@ -1,6 +1,7 @@
 """Where things live."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import asdict
 
 from batchtui.core import paths
+from batchtui.core.files import private_folder
 from batchtui.core.paths import Paths
 
 FILES = ("state", "state_lock", "poller_lock", "poller", "poke", "submit_lock", "requests", "results", "settings")
@@ -78,6 +80,19 @@ def test_without_it_the_platforms_own_folders_are_used(tmp_path: Path) -> None:
     assert (data, config) == (str(tmp_path / "d/batchtui"), str(tmp_path / "c/batchtui"))
     assert Path(log).is_relative_to(tmp_path / "s/batchtui")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folders_above_are_ours_alone_too_where_they_are_made(tmp_path: Path) -> None:
+    where = Paths(data=tmp_path / "share/batchtui", config=tmp_path / "config", log=tmp_path / "state/batchtui/log")
+    before = os.umask(0o022)
+    try:
+        for folder in (where.requests, where.log):
+            private_folder(folder)
+    finally:
+        os.umask(before)
+    made = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert len(made) == 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
 
 
 def test_an_empty_home_is_no_home() -> None:

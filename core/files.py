@@ -69,7 +69,7 @@ class Part:
         self._path = path
         self._overwrite = overwrite
         while True:
-            self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{_PART}")
+            self._part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{_PART}")
             self.file = create(self._part, mode=mode)
             with suppress(OSError):
                 fcntl.flock(self.file, fcntl.LOCK_EX)

@@ -121,9 +121,10 @@ class Journal:
         sync_folder(path.parent)
 
     def close(self) -> None:
-        """Lets other processes have it, once what is being written is."""
+        """Lets other processes have it, once what is being written is. Whoever adds after that is refused."""
         with self._writing:
-            os.close(self._descriptor)
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
 
 def _claim(path: Path, descriptor: int) -> None:

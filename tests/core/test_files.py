@@ -33,6 +33,14 @@ def test_the_old_content_stays_until_the_new_is_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("\u8a9e" * 84 + ".md")
+    assert len(os.fsencode(path.name)) == 255
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
 def test_an_exception_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")

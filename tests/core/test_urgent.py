@@ -269,6 +269,17 @@ async def test_one_journal_has_one_writer(tmp_path: Path) -> None:
     Journal.open(path).close()
 
 
+def test_a_thread_that_comes_late_writes_into_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.touch()
+    journal = Journal.open(path)
+    journal.close()
+    with (tmp_path / "other").open("wb"):  # it gets the number that is free now
+        with pytest.raises(StateError):
+            journal.add(b'{"custom_id":"a","result":{"type":"expired"}}\n')
+        assert not (tmp_path / "other").stat().st_size
+
+
 def test_a_journal_that_another_process_finished_is_not_there_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

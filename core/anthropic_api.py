@@ -261,7 +261,8 @@ class AnthropicApi:
     def _about(self, batch_id: str, content: bytes) -> Remote:
         remote = self._decode(content, Remote)
         if remote.id != batch_id:
-            raise Unreachable(f"The host was asked about {batch_id} and answered about {remote.id}.", ASK_LATER)
+            said = self._clean(remote.id)
+            raise Unreachable(f"The host was asked about {batch_id} and answered about {said}.", ASK_LATER)
         return remote
 
     def _decode(self, content: bytes | Raw, kind: type[T]) -> T:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 RETENTION = timedelta(days=29)
 """Results can be had for this long after `created_at` (not `ended_at`), by the API's documentation."""
@@ -26,11 +26,16 @@ BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
 
 
 class ProcessingStatus(StrEnum):
-    """`processing_status` of the API's object."""
+    """`processing_status` of the API's object. A value that is new to it is UNKNOWN, and has not ended for us."""
 
     IN_PROGRESS = "in_progress"
     CANCELING = "canceling"
     ENDED = "ended"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProcessingStatus:
+        return cls.UNKNOWN
 
 
 class State(StrEnum):
@@ -90,6 +95,12 @@ class Remote(Struct, frozen=True, gc=False, kw_only=True):
     ended_at: datetime | None = None
     archived_at: datetime | None = None
     cancel_initiated_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        times = (self.created_at, self.expires_at, self.ended_at, self.archived_at, self.cancel_initiated_at)
+        odd = any(at and not (at.tzinfo and 2000 < at.year < 3000) for at in times)
+        if odd or not all(0 <= count < 2**40 for count in astuple(self.request_counts)):
+            raise ValueError("its times have no zone, or a time or a count cannot be")
 
 
 class Trouble(Struct, frozen=True, gc=False):
@@ -274,15 +285,9 @@ def observe(batch: Batch, remote: Remote) -> Batch:
 
 
 def _state(remote: Remote) -> State:
-    match remote.processing_status:
-        case ProcessingStatus.IN_PROGRESS:
-            return State.IN_PROGRESS
-        case ProcessingStatus.CANCELING:
-            return State.CANCELING
-        case ProcessingStatus.ENDED:
-            return State.GONE if remote.archived_at else State.ENDED
-        case _ as never:
-            assert_never(never)
+    if remote.processing_status is ProcessingStatus.ENDED:
+        return State.GONE if remote.archived_at else State.ENDED
+    return State.CANCELING if remote.processing_status is ProcessingStatus.CANCELING else State.IN_PROGRESS
 
 
 def age(batch: Batch, now: datetime) -> timedelta:

@@ -165,6 +165,17 @@ BREAKS = {
 }
 
 
+async def test_a_status_that_is_new_to_the_api_spoils_no_page(api: AnthropicApi, world: World, archived: Path) -> None:
+    other, one = await api.create(archived), await api.create(archived)
+    listed = (await api.free("/v1/messages/batches")).decode()
+    assert listed.index(one.id) < listed.index(other.id)
+    changed = listed.replace('"in_progress"', '"paused"', 1)
+    assert changed != listed
+    world.control.fault("list", Answer(200, body=changed))
+    statuses = [(batch.id, batch.processing_status) for batch in (await api.page()).batches]
+    assert statuses == [(one.id, ProcessingStatus.UNKNOWN), (other.id, ProcessingStatus.IN_PROGRESS)]
+
+
 @pytest.mark.parametrize(("fault", "said"), BREAKS.values(), ids=BREAKS)
 async def test_a_broken_connection_says_how_it_broke(api: AnthropicApi, world: World, fault: Drop, said: str) -> None:
     world.control.fault("list", fault)
@@ -195,9 +206,9 @@ async def test_an_empty_base_url_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
 
 ECHOES = {
     "in an error's message": Answer(400, message=f"Bad key {KEY} \x1b]0;owned\x07\u202e\r\n[red]"),
-    "in a field": Answer(
+    "in an id": Answer(
         200,
-        body=f'{{"id":"msgbatch_1","processing_status":"{KEY}","request_counts":{{}},'
+        body=f'{{"id":"msgbatch_{KEY}","processing_status":"ended","request_counts":{{}},'
         '"created_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"}',
     ),
     "in a header": Answer(307, headers={"location": f"http://127.0.0.1:9/{KEY}"}),

@@ -54,6 +54,7 @@ ENDED = remote(
     [
         (ProcessingStatus.IN_PROGRESS, State.IN_PROGRESS),
         (ProcessingStatus.CANCELING, State.CANCELING),
+        (ProcessingStatus("paused_for_lunch"), State.IN_PROGRESS),
         (ProcessingStatus.ENDED, State.ENDED),
     ],
 )
@@ -199,4 +200,21 @@ def test_an_answer_without_a_field_that_counts_is_refused(missing: str) -> None:
     said = msgspec.to_builtins(ENDED)
     del said[missing]
     with pytest.raises(msgspec.ValidationError, match=missing):
+        msgspec.convert(said, Remote)
+
+
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [
+        ("created_at", "2026-11-22T10:00:00"),
+        ("created_at", "9999-12-31T23:59:59Z"),
+        ("expires_at", "0001-01-01T00:00:00Z"),
+        ("ended_at", "2026-11-22T10:00:00"),
+        ("request_counts", {"processing": -1}),
+        ("request_counts", {"processing": 9, "succeeded": 10**30}),
+    ],
+)
+def test_times_and_counts_that_cannot_be_are_refused_before_anybody_reckons_with_them(field: str, odd: object) -> None:
+    said = {**msgspec.to_builtins(ENDED), field: odd}
+    with pytest.raises(msgspec.ValidationError):
         msgspec.convert(said, Remote)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counts, Part, Snapshot, State, Submission, Trouble
@@ -11,8 +11,15 @@ from batchtui.core.text import number
 
 def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
     """Its batches that this state still knows, in the order they were sent."""
-    known = {batch.ref: batch for batch in snapshot.batches if batch.submission == submission.ref}
-    return [known[ref] for ref in submission.batches if ref in known]
+    return next(ours for _, ours in _with_members(snapshot, [submission]))
+
+
+def _with_members(snapshot: Snapshot, submissions: Iterable[Submission]) -> Iterator[tuple[Submission, list[Batch]]]:
+    """Each with its batches, which are looked up once for all of them: there may be thousands."""
+    known: dict[str, Batch] = {}
+    for submission in submissions:
+        known = known or {batch.ref: batch for batch in snapshot.batches}
+        yield submission, [known[ref] for ref in submission.batches if ref in known]
 
 
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
@@ -52,15 +59,14 @@ def _running(batch: Batch) -> int:
 
 def to_send(snapshot: Snapshot) -> Iterator[Submission]:
     """Submissions whose first waiting part may be sent now."""
-    for submission in snapshot.submissions.values():
-        free = not (submission.stopped or submission.urgent)
-        if submission.waiting and free and not _held(snapshot, submission):
+    free = (one for one in snapshot.submissions.values() if one.waiting and not (one.stopped or one.urgent))
+    for submission, ours in _with_members(snapshot, free):
+        if not _held(ours, submission):
             yield submission
 
 
-def _held(snapshot: Snapshot, submission: Submission) -> bool:
+def _held(ours: Sequence[Batch], submission: Submission) -> bool:
     """Whether the rest must wait: for the canary's answers, or for what is not known to be accepted."""
-    ours = members(snapshot, submission)
     if any(batch.state in (State.SUBMITTING, State.UNCONFIRMED) for batch in ours):
         return True
     step = [batch for batch in ours if batch.step == submission.step]
@@ -74,12 +80,12 @@ def _clean(batch: Batch) -> bool:
 
 def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     """Canaries whose answers are here and not all well, while the rest still waits."""
-    for submission in snapshot.submissions.values():
-        if submission.canary and submission.waiting and not submission.stopped:
-            step = [batch for batch in members(snapshot, submission) if batch.step == submission.step]
-            over = len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE)
-            if over and not _clean(step[0]):
-                yield submission, step[0]
+    waiting = (one for one in snapshot.submissions.values() if one.canary and one.waiting and not one.stopped)
+    for submission, ours in _with_members(snapshot, waiting):
+        step = [batch for batch in ours if batch.step == submission.step]
+        over = len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE)
+        if over and not _clean(step[0]):
+            yield submission, step[0]
 
 
 def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble:
@@ -94,14 +100,14 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
     )
 
 
-def answered(snapshot: Snapshot, submission: Submission) -> list[Batch]:
+def _answered(submission: Submission, ours: Sequence[Batch]) -> list[Batch]:
     """The batches of its present step once all of them are retrieved and none is still to be sent; else none.
 
     A retry that came to nothing holds nothing up.
     """
     if submission.waiting:
         return []
-    step = [batch for batch in members(snapshot, submission) if batch.step == submission.step]
+    step = [batch for batch in ours if batch.step == submission.step]
     over = {State.REJECTED, State.GONE}
     left = [batch for batch in step if not (batch.retry_of and batch.state in over)]
     return left if left and all(batch.state is State.RETRIEVED for batch in left) else []
@@ -119,20 +125,20 @@ def undone(submission: Submission, batches: Sequence[Batch]) -> list[int]:
 
 def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
     """Submissions whose answers are all here and have not gone to all their outputs, with the batches they are in."""
-    for submission in snapshot.submissions.values():
-        if submission.outputs and not submission.stopped:
-            batches = answered(snapshot, submission)
-            if batches and undone(submission, batches):
-                yield submission, batches
+    going = (one for one in snapshot.submissions.values() if one.outputs and not one.stopped)
+    for submission, ours in _with_members(snapshot, going):
+        batches = _answered(submission, ours)
+        if batches and undone(submission, batches):
+            yield submission, batches
 
 
 def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
     """Submissions whose next step can be built: this one is answered and its outputs are done."""
-    for submission in snapshot.submissions.values():
-        if submission.steps and not submission.stopped:
-            batches = answered(snapshot, submission)
-            if batches and not undone(submission, batches) and not _held_before(submission, batches):
-                yield submission, batches
+    going = (one for one in snapshot.submissions.values() if one.steps and not one.stopped)
+    for submission, ours in _with_members(snapshot, going):
+        batches = _answered(submission, ours)
+        if batches and not undone(submission, batches) and not _held_before(submission, batches):
+            yield submission, batches
 
 
 def _held_before(submission: Submission, batches: Sequence[Batch]) -> bool:
@@ -145,7 +151,7 @@ def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:
     """Whether anything of it is left to ask, to write or to build, and nothing of it is under way elsewhere."""
     if submission.waiting:
         return True
-    batches = answered(snapshot, submission)
+    batches = _answered(submission, members(snapshot, submission))
     return bool(batches and (submission.steps or undone(submission, batches)))
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, Counts, Output, Part, State, Submission
-from batchtui.core.plan import counts, undone
+from batchtui.core.batch import Batch, Counts, Output, Part, Snapshot, State, Submission
+from batchtui.core.plan import can_go_on, counts, undone
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
@@ -56,3 +56,33 @@ def test_an_output_is_due_again_once_newer_answers_are_here() -> None:
     assert undone(submission, [first]) == [1]
     again = replace(first, ref="b", retry_of="a", retrieved_at=NOW + timedelta(minutes=1))
     assert undone(submission, [first, again]) == [0, 1]
+
+
+def test_what_can_go_on_is_found_without_a_look_at_all_batches_for_each_submission() -> None:
+    class Looked(str):
+        """A ref that counts how often it is looked at."""
+
+        times = 0
+
+        def __hash__(self) -> int:
+            Looked.times += 1
+            return super().__hash__()
+
+        def __eq__(self, other: object) -> bool:
+            Looked.times += 1
+            return super().__eq__(other)
+
+    many = 200
+    done = Output("csv", "/out.csv", done_at=NOW + timedelta(seconds=1))
+    batches = [
+        replace(batch(f"b{number}", 1, State.RETRIEVED, Counts(succeeded=1)), submission=Looked(f"s{number}"))
+        for number in range(many)
+    ]
+    submissions = {
+        f"s{number}": Submission(
+            ref=Looked(f"s{number}"), name="n", created_at=NOW, requests=1, batches=(f"b{number}",), outputs=(done,)
+        )
+        for number in range(many)
+    }
+    assert not can_go_on(Snapshot(1, tuple(batches), submissions))
+    assert Looked.times < many * 10

@@ -28,28 +28,31 @@ def run_once(*, as_json: bool) -> int:
 
 
 async def _once(*, json: bool) -> int:
-    async with desk_for("batchtui --once") as desk:
-        began = desk.clock()
-        try:
-            cycle = await desk.cycle()
-            if cycle.polled_by and cycle.due:
-                cycle = await _ask_poller(desk, cycle)
-            snapshot = await desk.snapshot()
-        except BatchtuiError as error:
-            if json:
-                blank = cycle_json(Cycle(), ())
-                out(dumps({**blank, "errors": [error_json(error)]}))
-            complain(error)
-            return error.exit_code
-        batches = told(snapshot)
+    try:
+        async with desk_for("batchtui --once") as desk:
+            return await _one_cycle(desk, json=json)
+    except BatchtuiError as error:
         if json:
-            out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
-        else:
-            for batch in batches:
-                out(line(batch, desk.clock()))
-        _tell(cycle, snapshot)
-        await tell_outputs(batches, began)
-        return exit_code(cycle, snapshot)
+            out(dumps({**cycle_json(Cycle(), ()), "errors": [error_json(error)]}))
+        complain(error)
+        return error.exit_code
+
+
+async def _one_cycle(desk: Desk, *, json: bool) -> int:
+    began = desk.clock()
+    cycle = await desk.cycle()
+    if cycle.polled_by and cycle.due:
+        cycle = await _ask_poller(desk, cycle)
+    snapshot = await desk.snapshot()
+    batches = told(snapshot)
+    if json:
+        out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
+    else:
+        for batch in batches:
+            out(line(batch, desk.clock()))
+    _tell(cycle, snapshot)
+    await tell_outputs(batches, began)
+    return exit_code(cycle, snapshot)
 
 
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batch import State, newest_first
+from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import rolled_up, told, whole
 from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table, written
@@ -73,26 +74,30 @@ def show(*, batch: str, as_json: bool) -> int:
 
 
 async def _show(word: str, *, json: bool) -> int:
-    async with desk_for("batchtui show", logged=False) as desk:
-        try:
-            snapshot = await desk.snapshot()
-            known, submission = whole(replace(snapshot, batches=told(snapshot)), word)
-            summary = await desk.summary(known[0]) if len(known) == 1 else None
-        except BatchtuiError as error:
-            if json:
-                out(dumps({"batch": None, "errors": [error_json(error)]}))
-            complain(error)
-            return error.exit_code
-        if len(known) == 1 or submission is None:
-            batch, parts = known[0], []
-        else:
-            batch, parts = rolled_up(submission, known), known
+    try:
+        async with desk_for("batchtui show", logged=False) as desk:
+            return await _show_on(desk, word, json=json)
+    except BatchtuiError as error:
         if json:
-            shown = details_json(batch, submission, summary)
-            out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
-        else:
-            left = {written(one): await asyncio.to_thread(left_by, one) for one in batch.outputs}
-            out(details(batch, submission, summary, desk.clock(), left))
-            if parts:
-                out(table(parts, desk.clock()))
-        return errors.OK
+            out(dumps({"batch": None, "errors": [error_json(error)]}))
+        complain(error)
+        return error.exit_code
+
+
+async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
+    snapshot = await desk.snapshot()
+    known, submission = whole(replace(snapshot, batches=told(snapshot)), word)
+    summary = await desk.summary(known[0]) if len(known) == 1 else None
+    if len(known) == 1 or submission is None:
+        batch, parts = known[0], []
+    else:
+        batch, parts = rolled_up(submission, known), known
+    if json:
+        shown = details_json(batch, submission, summary)
+        out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
+    else:
+        left = {written(one): await asyncio.to_thread(left_by, one) for one in batch.outputs}
+        out(details(batch, submission, summary, desk.clock(), left))
+        if parts:
+            out(table(parts, desk.clock()))
+    return errors.OK

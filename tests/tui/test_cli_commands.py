@@ -43,6 +43,11 @@ BATCH = {
     "outputs",
 }
 ERROR = {"batch", "message", "hint"}
+FIELDS = {
+    "--once": {"batches", "retrieved", "submitted", "api_calls", "polled_by"},
+    "show": {"batch"},
+}
+"""What else a script finds beside the errors."""
 
 
 @dataclass
@@ -736,7 +741,9 @@ def test_a_key_that_cannot_be_one_ends_with_5_before_anything_is_sent(cli: Cli) 
 def test_a_config_with_a_mistake_is_said_in_json_too(cli: Cli, command: tuple[str, ...]) -> None:
     cli.world.home.mkdir(mode=0o700)
     (cli.world.home / "config.toml").write_text("auto_retrieve = perhaps\n")
-    assert_error(cli(*command, "--json"), 1, "config.toml", "line 1")
+    ended = cli(*command, "--json")
+    assert_error(ended, 1, "config.toml", "line 1")
+    assert ended.json.keys() >= FIELDS.get(command[0], {"batches"})
     plain = cli(*command)
     assert (plain.code, plain.out) == (1, "")
 
@@ -749,7 +756,9 @@ def test_a_config_with_a_mistake_is_said_in_json_too(cli: Cli, command: tuple[st
 def test_an_unreadable_state_is_said_and_stays_as_it_is(cli: Cli, command: tuple[str, ...]) -> None:
     cli.world.home.mkdir(mode=0o700)
     (cli.world.home / "state.json").write_text("{not json")
-    assert_error(cli(*command, "--json"), 1, "state.json")
+    ended = cli(*command, "--json")
+    assert_error(ended, 1, "state.json")
+    assert ended.json.keys() >= FIELDS.get(command[0], {"batches"})
     assert (cli.world.home / "state.json").read_text() == "{not json"
 
 

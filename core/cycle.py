@@ -96,8 +96,8 @@ class Cycles:
         """One cycle. Trouble is recorded, never raised. With `wait` false the downloads go on by themselves."""
         if not self._due(await self._disk.snapshot()):
             return Cycle(due=False, polled_by=await self._disk.run(self._other))
-        if not await self._disk.run(self._election.stand):
-            return Cycle(polled_by=await self._disk.run(self._election.who))
+        if other := await self._disk.run(self._election.who_else):
+            return Cycle(polled_by=other)
         await self._sweep_once()
         try:
             api = await self._connection.api()

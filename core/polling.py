@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -19,14 +20,20 @@ from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
 
+_SAYING = 1.0
+"""Seconds in which a process that was elected has long said who it is."""
+
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """The process that polls. `failing` says why its last look failed, empty where it did not."""
+    """The process that polls. `failing` says why its last look failed, empty where it did not.
 
-    pid: Annotated[int, Meta(ge=1, lt=2**31)]
+    Without `pid`, `host` and `since` it holds the lock and did not say who it is.
+    """
+
+    pid: Annotated[int, Meta(ge=1, lt=2**31)] | None
     host: str
     command: str
-    since: datetime
+    since: datetime | None
     looked_at: datetime | None = None
     next_at: datetime | None = None
     failing: str = ""
@@ -34,6 +41,8 @@ class Poller(Struct, frozen=True, kw_only=True):
 
     def words(self) -> str:
         """`batchtui --once, pid 4242`, with the host where that is another one."""
+        if self.pid is None:
+            return self.command
         return f"{self.command}, pid {self.pid}" + ("" if self.host == socket.gethostname() else f" on {self.host}")
 
 
@@ -60,6 +69,17 @@ class Election:
             self._write()
         return True
 
+    def who_else(self) -> Poller | None:
+        """Becomes the process that polls, or says who is: None if it is we. Who has just become it gets time to say."""
+        until = time.monotonic() + _SAYING
+        while not self.stand():
+            if other := self.who():
+                return other
+            if time.monotonic() > until:
+                return Poller(pid=None, host="", command="another process", since=None)
+            time.sleep(0.01)
+        return None
+
     def resign(self) -> None:
         if self._me is not None:
             self._me = None
@@ -84,7 +104,7 @@ class Election:
             poller = msgspec.json.decode(self._paths.poller.read_bytes(), type=Poller)
         except (OSError, ValueError):
             return None
-        if poller.host == socket.gethostname():
+        if poller.pid is not None and poller.host == socket.gethostname():
             try:
                 os.kill(poller.pid, 0)
             except ProcessLookupError:

@@ -115,7 +115,7 @@ def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
 def poller_json(poller: Poller) -> dict[str, Any]:
     return {
         "pid": poller.pid,
-        "host": poller.host,
+        "host": poller.host or None,
         "command": poller.command,
         "since": _time(poller.since),
         "looked_at": _time(poller.looked_at),

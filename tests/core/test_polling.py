@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from batchtui.core import polling
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
 
@@ -79,6 +81,31 @@ def test_the_others_see_who_polls(paths: Paths) -> None:
     first.resign()
     assert second.who() is None
     assert first.who() is None
+
+
+def test_a_lock_whose_holder_says_nothing_is_held_all_the_same(paths: Paths) -> None:
+    first, second = election(paths), election(paths)
+    assert first.stand()
+    paths.poller.unlink()
+    other = second.who_else()
+    assert other is not None
+    assert (other.pid, other.words()) == (None, "another process")
+    first.resign()
+    assert second.who_else() is None
+
+
+def test_who_has_just_been_elected_is_given_the_time_to_say_so(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "_SAYING", 60.0)
+    first, second = election(paths, "first"), election(paths)
+    assert first.stand()
+    said = paths.poller.read_bytes()
+    paths.poller.unlink()
+    late = threading.Timer(0.05, paths.poller.write_bytes, [said])
+    late.start()
+    other = second.who_else()
+    late.join()
+    assert other is not None
+    assert other.command == "first"
 
 
 def test_another_machine_is_named() -> None:

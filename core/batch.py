@@ -20,7 +20,6 @@ RETENTION = timedelta(days=29)
 TIME_LIMIT = timedelta(hours=24)
 """A request that has not run this long after `created_at` expires."""
 
-
 BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
 """An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
 
@@ -134,7 +133,7 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
     looked at and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing that
-    could be it.
+    could be it. `account` tells by which key and to which host it was sent.
     """
 
     started_at: datetime
@@ -142,6 +141,7 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     nearby: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     looked_at: datetime | None = None
+    account: str = ""
 
 
 class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -25,6 +25,8 @@ class Connection:
         self._settings = settings
         self._credentials = credentials
         self._api: Api | None = None
+        self.account = ""
+        """Who `api` asks, as `Credentials.account`; empty before it was first called."""
 
     def key(self) -> KeyInfo | None:
         """Where the key would come from; None where there is none that can be used."""
@@ -44,14 +46,16 @@ class Connection:
         if self._api is None:
             from batchtui.core.anthropic_api import AnthropicApi
 
+            credentials = self._credentials()
             api = AnthropicApi(
-                self._credentials(),
+                credentials,
                 answer_timeout=self._settings.answer_timeout,
                 idle_timeout=self._settings.idle_timeout,
                 api_version=self._settings.api_version,
             )
             await api.open()
             self._api = self._api or api
+            self.account = credentials.account
         return self._api
 
     async def close(self) -> None:

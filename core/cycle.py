@@ -150,7 +150,7 @@ class Cycles:
                 await asyncio.to_thread(sweep, folder)
 
     async def _look(self, api: Api, errors: list[CycleError]) -> None:
-        looked = await monitor.look(api, self._disk, self._paths, self._clock)
+        looked = await monitor.look(api, self._disk, self._paths, self._clock, self._connection.account)
         errors += [_said(ref, error) for ref, error in looked.failures.items()]
         for batch in (await self._disk.snapshot()).batches if looked.several else ():
             try:

@@ -28,6 +28,10 @@ LOOKED_FOR = timedelta(days=2)
 _FOUND = "Its answer was lost; it was found in the API's list by its time and size. The ids of its results decide."
 _NOT_YET = "The API's list does not show it yet."
 _NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
+_OTHER = "It was sent with another API key, or to another host, than the one set now, whose list does not show it."
+_SET_IT = (
+    "Do not submit it again. Set that key and run batchtui --once; or forget it, if that key's Console shows nothing."
+)
 _SEVERAL = "Its answer was lost, and {} batches in the API's list could be it. The ids of their results will tell."
 _DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent by itself."
 _MAY_COME = "Do not submit it again: it may have been accepted all the same. The next looks go on looking for it."
@@ -56,8 +60,8 @@ def under_way(snapshot: Snapshot) -> list[Batch]:
     return [batch for batch in snapshot.batches if batch.state in UNDER_WAY]
 
 
-async def look(api: Api, disk: Disk, paths: Paths, clock: Callable[[], datetime]) -> Looked:
-    """Looks once and writes what it saw in one transaction.
+async def look(api: Api, disk: Disk, paths: Paths, clock: Callable[[], datetime], account: str = "") -> Looked:
+    """Looks once, as `account`, and writes what it saw in one transaction.
 
     Raises:
         BatchtuiError: the API gave no list; nothing was changed.
@@ -97,9 +101,8 @@ async def look(api: Api, disk: Disk, paths: Paths, clock: Callable[[], datetime]
         for intent in intents:
             current = tx.batch(intent.ref)
             if current and current.state is State.UNCONFIRMED:
-                tx.put(
-                    _decided(current, settled.found.get(intent.ref), settled.several.get(intent.ref, ()), server_now)
-                )
+                found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
+                tx.put(_decided(current, found, several, server_now, account))
         return settled
 
     settled = await disk.commit(write)
@@ -153,13 +156,17 @@ async def _list(
     return listed, server_now
 
 
-def _decided(batch: Batch, found: Remote | None, several: Sequence[Remote], server_now: datetime | None) -> Batch:
+def _decided(
+    batch: Batch, found: Remote | None, several: Sequence[Remote], server_now: datetime | None, account: str
+) -> Batch:
     assert batch.attempt
     if found:
         return claim(batch, found)
     at = server_now or batch.submitted_at
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))
+    if batch.attempt.account not in ("", account):  # what the list of others lacks says nothing
+        return replace(batch, trouble=Trouble(_OTHER, _SET_IT, at))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=server_now))
     if server_now and given_up(seen, server_now):
         return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, at))

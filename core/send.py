@@ -80,7 +80,8 @@ class Sender:
         for pause in _SETTLE_AFTER:
             await self._pause(pause)
             try:
-                await look(await self._connection.api(), self._disk, self._paths, self._clock)
+                api = await self._connection.api()
+                await look(api, self._disk, self._paths, self._clock, self._connection.account)
             except BatchtuiError as error:
                 log.warning("look: %s", error.message)
             found = next((one for one in (await self._disk.snapshot()).batches if one.ref == ref and one.id), None)
@@ -123,7 +124,7 @@ class Sender:
             retry_of=part.retry_of,
             models=part.models,
             digest=part.digest,
-            attempt=Attempt(started_at=started_at, bytes=part.bytes, nearby=nearby),
+            attempt=Attempt(started_at=started_at, bytes=part.bytes, nearby=nearby, account=self._connection.account),
             cost=Cost(part.estimated_usd),
         )
         await self._disk.commit(lambda tx: begin(tx, batch))

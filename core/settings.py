@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -21,7 +22,6 @@ from batchtui.core.text import inert_line
 
 KEY = "ANTHROPIC_API_KEY"
 _LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
-_HOW = f"Set {KEY}, or write it into a file .env in this folder. Without a key: batchtui demo"
 
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -79,6 +79,12 @@ class Credentials(Struct, frozen=True):
     def last4(self) -> str:
         return f"…{self.key[-4:]}" if self.key else ""
 
+    @property
+    def account(self) -> str:
+        """Tells whether the same host was asked with the same key, and nothing of either."""
+        who = f"{(self.base_url or '').rstrip('/')}\n{self.key or self.source}"
+        return hashlib.sha256(f"batchtui\n{who}".encode()).hexdigest()[:16]
+
 
 def read_settings(path: Path) -> Settings:
     """The settings in `config.toml`; the defaults where there is none.
@@ -106,10 +112,10 @@ def find_credentials(settings: Settings, environment: Mapping[str, str], folder:
     base_url = _base_url(environment.get("ANTHROPIC_BASE_URL", ""))
     source, key = _key(settings, environment, folder)
     if key:
-        return Credentials(source, _checked(key, source), base_url)
+        return Credentials(source, _checked(key, source, settings), base_url)
     profile = _profile(environment)
     if profile is None:
-        raise NoKey("No API key was found.", _HOW)
+        raise NoKey("No API key was found.", _how(settings))
     return Credentials(profile, None, base_url)
 
 
@@ -123,9 +129,16 @@ def _key(settings: Settings, environment: Mapping[str, str], folder: Path) -> tu
     return "", ""
 
 
-def _checked(key: str, source: str) -> str:
+def _how(settings: Settings) -> str:
+    name = inert_line(settings.key_variable)
+    return f"Set {name}, or write it into a file .env in this folder. Without a key: batchtui demo"
+
+
+def _checked(key: str, source: str, settings: Settings) -> str:
     if not key.isascii() or not key.isprintable() or any(character.isspace() for character in key):
-        raise NoKey(f"What {source} holds cannot be an API key: it has spaces or control characters in it.", _HOW)
+        raise NoKey(
+            f"What {source} holds cannot be an API key: it has spaces or control characters in it.", _how(settings)
+        )
     return key
 
 

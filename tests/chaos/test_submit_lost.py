@@ -9,7 +9,7 @@ import pytest
 
 from batchtui.core import send as sending
 from batchtui.core.batch import Batch, State
-from batchtui.core.desk import Desk
+from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Lag, Stall
 from tests.conftest import PATIENCE, World
@@ -132,5 +132,32 @@ async def test_a_create_that_reached_nobody_waits_for_a_person_and_is_never_sent
         made = await desk.submit(rows)
         assert [one.id for one in world.control.batches()] == [made.id]
         assert (made.state, made.doubtful) == (State.IN_PROGRESS, False)
+    finally:
+        await desk.close()
+
+
+async def test_the_list_of_another_key_does_not_tell_that_nothing_was_bought(world: World) -> None:
+    world.control.fault("create", Drop("accepted"))
+    world.control.fault("list", Answer(500), skip=1)
+    desk = world.desk()
+    other = open_desk(
+        world.paths,
+        world.environment | {"ANTHROPIC_API_KEY": "sk-ant-of-another-workspace"},
+        command="batchtui test",
+        folder=world.folder,
+    )
+    try:
+        with pytest.raises(OutcomeUnknown):
+            await desk.submit(world.rows())
+        world.control.settings(clock_offset=7200.0)
+        await other.cycle()
+        unsure = await _only(other)
+        assert unsure.trouble
+        assert "another API key" in unsure.trouble.message
+    finally:
+        await other.close()
+    try:
+        await desk.cycle()
+        assert (await _only(desk)).id == _bought_once(world)
     finally:
         await desk.close()

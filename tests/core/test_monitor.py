@@ -119,8 +119,8 @@ class Kept:
     async def batch(self, ref: str) -> Batch:
         return next(one for one in (await self.disk.snapshot()).batches if one.ref == ref)
 
-    async def look(self, server: Server) -> Looked:
-        return await look(server, self.disk, self.paths, lambda: NOW)
+    async def look(self, server: Server, account: str = "") -> Looked:
+        return await look(server, self.disk, self.paths, lambda: NOW, account)
 
 
 @pytest.fixture
@@ -302,6 +302,31 @@ async def test_nothing_found_is_said_as_not_yet_and_later_as_it_is(state: Kept) 
     assert "Do not submit it again" in fresh.trouble.hint
     assert "submit the file again" in old.trouble.hint
     assert {fresh.state, old.state} == {State.UNCONFIRMED}
+
+
+async def test_what_the_list_of_another_key_does_not_show_may_be_bought_all_the_same(state: Kept) -> None:
+    old = intent(minutes=GRACE.total_seconds() / 60 + 5)
+    assert old.attempt
+    await state.put(replace(old, attempt=replace(old.attempt, account="theirs")))
+    await state.look(Server([]), "ours")
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "another API key" in unsure.trouble.message
+    assert "Do not submit it again" in unsure.trouble.hint
+    assert unsure.attempt
+    assert unsure.attempt.looked_at is None
+    await state.look(Server([]), "theirs")
+    settled = await state.batch("b-lost")
+    assert settled.trouble
+    assert "nothing was bought" in settled.trouble.message
+
+
+async def test_a_batch_that_fits_is_found_with_a_new_key_too(state: Kept) -> None:
+    sent = intent(minutes=1)
+    assert sent.attempt
+    await state.put(replace(sent, attempt=replace(sent.attempt, account="the old key")))
+    await state.look(Server([remote(0)]), "the new key")
+    assert (await state.batch("b-lost")).id == "msgbatch_00000"
 
 
 async def test_an_intent_whose_process_is_gone_becomes_unconfirmed_and_is_looked_for(state: Kept) -> None:

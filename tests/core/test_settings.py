@@ -103,6 +103,13 @@ def test_a_setting_names_another_variable(folder: Path) -> None:
     assert found(folder, settings, ANTHROPIC_API_KEY=OTHER).key == f"{OTHER}w"
 
 
+@pytest.mark.parametrize("key", ["", "sk-ant of two words"])
+def test_the_variable_that_is_said_to_hold_the_key_is_the_one_that_is_asked_for(folder: Path, key: str) -> None:
+    with pytest.raises(NoKey) as raised:
+        found(folder, Settings(key_variable="WORK_KEY"), WORK_KEY=key)
+    assert raised.value.hint.startswith("Set WORK_KEY, ")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -220,6 +227,19 @@ def test_the_key_is_in_no_words_about_it() -> None:
     assert KEY not in f"{credentials} {credentials!r}"
     assert repr([credentials]) == "[Credentials(source='ANTHROPIC_API_KEY', '…0001')]"
     assert Credentials("SDK profile", None, None).last4 == ""
+
+
+def test_an_account_tells_keys_and_hosts_apart_and_nothing_of_them() -> None:
+    one = Credentials("ANTHROPIC_API_KEY", KEY, "https://api.example.com")
+    assert one.account == Credentials(".env (ANTHROPIC_API_KEY)", KEY, "https://api.example.com/").account
+    others = [
+        Credentials("ANTHROPIC_API_KEY", OTHER, "https://api.example.com"),
+        Credentials("ANTHROPIC_API_KEY", KEY, None),
+        Credentials("profile work", None, "https://api.example.com"),
+        Credentials("profile home", None, "https://api.example.com"),
+    ]
+    assert len({one.account, *(other.account for other in others)}) == 5
+    assert KEY[-4:] not in one.account
 
 
 # Where it may go

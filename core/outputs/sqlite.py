@@ -17,6 +17,7 @@ from batchtui.core.outputs import apply, database
 from batchtui.core.outputs.chosen import mark
 from batchtui.core.outputs.columns import Asked, Table, asked_columns, free, records, table
 from batchtui.core.outputs.left import ENDING, Left
+from batchtui.core.outputs.one_row import Update
 from batchtui.core.outputs.stage import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
 from batchtui.core.values import Value
@@ -90,7 +91,7 @@ def failed_name(target: Path, options: SqliteOptions) -> str:
     return f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}{ENDING}"
 
 
-def _update(options: SqliteOptions) -> apply.Update:
+def _update(options: SqliteOptions) -> Update:
     return apply.update(options.table, options.set, options.where, options.when)
 
 

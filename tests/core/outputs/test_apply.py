@@ -234,6 +234,19 @@ def test_a_rule_that_ends_the_transaction_applies_nothing_outside_of_one(make: A
     assert look("SELECT count(*) FROM _batchtui_applied") == [(0,)]
 
 
+@pytest.mark.parametrize("how", ["FAIL", "ABORT"])
+def test_a_rule_that_fails_late_changes_nothing(make: Any, news: Path, look: Any, how: str) -> None:
+    with sqlite3.connect(news) as connection:
+        connection.execute(f"""CREATE TRIGGER late AFTER UPDATE OF score ON news WHEN new.score > 2
+            BEGIN UPDATE news SET note = 'seen' WHERE id = new.id; SELECT RAISE({how}, 'too much'); END""")
+    connection.close()
+    done = run(spec(news), asked(make, *(scored(make, n, n) for n in range(4))), batch_id="b1", now=NOW)
+    assert done.rows == 3
+    assert look("SELECT score, note, applied FROM news WHERE id IN (2, 3)") == [(2.0, "n", 1), (None, None, 0)]
+    assert look("SELECT count(*) FROM _batchtui_applied") == [(3,)]
+    assert left(news) == [("k3", "unfit", "too much")]
+
+
 def test_a_database_that_another_program_holds_is_said_and_nothing_is_applied(
     make: Any, news: Path, look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

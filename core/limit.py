@@ -1,4 +1,4 @@
-"""The most that a submission may cost: held before its first requests are sent, and again before each later step."""
+"""The most that a submission may cost: held before its first requests are sent, before each later step and retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchtui.core.errors import NotAllowed
 from batchtui.core.estimate import Estimate
 from batchtui.core.text import inert_line, money
 
-_UNKNOWN = "No limit can hold without that: send this step as a job of its own, without max_cost."
+_UNKNOWN = "No limit can hold without that: send it by itself, without a limit."
 
 
 class OverLimit(NotAllowed):
@@ -40,27 +40,27 @@ def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) 
         )
 
 
-def hold_step(
-    name: str, estimate: Estimate, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
+def hold_more(
+    what: str, estimate: Estimate, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
 ) -> None:
-    """The same for a later step, on top of what the steps before it cost; `how` is what a person types to go on.
+    """The same for what comes on top of what is `spent`; `what` in words, `how` is what a person types to go on.
 
     Raises:
         OverLimit: it could cost more, or nobody knows.
     """
     if limit is None:
         return
-    most, name, hint = most_usd(estimate, share), inert_line(name, 60), _UNKNOWN
+    most, hint = most_usd(estimate, share), _UNKNOWN
     if most is None:
         why = f"what it costs is not known (no price for {_unpriced(estimate)})"
     elif spent is None:
-        why = "what the steps before it cost is not known"
+        why = "the cost of what was sent before is not known"
     elif not spent + most <= limit:
         why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent"
         hint = f"To go on: {how}"
     else:
         return
-    raise OverLimit(f"The step {name} was not sent: {why}; the limit is {money(limit)}.", hint)
+    raise OverLimit(f"{what} was not sent: {why}; the limit is {money(limit)}.", hint)
 
 
 def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:

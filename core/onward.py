@@ -17,7 +17,7 @@ from batchtui.core.answers import Answers, Shelved
 from batchtui.core.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.cost import HALF, STANDARD
 from batchtui.core.errors import BadInput, BatchtuiError, StateError
-from batchtui.core.limit import OverLimit, hold_step, spent
+from batchtui.core.limit import OverLimit, hold_more, spent
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.means import Means
@@ -157,11 +157,13 @@ class Onward:
         share = STANDARD if submission.urgent else HALF
         go = command(submission.input) if submission.urgent else f"batchtui retrieve {ours[-1].label}"
 
+        what = f"The step {inert_line(following.name, 60)}"
+
         def price(rows: Path) -> float | None:
             past = past_of(snapshot, self._paths, submission.name)
             estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
             so_far = spent(ours, submission.forgotten_usd)
-            hold_step(following.name, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
+            hold_more(what, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
             return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:

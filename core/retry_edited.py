@@ -22,7 +22,7 @@ from batchtui.core.preflight import Preflight, past_of, preflight
 from batchtui.core.problems import Problem, Unusable
 from batchtui.core.requests import MAX_BYTES, SHOWN, Checked, archived_ids, check, digest
 from batchtui.core.retry import only
-from batchtui.core.retrying import Proposal, archive, copy_chosen, propose_all, send
+from batchtui.core.retrying import Proposal, archive, copy_chosen, priced, propose_all, send
 from batchtui.core.split import drop
 from batchtui.core.submit import NotSubmittable
 from batchtui.core.text import inert_line
@@ -94,6 +94,7 @@ async def retry_edited(
     means: Means,
     *,
     agreed: Callable[[Edited], bool] = lambda _: True,
+    max_cost: float | None = None,
     report: Report | None = None,
 ) -> Batch | None:
     """Sends the rows of a file as the retry of what failed, if `agreed` says so; else nothing is sent, and None.
@@ -101,6 +102,7 @@ async def retry_edited(
     Raises:
         NotSubmittable: as `look`.
         BadInput: the file changes meanwhile.
+        OverLimit: it could cost more than the limit.
         BatchtuiError: as `core.retrying.send`.
     """
     edited = await look(proposal, path, means)
@@ -109,11 +111,14 @@ async def retry_edited(
     before, estimate = edited.looked.checked, edited.looked.estimate
     rules = means.settings.rules
     part, checked = await asyncio.to_thread(archive, edited.proposal, means.paths, rules, path)
-    if checked.sha256 != before.sha256:
+    try:
+        if checked.sha256 != before.sha256:
+            raise _changed(path)
+        part = await priced(edited.proposal, part, estimate, means.disk, max_cost)
+    except BaseException:
         await asyncio.to_thread(drop, [part], means.paths)
-        raise _changed(path)
-    part = replace(part, estimated_usd=estimate.batch_usd if estimate else None)
-    return await send(edited.proposal, part, means.sender, means.disk, means.paths, report)
+        raise
+    return await send(edited.proposal, part, means, max_cost, report)
 
 
 def _check(proposal: Proposal, path: Path, means: Means) -> tuple[Checked, frozenset[str]]:

@@ -15,16 +15,18 @@ from batchtui.core.api import Report
 from batchtui.core.batch import Batch, Part, Snapshot, State
 from batchtui.core.disk import Disk
 from batchtui.core.errors import Busy, NotAllowed
+from batchtui.core.estimate import Estimate
 from batchtui.core.files import private_folder, replacing
+from batchtui.core.limit import hold_more, spent
 from batchtui.core.logs import log
 from batchtui.core.means import Means
 from batchtui.core.parameters import Rules
 from batchtui.core.paths import Paths
+from batchtui.core.plan import members
 from batchtui.core.preflight import past_of, preflight
 from batchtui.core.requests import Checked, check
 from batchtui.core.retrieve import where
 from batchtui.core.retry import Chosen, choose, copy_rows, failures, first_of, not_over, shelves_of
-from batchtui.core.send import Sender
 from batchtui.core.split import drop, new_ref
 from batchtui.core.store import Transaction
 from batchtui.core.submit import NotSubmittable
@@ -154,10 +156,26 @@ def _drop(*paths: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+async def priced(proposal: Proposal, part: Part, estimate: Estimate | None, disk: Disk, limit: float | None) -> Part:
+    """The archived retry with what it is likely to cost.
+
+    Raises:
+        OverLimit: with what was spent before it could cost more than `limit`, or else than the submission may.
+    """
+    snapshot, first = await disk.snapshot(), proposal.first
+    submission = snapshot.submissions.get(first.submission)
+    if estimate is None or submission is None:
+        return part
+    so_far = spent(members(snapshot, submission), submission.forgotten_usd)
+    most = submission.max_cost if limit is None else limit
+    hold_more("The retry", estimate, so_far, most, f"batchtui retry {first.label} --max-cost USD")
+    return replace(part, estimated_usd=estimate.batch_usd)
+
+
 async def send(
-    proposal: Proposal, part: Part, sender: Sender, disk: Disk, paths: Paths, report: Report | None = None
+    proposal: Proposal, part: Part, means: Means, max_cost: float | None = None, report: Report | None = None
 ) -> Batch:
-    """Sends an archived retry as one batch of the first one's submission.
+    """Sends an archived retry as one batch of the first one's submission. `max_cost` becomes the limit of that.
 
     Raises:
         Busy: another process retries the same, or did so meanwhile.
@@ -173,17 +191,18 @@ async def send(
             raise NotAllowed("The batch was forgotten meanwhile.", "batchtui list shows them all.")
         if tuple(one.ref for one in shelves_of(tx.snapshot, first_of(tx.snapshot, current))) != proposal.shelves:
             raise Busy("Another process asked these requests again meanwhile.", f"batchtui show {first.label}")
-        tx.put_submission(replace(submission, batches=(*submission.batches, part.ref)))
+        limit = submission.max_cost if max_cost is None else max_cost
+        tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
         tx.put(batch)
 
     try:
-        batch = await sender.send(
+        batch = await means.sender.send(
             part, begin, lambda tx: tx.forget(part.ref), name=first.name, submission=first.submission, report=report
         )
     except BaseException:
-        known = {one.ref for one in (await disk.snapshot()).batches}
+        known = {one.ref for one in (await means.disk.snapshot()).batches}
         if part.ref not in known:
-            await asyncio.to_thread(drop, [part], paths)
+            await asyncio.to_thread(drop, [part], means.paths)
         raise
     log.info("%s retried as %s: %s", first.label, batch.label, in_words(proposal.chosen.causes))
     return batch
@@ -206,21 +225,24 @@ async def retry(
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
+    max_cost: float | None = None,
     report: Report | None = None,
 ) -> list[Batch]:
     """Asks what failed of batches once more, if `agreed` says so of what would be sent; else nothing is sent.
 
-    A batch of which nothing is left to ask is passed over where another one has something.
+    `max_cost` in US dollars becomes the limit of their submission, in place of the one it has. A batch of which nothing
+    is left to ask is passed over where another one has something.
 
     Raises:
         NotAllowed: there is nothing to ask again, or not yet.
         NotSubmittable: a row of them cannot be sent as it is.
+        OverLimit: it could cost more than the limit.
         BatchtuiError: as `send`; what was sent before stays sent.
     """
     proposals = await propose_all(refs, means, include_permanent=include_permanent)
     if not agreed(proposals):
         return []
-    return [await _again(proposal, means, report) for proposal in proposals]
+    return [await _again(proposal, means, max_cost, report) for proposal in proposals]
 
 
 async def propose_all(refs: Sequence[str], means: Means, *, include_permanent: bool = False) -> list[Proposal]:
@@ -239,14 +261,14 @@ async def propose_all(refs: Sequence[str], means: Means, *, include_permanent: b
     return list(found.values())
 
 
-async def _again(proposal: Proposal, means: Means, report: Report | None) -> Batch:
+async def _again(proposal: Proposal, means: Means, max_cost: float | None, report: Report | None) -> Batch:
     disk, paths = means.disk, means.paths
     part, checked = await asyncio.to_thread(archive, proposal, paths, means.settings.rules)
     try:
         past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
         looked = await preflight(paths.archive(part.ref), checked, None, past, means.clock())
-        part = replace(part, estimated_usd=looked.estimate.batch_usd if looked.estimate else None)
+        part = await priced(proposal, part, looked.estimate, disk, max_cost)
     except BaseException:
         await asyncio.to_thread(drop, [part], paths)
         raise
-    return await send(proposal, part, means.sender, disk, paths, report)
+    return await send(proposal, part, means, max_cost, report)

@@ -16,7 +16,7 @@ from batchtui.core.report import batch_json, dumps
 from batchtui.core.retrying import Proposal, in_words
 from batchtui.core.retrying import retry as ask_again
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli import agree, out, progress, say, wait_for
+from batchtui.tui.cli import Amount, agree, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed
 
 
@@ -31,9 +31,12 @@ from batchtui.tui.cli_desk import as_json, desk_for, failed
     metavar="FILE",
     help="Where FILE is not there: write the rows that failed into it, to be edited. Where it is: send its rows.",
 )
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new limit for all that was sent under its name.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-def retry(*, batch: str, include_permanent: bool, rows: Path | None, yes: bool, as_json: bool) -> int:
+def retry(
+    *, batch: str, include_permanent: bool, rows: Path | None, max_cost: float | None, yes: bool, as_json: bool
+) -> int:
     """Send what did not succeed of a retrieved batch again, as a new batch that is linked to it.
 
     Expired and canceled requests and failures of the API are sent; invalid requests only if asked for. The new results
@@ -44,11 +47,11 @@ def retry(*, batch: str, include_permanent: bool, rows: Path | None, yes: bool, 
 
         if include_permanent:
             raise click.UsageError("--include-permanent goes without --rows: what FILE holds is sent.")
-        return wait_for(run_rows(batch, rows, yes=yes, json=as_json))
-    return wait_for(_retry(batch, include_permanent=include_permanent, yes=yes, json=as_json))
+        return wait_for(run_rows(batch, rows, max_cost, yes=yes, json=as_json))
+    return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
 
 
-async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -> int:
+async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Nobody can be asked here: say --yes.")
     async with desk_for("batchtui retry") as desk:
@@ -67,7 +70,12 @@ async def _retry(word: str, *, include_permanent: bool, yes: bool, json: bool) -
         try:
             refs = [batch.ref for batch in await desk.meant(word)]
             batches = await ask_again(
-                refs, desk.means, include_permanent=include_permanent, agreed=agreed, report=progress("Submitting")
+                refs,
+                desk.means,
+                include_permanent=include_permanent,
+                agreed=agreed,
+                max_cost=max_cost,
+                report=progress("Submitting"),
             )
         except BatchtuiError as error:
             return failed(error, json=json)

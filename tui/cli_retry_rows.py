@@ -24,7 +24,7 @@ from batchtui.tui.cli_desk import desk_for, failed, not_submittable
 from batchtui.tui.cli_retry import tell_sent
 
 
-async def run_rows(word: str, file: Path, *, yes: bool, json: bool) -> int:
+async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
     """Writes the file where it is not there, else sends its rows; the exit code."""
     there = os.path.lexists(file)
     if there and not yes and not sys.stdin.isatty():
@@ -33,7 +33,7 @@ async def run_rows(word: str, file: Path, *, yes: bool, json: bool) -> int:
         try:
             proposal = await propose_one([batch.ref for batch in await desk.meant(word)], desk.means)
             if there:
-                return await _send(desk, proposal, file, yes=yes, json=json)
+                return await _send(desk, proposal, file, max_cost, yes=yes, json=json)
             return await _write(desk, proposal, file, json=json)
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
@@ -55,7 +55,7 @@ async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> i
     return errors.OK
 
 
-async def _send(desk: Desk, proposal: Proposal, file: Path, *, yes: bool, json: bool) -> int:
+async def _send(desk: Desk, proposal: Proposal, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
     causes: dict[str, int] = {}
     left: dict[str, int] = {}
 
@@ -72,7 +72,8 @@ async def _send(desk: Desk, proposal: Proposal, file: Path, *, yes: bool, json: 
         tell_notes(edited.looked)
         return yes or agree("Send them?")
 
-    batch = await retry_edited(proposal, file, desk.means, agreed=agreed, report=progress("Submitting"))
+    sending = progress("Submitting")
+    batch = await retry_edited(proposal, file, desk.means, agreed=agreed, max_cost=max_cost, report=sending)
     if batch is None:
         raise click.Abort
     await desk.poke()

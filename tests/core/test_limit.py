@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from batchtui.core.batch import Batch, Cost, State
 from batchtui.core.cost import HALF, STANDARD
 from batchtui.core.estimate import Estimate
-from batchtui.core.limit import OverLimit, hold, hold_step, most_usd, spent
+from batchtui.core.limit import OverLimit, hold, hold_more, most_usd, spent
 
 
 def estimate(likely: float | None, most: float | None) -> Estimate:
@@ -46,8 +46,8 @@ def test_a_limit_that_is_no_number_lets_nothing_pass() -> None:
     """TOML and the command line both know nan, and every comparison with it is false."""
     with pytest.raises(OverLimit, match="Nothing was sent"):
         hold(estimate(1.0, 5.0), float("nan"))
-    with pytest.raises(OverLimit, match="reports was not sent"):
-        hold_step("reports", estimate(1.0, 5.0), 0.0, float("nan"), "how")
+    with pytest.raises(OverLimit, match="The retry was not sent"):
+        hold_more("The retry", estimate(1.0, 5.0), 0.0, float("nan"), "how")
 
 
 def test_without_a_batch_the_limit_is_held_against_the_standard_price() -> None:
@@ -62,17 +62,17 @@ def test_the_highest_price_is_that_of_the_share_that_is_paid(share: Decimal, mos
 
 
 def test_a_later_step_is_held_on_top_of_what_was_spent() -> None:
-    hold_step("reports", estimate(1.0, 5.0), 15.0, 20.0, "how")
-    hold_step("reports", estimate(None, None), None, None, "how")
-    with pytest.raises(OverLimit, match=r"reports was not sent: it can cost up to \$5\.00, and is likely") as raised:
-        hold_step("reports", estimate(1.0, 5.0), 15.01, 20.0, "batchtui retrieve msgbatch_1 --max-cost USD")
+    hold_more("The retry", estimate(1.0, 5.0), 15.0, 20.0, "how")
+    hold_more("The retry", estimate(None, None), None, None, "how")
+    with pytest.raises(OverLimit, match=r"The retry was not sent: it can cost up to \$5\.00, and is likely") as raised:
+        hold_more("The retry", estimate(1.0, 5.0), 15.01, 20.0, "batchtui retrieve msgbatch_1 --max-cost USD")
     assert "$15.01 is spent; the limit is $20.00" in raised.value.message
     assert raised.value.hint == "To go on: batchtui retrieve msgbatch_1 --max-cost USD"
     with pytest.raises(OverLimit, match="no price for claude-novel-9"):
-        hold_step("reports", estimate(None, None), 0.0, 20.0, "how")
-    with pytest.raises(OverLimit, match="what the steps before it cost is not known") as unknown:
-        hold_step("reports", estimate(1.0, 5.0), None, 20.0, "how")
-    assert "without max_cost" in unknown.value.hint
+        hold_more("The retry", estimate(None, None), 0.0, 20.0, "how")
+    with pytest.raises(OverLimit, match="the cost of what was sent before is not known") as unknown:
+        hold_more("The retry", estimate(1.0, 5.0), None, 20.0, "how")
+    assert "without a limit" in unknown.value.hint
 
 
 def test_what_is_spent_is_what_was_billed_else_what_was_estimated() -> None:

@@ -190,6 +190,33 @@ def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
     assert len(world.control.calls("create")) == 2
 
 
+def test_a_retry_holds_the_limit_too_and_can_raise_it(world: World) -> None:
+    world.control.settings(expired=1.0)
+    world.rows(2)
+    first = world.run("submit", "rows.jsonl", "--max-cost", "0.01").stdout.strip()
+    world.control.finish(first)
+    assert world.run("retrieve", first).returncode == 3
+    refused = world.run("retry", first, "--yes", "--max-cost", "0.000001", "--json")
+    assert refused.returncode == 1
+    [error] = json.loads(refused.stdout)["errors"]
+    assert "The retry was not sent: it can cost up to" in error["message"]
+    assert error["hint"] == f"To go on: batchtui retry {first} --max-cost USD"
+
+    assert world.run("retry", first, "--rows", "edit.jsonl").returncode == 0
+    file = world.folder / "edit.jsonl"
+    dear = [json.loads(row) for row in file.read_text().splitlines()]
+    for row in dear:
+        row["params"]["max_tokens"] = 64000
+    file.write_text("".join(json.dumps(row) + "\n" for row in dear))
+    refused = world.run("retry", first, "--rows", "edit.jsonl", "--yes")
+    assert (refused.returncode, "the limit is $0.01" in refused.stderr) == (1, True), refused.stderr
+    assert len(world.control.calls("create")) == 1
+    assert len(list((world.home / "requests").glob("*.jsonl"))) == 1, "what was not sent is not kept"
+    sent = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--max-cost", "5")
+    assert sent.returncode == 0, sent.stderr
+    assert len(world.control.calls("create")) == 2
+
+
 def test_a_name_means_the_batch_and_its_retries(world: World) -> None:
     world.control.settings(expired=0.3)
     first = submitted(world, count=40)

@@ -219,6 +219,16 @@ def described(proposals: Sequence[Proposal]) -> str:
     return f"{said} Left out, as they would fail again: {in_words(left)}." if left else said
 
 
+def likely_usd(proposals: Sequence[Proposal]) -> float | None:
+    """What they are likely to cost together, by what the first ones were estimated at; None where that is not known."""
+    shares = [
+        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
+        for one in proposals
+        if one.first.cost.estimated_usd is not None and one.first.requests
+    ]
+    return sum(shares) if shares and len(shares) == len(proposals) else None
+
+
 async def retry(
     refs: Sequence[str],
     means: Means,

@@ -13,9 +13,9 @@ from batchtui.core import errors
 from batchtui.core.batch import Batch
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.report import batch_json, dumps
-from batchtui.core.retrying import Proposal, in_words
+from batchtui.core.retrying import Proposal, in_words, likely_usd
 from batchtui.core.retrying import retry as ask_again
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line, money, plural
 from batchtui.tui.cli import Amount, agree, out, progress, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, failed
 
@@ -62,7 +62,9 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             for proposal in proposals:
                 causes.update(proposal.chosen.causes)
                 left.update(proposal.chosen.left)
-            say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}).")
+            likely = likely_usd(proposals)
+            price = "" if likely is None else f", for about {money(likely)}"
+            say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
             if left:
                 say(f"Left out, as they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
             return yes or agree("Send them?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.retrying import Proposal, described
+from batchtui.core.retrying import Proposal, described, likely_usd
 from batchtui.core.text import inert_line, money, number, plural
 
 
@@ -42,12 +42,8 @@ def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
 
 def retry_question(proposals: Sequence[Proposal]) -> str:
     """What would be sent again, by cause, and about what it would cost by what the first ones were estimated at."""
-    shares = [
-        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
-        for one in proposals
-        if one.first.cost.estimated_usd is not None and one.first.requests
-    ]
-    price = f" That is about {money(sum(shares))}." if shares and len(shares) == len(proposals) else ""
+    likely = likely_usd(proposals)
+    price = "" if likely is None else f" That is about {money(likely)}."
     return f"{described(proposals)}{price} Send them again?"
 
 

@@ -182,7 +182,7 @@ def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
     assert (said["retried"], said["left"]) == ({"expired": expired}, {})
     [batch] = said["batches"]
     assert batch["requests"] == expired
-    assert f"{expired} expired" in ended.stderr
+    assert f"{expired} expired), for about $0.0" in ended.stderr
     assert "of rows again" in ended.stderr
     again = world.run("retry", first, "--yes", "--json")
     assert again.returncode == 1

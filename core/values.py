@@ -144,7 +144,10 @@ def path(said: str) -> Path:
     root = head[0] if head else ""
     if root not in ROOTS:
         near = difflib.get_close_matches(root, ROOTS, 1)
-        raise BadInput(f"{_quoted(said)} is no path.", f"Did you mean {near[0]}? {_HINT}" if near else _HINT)
+        word = inert_line(text, 40) if text.isidentifier() else ""
+        meant = f"Did you mean {near[0]}? " if near else ""
+        either = f"""A column of the source is row.{word}, a text is "'{word}'". """ if word else ""
+        raise BadInput(f"{_quoted(said)} is no path.", f"{meant}{either}{_HINT}")
     steps: list[str | int] = []
     at = len(root)
     while at < len(text):

@@ -179,7 +179,10 @@ class _Building:
         if first is not None:
             unit = where.partition(" ")[0]
             message = f"Key “{inert_line(key, 64)}” stands on {unit} {first} already."
-            raise Unfit("doubled", message, "Make the key of columns that tell all rows apart.")
+            hint = "Make the key of columns that tell all rows apart."
+            if self._shape.key and not self._shape.key.columns and key in self.columns:
+                hint = f'For the column write key = "{{{{ {inert_line(key, 60)} }}}}"'
+            raise Unfit("doubled", message, hint)
         return custom
 
     def _answers(self, key: str, known: dict[str, Earlier]) -> dict[str, Earlier] | None:

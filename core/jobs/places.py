@@ -33,6 +33,8 @@ def line_of(text: str, field: Field) -> int | None:
             here = (*table, *_words(key[1]))
         else:
             continue
+        if here[:-1] == field and here is table:  # all of an array: where its first table begins
+            here = field
         if best < len(here) <= len(field) and field[: len(here)] == here:
             best, found = len(here), number
     return found

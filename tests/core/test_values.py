@@ -139,6 +139,8 @@ def test_half_a_character_does_not_hide_the_json(text: str) -> None:
         ("jsn.score", "Did you mean json"),
         ("", "begins with one of"),
         ("score", "begins with one of"),
+        ("teg", "A column of the source is row.teg"),
+        ("completed", """a text is "'completed'\""""),
         ("text.x", "begins with one of"),
         ("json..x", "begins with one of"),
         ("json.items[x]", "begins with one of"),

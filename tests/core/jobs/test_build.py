@@ -70,6 +70,13 @@ def test_all_problems_are_said_with_their_rows(shop: Workshop) -> None:
     assert refused.value.message.startswith("line 3: ")
 
 
+def test_a_key_that_is_the_name_of_a_column_says_how_to_write_the_column(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text\n1,one\n2,two\n")
+    with pytest.raises(BadRows) as refused:
+        shop.build(shop.job('path = "a.csv"', key="id"))
+    assert refused.value.built.problems[0].hint == 'For the column write key = "{{ id }}"'
+
+
 def test_the_first_twenty_problems_are_kept_and_all_are_counted(shop: Workshop) -> None:
     shop.file("a.csv", "id,text\n" + "".join(f"{n},x\n" for n in range(100)))
     with pytest.raises(BadRows) as refused:

@@ -36,6 +36,8 @@ name = "two"
     ("field", "line"),
     [
         (("name",), 1),
+        (("output",), 10),
+        (("step", 1, "output"), 24),
         (("source", "path"), 3),
         (("source", "key"), 2),
         (("request", "model"), 8),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core import summary
 from batchtui.core.answers import Answers
 from batchtui.core.api import Report
-from batchtui.core.batch import Batch, Output, Snapshot, State, noted
+from batchtui.core.batch import UNDER_WAY, Batch, Output, Snapshot, State, noted
 from batchtui.core.disk import Disk
 from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.groups import meant
@@ -33,7 +33,8 @@ def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
     batches = meant(snapshot, word)
     for batch in batches:
         if reason := why_not(Verb.EXPORT, batch):
-            raise NotAllowed(reason, f"batchtui retrieve {batch.label}")
+            can = why_not(Verb.RETRIEVE, batch) is None or batch.state in UNDER_WAY
+            raise NotAllowed(reason, f"batchtui {'retrieve' if can else 'show'} {batch.label}")
     refs = {batch.ref for batch in batches}
     retries = [one for one in snapshot.batches if one.retry_of in refs - {""} and one.state is State.RETRIEVED]
     return batches + [one for one in retries if one.ref not in refs]

@@ -14,6 +14,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import rolled_up, told, whole
 from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.core.spending import spending_json, spending_text
+from batchtui.core.text import plural
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, left_by
 
@@ -58,6 +59,8 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
             out(dumps({"batches": [batch_json(batch) for batch in shown], **wrong}))
         elif shown:
             out(table(shown, desk.clock()))
+        elif batches:
+            say(f"{plural(len(batches), 'batch', 'batches')} whose results are gone: batchtui list --all shows them.")
         else:
             say("No batches yet. Submit a file of requests: batchtui submit FILE")
         if trouble:

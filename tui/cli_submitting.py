@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -85,6 +87,7 @@ async def _submit(
     json: bool,
 ) -> int:
     async with desk_for("batchtui submit") as desk:
+        began = desk.clock()
         try:
             agreed = yes or cut is not None
             looked = await examine(file, desk.means, name=name or "", one_batch=not agreed, report=progress("Checking"))
@@ -122,6 +125,9 @@ async def _submit(
             return error.exit_code
         except BatchtuiError as error:
             return await _not_submitted(desk, error, json=json)
+        except asyncio.CancelledError:
+            await _tell_unsure(desk, began)
+            raise
         if not json or wait:
             await _tell(desk, batch)
         if wait:
@@ -158,6 +164,14 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
         out(dumps({"batches": [batch_json(one) for one in unsure], "errors": [error_json(error, label)]}))
     complain(error)
     return error.exit_code
+
+
+async def _tell_unsure(desk: Desk, began: datetime) -> None:
+    """Says of what was being sent when it was interrupted that nobody knows what became of it."""
+    for one in (await desk.snapshot()).batches:
+        if one.state is State.UNCONFIRMED and one.submitted_at >= began and one.trouble:
+            hint = "Do not submit it again: batchtui --once looks for it in the API's list."
+            complain(BatchtuiError(f"{one.ref}: {one.trouble.message}", hint))
 
 
 async def _tell(desk: Desk, batch: Batch) -> None:

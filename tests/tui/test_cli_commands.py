@@ -336,6 +336,18 @@ def test_list_hides_what_is_gone_unless_all_is_asked_for(cli: Cli) -> None:
     assert cli("--once").code == 0
     assert [one["state"] for one in cli("list", "--all", "--json").json["batches"]] == ["gone"]
     assert cli("list", "--json").json["batches"] == []
+    ended = cli("list")
+    assert (ended.code, ended.out) == (0, "")
+    assert "No batches yet" not in ended.err
+    assert "batchtui list --all" in ended.err
+
+
+def test_what_is_gone_is_not_advised_to_be_retrieved(cli: Cli) -> None:
+    gone = cli.submit()
+    cli.world.control.finish(gone)
+    cli.world.control.archive(gone)
+    assert cli("--once").code == 0
+    assert_error(cli("export", gone, "--to", "out.csv", "--json"), 1, "29 days", f"batchtui show {gone}")
 
 
 def test_list_remote_adds_what_only_the_server_knows_without_a_ref(cli: Cli) -> None:

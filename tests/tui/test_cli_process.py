@@ -16,8 +16,9 @@ import pytest
 
 from batchtui.core.batch import Batch, Counts, Output, ProcessingStatus, State, Submission, Trouble
 from batchtui.core.simulator.control import Control
+from batchtui.core.simulator.faults import Stall
 from batchtui.core.store import Store
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, until
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -164,6 +165,20 @@ def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: 
 
 
 # Signals and pipes
+
+
+def test_an_interrupt_while_sending_says_that_it_may_have_been_accepted(world: "World") -> None:
+    world.control.fault("create", Stall("accepted", 600))
+    process = world.start("submit", str(world.rows()))
+    try:
+        until(lambda: world.control.batches())
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "")
+    assert "it is not known whether the API accepted it" in err
+    assert "batchtui --once" in err
+    assert "Traceback" not in err
 
 
 def test_an_interrupt_while_waiting_ends_with_130_and_keeps_what_was_submitted(world: "World") -> None:

@@ -67,10 +67,15 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
             got += [await desk.find(one.ref) for one in batches]
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
-        for trouble in await desk.go_on({batch.submission for batch in got}, max_cost):
-            complain(BatchtuiError(trouble.message, trouble.hint))
-            wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
-            code = code or trouble.exit_code
+        try:
+            for trouble in await desk.go_on({batch.submission for batch in got}, max_cost) if got else ():
+                complain(BatchtuiError(trouble.message, trouble.hint))
+                wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
+                code = code or trouble.exit_code
+        except BatchtuiError as error:
+            complain(error)
+            wrong.append(error_json(error))
+            code = code or error.exit_code
     if json:
         out(dumps({"batches": [batch_json(batch) for batch in got], "errors": wrong}))
     else:

@@ -497,6 +497,18 @@ def test_retrieve_keeps_nothing_that_did_not_pass_the_check(cli: Cli) -> None:
     assert cli.batches()[0]["trouble"] is None
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["here", "unknown"])
+def test_retrieve_says_all_in_one_object_where_the_state_cannot_be_written(cli: Cli, known: bool) -> None:
+    batch_id = cli.submit()
+    cli.finish(batch_id)
+    lock = cli.world.home / "state.lock"
+    lock.unlink()
+    lock.mkdir()
+    ended = cli("retrieve", batch_id if known else "unheard-of", "--json")
+    assert_error(ended, 1 if known else 2, "state.lock" if known else "unheard-of")
+    assert [one["id"] for one in ended.json["batches"]] == [batch_id] * known
+
+
 def test_retrieve_to_exports_too(cli: Cli) -> None:
     batch_id = cli.submit()
     cli.world.control.finish(batch_id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -68,9 +68,9 @@ class Onward:
         failed: list[Failed] = []
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
-                await self._guarded(submission, batches, self._run_outputs, failed)
+                await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed))
             for submission, batches in plan.step_due(await self._disk.snapshot()):
-                await self._guarded(submission, batches, self._build_step, failed)
+                await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
         finally:
             lock.release()
         return failed
@@ -105,7 +105,8 @@ class Onward:
             for place in plan.undone(submission, batches):
                 spec = submission.outputs[place]
                 done = await asyncio.to_thread(outputs.run, spec, answers, batch_id=scope, now=now)
-                await self._disk.commit(_output_done(submission.ref, place, replace(done, done_at=self._clock())))
+                at = max(self._clock(), now)  # a clock that was set back makes no answer newer than its output
+                await self._disk.commit(_output_done(submission.ref, place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
             await asyncio.to_thread(answers.close)
@@ -168,6 +169,17 @@ class Onward:
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
             return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=self._rules)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Does work that threads and programs would go on with however it is canceled: the lock stays, and what is done is
+    written down, before the cancel takes effect."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing})
+        raise
 
 
 def read_job_of(paths: Paths, submission: Submission) -> Job:

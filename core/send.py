@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.monitor import look
 from batchtui.core.paths import Paths
+from batchtui.core.requests import body_size
 from batchtui.core.settle import SKEW
 from batchtui.core.store import Transaction
 from batchtui.core.text import plural, size
@@ -32,6 +34,8 @@ _SETTLE_AFTER = (0.0, 2.0, 5.0)
 """Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
 
 _NOBODY_WAITS = 30.0
+
+_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel what waits and submit it anew."
 
 Begin = Callable[[Transaction, Batch], None]
 """Writes the intent with whatever belongs to it, or raises where it must not be sent (any more)."""
@@ -93,6 +97,7 @@ class Sender:
         self, part: Part, begin: Begin, undo: Undo, name: str, submission: str, report: Report | None
     ) -> Batch:
         lock = Lock(self._paths.submit_lock)
+        await asyncio.to_thread(_check_archive, self._paths.archive(part.ref), part)
         api = await self._connection.api()
         try:
             await _take(lock)
@@ -127,8 +132,12 @@ class Sender:
             attempt=Attempt(started_at=started_at, bytes=part.bytes, nearby=nearby, account=self._connection.account),
             cost=Cost(part.estimated_usd),
         )
-        await self._disk.commit(lambda tx: begin(tx, batch))
-        return batch
+
+        def write(tx: Transaction) -> Batch:
+            begin(tx, batch)
+            return tx.batch(batch.ref) or batch
+
+        return await self._disk.commit(write)
 
     async def _post(self, api: Api, batch: Batch, undo: Undo, report: Report | None) -> Batch:
         assert batch.attempt
@@ -160,10 +169,16 @@ class Sender:
         return accepted
 
     async def _put(self, batch: Batch) -> None:
-        await self._disk.commit(lambda tx: tx.put(batch))
+        def write(tx: Transaction) -> None:
+            tx.put(batch)
+            whole = tx.submission(batch.submission)
+            if whole and batch.state is State.REJECTED and not batch.retry_of:  # what waits would be refused, too
+                tx.put_submission(replace(whole, stopped=True, trouble=batch.trouble))
+
+        await self._disk.commit(write)
 
     async def _note(self, batch: Batch) -> None:
-        """Saves why there is no answer. Where that fails, the intent stands, and the next look settles it."""
+        """Saves why there is no id. Where that fails, the intent stands, and the next look settles it."""
         try:
             await self._put(batch)
         except BatchtuiError as error:
@@ -178,6 +193,16 @@ class Sender:
             "It is looked for in the API's list; it is never sent again by itself.",
             self._clock(),
         )
+
+
+def _check_archive(archive: Path, part: Part) -> None:
+    """Raises StateError where the requests are not there as they were checked: no intent is written for such."""
+    try:
+        whole = body_size(archive.stat().st_size) == part.bytes
+    except OSError as error:
+        raise StateError(f"The requests in {archive} cannot be read: {error.strerror}.", _PUT_BACK) from error
+    if not whole:
+        raise StateError(f"The requests in {archive} are not those that were checked.", _PUT_BACK)
 
 
 async def _take(lock: Lock) -> None:

@@ -19,7 +19,6 @@ from batchtui.core.api import Report
 from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.disk import Disk
 from batchtui.core.errors import (
-    ApiError,
     BadInput,
     BatchtuiError,
     Busy,
@@ -205,8 +204,6 @@ async def submit(
     try:
         return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
     except BaseException as error:
-        if type(error) is ApiError:  # refused: what comes after it would be too
-            await note(submission.ref, Trouble(error.message, error.hint, now), disk, stopped=True)
         if isinstance(error, Unreachable):
             error.hint = "Nothing was sent and nothing bought. Submit it again later."
         await _drop_unknown(draft, disk, paths)
@@ -241,10 +238,10 @@ async def send_next(submission: Submission, sender: Sender, disk: Disk, report: 
     except (Busy, OutcomeUnknown):
         raise
     except BatchtuiError as error:
-        refused = type(error) is ApiError
         if isinstance(error, Unreachable):
             error.hint = "It was not bought. It waits, and a later look sends it."
-        await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk, stopped=refused)
+        with suppress(BatchtuiError):  # what went wrong first is what a person must know
+            await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk)
         raise
 
 

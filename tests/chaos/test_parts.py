@@ -89,8 +89,9 @@ async def test_a_first_part_that_is_not_sent_leaves_nothing_behind(world: World,
     assert list(world.paths.requests.iterdir()) == []
 
 
-async def test_a_part_that_is_refused_stops_those_behind_it(world: World, desk: Desk) -> None:
-    world.control.fault("create", Answer(400, "invalid_request_error", "No."), skip=1)
+@pytest.mark.parametrize("status", [400, 404, 413])
+async def test_a_part_that_is_refused_stops_those_behind_it(world: World, desk: Desk, status: int) -> None:
+    world.control.fault("create", Answer(status, "invalid_request_error", "No."), skip=1)
     await desk.submit(world.rows(10), cut=Cut(most=4))
     submission = await only(desk)
     assert submission.stopped
@@ -99,12 +100,31 @@ async def test_a_part_that_is_refused_stops_those_behind_it(world: World, desk: 
     assert len(world.control.batches()) == 1
 
 
-async def test_a_first_part_that_is_refused_stops_the_rest(world: World, desk: Desk) -> None:
-    world.control.fault("create", Answer(400, "invalid_request_error", "No."))
+@pytest.mark.parametrize("status", [400, 404, 413])
+async def test_a_first_part_that_is_refused_stops_the_rest(world: World, desk: Desk, status: int) -> None:
+    world.control.fault("create", Answer(status, "invalid_request_error", "No."))
     with pytest.raises(ApiError):
         await desk.submit(world.rows(10), cut=Cut(most=4))
     assert not (await desk.cycle()).submitted
     assert world.control.batches() == []
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_a_part_whose_requests_are_gone_waits_until_they_are_back(world: World, desk: Desk, cut: bool) -> None:
+    world.control.fault("create", Answer(429), skip=1)
+    await desk.submit(world.rows(10), cut=Cut(most=4))
+    [second, _] = (await only(desk)).waiting
+    archive = world.paths.archive(second.ref)
+    kept = archive.read_bytes()
+    archive.unlink()
+    if cut:
+        archive.write_bytes(kept[:-9])
+    cycle = await desk.cycle()
+    assert [archive.name in error.message for error in cycle.errors] == [True]
+    assert [part.number for part in (await only(desk)).waiting] == [2, 3]
+    assert len((await desk.snapshot()).batches) == len(world.control.batches()) == 1
+    archive.write_bytes(kept)
+    assert len((await desk.cycle()).submitted) == 2
 
 
 async def test_while_it_is_not_known_whether_a_part_was_accepted_none_is_sent(world: World, desk: Desk) -> None:

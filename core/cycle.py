@@ -22,6 +22,7 @@ from batchtui.core.onward import Onward
 from batchtui.core.parts import Parts
 from batchtui.core.paths import Paths
 from batchtui.core.polling import Election, Poller
+from batchtui.core.text import plural
 
 EachReport = Callable[[str, int, int | None], None]
 """ref, done, total in bytes (None: not known): how far the download of a batch is."""
@@ -111,6 +112,10 @@ class Cycles:
             log.warning("look: %s", error.message)
             errors.append(_said(None, error))
             return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
+        if api.calls > before:
+            left = len(monitor.under_way(await self._disk.snapshot()))
+            calls = plural(api.calls - before, "call")
+            log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
         retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
         submitted = await self.go_on(errors)
         return await self._announce(

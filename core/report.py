@@ -16,7 +16,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.polling import Poller
 from batchtui.core.progress import Counted, progress
 from batchtui.core.requests import Checked, Problem
-from batchtui.core.summary import Summary
+from batchtui.core.summary import Summary, spelled_out
 from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
 
 SCHEMA = 1
@@ -76,7 +76,7 @@ def details_json(batch: Batch, submission: Submission | None, summary: Summary |
             "models": list(submission.models),
             "adopted": submission.adopted,
         }
-    made = msgspec.to_builtins(summary, builtin_types=(datetime,)) if summary else None
+    made = spelled_out(summary) if summary else None
     return {**batch_json(batch), "submission": sent, "summary": json.loads(json.dumps(made, default=_time))}
 
 
@@ -212,7 +212,8 @@ def details(
 def written(output: Output) -> str:
     """Where answers went, and how many: `sqlite stock.db news, 15 rows`."""
     places = (output.kind, output.path, output.options.get("table"))
-    return f"{inert_line(' '.join(str(one) for one in places if one), 2000)}, {plural(output.rows or 0, 'row')}"
+    rows = "not written yet" if output.rows is None else plural(output.rows, "row")
+    return f"{inert_line(' '.join(str(one) for one in places if one), 2000)}, {rows}"
 
 
 def _cost(batch: Batch) -> str:

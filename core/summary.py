@@ -6,10 +6,11 @@ from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from batchtui.core.batch import Counts, Output, noted
 from batchtui.core.cost import HALF, Tokens, Usage, bill
@@ -19,7 +20,7 @@ from batchtui.core.text import inert_line
 from batchtui.core.verify import ErrorGroup, Verdict
 
 
-class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
     `usage` is split where prices differ; `actual_usd` None is "not known" (`unpriced` says of which models).
@@ -77,10 +78,17 @@ def summarise(
     )
 
 
+def spelled_out(part: Any) -> Any:
+    """A summary for scripts, with every field that there is: zero, empty or null where that is what is known."""
+    if isinstance(part, Struct):
+        return {name: spelled_out(value) for name, value in asdict(part).items()}
+    return [spelled_out(one) for one in part] if isinstance(part, tuple) else part
+
+
 def write(path: Path, summary: Summary) -> None:
     """Whole or not at all, readable by a person. Raises OSError."""
     with replacing(path) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        file.write(msgspec.json.format(msgspec.json.encode(spelled_out(summary)), indent=2) + b"\n")
 
 
 def read(path: Path) -> Summary:

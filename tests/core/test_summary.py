@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core.batch import Counts, Output
 from batchtui.core.cost import Tokens
 from batchtui.core.errors import StateError
-from batchtui.core.summary import read, summarise, write
+from batchtui.core.summary import Summary, read, summarise, write
 from batchtui.core.verify import Verifier
 
 MADE = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -41,6 +41,18 @@ def test_a_summary_comes_back_from_the_disk_as_it_was(tmp_path: Path) -> None:
     assert read(path) == summary
     assert json.loads(path.read_bytes())["sha256"] == verdict.sha256
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_is_empty_or_not_known_stands_in_the_file_all_the_same(tmp_path: Path) -> None:
+    verdict = verified(line("a", "claude-novel-9", 1)).finish()
+    path = tmp_path / "s.json"
+    write(path, summarise(verdict, batch_id="msgbatch_1", name="notes", made_at=MADE, now=NOW))
+    said = json.loads(path.read_bytes())
+    assert said.keys() == set(Summary.__struct_fields__)
+    assert said["counts"] == {"processing": 0, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}
+    assert (said["errors"], said["outputs"], said["actual_usd"], said["saved_usd"]) == ([], [], None, None)
+    assert said["usage"][0]["tokens"].keys() == set(Tokens.__struct_fields__)
+    assert said["verified_at"] == "2026-11-20T09:00:00Z"
 
 
 def test_cost_goes_by_the_tier_of_each_request_and_tokens_are_said_by_model() -> None:

@@ -380,7 +380,7 @@ def test_show_tells_all_of_one_batch_by_id_ref_name_or_beginning(cli: Cli) -> No
     shown = ended.json["batch"]
     assert shown.keys() == BATCH | {"submission", "summary"}
     assert shown["submission"]["input"] == str(cli.world.folder / "rows.jsonl")
-    assert shown["summary"]["counts"] == {"succeeded": 5}
+    assert shown["summary"]["counts"] == known["request_counts"]
     text = cli("show", "nightly").out
     for word in (batch_id, known["ref"], "retrieved", known["results_path"], shown["summary"]["sha256"]):
         assert word in text
@@ -648,6 +648,17 @@ def test_once_prints_a_line_a_batch(cli: Cli) -> None:
     assert ended.code == 0
     (line,) = ended.out.splitlines()
     assert line.startswith(f"nightly · {batch_id} · in progress · 5 · for ")
+
+
+def test_once_notes_every_look_in_the_log_and_none_that_was_not_due(cli: Cli) -> None:
+    batch_id = cli.submit()
+    cli("--once")
+    cli("--once")
+    cli.finish(batch_id)
+    cli("--once")
+    log = (cli.world.home / "batchtui.log").read_text()
+    assert log.count("looked: 1 batch under way, 1 call") == 2
+    assert log.count("looked: ") == 2
 
 
 def test_once_ends_with_3_only_when_it_retrieved_what_failed(cli: Cli) -> None:

@@ -289,6 +289,6 @@ def open_desk(
         BadInput: `config.toml` is not usable.
     """
     settings = read_settings(paths.settings)
-    here = folder or Path.cwd()
+    here = folder or Path()  # also where the current folder is no more
     connection = Connection(settings, lambda: find_credentials(settings, environment, here))
     return Desk(paths, settings, connection, command=command, clock=clock, interval=interval)

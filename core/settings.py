@@ -205,7 +205,7 @@ def is_loopback(host: str) -> bool:
 
 def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | None = None) -> Callable[[str], str]:
     """Takes the key, and whatever looks like one of Anthropic's, out of a text. For everything that is kept."""
-    _source, key = _key(settings, environment, folder or Path.cwd())
+    _source, key = _key(settings, environment, folder or Path())
     secrets = [one for one in (key, environment.get("ANTHROPIC_AUTH_TOKEN", "").strip()) if one]
 
     def redact(text: str) -> str:

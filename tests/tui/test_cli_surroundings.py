@@ -122,3 +122,22 @@ def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> Non
         os.close(ours)
     assert process.returncode == 2
     assert "needs a terminal, stderr too" in said
+
+
+@pytest.mark.parametrize("command", ["list", "--once"])
+def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", command: str) -> None:
+    """A terminal, or a service, may stand in one: the state is elsewhere."""
+    world.run("submit", str(world.rows(3)), "--name", "kept")
+    gone = world.folder / "gone"
+    gone.mkdir()
+    program = "import sys; from batchtui.tui.cli import run; sys.exit(run(sys.argv[1:]))"
+    leave = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", leave, "sh", str(gone), sys.executable, "-c", program, command],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (ended.returncode, "kept" in ended.stdout) == (0, True), ended.stderr

@@ -80,6 +80,13 @@ class Downloads:
             gone = isinstance(error, NotFound) and self._lapsed(batch)
             await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
+        except Exception as error:
+            log.exception("%s not retrieved", batch.id)
+            hint = f"The details are in {self._paths.log_file}"
+            broken = BatchtuiError(f"Retrieving it broke ({type(error).__name__}).", hint)
+            trouble = self._trouble(broken)
+            await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
+            raise broken from error
         log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
 

@@ -37,10 +37,12 @@ async def desk_for(command: str, *, interval: float | None = None, logged: bool 
         await desk.close()
 
 
-def failed(error: BatchtuiError, *, json: bool, batches: list[dict[str, object]] | None = None) -> int:
-    """Says an error the way the command was asked to; the exit code."""
+def failed(
+    error: BatchtuiError, *, json: bool, batch: str | None = None, batches: list[dict[str, object]] | None = None
+) -> int:
+    """Says an error, about `batch` as it was asked for, the way the command was asked to; the exit code."""
     if json:
-        out(dumps({"batches": batches or [], "errors": [error_json(error)]}))
+        out(dumps({"batches": batches or [], "errors": [error_json(error, batch)]}))
     complain(error)
     return error.exit_code
 

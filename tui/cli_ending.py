@@ -42,14 +42,15 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
             open_ = _open(batches)
             held = [whole] if whole and (whole.waiting or whole.steps) and not whole.stopped else []
             if not open_ and not held:
-                raise NotAllowed(why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel.")
+                reason = why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel."
+                raise NotAllowed(reason, f"batchtui show {batches[0].label}")
             _ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
             done = await cancel_all(refs, wholes, desk.means)
             await desk.poke()
             snapshot = await desk.snapshot()
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
         shown = done.batches or batches
         for batch in done.batches:
             if batch.state in UNDER_WAY:
@@ -126,13 +127,13 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
             batches, whole = _meant(await desk.snapshot(), word)
             for batch in batches:
                 if reason := why_not(Verb.FORGET, batch):
-                    raise NotAllowed(reason)
+                    raise NotAllowed(reason, f"batchtui show {batch.label}")
             held = [whole] if whole and (whole.waiting or whole.steps) else []
             _ask(forget_question([whole or batches[0]], batches, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
             batches = await forget_all(refs, wholes, desk.means)
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
         for batch in batches:
             say(f"{batch.label} is forgotten.")
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else _labels(batches))

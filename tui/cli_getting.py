@@ -109,7 +109,7 @@ async def _as_is(word: str, to: Path, *, json: bool) -> int:
                 raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
             wrong = await write_as_is(api, desk.paths, batch, to, progress(f"Retrieving {batch.label}"))
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
     if json:
         said = [{"batch": batch.label, "message": one, "hint": ""} for one in wrong]
         out(dumps({"batches": [batch_json(batch)], "errors": said}))
@@ -181,7 +181,7 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
             output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
             batches = await desk.meant(word)
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
         await _tell_exported(output, batches)
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

@@ -82,7 +82,7 @@ async def _show(word: str, *, json: bool) -> int:
             return await _show_on(desk, word, json=json)
     except BatchtuiError as error:
         if json:
-            out(dumps({"batch": None, "errors": [error_json(error)]}))
+            out(dumps({"batch": None, "errors": [error_json(error, word)]}))
         complain(error)
         return error.exit_code
 

@@ -592,6 +592,22 @@ def test_cancel_asks_the_api_and_shows_the_batch(cli: Cli) -> None:
     assert "already" in again.json["errors"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    "command", [("show",), ("retrieve",), ("export", "--to", "out.csv"), ("cancel", "--yes"), ("forget", "--yes")]
+)
+def test_an_error_about_a_batch_names_it_as_it_was_asked_for(cli: Cli, command: tuple[str, ...]) -> None:
+    ended = cli(command[0], "unheard-of", *command[1:], "--json")
+    assert_error(ended, 2, "unheard-of")
+    assert ended.json["errors"][0]["batch"] == "unheard-of"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "forget"])
+def test_what_may_not_be_done_says_where_more_is_known(cli: Cli, verb: str) -> None:
+    batch_id = cli.submit()
+    assert cli("cancel", batch_id, "--yes").code == 0
+    assert_error(cli(verb, batch_id, "--yes", "--json"), 1, f"batchtui show {batch_id}")
+
+
 def test_cancel_of_what_is_over_is_refused_without_a_call(cli: Cli) -> None:
     batch_id = cli.submit()
     cli.finish(batch_id)

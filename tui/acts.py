@@ -16,6 +16,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.retrying import propose_all, retry
 from batchtui.core.verbs import Verb, why_not
 from batchtui.tui import clipboard
+from batchtui.tui.commands import key_of
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.sentences import (
     cancel_question,
@@ -69,7 +70,8 @@ class Room(Screen[None]):
         """
         rows = self.chosen()
         if not rows:
-            self.session.say("There is no batch here to do that to.")
+            new = key_of("new", self.session.desk.settings.keys)
+            self.session.say(f"There is no batch here to do that to: {new} begins one.")
         granted: list[Batch] = []
         refused: list[tuple[Batch, str]] = []
         for row in rows:
@@ -81,16 +83,16 @@ class Room(Screen[None]):
             else:
                 granted += [batch for batch in batches if not why_not(verb, batch)]
         if len(refused) == 1:
-            self.session.say(f"{refused[0][0].name}: {refused[0][1]}" if len(rows) > 1 else refused[0][1])
+            self.session.say(f"{named([refused[0][0]])}: {refused[0][1]}" if len(rows) > 1 else refused[0][1])
         elif refused:
             self.session.say(
-                f"Not done to {len(refused)} of {len(rows)}. The first, {refused[0][0].name}: {refused[0][1]}"
+                f"Not done to {len(refused)} of {len(rows)}. The first, {named([refused[0][0]])}: {refused[0][1]}"
             )
         return granted
 
     def action_retrieve(self) -> None:
         """Downloads and verifies the results of the chosen batches, one after the other."""
-        busy = {task.ref for task in self.session.tasks}
+        busy = {task.ref for task in tuple(self.session.tasks)}
         batches = self.allowed(Verb.RETRIEVE)
         if batches and all(batch.ref in busy for batch in batches):
             self.session.say("Its results are being downloaded already.")
@@ -100,7 +102,7 @@ class Room(Screen[None]):
 
     async def _retrieve(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            task = Task(Kind.RETRIEVE, f"Retrieving {batch.name}", ref=batch.ref)
+            task = Task(Kind.RETRIEVE, f"Retrieving {named([batch])}", ref=batch.ref)
             await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), retrieved)
         halted = {batch.submission for batch in self.session.halted(batches)}
         if halted:

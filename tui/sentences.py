@@ -50,9 +50,8 @@ def retry_question(proposals: Sequence[Proposal]) -> str:
 def retrieved(batch: Batch) -> str:
     """Its results are here."""
     counts = batch.request_counts
-    return (
-        f"Retrieved {batch.name}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded · e exports"
-    )
+    share = f"{number(counts.succeeded)} of {plural(counts.total, 'request')}"
+    return f"Retrieved {named([batch])}: {share} succeeded · e exports"
 
 
 def retried(batches: Sequence[Batch]) -> str:

@@ -16,6 +16,9 @@ from batchtui.tui.session import BROKE
 from batchtui.widgets.ascii_filter import AsciiFilter
 from batchtui.widgets.safe_filter import SafeFilter
 
+GOOD, BAD = 5.0, 8.0
+"""Seconds that a toast stays."""
+
 
 class Shell(App[int]):
     """An app whose faults go to the log at `log_file`; `plain` draws with ASCII alone."""
@@ -30,8 +33,10 @@ class Shell(App[int]):
         return [*super().get_line_filters(), *self._ours]
 
     def say(self, text: str, *, bad: bool = False) -> None:
-        """A toast: one line, and never read as markup."""
-        self.notify(inert_line(text), severity="error" if bad else "information", timeout=8 if bad else 5, markup=False)
+        """A toast: short, and never read as markup. What stands there already is not said a second time."""
+        line = inert_line(text)
+        if all(shown.message != line for shown in self._notifications):
+            self.notify(line, severity="error" if bad else "information", timeout=BAD if bad else GOOD, markup=False)
 
     def _fatal_error(self) -> None:
         """Ends the app without Textual's own trace, which prints the locals of every frame: one may hold a prompt."""

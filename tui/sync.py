@@ -15,6 +15,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
 from batchtui.core.polling import Poller
+from batchtui.core.text import inert_line
 from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported
 from batchtui.tui.news import news
 from batchtui.tui.tasks import Kind, Task
@@ -167,7 +168,7 @@ class Sync:
         task = self._downloads.get(ref)
         if task is None:
             name = next((batch.name for batch in self._snapshot.batches if batch.ref == ref), ref)
-            task = self._downloads[ref] = Task(Kind.RETRIEVE, f"Retrieving {name}", ref=ref)
+            task = self._downloads[ref] = Task(Kind.RETRIEVE, f"Retrieving {inert_line(name, 60)}", ref=ref)
             self._tasks[task] = None
         task.report(done, total)
 

@@ -154,7 +154,7 @@ class ExportScreen(ModalScreen[None]):
     async def _write(self, jobs: Sequence[tuple[Batch, str]], overwrite: bool) -> None:
         desk, kind = self._session.desk, self.kind
         for nth, (batch, place) in enumerate(jobs):
-            self._writing = task = Task(Kind.EXPORT, f"Exporting {batch.name}", ref=batch.ref)
+            self._writing = task = Task(Kind.EXPORT, f"Exporting {inert_line(batch.name, 60)}", ref=batch.ref)
             work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, report=task.report)
             result = await self._session.run(task, work, _exported, shown=self.is_attached)
             self._writing = None

@@ -16,6 +16,7 @@ from batchtui.core.connection import Connection, KeyInfo
 from batchtui.core.cycle import Cycle, CycleError, Cycles, EachReport
 from batchtui.core.disk import Disk
 from batchtui.core.downloads import Downloads
+from batchtui.core.drafting import drafted
 from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
 from batchtui.core.find import find, is_id, take_up, unknown_to
 from batchtui.core.groups import meant
@@ -32,7 +33,7 @@ from batchtui.core.send import Sender
 from batchtui.core.settings import Settings, find_credentials, read_settings
 from batchtui.core.split import Cut, shared_out
 from batchtui.core.store import Store
-from batchtui.core.submit import discard, draft, start_anew, submit, utc_now
+from batchtui.core.submit import discard, start_anew, submit, utc_now
 from batchtui.core.summary import Summary
 from batchtui.core.text import inert_line
 from batchtui.core.verbs import Verb, why_not
@@ -176,14 +177,7 @@ class Desk:
         not sent. Raises NotSubmittable where the file has problems, BadInput where it is another one by now, else as
         `core.submit.submit` does.
         """
-        rules = self.settings.rules
-        if path.suffix == ".toml":
-            from batchtui.core.jobs.draft import draft_job
-
-            made = await asyncio.to_thread(draft_job, path, self.paths, name, rules=rules)
-        else:
-            called = name or path.stem or "batch"
-            made = await asyncio.to_thread(draft, path, self.paths, called, cut, rules=rules)
+        made = await drafted(path, self.paths, name, cut, self.settings.rules)
         if sha256 and made.sha256 != sha256:
             await asyncio.to_thread(discard, made, self.paths)
             raise BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")

@@ -14,6 +14,7 @@ from batchtui.core import summary as summaries
 from batchtui.core.api import Report
 from batchtui.core.batch import Batch, Cost, Part, State, Submission, Trouble
 from batchtui.core.cost import STANDARD
+from batchtui.core.drafting import drafted
 from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable, Unverified
 from batchtui.core.journal import kept
 from batchtui.core.logs import log
@@ -21,7 +22,7 @@ from batchtui.core.means import Means
 from batchtui.core.onward import Onward
 from batchtui.core.split import Cut
 from batchtui.core.store import Transaction
-from batchtui.core.submit import Draft, discard, draft, start_anew
+from batchtui.core.submit import discard, start_anew
 from batchtui.core.text import number, plural
 from batchtui.core.urgent_runs import ELSEWHERE, Runs, Unfinished, command, given_up, on_disk, refuse_twice, watch
 from batchtui.core.verify import Verdict, Verifier, expected_from
@@ -76,7 +77,7 @@ class Urgent:
             NoKey: there is no key to ask with.
         """
         await self._connection.api()
-        made = await asyncio.to_thread(self._draft, path, name)
+        made = await drafted(path, self._paths, name, Cut(), self._rules)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)
         if known:
             await asyncio.to_thread(discard, made, self._paths)
@@ -91,13 +92,6 @@ class Urgent:
         if begun.ref != made.ref:
             await asyncio.to_thread(discard, made, self._paths)
         return begun
-
-    def _draft(self, path: Path, name: str | None) -> Draft:
-        if path.suffix != ".toml":
-            return draft(path, self._paths, name or path.stem or "batch", Cut(), rules=self._rules)
-        from batchtui.core.jobs.draft import draft_job
-
-        return draft_job(path, self._paths, name, rules=self._rules)
 
     async def finish(
         self,

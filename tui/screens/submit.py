@@ -40,7 +40,11 @@ _START = "Say which file. Each line of it is one request:"
 _NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
 
+_KEPT = "Sent as soon as the API has answered."
 _CLOSE = "You can close the laptop."
+
+_DEARER = 1.1
+"""A price that grew by more than this, once the API was asked, is another than the one that was agreed to."""
 
 
 class SubmitScreen(ModalScreen[None]):
@@ -55,7 +59,7 @@ class SubmitScreen(ModalScreen[None]):
         self._path = path
         self._checked: Checked | None = None
         self._estimate: Estimate | None = None
-        self._unread = self._dear = self._asking = False
+        self._unread = self._dear = self._asking = self._meant = False
         self._sending: Task | None = None
         self._checking: Task | None = None
         self._why = "Say which file."
@@ -88,7 +92,7 @@ class SubmitScreen(ModalScreen[None]):
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
         self._checked, self._estimate = None, None
-        self._unread = self._dear = self._asking = False
+        self._unread = self._dear = self._asking = self._meant = False
         named = "the name that the job gives itself" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
         self.query_one("#name", Input).placeholder = named or "the name of the file"
         if path:
@@ -105,7 +109,7 @@ class SubmitScreen(ModalScreen[None]):
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
         try:
-            looked = await self._look(path, task, offline=True)
+            before = looked = await self._look(path, task, offline=True)
             if looked.checked.ok and self._session.key:
                 self._asking = True
                 self._show(looked)
@@ -125,6 +129,9 @@ class SubmitScreen(ModalScreen[None]):
                 self._checking = None
                 self._asking = False
         self._show(looked)
+        if self._meant and not self._why and _as_said(before, looked):
+            self._send(again=False)
+        self._meant = False
 
     async def _look(self, path: str, task: Task, *, offline: bool) -> Preflight:
         means, file = self._session.desk.means, Path(path).expanduser()
@@ -175,7 +182,7 @@ class SubmitScreen(ModalScreen[None]):
         if not self._checked.ok:
             return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
         if self._asking:
-            return "The API is asked about the models."
+            return _KEPT if self._meant else "The API is asked about the models."
         if self._dear:
             return "It could cost more than its limit."
         if not self._session.key:
@@ -185,6 +192,8 @@ class SubmitScreen(ModalScreen[None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#act")
     def _begin(self) -> None:
+        """Sends; while the API is still being asked, as soon as it has answered."""
+        self._meant = self._asking
         self._judge()
         if not self._why:
             self._send(again=False)
@@ -271,6 +280,13 @@ class SubmitScreen(ModalScreen[None]):
     def action_dismiss_form(self) -> None:
         """Leaves the form; what is being sent goes on."""
         self.dismiss(None)
+
+
+def _as_said(before: Preflight, after: Preflight) -> bool:
+    """Whether the API's answer leaves nothing to read that was not on the form when a person pressed Enter."""
+    first, then = (one.estimate.batch_max_usd if one.estimate else None for one in (before, after))
+    dearer = then is not None and (first is None or then > first * _DEARER)
+    return before.notes == after.notes and not dearer
 
 
 def _accepted(batch: Batch, *, more: bool) -> str:

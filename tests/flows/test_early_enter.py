@@ -1,0 +1,60 @@
+"""Enter on the form while the API is still being asked: it is kept, and holds only for what the form said."""
+
+from __future__ import annotations
+
+from textual.widgets import Button
+
+from batchtui.core.simulator.faults import Stall
+from batchtui.tui.screens.submit import SubmitScreen
+
+ASKED = "The API is asked about the models."
+KEPT = "Sent as soon as the API has answered."
+
+
+async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator, open_one, sit, rows):
+    simulator.control.fault("models", Stall("before", 600), times=None)
+    rows()
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.until(lambda: ASKED in hand.words)
+        await hand.press("enter")
+        await hand.until(lambda: KEPT in hand.words)
+        assert simulator.control.calls("create") == []
+        simulator.control.clear_faults()
+        await hand.until(lambda: "You can close the laptop" in hand.words)
+        assert [one.requests for one in simulator.control.batches()] == [3]
+
+
+async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(
+    simulator, open_one, sit, rows, monkeypatch
+):
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 5.0)
+    simulator.control.fault("models", Stall("before", 600), times=None)
+    path = rows()
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type(path.name)
+        await hand.until(lambda: ASKED in hand.words)
+        await hand.press("enter")
+        await hand.until(lambda: "the models were not checked" in hand.words)
+        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        assert isinstance(hand.app.screen, SubmitScreen)
+        assert simulator.control.calls("create") == []
+
+
+async def test_an_enter_that_was_kept_is_for_that_file_alone(simulator, open_one, sit, rows):
+    simulator.control.fault("models", Stall("before", 600), times=None)
+    rows()
+    rows("other.jsonl", prefix="b")
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type("notes.jsonl")
+        await hand.until(lambda: ASKED in hand.words)
+        await hand.press("enter")
+        await hand.until(lambda: KEPT in hand.words)
+        hand.app.screen.query_one("#path").value = "other.jsonl"
+        await hand.until(lambda: ASKED in hand.words)
+        simulator.control.clear_faults()
+        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        assert simulator.control.calls("create") == []

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec.structs import replace
 
 from batchtui.core import estimate as estimates
@@ -16,7 +15,9 @@ from batchtui.core import plan
 from batchtui.core.answers import Answers, Shelved
 from batchtui.core.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.cost import HALF, STANDARD
-from batchtui.core.errors import BadInput, BatchtuiError, StateError
+from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.groups import word_for
+from batchtui.core.late import note_late, read_job_of
 from batchtui.core.limit import OverLimit, hold_more, spent
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -69,6 +70,8 @@ class Onward:
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed))
+            for submission, batches in plan.late_due(await self._disk.snapshot()):
+                await _to_its_end(self._guarded(submission, batches, self._run_late, failed))
             for submission, batches in plan.step_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
         finally:
@@ -96,30 +99,47 @@ class Onward:
             failed.append((batches[0].ref, error))
 
     async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
+        due = [(place, submission.outputs[place]) for place in plan.undone(submission, batches)]
+        await self._run(submission, batches, due, lambda place, done: _output_done(submission.ref, place, done))
+
+    async def _run_late(self, submission: Submission, batches: list[Batch]) -> None:
+        """Does the outputs of an earlier step again, now that more of its answers are here."""
+        retried = next(one for one in batches if plan.pending(one))
+        due = [(place, replace(one, done_at=retried.submitted_at)) for place, one in enumerate(plan.pending(retried))]
+        await self._run(submission, batches, due, lambda _, done: note_late(batches, done))
+
+    async def _run(
+        self,
+        submission: Submission,
+        batches: list[Batch],
+        due: list[tuple[int, Output]],
+        noted: Callable[[int, Output], Callable[[Transaction], None]],
+    ) -> None:
+        """Does outputs with the answers of a step, one after the other; `noted` writes down each that is done."""
         from batchtui.core import outputs
 
-        scope = f"{submission.ref}.{submission.step}"
+        scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
         answers = await asyncio.to_thread(Answers.open, shelves(self._paths, batches))
         try:
-            for place in plan.undone(submission, batches):
-                spec = submission.outputs[place]
+            for place, spec in due:
                 done = await asyncio.to_thread(outputs.run, spec, answers, batch_id=scope, now=now)
                 at = max(self._clock(), now)  # a clock that was set back makes no answer newer than its output
-                await self._disk.commit(_output_done(submission.ref, place, replace(done, done_at=at)))
+                await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
             await asyncio.to_thread(answers.close)
 
     async def _build_step(self, submission: Submission, batches: list[Batch]) -> None:
-        job = await asyncio.to_thread(read_job_of, self._paths, submission)
+        job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
         snapshot = await self._disk.snapshot()
         this, following = job.steps[submission.step], job.steps[submission.step + 1]
         unanswered = await asyncio.to_thread(_unanswered, shelves(self._paths, batches))
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not begun.",
-                f'Retry them: batchtui retry {batches[0].label}. Or set on_error = "skip" in the job.',
+                f"Retry them: batchtui retry {word_for(await self._disk.snapshot(), submission)}. "
+                'A job that says on_error = "skip" when it is submitted goes on without them.',
                 self._clock(),
             )
             await self._disk.commit(_held(submission.ref, trouble))
@@ -129,6 +149,8 @@ class Onward:
         def write(tx: Transaction) -> bool:
             current = tx.submission(submission.ref)
             if current is None or current.step != submission.step or not current.steps:
+                return False
+            if current.batches != submission.batches:  # something of it was asked again meanwhile
                 return False
             _leave_outputs(tx, current)
             tx.put_submission(
@@ -180,20 +202,6 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({doing})
         raise
-
-
-def read_job_of(paths: Paths, submission: Submission) -> Job:
-    """The job as it was when it was submitted. Raises StateError."""
-    from batchtui.core.jobs.spec import Job
-
-    path = paths.job(submission.ref)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Job)
-    except (OSError, ValueError) as error:
-        raise StateError(
-            f"The job of {inert_line(submission.name)} in {path} cannot be read, so its next step cannot be built.",
-            "Put the file back from a copy, or submit the remaining step as a job of its own.",
-        ) from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Counts, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.text import number
 
 
@@ -101,15 +101,17 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
 
 
 def _answered(submission: Submission, ours: Sequence[Batch]) -> list[Batch]:
-    """The batches of its present step once all of them are retrieved and none is still to be sent; else none.
+    """The batches of its present step once all of them are retrieved and none is still to be sent; else none."""
+    return [] if submission.waiting else _retrieved(ours, submission.step)
+
+
+def _retrieved(ours: Sequence[Batch], step: int) -> list[Batch]:
+    """The batches of a step once all of them are retrieved; else none.
 
     A retry that came to nothing holds nothing up.
     """
-    if submission.waiting:
-        return []
-    step = [batch for batch in ours if batch.step == submission.step]
     over = {State.REJECTED, State.GONE}
-    left = [batch for batch in step if not (batch.retry_of and batch.state in over)]
+    left = [batch for batch in ours if batch.step == step and not (batch.retry_of and batch.state in over)]
     return left if left and all(batch.state is State.RETRIEVED for batch in left) else []
 
 
@@ -130,6 +132,21 @@ def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
         batches = _answered(submission, ours)
         if batches and undone(submission, batches):
             yield submission, batches
+
+
+def late_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
+    """Submissions with a step, before the present one, of which a retry is here that has not gone to its outputs yet,
+    with all batches of that step."""
+    going = (one for one in snapshot.submissions.values() if one.step and not one.stopped)
+    for submission, ours in _with_members(snapshot, going):
+        for step in sorted({one.step for one in ours if one.step < submission.step and pending(one)}):
+            if batches := _retrieved(ours, step):
+                yield submission, batches
+
+
+def pending(batch: Batch) -> list[Output]:
+    """The outputs that a retry of an earlier step has still to go to."""
+    return [one for one in batch.outputs if one.done_at is None]
 
 
 def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
@@ -162,5 +179,5 @@ def in_order(batches: Sequence[Batch]) -> list[Batch]:
 
 def can_go_on(snapshot: Snapshot) -> bool:
     """Whether what is here allows a submission's next move, without anything to ask the API."""
-    moves = (to_send, spoiled_canaries, outputs_due, step_due)
+    moves = (to_send, spoiled_canaries, outputs_due, late_due, step_due)
     return any(any(True for _ in move(snapshot)) for move in moves)

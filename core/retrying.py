@@ -17,6 +17,7 @@ from batchtui.core.disk import Disk
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.estimate import Estimate
 from batchtui.core.files import private_folder, replacing
+from batchtui.core.late import late_outputs
 from batchtui.core.limit import hold_more, spent
 from batchtui.core.logs import log
 from batchtui.core.means import Means
@@ -193,9 +194,10 @@ async def send(
             raise Busy("Another process asked these requests again meanwhile.", f"batchtui show {first.label}")
         limit = submission.max_cost if max_cost is None else max_cost
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
-        tx.put(batch)
+        tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
 
     try:
+        late = await asyncio.to_thread(late_outputs, means.paths, first)
         batch = await means.sender.send(
             part, begin, lambda tx: tx.forget(part.ref), name=first.name, submission=first.submission, report=report
         )

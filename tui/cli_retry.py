@@ -12,6 +12,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.batch import Batch
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import whole
 from batchtui.core.report import batch_json, dumps
 from batchtui.core.retrying import Proposal, in_words, likely_usd
 from batchtui.core.retrying import retry as ask_again
@@ -70,7 +71,7 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             return yes or agree("Send them?")
 
         try:
-            refs = [batch.ref for batch in await desk.meant(word)]
+            refs = [batch.ref for batch in whole(await desk.snapshot(), word)[0]]
             batches = await ask_again(
                 refs,
                 desk.means,

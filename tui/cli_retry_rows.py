@@ -12,6 +12,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import whole
 from batchtui.core.preflight import in_words as price
 from batchtui.core.report import dumps
 from batchtui.core.retry_edited import Edited, propose_one, retry_edited, write
@@ -31,7 +32,7 @@ async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, 
         raise click.UsageError("Nobody can be asked here: say --yes.")
     async with desk_for("batchtui retry") as desk:
         try:
-            proposal = await propose_one([batch.ref for batch in await desk.meant(word)], desk.means)
+            proposal = await propose_one([batch.ref for batch in whole(await desk.snapshot(), word)[0]], desk.means)
             if there:
                 return await _send(desk, proposal, file, max_cost, yes=yes, json=json)
             return await _write(desk, proposal, file, json=json)

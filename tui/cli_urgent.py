@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
-from batchtui.core import errors
-from batchtui.core.batch import Submission
+from batchtui.core import errors, plan
+from batchtui.core.batch import Batch, Submission
 from batchtui.core.cost import STANDARD
 from batchtui.core.errors import BatchtuiError, Stopped
 from batchtui.core.estimate import Estimate
+from batchtui.core.groups import told
 from batchtui.core.limit import hold, most_usd
 from batchtui.core.preflight import Preflight, examine
 from batchtui.core.report import batch_json, dumps, error_json
@@ -24,7 +26,7 @@ from batchtui.core.urgent import PARALLEL
 from batchtui.core.urgent_runs import Unfinished
 from batchtui.core.urgent_submit import Finished, Urgent
 from batchtui.tui.cli import agree, complain, out, progress, say
-from batchtui.tui.cli_desk import desk_for, failed, not_submittable
+from batchtui.tui.cli_desk import desk_for, failed, not_submittable, tell_outputs
 from batchtui.tui.cli_progress import Line
 
 
@@ -52,13 +54,20 @@ async def run_now(
                 hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost, STANDARD)
                 _agree(yes=yes)
                 submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
+            began = desk.clock()
             finished = await _finish(urgent, submission, parallel, max_cost)
             await desk.poke()
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
         except BatchtuiError as error:
             return failed(error, json=json)
-        return _tell(finished, json=json)
+        snapshot = await desk.snapshot()
+        batches = plan.members(
+            replace(snapshot, batches=told(snapshot)), snapshot.submissions.get(submission.ref, submission)
+        )
+        code = _tell(finished, batches, json=json)
+        await tell_outputs(batches, began)
+        return code
 
 
 def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, parallel: int) -> None:
@@ -136,8 +145,8 @@ def _counter() -> Callable[[int, int | None], None] | None:
     return Line("Answered", sys.stderr, number).report
 
 
-def _tell(finished: Finished, *, json: bool) -> int:
-    batches, trouble = finished.batches, finished.trouble
+def _tell(finished: Finished, batches: list[Batch], *, json: bool) -> int:
+    trouble = finished.trouble
     problems = [BatchtuiError(trouble.message, trouble.hint)] if trouble else []
     if json:
         errors_json = [error_json(one) for one in problems]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from batchtui.core import errors, plan
 from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.groups import told
 from batchtui.core.report import batch_json, dumps
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli import out, progress, say
-from batchtui.tui.cli_desk import failed, outcome
+from batchtui.tui.cli_desk import failed, outcome, tell_outputs
 
 
 async def stay(desk: Desk, ref: str, *, json: bool) -> int:
     """Cycles until every part and step is retrieved and its outputs are written, or nothing more can be done."""
+    began = desk.clock()
     while True:
         cycle = await desk.cycle()
         snapshot = await desk.snapshot()
@@ -36,12 +40,14 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
         if not _goes_on(snapshot, submission, batches):
             break
         await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
+    batches = plan.members(replace(snapshot, batches=told(snapshot)), submission)
     if json:
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}))
     else:
         for one in batches:
             out(one.label)
     codes = {_said(one) for one in batches}
+    await tell_outputs(batches, began)
     if submission.trouble:
         say(f"batchtui: {inert_line(submission.trouble.message)}")
         say(f"  {inert_line(submission.trouble.hint)}")

@@ -168,6 +168,30 @@ async def test_a_step_goes_on_without_the_requests_that_failed_where_the_job_say
     assert [one.requests for one in world.control.batches()] == [3, 4]
 
 
+async def test_answers_to_a_retry_of_an_earlier_step_go_where_its_others_went(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, JOB.replace('name = "notes"', 'name = "notes"\non_error = "skip"')))
+    (only_one,) = world.control.batches()
+    missed = world.control.custom_ids(only_one.id)[0]
+    await fail_one(world, desk)
+    await finish_all(world, desk)
+    notes, reports = world.folder / "notes", world.folder / "reports.jsonl"
+    assert len(list(notes.glob("*.md"))) == 3
+    before = reports.stat()
+    (_, first) = (await desk.snapshot()).batches
+    message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
+    world.control.lay_down(missed, {"type": "succeeded", "message": message})
+    await retry([first.ref], desk.means, include_permanent=True, agreed=lambda _: True)
+    await finish_all(world, desk)
+    assert len(list(notes.glob("*.md"))) == 4
+    assert reports.stat() == before
+    again, _, first = (await desk.snapshot()).batches
+    assert [(one.kind, one.rows) for one in first.outputs] == [("files", 4)]
+    assert again.outputs == first.outputs
+    revision = (await desk.snapshot()).revision
+    assert not (await desk.cycle()).due
+    assert (await desk.snapshot()).revision == revision
+
+
 DEAR = JOB.replace("ON_ERROR", "").replace('name = "notes"', 'name = "notes"\nmax_cost = 0.1', 1)
 DEAR = DEAR[: DEAR.rindex("max_tokens = 50")] + DEAR[DEAR.rindex("max_tokens = 50") :].replace("50", "128000", 1)
 """Its first step costs next to nothing, the second up to $0.13."""

@@ -133,6 +133,42 @@ def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: in
     assert "so reports was not begun." in newest["trouble"]["message"]
 
 
+def test_the_hint_of_a_step_that_is_not_begun_asks_all_of_its_parts_again(world: World) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, split=2, steps=STEP)
+    answered(world)
+    hint = listed(world)[0]["trouble"]["hint"]
+    assert hint.startswith("Retry them: batchtui retry notes. ")
+    world.control.settings(errored=0.0)
+    assert world.run("retry", "notes", "--yes").stderr.startswith("To be sent again: 4 requests")
+    world.run("--once")
+    assert world.run("--once").returncode == 0
+    assert [one["requests"] for one in listed(world)] == [4, 2, 2, 2, 2]
+
+
+def test_retry_by_name_asks_for_what_an_earlier_step_went_on_without(world: World) -> None:
+    world.control.settings(errored=0.1)  # which is row-3
+    lay_out(world, steps=STEP)
+    path = world.folder / "job.toml"
+    path.write_text('on_error = "skip"\n' + path.read_text())
+    answered(world)
+    world.run("--once")
+    assert [(one["requests"], one["state"]) for one in listed(world)] == [(3, "retrieved"), (4, "retrieved")]
+    mapping = "SELECT count(*) FROM mapping WHERE status = 'completed'"
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        assert database.execute(mapping).fetchone() == (3,)
+        world.control.settings(errored=0.0, duration=600)
+        assert "1 request" in world.run("retry", "notes", "--yes").stderr
+        assert "mapping, not written yet" in world.run("show", listed(world)[0]["id"]).stdout
+        for one in world.control.batches():
+            world.control.finish(one.id)
+        assert "mapping, 4 rows" in world.run("--once").stderr
+        assert database.execute(mapping).fetchone() == (4,)
+        assert database.execute("SELECT count(*) FROM _batchtui_applied").fetchone() == (7,)
+    database.close()
+    assert "every request of it has its answer" in world.run("retry", "notes", "--yes").stderr.lower()
+
+
 def read_to(word: str, stream: IO[str]) -> str:
     """What was said up to the line with this word."""
     said = ""
@@ -182,7 +218,10 @@ def test_submit_that_waits_stays_until_all_parts_steps_and_outputs_are_done(
     path = world.folder / "job.toml"
     path.write_text(path.read_text().replace("split = 0", head))
     assert waiting() == 0
-    said = capfd.readouterr().out
+    said, beside = capfd.readouterr()
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in beside
+    assert f"What failed or did not fit, and why: {world.folder / 'stock.db.news.failed.jsonl'}" in beside
+    assert f"jsonl {world.folder / 'reports.jsonl'}, 4 rows" in beside
     known = listed(world)
     assert {one["state"] for one in known} == {"retrieved"}
     assert set(said.split()) == {one["id"] for one in known}

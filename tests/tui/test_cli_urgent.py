@@ -197,6 +197,8 @@ def test_a_job_goes_the_same_way_and_its_outputs_are_written(world: World) -> No
     assert written == ["round 1.md", "round 2.md", "round 3.md"]
     [submission] = Store(world.paths).snapshot().submissions.values()
     assert [bool(output.done_at) for output in submission.outputs] == [True]
+    assert [(output["kind"], output["rows"]) for output in batch["outputs"]] == [("files", 3)]
+    assert f"files {submission.outputs[0].path}, 3 rows" in ended.stderr
     assert not world.control.calls("create")
 
 

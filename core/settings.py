@@ -165,10 +165,11 @@ def _profile(environment: Mapping[str, str]) -> str | None:
         return f"profile {inert_line(environment['ANTHROPIC_PROFILE'])}"
     if environment.get("ANTHROPIC_FEDERATION_RULE_ID"):
         return "workload identity"
-    home = (
-        environment.get("ANTHROPIC_CONFIG_DIR") or Path(environment.get("HOME", "~")).expanduser() / ".config/anthropic"
-    )
-    configs = Path(home) / "configs"
+    try:
+        home = Path(environment.get("HOME", "~")).expanduser()
+    except RuntimeError:  # a user without one
+        home = Path("/")
+    configs = Path(environment.get("ANTHROPIC_CONFIG_DIR") or home / ".config/anthropic") / "configs"
     return "SDK profile" if configs.is_dir() and any(configs.glob("*.json")) else None
 
 

@@ -213,6 +213,13 @@ def test_the_sdks_own_ways_to_sign_in_are_left_to_it(folder: Path, variable: str
     assert found(folder, **{variable: "x"}) == Credentials(source, None, None)
 
 
+def test_a_user_without_a_home_has_no_profile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the one of a container that no /etc/passwd knows."""
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(NoKey):
+        find_credentials(Settings(), {}, folder)
+
+
 def test_a_profile_of_the_sdks_on_disk_is_found(folder: Path) -> None:
     configs = folder.parent / "home/.config/anthropic/configs"
     configs.mkdir(parents=True)

@@ -15,7 +15,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs import columns, command, csv, files, jsonl, left, parquet, sqlite
 from batchtui.core.outputs.chosen import Chosen, wanted
 from batchtui.core.outputs.command import CommandFailed
-from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, read_options, shown
+from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
 from batchtui.core.values import row_columns
 
 __all__ = [
@@ -126,7 +126,10 @@ def check(spec: Output) -> None:
     """
     kind, options = _understood(spec)
     wanted(options.when)
-    kind.check(_path(spec.kind, spec.path), options)
+    path = _path(spec.kind, spec.path)
+    if path != Path():
+        can_hold(path.parent)
+    kind.check(path, options)
 
 
 def run(spec: Output, answers: Answers, *, batch_id: str, now: datetime, report: Report | None = None) -> Output:

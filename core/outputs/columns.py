@@ -43,8 +43,7 @@ def table(answers: Answers, asked: Asked) -> Table:
     """
     if asked:
         return Table(asked_columns(asked), every=False)
-    keyed = (Column("key", lambda reading: reading.answer.key, "TEXT"),) if answers.keyed else ()
-    ours = (_OURS[0], *keyed, *_OURS[1:])
+    ours = EVERY if answers.keyed else (EVERY[0], *EVERY[2:])
     taken = {column.name.casefold() for column in ours}
     source = (Column(free(name, taken), _source(name)) for name in answers.columns)
     return Table((*ours, *source), every=True)
@@ -98,8 +97,9 @@ def _output(reading: Reading) -> int | None:
     return tokens.output if tokens else None
 
 
-_OURS = (
+EVERY = (
     Column("custom_id", lambda reading: reading.answer.custom_id, "TEXT"),
+    Column("key", lambda reading: reading.answer.key, "TEXT"),
     Column("type", lambda reading: reading.answer.result.type, "TEXT"),
     Column("text", lambda reading: reading.answer.result.text, "TEXT"),
     Column("stop_reason", lambda reading: reading.answer.result.stop_reason, "TEXT"),
@@ -109,4 +109,4 @@ _OURS = (
     Column("input_tokens", _prompt, "INTEGER"),
     Column("output_tokens", _output, "INTEGER"),
 )
-"""`input_tokens` is the whole prompt, cached or not."""
+"""What is said of every result; the key only where there are keys. `input_tokens` is the whole prompt, cached or not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import apply, database
 from batchtui.core.outputs.chosen import mark
-from batchtui.core.outputs.columns import Asked, Table, asked_columns, free, records, table
+from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_columns, free, records, table
 from batchtui.core.outputs.left import ENDING, Left
 from batchtui.core.outputs.one_row import Update
 from batchtui.core.outputs.stage import staged
@@ -54,9 +54,17 @@ def check(target: Path, options: SqliteOptions) -> None:
             "An insert has neither `set` nor `where`.", "Say what to write with `columns`, or mode = update."
         )
     else:
-        database.quoted(options.table or TABLE)
-        asked_columns(options.columns)
         no_folder(target)
+        _check_insert(target, options.table or TABLE, asked_columns(options.columns) or EVERY)
+
+
+def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
+    database.quoted(name)
+    if name.lower().startswith("sqlite_"):
+        raise BadInput(f"The name {shown(name)} is kept for SQLite itself.", "Choose another name for the table.")
+    if target.exists():
+        with database.opened(target) as connection:
+            _fits(database.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
 
 def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
@@ -96,18 +104,13 @@ def _update(options: SqliteOptions) -> Update:
 
 
 def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work, rows: Iterable[list[Value]]) -> int:
-    used = {_BATCH}
-    columns = ((_BATCH, "TEXT"), *((free(column.name, used), column.type) for column in asked.columns))
+    columns = _declared(asked.columns)
     quoted = database.quoted(name)
     there = database.columns(connection, name)
     if not there:
         declared = ", ".join(f"{database.quoted(column)} {kind}".rstrip() for column, kind in columns)
         connection.execute(f"CREATE TABLE {quoted} ({declared})")
-    elif missing := [column for column, _ in columns if column.lower() not in there]:
-        raise BadInput(
-            f"The table {shown(name)} in {shown(work.path)} has no column {shown(missing[0])}.",
-            "Give another table, or drop that one.",
-        )
+    _fits(there, [column for column, _ in columns], name, work.path)
     connection.execute(f"DELETE FROM {quoted} WHERE {_BATCH} = ?", (work.scope,))  # noqa: S608 - quoted
     names = ", ".join(database.quoted(column) for column, _ in columns)
     places = ", ".join("?" * len(columns))
@@ -115,3 +118,18 @@ def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work,
         f"INSERT INTO {quoted} ({names}) VALUES ({places})",  # noqa: S608 - quoted
         ((work.scope, *map(database.bound, record)) for record in rows),
     ).rowcount
+
+
+def _declared(columns: Iterable[Column]) -> list[tuple[str, str]]:
+    """Every column of the table with its type."""
+    used = {_BATCH}
+    return [(_BATCH, "TEXT"), *((free(column.name, used), column.type) for column in columns)]
+
+
+def _fits(there: Collection[str], columns: Iterable[str], name: str, target: Path) -> None:
+    """Raises BadInput where a table that is there has not all of the columns."""
+    if there and (missing := [column for column in columns if column.lower() not in there]):
+        raise BadInput(
+            f"The table {shown(name)} in {shown(target)} has no column {shown(missing[0])}.",
+            "Give another table, or drop that one.",
+        )

@@ -73,6 +73,13 @@ def make_folder(folder: Path) -> None:
         raise BadInput(f"{shown(error.filename)} is not a folder.", "Choose another place.") from error
 
 
+def can_hold(folder: Path) -> None:
+    """Raises BadInput where a file stands in the way of a folder, or of one above it."""
+    there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    if os.path.lexists(there) and not there.is_dir():
+        raise BadInput(f"{shown(there)} is not a folder.", "Choose another place.")
+
+
 def no_folder(path: Path) -> None:
     """Raises BadInput where a folder stands at the path of a file."""
     if path.is_dir():

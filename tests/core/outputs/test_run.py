@@ -136,3 +136,11 @@ def test_no_output_goes_where_the_verified_results_are(make: Any, kind: str) -> 
     with pytest.raises(BadInput, match="verified results"):
         run(Output(kind, str(make.folder / "msgbatch_{{ key }}.jsonl"), options), answers, batch_id="b", now=NOW)
     assert sorted(make.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("kind", "name"), [("csv", "a.csv"), ("files", "{key}.md"), ("sqlite", "a.db")])
+def test_a_place_under_a_file_is_found_before_anything_is_sent(tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="file is not a folder"):
+        check(Output(kind, str(tmp_path / "file" / "more" / name)))
+    check(Output(kind, str(tmp_path / "folder" / "more" / name)))

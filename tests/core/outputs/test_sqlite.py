@@ -88,3 +88,36 @@ def test_what_is_no_database_is_never_written_over(make: Any, tmp_path: Path) ->
 def test_no_results_make_an_empty_table(make: Any, out: Path) -> None:
     assert export(make(), str(out / "a.db")).rows == 0
     assert rows(out / "a.db", "SELECT count(*) FROM answers") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"table": "mine"}, "has no column batch"),
+        ({"table": "Seen"}, "has no column batch"),
+        ({"table": "ready"}, "has no column key"),
+        ({"table": "ready", "columns": {"a": "text", "b": "text"}}, "has no column b"),
+        ({"table": "sqlite_answers"}, "is kept for SQLite itself"),
+    ],
+)
+def test_a_table_that_cannot_take_the_rows_is_found_before_anything_is_sent(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "mine.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("""
+            CREATE TABLE mine (id INTEGER PRIMARY KEY, text TEXT);
+            CREATE VIEW seen AS SELECT * FROM mine;
+            CREATE TABLE ready (batch TEXT, custom_id TEXT, a TEXT);
+        """)
+    with pytest.raises(BadInput, match=said):
+        check(Output("sqlite", str(path), options))
+    check(Output("sqlite", str(path), {"table": "ready", "columns": {"A": "text"}}))
+    check(Output("sqlite", str(path), {"table": "new"}))
+    check(Output("sqlite", str(tmp_path / "new.db"), {"table": "mine"}))
+
+
+def test_a_file_that_is_no_database_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# These are notes, and a good many of them.")
+    with pytest.raises(BadInput, match="is no SQLite database"):
+        check(Output("sqlite", str(tmp_path / "notes.md"), {"table": "mine"}))

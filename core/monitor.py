@@ -191,7 +191,8 @@ def next_delay(snapshot: Snapshot, now: datetime) -> float:
     """Seconds until the next look is worth a call, by the age of the youngest batch under way."""
     ages = [now - (batch.created_at or batch.submitted_at) for batch in under_way(snapshot)]
     waiting = (one for one in snapshot.submissions.values() if one.waiting and not one.urgent)
-    if open_intents(snapshot) or any(not one.stopped for one in waiting):
+    fresh = any(now - one.submitted_at < LOOKED_FOR for one in open_intents(snapshot))
+    if fresh or any(not one.stopped for one in waiting):
         return 20.0
     if not ages:
         return 300.0

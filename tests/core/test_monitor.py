@@ -377,6 +377,13 @@ def test_an_unknown_submission_is_looked_for_soon() -> None:
     assert next_delay(Snapshot(1, (intent(), batch(600))), NOW) == 20
 
 
+def test_an_unknown_submission_of_days_ago_hurries_nobody() -> None:
+    old = intent(minutes=LOOKED_FOR.total_seconds() / 60 + 1)
+    assert open_intents(Snapshot(1, (old,))) == [old]
+    assert next_delay(Snapshot(1, (old,)), NOW) == 300
+    assert next_delay(Snapshot(1, (old, batch(1))), NOW) == 15
+
+
 async def test_a_state_that_cannot_be_read_is_said_and_not_overwritten(state: Kept) -> None:
     state.paths.data.mkdir(mode=0o700)
     state.paths.state.write_text("not ours")

@@ -109,4 +109,4 @@ EVERY = (
     Column("input_tokens", _prompt, "INTEGER"),
     Column("output_tokens", _output, "INTEGER"),
 )
-"""What is said of every result; the key only where there are keys. `input_tokens` is the whole prompt, cached or not."""
+"""What is said of every result, the key only where there are keys. `input_tokens` is all of the prompt, also cached."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+
 from batchtui.core.jobs.foresee import foresee
 from batchtui.core.parameters import OLDER_VERSION, Rules
 from tests.core.jobs.conftest import Workshop
@@ -29,6 +31,32 @@ def test_the_rows_of_a_later_step_are_looked_at_too(shop: Workshop) -> None:
     assert foresee(job, ("id", "text")) == []
     shop.file("b.csv", "nr,more\n1,x\n")
     assert [one.field for one in foresee(job, ("id", "text"))] == ["step[1].source.key"]
+
+
+def test_a_later_source_that_an_earlier_step_writes_need_not_be_there_yet(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text\n1,x\n")
+    with sqlite3.connect(shop.folder / "a.db") as database:
+        database.execute("CREATE TABLE news (id INTEGER, score REAL)")
+    database.close()
+    outputs = (
+        '[[output]]\nkind = "files"\npath = "notes/{key}.md"\n[[output]]\nkind = "csv"\npath = "b.csv"\n'
+        '[[output]]\nkind = "sqlite"\npath = "a.db"\ntable = "news"\n'
+        'where = { id = "{{ row.id }}" }\nset = { score = 1 }\n'
+    )
+    for source in (
+        "kind = 'folder'\npath = 'notes'",
+        "path = 'b.csv'\nkey = '{{ id }}'",
+        "path = 'a.db'\nquery = 'SELECT id FROM news WHERE score = 1'\nkey = '{{ id }}'",
+    ):
+        step = STEP.format(name="two", source=f"[step.source]\n{source}", user="{{ text }}")
+        after = STEP.format(name="three", source="", user="{{ text }}")
+        assert foresee(shop.job('path = "a.csv"', more=outputs + step + after), ("id", "text")) == []
+        alone = shop.job('path = "a.csv"', more=step + after)
+        assert [one.kind for one in foresee(alone, ("id", "text"))] == ["source"], "nothing will be there"
+    wrong = "path = 'a.db'\nquery = 'SELECT ix FROM news'\nkey = '{{ id }}'"
+    step = STEP.format(name="two", source=f"[step.source]\n{wrong}", user="{{ text }}")
+    [problem] = foresee(shop.job('path = "a.csv"', more=outputs + step), ("id", "text"))
+    assert "no such column: ix" in problem.message
 
 
 def test_a_column_that_an_output_names_and_no_row_has_is_found_before_anything_is_paid_for(shop: Workshop) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import click
 from msgspec.structs import replace
 
 from batchtui.core import errors
-from batchtui.core.batch import State, newest_first
+from batchtui.core.batch import Snapshot, State, newest_first
 from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import rolled_up, told, whole
 from batchtui.core.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.core.spending import spending_json, spending_text
-from batchtui.core.text import plural
+from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli import complain, out, say, wait_for
 from batchtui.tui.cli_desk import as_json, desk_for, left_by
 
@@ -45,7 +46,8 @@ async def _costs(*, json: bool) -> int:
 
 async def _list(*, remote: bool, everything: bool, json: bool) -> int:
     async with desk_for("batchtui list", logged=remote) as desk:
-        batches = list(told(await desk.snapshot()))
+        snapshot = await desk.snapshot()
+        batches = list(told(snapshot))
         trouble: BatchtuiError | None = None
         if remote:
             try:
@@ -61,11 +63,21 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
             out(table(shown, desk.clock()))
         elif batches:
             say(f"{plural(len(batches), 'batch', 'batches')} whose results are gone: batchtui list --all shows them.")
-        else:
+        elif not any(_cut_short(snapshot)):
             say("No batches yet. Submit a file of requests: batchtui submit FILE")
+        for said in _cut_short(snapshot):
+            say(said)
         if trouble:
             complain(trouble)
         return trouble.exit_code if trouble else errors.OK
+
+
+def _cut_short(snapshot: Snapshot) -> Iterator[str]:
+    """Of each run without a batch that is not over, and of which no batch tells: that, and what to do."""
+    known = {batch.submission for batch in snapshot.batches}
+    for one in snapshot.submissions.values():
+        if one.urgent and one.waiting and one.trouble and not one.stopped and one.ref not in known:
+            yield inert_line(f"{one.name}: {one.trouble.message} {one.trouble.hint}", 2000)
 
 
 @click.command()

@@ -242,3 +242,14 @@ def test_an_output_that_could_not_be_written_is_by_the_same_command_and_nothing_
     assert ended.returncode == 0, ended.stderr
     assert "Simulated answer" in taken.read_text()
     assert len(world.control.calls("message")) == 2
+
+
+def test_a_run_that_was_cut_short_before_its_end_is_listed_with_what_to_do(world: World) -> None:
+    (world.folder / "rounds.csv").write_text("number\n1\n2\n3\n")
+    (world.folder / "notes.toml").write_text(JOB)
+    world.control.fault("message", Answer(403, "permission_error"), times=None, skip=1)
+    assert world.run("submit", "notes.toml", "--now", "--parallel", "1").returncode != 0
+    listed = world.run("list")
+    assert "No batches yet" not in listed.stderr
+    assert "notes: It is asked without a batch, and is not over." in listed.stderr
+    assert f"To go on: batchtui submit {world.folder / 'notes.toml'} --now" in listed.stderr

@@ -139,7 +139,7 @@ class Session:
 
     def under_way(self, *kinds: Kind) -> list[Task]:
         """The tasks of these kinds that quitting would cut off."""
-        return [task for task in self.tasks if task.kind in kinds]
+        return [task for task in tuple(self.tasks) if task.kind in kinds]  # a download's thread may add one
 
 
 def broke(error: Exception, desk: Desk) -> BatchtuiError:

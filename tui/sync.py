@@ -49,17 +49,21 @@ class Sync:
         self._tasks = tasks
         self._snapshot = Snapshot()
         self._woken = asyncio.Event()
+        self._asked = False
         self._downloads: dict[str, Task] = {}
         self._watch_trouble = ""
         self.pulse = Pulse()
 
     async def look_now(self) -> None:
         """Looks at the API now, whoever polls, also while paused."""
-        self._woken.set()
-        await self._desk.poke()
+        try:
+            await self._desk.poke()
+        finally:
+            self.wake()
 
     def wake(self) -> None:
         """Looks at the API now if this process is the one that polls."""
+        self._asked = True
         self._woken.set()
 
     def pause(self) -> bool:
@@ -114,14 +118,14 @@ class Sync:
 
     async def poll(self) -> None:
         """Polls for ever, if no other process does, and takes over when that one has gone."""
-        failures, asked = 0, False
+        failures = 0
         try:
             await self._desk.prepare()
         except BatchtuiError as error:
             self._post(Reported(error.message, error.hint, bad=True))
         while True:
             try:
-                delay = await self._once(asked)
+                delay = await self._once()
                 failures = 0
             except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
                 known = isinstance(error, BatchtuiError)
@@ -132,18 +136,20 @@ class Sync:
                 failures += 1
                 self._post(Reported(f"Looking at the API failed: {message}", getattr(error, "hint", ""), bad=True))
                 self._set(replace(self.pulse, looking=False, trouble=f"{message} (trying again)"))
-            asked = await self._rest(delay)
+            await self._rest(delay)
 
-    async def _once(self, asked: bool) -> float:
+    async def _once(self) -> float:
         """One cycle, if it is ours to do and no pause stops it; returns the seconds until the next."""
         if not await has_key(self._desk):
             self._set(replace(self.pulse, key=False, next_at=None))
             return TRY
         if not await self._desk.poll_if_free():
+            self._asked = False  # the one that polls was asked
             return TRY
-        asked = await self._desk.poked() or self._woken.is_set() or asked
-        if self.pulse.paused and not asked:
+        asked = await self._desk.poked()
+        if self.pulse.paused and not asked and not self._asked:
             return 0.0
+        self._asked = False
         self._woken.clear()
         self._set(replace(self.pulse, looking=True))
         cycle = await self._desk.cycle(self._download, wait=False)
@@ -184,8 +190,8 @@ class Sync:
         for ref in self._downloads.keys() - waiting:
             self._tasks.pop(self._downloads.pop(ref), None)
 
-    async def _rest(self, seconds: float) -> bool:
-        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends; whether one asked."""
+    async def _rest(self, seconds: float) -> None:
+        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends."""
         waited = 0.0
         while waited < seconds or self.pulse.paused:
             step = min(1.0, max(seconds - waited, 0.05)) if not self.pulse.paused else 1.0
@@ -196,16 +202,16 @@ class Sync:
                 waited += step
             if self._woken.is_set():
                 self._woken.clear()
-                return True
+                return
             if abs(self._now() - before) > SLEPT and not self.pulse.paused:
                 self._post(Reported("The machine was asleep, or its clock was set: looking now."))
-                return False
+                return
             try:
                 if await self._desk.poked():
-                    return True
+                    self._asked = True
+                    return
             except BatchtuiError:
                 continue
-        return False
 
     def _set(self, pulse: Pulse) -> None:
         if pulse != self.pulse:

@@ -11,6 +11,7 @@ from batchtui.core.batch import Batch, Counts, Snapshot, State, Trouble
 from batchtui.core.cycle import Cycle
 from batchtui.core.desk import open_desk
 from batchtui.core.paths import Paths
+from batchtui.core.polling import Election
 from batchtui.core.store import Store
 from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported
 from batchtui.tui.news import news
@@ -105,21 +106,73 @@ async def test_a_pause_in_the_moment_before_a_look_stops_it_unless_it_was_asked_
 
     monkeypatch.setattr(desk, "poll_if_free", paused_meanwhile)
     monkeypatch.setattr(desk, "cycle", cycle)
-    await sync._once(asked)
+    if asked:
+        sync.wake()
+    await sync._once()
     assert len(looked) == looks
 
 
-async def test_asking_to_look_is_one_look(parts, monkeypatch) -> None:
-    desk, _, _, sync = parts
+@pytest.fixture
+def looks(parts, monkeypatch) -> list[object]:
+    """The looks at the API, of which none does anything."""
+    made: list[object] = []
 
     async def cycle(*arguments: object, **options: object) -> Cycle:
+        made.append(arguments)
         return Cycle(due=False)
 
-    monkeypatch.setattr(desk, "cycle", cycle)
-    await desk.poll_if_free()
-    await sync.look_now()
-    await sync._once(True)
-    assert not await desk.poked()
+    monkeypatch.setattr(parts[0], "cycle", cycle)
+    return made
+
+
+async def test_a_pause_that_ends_and_begins_again_at_once_asks_nothing(parts, looks) -> None:
+    _, _, _, sync = parts
+    assert [sync.pause() for _ in range(3)] == [True, False, True]
+    await rest(sync, 0.0)
+    assert await sync._once() == 0.0
+    assert looks == []
+
+
+async def test_a_state_that_can_be_read_again_ends_no_pause(parts, looks) -> None:
+    desk, _, _, sync = parts
+    assert await desk.poll_if_free()
+    sync.pause()
+    desk.paths.state.write_text("{ torn")
+    await sync.see()
+    assert sync.pulse.trouble
+    desk.paths.state.unlink()
+    await sync.see()
+    assert not sync.pulse.trouble
+    await rest(sync, 0.0)
+    assert await sync._once() == 0.0
+    assert looks == []
+
+
+async def test_asking_to_look_is_one_look_each_time_also_while_paused(parts, looks, monkeypatch) -> None:
+    desk, _, _, sync = parts
+    monkeypatch.setattr(desk, "prepare", lambda: asyncio.sleep(0))
+    sync.pause()
+    task = asyncio.create_task(sync.poll())
+    for number in range(1, 31):
+        await sync.look_now()
+        while len(looks) < number:
+            assert not task.done()
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(1.5)  # for one that should not be
+    task.cancel()
+    assert len(looks) == 30
+
+
+async def test_what_was_asked_of_another_process_is_not_looked_for_later(parts, looks) -> None:
+    desk, _, _, sync = parts
+    other = Election(desk.paths, "batchtui --once", lambda: NOON)
+    assert other.stand()
+    sync.pause()
+    sync.wake()
+    await sync._once()
+    other.resign()
+    assert await sync._once() == 0.0
+    assert looks == []
 
 
 async def test_the_loop_outlives_what_breaks_and_says_so(parts, monkeypatch) -> None:

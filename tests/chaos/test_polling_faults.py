@@ -13,15 +13,16 @@ from batchtui.core.desk import Desk, open_desk
 from batchtui.core.errors import NO_KEY, OK, UNREACHABLE, NoKey, NotFound
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Call, Drop, Fault, Stall
-from tests.conftest import KEY, World
+from tests.conftest import KEY, PATIENCE, World
 
 NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-async def desk(world: World) -> AsyncIterator[Desk]:
+async def desk(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     world.control.settings(duration=600)
-    opened = world.desk(idle_timeout=2)
+    stalls = "stalled" in request.node.name
+    opened = world.desk(idle_timeout=4 if stalls else PATIENCE)
     yield opened
     await opened.close()
 

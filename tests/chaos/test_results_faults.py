@@ -17,7 +17,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import FAILED, OK, ApiError
 from batchtui.core.simulator.faults import Answer, Call, Damage, Drop, Fault, Gzip, Stall, Truncate, WrongCounts
 from batchtui.core.store import Store
-from tests.conftest import KEY, World, until
+from tests.conftest import KEY, PATIENCE, World, until
 
 ROWS = 20
 
@@ -58,8 +58,9 @@ def logged(world: World) -> Iterator[None]:
 
 
 @pytest.fixture
-async def desk(world: World) -> AsyncIterator[Desk]:
-    opened = world.desk(idle_timeout=2)
+async def desk(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    stalls = "stalled" in request.node.name or "does_not_undo" in request.node.name
+    opened = world.desk(idle_timeout=4 if stalls else PATIENCE)
     yield opened
     await opened.close()
 

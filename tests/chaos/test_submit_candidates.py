@@ -162,9 +162,9 @@ async def test_a_stranger_that_fits_alone_is_released_by_its_ids_and_nothing_of_
 
 async def test_ours_is_found_after_a_stranger_was_taken_for_it(desk: Desk, world: World) -> None:
     lost = await _lose(desk, world, LOST)
-    [theirs] = _foreign(world, seconds_ago=30)
+    [theirs] = _foreign(world, seconds_ago=110)
     ours = _made(world, theirs)
-    world.control.fault("list", Lag(15))
+    world.control.fault("list", Lag(100))
     await desk.cycle()
     assert (await _now(desk, lost)).id == theirs
     world.control.finish(theirs)
@@ -261,9 +261,9 @@ async def test_a_late_verdict_on_a_stranger_does_not_rule_out_the_batch_that_was
     desk: Desk, world: World
 ) -> None:
     lost = await _lose(desk, world, LOST)
-    [theirs] = _foreign(world, seconds_ago=30)
+    [theirs] = _foreign(world, seconds_ago=110)
     ours = _made(world, theirs)
-    world.control.fault("list", Lag(15))
+    world.control.fault("list", Lag(100))
     await desk.cycle()
     assert (await _now(desk, lost)).id == theirs
     world.control.finish(theirs)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from batchtui.core import send as sending
-from batchtui.core.batch import State
+from batchtui.core.anthropic_api import AnthropicApi
+from batchtui.core.batch import Remote, State
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown, StateError
-from batchtui.core.simulator.faults import Stall
+from batchtui.core.simulator.faults import Drop, Stall
 from tests.conftest import World, until
 
 
@@ -70,15 +72,25 @@ async def test_a_batch_that_was_accepted_but_could_not_be_saved_is_named_and_not
         await desk.close()
 
 
-async def test_an_unknown_outcome_that_cannot_be_saved_is_still_said_to_be_unknown(world: World) -> None:
+async def test_an_unknown_outcome_that_cannot_be_saved_is_still_said_to_be_unknown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = world.rows()
-    world.control.fault("create", Stall("accepted", 600))
-    desk = world.desk(answer_timeout=3)
+    world.control.fault("create", Drop("accepted"))
+    create = AnthropicApi.create
+    desk = world.desk()
     try:
-        sending = asyncio.create_task(desk.submit(rows))
-        await asyncio.to_thread(until, world.control.batches)
-        with no_file_grows_beyond(1), pytest.raises(OutcomeUnknown) as raised:
-            await sending
+        with ExitStack() as full:
+
+            async def full_by_then(*about: Any) -> Remote:
+                try:
+                    return await create(*about)
+                finally:
+                    full.enter_context(no_file_grows_beyond(1))
+
+            monkeypatch.setattr(AnthropicApi, "create", full_by_then)
+            with pytest.raises(OutcomeUnknown) as raised:
+                await desk.submit(rows)
         assert raised.value.exit_code == NEEDS_PERSON
         await desk.cycle()
         [known] = (await desk.snapshot()).batches

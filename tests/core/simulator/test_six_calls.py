@@ -238,11 +238,14 @@ def test_the_whole_clock_can_be_shifted(client: Anthropic, control: Control) -> 
 
 def test_others_are_answered_while_a_large_batch_is_checked(control: Control, bare: Bare) -> None:
     body = json.dumps({"requests": requests(30_000, system="x" * 500)}).encode()
-    sending = threading.Thread(target=bare.ask, args=("POST", BATCHES, body))
-    sending.start()
-    seen = []
-    while sending.is_alive():
-        seen += [(call.complete, call.status) for call in control.calls("create")]
-    sending.join()
+    seen: list[tuple[bool, int | None]] = []
+    for sent in range(1, 11):  # a machine that has no time for this process may let it look too late
+        sending = threading.Thread(target=bare.ask, args=("POST", BATCHES, body))
+        sending.start()
+        while sending.is_alive():
+            seen += [(call.complete, call.status) for call in control.calls("create")]
+        sending.join()
+        assert control.stats().requests == 30_000 * sent
+        if (True, None) in seen:
+            break
     assert (True, None) in seen
-    assert control.stats().requests == 30_000

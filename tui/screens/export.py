@@ -110,7 +110,9 @@ class ExportScreen(ModalScreen[None]):
 
     @on(RadioSet.Changed)
     def _format_changed(self) -> None:
-        self.query_one(PathInput).value = self._fitting()
+        field = self.query_one(PathInput)
+        field.value = self._fitting()
+        field.action_end()
 
     def _fitting(self) -> str:
         """The place that stands there, with the ending of the chosen form."""

@@ -29,6 +29,10 @@ from tests.conftest import PATIENCE
 KEY = "sk-ant-flow-0000"
 
 
+TURNS = 20
+"""More than the widgets and the screens that a key and all that it leads to go through, one a turn."""
+
+
 class Hand:
     """A person at the keys of a running app."""
 
@@ -47,12 +51,45 @@ class Hand:
         return " ".join(re.sub("[│▌▏]", " ", self.text).split())
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """One key after the other, each once all that the one before led to is done, however slow the machine is."""
+        for key in keys:
+            await self.app._press_keys((key,))
+            await self.settled()
 
     async def type(self, text: str) -> None:
         """Puts a text into the field with the focus, as a paste does."""
         self.app.screen.post_message(events.Paste(text))
-        await self.pilot.pause()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Waits until no widget has a message left, or so many turns that a key has come all its way.
+
+        The pilot goes by how busy the processor is, which says nothing while others have it.
+        """
+        quiet = 0
+        for _ in range(TURNS):
+            if quiet == 3 or not self._runs:
+                break
+            pumps = [self.app, *self.app.screen.walk_children(with_self=True)]
+            done: list[int] = []
+            asked = [pump for pump in pumps if pump.call_later(done.append, id(pump))]
+            limit = time.monotonic() + PATIENCE
+            while self._runs and not all(id(pump) in done or pump._closed for pump in asked):
+                assert time.monotonic() < limit, self.text
+                await asyncio.sleep(0.001)
+            quiet = 0 if any(pump.message_queue_size for pump in pumps) else quiet + 1
+
+    async def left(self) -> int | None:
+        """Waits until the app was left; its return value."""
+        limit = time.monotonic() + PATIENCE
+        while self._runs:
+            assert time.monotonic() < limit, self.text
+            await asyncio.sleep(0.03)
+        return self.app.return_value
+
+    @property
+    def _runs(self) -> bool:
+        return self.app.is_running and not self.app._exit and self.app._exception is None
 
     async def ready(self) -> None:
         """Waits until the form takes Enter: its file is read, and the API was asked about it."""

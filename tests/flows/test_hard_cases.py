@@ -100,7 +100,7 @@ async def test_a_state_that_cannot_be_read_is_said_and_left_as_it_is(open_one, s
         await hand.shows("batchtui cannot start")
         await hand.shows("was left as it is")
         await hand.press("q")
-        assert hand.app.return_value == 0
+        assert await hand.left() == 0
     assert paths.state.read_text() == "{ torn"
 
 

@@ -1,5 +1,6 @@
 """A job on the screen: where its answers went, what keeps them from going there, and what is still to come."""
 
+from batchtui.core.batch import State
 from batchtui.core.split import Cut
 from batchtui.tui.screens.batch import BatchScreen
 
@@ -52,8 +53,8 @@ async def test_an_output_that_cannot_be_written_marks_the_row_and_is_told(simula
         await hand.until(lambda: hand.words.count("✗ notes:") == 1)
         (folder / "out").unlink()
         await hand.press("escape", "r")
+        await hand.until((folder / "out" / "answers.csv").exists)
         await hand.shows_no("! notes")
-        assert (folder / "out" / "answers.csv").exists()
 
 
 async def test_canceling_the_one_row_of_a_job_takes_no_further_step(simulator, open_one, sit, folder):
@@ -91,7 +92,9 @@ async def test_canceling_takes_what_went_out_while_a_person_was_asked(simulator,
         (canary,) = simulator.control.batches()
         simulator.control.finish(canary.id)
         await desk.cycle()
-        await hand.until(lambda: len(simulator.control.batches()) == 3)
+        await hand.until(  # what is being sent at this moment cannot be canceled, and is said
+            lambda: [one.state for one in hand.app.session.snapshot.batches].count(State.IN_PROGRESS) == 2
+        )
         await hand.press("y")
         rest = {one.id for one in simulator.control.batches()} - {canary.id}
         await hand.until(lambda: {one.batch_id for one in simulator.control.calls("cancel")} >= rest)

@@ -18,6 +18,7 @@ from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.submit import SubmitScreen
 from batchtui.widgets.batch_table import BatchTable
+from tests.conftest import PATIENCE
 
 
 async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(simulator, open_one, sit, rows, folder):
@@ -39,6 +40,7 @@ async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(
         exported = [json.loads(line)["custom_id"] for line in (folder / "notes-results.jsonl").read_text().splitlines()]
         assert exported == [f"a{index}" for index in range(30)]
         await hand.press("e", "down", "enter")
+        await hand.until((folder / "notes-results.csv").exists)
         await hand.until(lambda: isinstance(hand.app.screen, BatchesScreen))
         with (folder / "notes-results.csv").open(encoding="utf-8-sig", newline="") as file:
             assert [row["custom_id"] for row in csv.DictReader(file)] == exported
@@ -121,17 +123,29 @@ async def test_a_model_that_does_not_exist_is_found_on_the_form(simulator, open_
 async def test_an_api_that_says_nothing_of_models_keeps_no_file_from_being_sent(
     simulator, open_one, sit, rows, monkeypatch
 ):
-    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 2.0)
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 0.5)
+    simulator.control.fault("models", Stall("before", 600), times=None)
+    path = rows()
+    async with sit(open_one(simulator.url)) as hand:
+        await hand.press("n")
+        await hand.type(path.name)
+        await hand.shows("the models were not checked")
+        await hand.press("enter")
+        await hand.shows("You can close the laptop")
+        assert len(simulator.control.calls("create")) == 1
+
+
+async def test_while_the_api_is_asked_about_the_models_the_button_is_dead(simulator, open_one, sit, rows, monkeypatch):
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", PATIENCE)
     simulator.control.fault("models", Stall("before", 600), times=None)
     path = rows()
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type(path.name)
         await hand.shows("The API is asked about the models.")
-        await hand.shows("the models were not checked")
-        await hand.press("enter")
-        await hand.shows("You can close the laptop")
-        assert len(simulator.control.calls("create")) == 1
+        assert hand.app.screen.query_one("#act", Button).disabled
+        simulator.control.clear_faults()
+        await hand.ready()
 
 
 async def test_a_job_that_could_cost_more_than_its_own_limit_is_not_sent(simulator, open_one, sit, folder):
@@ -229,7 +243,9 @@ async def test_cancel_asks_and_enter_on_the_question_changes_nothing(simulator, 
         await hand.press("enter")
         await hand.until(lambda: not isinstance(hand.app.screen, ConfirmScreen))
         assert simulator.control.calls("cancel") == []
-        await hand.press("x", "y")
+        await hand.press("x")
+        await hand.shows("7 of 7 requests")
+        await hand.press("y")
         await hand.until(lambda: simulator.control.calls("cancel"))
         await hand.until(lambda: hand.app.session.snapshot.batches[0].state is not State.IN_PROGRESS)
 
@@ -262,6 +278,7 @@ async def test_what_exists_is_replaced_only_after_a_yes_and_the_input_is_named_a
         await hand.press("enter")
         await hand.shows("It is the file")
         await hand.press("enter")
+        await hand.until(lambda: not isinstance(hand.app.screen, ConfirmScreen))
         assert source.read_text() == before
         hand.app.screen.query_one("#target").focus()
         await hand.press("enter")
@@ -354,7 +371,7 @@ async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one
         simulator.control.clear_faults()
         await hand.shows("You can close the laptop")
         await hand.press("q")
-        assert hand.app.return_value == 0
+        assert await hand.left() == 0
 
 
 async def test_ten_thousand_batches_open_and_move(open_one, sit, simulator, paths):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from textual.command import CommandPalette
 
 from batchtui.core.batch import Batch, Cost, Counts, ProcessingStatus, State, Submission, Trouble
 from batchtui.core.lock import Lock
@@ -129,14 +130,19 @@ def state(paths, folder):
     lock.release()
 
 
+READING = ("heads", "results", "check", CommandPalette._GATHER_COMMANDS_GROUP)
+"""What a screen is not whole without."""
+
+
 async def pictures(hand, golden, name="", sizes=SIZES):
     """The screen at each size."""
     for width, height in sizes:
         await hand.pilot.resize_terminal(width, height)
-        await hand.pilot.pause()
-        reading = [worker for worker in hand.app.workers if worker.group in ("heads", "results", "check")]
+        await hand.settled()
+        reading = [worker for worker in hand.app.workers if worker.group in READING]
         if reading:  # an empty list would mean all, and the loops never end
             await hand.app.workers.wait_for_complete(reading)
+        await hand.settled()
         await hand.pilot.pause()
         assert hand.text == golden(name=f"{name}{width}x{height}")
 

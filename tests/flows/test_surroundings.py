@@ -76,6 +76,7 @@ async def test_leaving_says_what_it_waits_for_where_another_process_holds_the_st
 
 async def test_on_a_narrow_screen_every_key_of_the_footer_is_there(open_one, sit):
     async with sit(open_one(), size=(60, 15)) as hand:
+        await hand.shows("No API key was found")
         await hand.press("escape")
         await hand.shows("q Quit")
         await hand.pilot.resize_terminal(80, 24)

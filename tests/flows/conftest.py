@@ -106,6 +106,10 @@ class Hand:
     async def shows(self, text: str, seconds: float = PATIENCE) -> None:
         await self.until(lambda: text in self.text, seconds)
 
+    async def says(self, text: str) -> None:
+        """The same of words that may wrap: what a toast or a dialog says."""
+        await self.until(lambda: text in self.words)
+
     async def shows_no(self, text: str, seconds: float = PATIENCE) -> None:
         await self.until(lambda: text not in self.text, seconds)
 

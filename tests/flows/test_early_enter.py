@@ -17,12 +17,12 @@ async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("notes.jsonl")
-        await hand.until(lambda: ASKED in hand.words)
+        await hand.says(ASKED)
         await hand.press("enter")
-        await hand.until(lambda: KEPT in hand.words)
+        await hand.says(KEPT)
         assert simulator.control.calls("create") == []
         simulator.control.clear_faults()
-        await hand.until(lambda: "You can close the laptop" in hand.words)
+        await hand.says("You can close the laptop")
         assert [one.requests for one in simulator.control.batches()] == [3]
 
 
@@ -35,9 +35,9 @@ async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type(path.name)
-        await hand.until(lambda: ASKED in hand.words)
+        await hand.says(ASKED)
         await hand.press("enter")
-        await hand.until(lambda: "the models were not checked" in hand.words)
+        await hand.says("the models were not checked")
         await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
         assert isinstance(hand.app.screen, SubmitScreen)
         assert simulator.control.calls("create") == []
@@ -50,11 +50,11 @@ async def test_an_enter_that_was_kept_is_for_that_file_alone(simulator, open_one
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("notes.jsonl")
-        await hand.until(lambda: ASKED in hand.words)
+        await hand.says(ASKED)
         await hand.press("enter")
-        await hand.until(lambda: KEPT in hand.words)
+        await hand.says(KEPT)
         hand.app.screen.query_one("#path").value = "other.jsonl"
-        await hand.until(lambda: ASKED in hand.words)
+        await hand.says(ASKED)
         simulator.control.clear_faults()
         await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
         assert simulator.control.calls("create") == []

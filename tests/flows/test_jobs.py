@@ -33,17 +33,20 @@ async def submitted(hand, folder):
 async def test_a_job_says_what_it_wrote_and_that_it_goes_on_only_while_something_runs(simulator, open_one, sit, folder):
     async with sit(open_one(simulator.url), size=(140, 40)) as hand:
         await submitted(hand, folder)
-        await hand.until(lambda: "What follows is done while a batchtui runs" in hand.words)
+        await hand.says("What follows is done while a batchtui runs")
         await hand.until((folder / "out" / "answers.csv").exists)
-        await hand.until(lambda: "2 rows" in hand.words)
+        await hand.says("2 rows")
         await hand.press("L")
-        await hand.until(lambda: "notes has written" in hand.words)
+        await hand.says("notes has written")
 
 
 async def test_an_output_that_cannot_be_written_marks_the_row_and_is_told(simulator, open_one, sit, folder):
-    (folder / "out").write_text("a file where the folder should be")
+    simulator.control.settings(duration=600)
     async with sit(open_one(simulator.url)) as hand:
         await submitted(hand, folder)
+        await hand.shows("in progress")
+        (folder / "out").write_text("a file where the folder should be")
+        simulator.control.finish(simulator.control.batches()[0].id)
         await hand.shows("! notes")
         await hand.shows("1 needs you")
         await hand.press("enter")
@@ -75,7 +78,7 @@ user = "Report on {{ answers.notes }}"
     async with sit(desk) as hand:
         await hand.shows("in progress")
         await hand.press("x")
-        await hand.until(lambda: "1 step more is not taken" in hand.words)
+        await hand.says("1 step more is not taken")
         await hand.press("y")
         await hand.until(lambda: [one.steps for one in hand.app.session.snapshot.submissions.values()] == [()])
         await hand.until(lambda: len(simulator.control.calls("cancel")) == 1)
@@ -88,7 +91,7 @@ async def test_canceling_takes_what_went_out_while_a_person_was_asked(simulator,
     async with sit(desk) as hand:
         await hand.shows("in progress")
         await hand.press("x")
-        await hand.until(lambda: "9 requests that wait are not sent" in hand.words)
+        await hand.says("9 requests that wait are not sent")
         (canary,) = simulator.control.batches()
         simulator.control.finish(canary.id)
         await desk.cycle()

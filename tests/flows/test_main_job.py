@@ -31,7 +31,7 @@ async def test_a_file_is_submitted_watched_retrieved_and_exported_by_keys_alone(
         await hand.shows("30 requests")
         await hand.ready()
         await hand.press("enter")
-        await hand.shows("You can close the laptop")
+        await hand.says("You can close the laptop")
         assert isinstance(hand.app.screen, BatchesScreen)
         await hand.shows("✓ retrieved")
         await hand.press("e", "enter")
@@ -102,7 +102,7 @@ async def test_a_file_that_changed_since_the_form_read_it_is_read_again_and_not_
         assert simulator.control.calls("create") == []
         await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
         await hand.press("enter")
-        await hand.shows("You can close the laptop")
+        await hand.says("You can close the laptop")
         assert [one.requests for one in simulator.control.batches()] == [4]
 
 
@@ -131,7 +131,7 @@ async def test_an_api_that_says_nothing_of_models_keeps_no_file_from_being_sent(
         await hand.type(path.name)
         await hand.shows("the models were not checked")
         await hand.press("enter")
-        await hand.shows("You can close the laptop")
+        await hand.says("You can close the laptop")
         assert len(simulator.control.calls("create")) == 1
 
 
@@ -196,7 +196,7 @@ async def test_a_file_that_was_sent_before_is_sent_again_only_when_a_person_says
         await hand.press("enter")
         await hand.shows("buys all of it a second time")
         await hand.press("y")
-        await hand.shows("You can close the laptop")
+        await hand.says("You can close the laptop")
         assert len(simulator.control.calls("create")) == 2
         table = hand.app.screen.query_one(BatchTable)
         await hand.until(lambda: table.total == 2 and table.current == hand.app.session.snapshot.batches[0])
@@ -369,7 +369,7 @@ async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one
         await hand.press("enter")
         assert hand.app.is_running
         simulator.control.clear_faults()
-        await hand.shows("You can close the laptop")
+        await hand.says("You can close the laptop")
         await hand.press("q")
         assert await hand.left() == 0
 

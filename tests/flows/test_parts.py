@@ -73,12 +73,12 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         table = hand.app.screen.table
         await hand.until(lambda: table.total == 1)
         await hand.press("x")
-        await hand.until(lambda: "9 requests that wait are not sent" in hand.words)
+        await hand.says("9 requests that wait are not sent")
         await hand.press("y")
         await hand.until(lambda: table.current.state is State.CANCELING)
         assert [one.stopped for one in hand.app.session.snapshot.submissions.values()] == [True]
         await hand.press("D")
-        await hand.until(lambda: "forget it once it has ended" in hand.words)
+        await hand.says("forget it once it has ended")
         simulator.control.finish(simulator.control.batches()[0].id)
         await hand.press("R")
         await hand.until(lambda: table.current.state is State.RETRIEVED)
@@ -87,7 +87,7 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         await hand.press("escape")
         assert len(simulator.control.batches()) == 1
         await hand.press("D")
-        await hand.until(lambda: "9 requests that were not sent" in hand.words)
+        await hand.says("9 requests that were not sent")
         await hand.press("y")
         await hand.until(lambda: table.total == 0)
 

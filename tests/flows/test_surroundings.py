@@ -49,7 +49,7 @@ async def test_moments_are_told_in_the_zone_of_the_person(simulator, open_one, s
 async def test_a_key_that_cannot_work_is_said_at_the_start(open_one, sit, paths):
     paths.settings.write_text('[keys]\nretrieve = "g"\nnew = "a"\n')
     async with sit(open_one(), size=(140, 40)) as hand:
-        await hand.until(lambda: "the key g, which moves in the table" in hand.words)
+        await hand.says("the key g, which moves in the table")
         await hand.press("escape")
         await hand.shows("a checks a file")
 

@@ -67,4 +67,4 @@ async def test_a_long_name_does_not_push_the_reason_out_of_a_toast(open_one, sit
     async with sit(desk) as hand:
         await hand.shows("2 running")
         await hand.press("space", "space", "r")
-        await hand.until(lambda: "Still running: the API" in hand.words)
+        await hand.says("Still running: the API")

@@ -22,7 +22,7 @@ NOBODY = "http://127.0.0.1:9"
 async def desk(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     world.control.settings(duration=600)
     stalls = "stalled" in request.node.name
-    opened = world.desk(idle_timeout=4 if stalls else PATIENCE)
+    opened = world.desk(idle_timeout=3 if stalls else PATIENCE)
     yield opened
     await opened.close()
 

@@ -60,7 +60,7 @@ def logged(world: World) -> Iterator[None]:
 @pytest.fixture
 async def desk(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     stalls = "stalled" in request.node.name or "does_not_undo" in request.node.name
-    opened = world.desk(idle_timeout=4 if stalls else PATIENCE)
+    opened = world.desk(idle_timeout=3 if stalls else PATIENCE)
     yield opened
     await opened.close()
 

@@ -76,7 +76,7 @@ def _bought_once(world: World) -> str:
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 async def test_a_lost_answer_costs_one_post_and_the_batch_is_found(world: World, fault: Fault) -> None:
     world.control.fault("create", fault)
-    desk = world.desk(answer_timeout=4 if isinstance(fault, Stall) else PATIENCE)
+    desk = world.desk(answer_timeout=3 if isinstance(fault, Stall) else PATIENCE)
     try:
         found = await desk.submit(world.rows())
         assert found.id == _bought_once(world)

@@ -45,7 +45,7 @@ CUT_OFF: dict[str, Fault] = {
 @pytest.mark.parametrize("fault", CUT_OFF.values(), ids=CUT_OFF)
 async def test_a_body_that_was_cut_off_is_sent_again_and_makes_one_batch(world: World, fault: Fault) -> None:
     world.control.fault("create", fault)
-    desk = world.desk(idle_timeout=4 if isinstance(fault, Stall) else PATIENCE)
+    desk = world.desk(idle_timeout=3 if isinstance(fault, Stall) else PATIENCE)
     try:
         batch = await desk.submit(_large(world.folder))
         first, second = world.control.calls("create")

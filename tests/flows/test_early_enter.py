@@ -26,19 +26,19 @@ async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator
         assert [one.requests for one in simulator.control.batches()] == [3]
 
 
-async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(
-    simulator, open_one, sit, rows, monkeypatch
-):
-    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", 5.0)
+async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(simulator, open_one, sit, rows):
     simulator.control.fault("models", Stall("before", 600), times=None)
     path = rows()
+    path.write_text(path.read_text().replace("claude-sonnet-5-5", "claude-opus-4-5"))
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type(path.name)
         await hand.says(ASKED)
         await hand.press("enter")
-        await hand.says("the models were not checked")
-        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        await hand.says(KEPT)
+        simulator.control.clear_faults()
+        await hand.says("is deprecated")
+        await hand.ready()
         assert isinstance(hand.app.screen, SubmitScreen)
         assert simulator.control.calls("create") == []
 

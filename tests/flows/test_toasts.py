@@ -45,6 +45,10 @@ async def test_what_stands_there_already_is_not_said_a_second_time(state, open_o
         await hand.press("D")
         await hand.until(lambda: len(said(hand)) > 1)
         assert [text[:13] for text in said(hand)] == ["Still running", "It is still r"]
+        for width in range(76, 84):  # the first takes one line or two
+            await hand.pilot.resize_terminal(width, 24)
+            await hand.says("when the whole batch has ended. ")
+            await hand.says("It is still running: cancel it first.")
 
 
 async def test_a_toast_takes_no_more_of_the_table_than_its_words(state, open_one, sit):  # noqa: F811

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
 from batchtui.core.batch import Batch, Submission
 from batchtui.core.ending import Canceled, cancel_all, forget_all
@@ -51,6 +51,10 @@ class Room(Screen[None]):
         """Moves the keys of the footer together where they have no room."""
         for footer in self.query(Footer):
             footer.compact = event.size.width < ROOMY
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed its key is a character like any other, and the footer does not name it."""
+        return not (action == "filter" and isinstance(self.focused, Input))
 
     def chosen(self) -> list[Batch]:
         """The batches that the keys act on."""

@@ -12,13 +12,19 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 
+class _Words(Input):
+    """The field; the footer says what enter does in it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep", key_display="enter", id="filter.keep")]
+
+
 class FilterBar(Horizontal):
     """Hidden until `open`; `about` says what can be typed.
 
     Every change posts `Changed`; enter keeps the filter, esc drops it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Clear", show=False, id="filter.drop")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop", key_display="esc", id="filter.drop")]
 
     DEFAULT_CSS = """
     FilterBar {
@@ -52,7 +58,7 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("/", markup=False)
-        yield Input(placeholder=f"{self._about}; enter keeps, esc drops", select_on_focus=False)
+        yield _Words(placeholder=self._about, select_on_focus=False)
         yield Static("", id="found", markup=False)
 
     @property

@@ -10,30 +10,49 @@ from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.jobs.samples import examples as known
 from batchtui.core.jobs.samples import write_examples
+from batchtui.core.report import dumps, error_json
 from batchtui.core.text import inert
 from batchtui.tui.cli import complain, out, say
+from batchtui.tui.cli_desk import as_json
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--to", type=click.Path(path_type=Path), help="Write them into this folder; else they are listed.")
-def examples(*, names: tuple[str, ...], to: Path | None) -> int:
+@as_json
+def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
     """List the example jobs, or write them with their data into a folder."""
-    if to is None:
-        for name, about in known().items():
-            if not names or name in names:
-                out(f"{name:<14}{about}")
-        say("To have them with their data: batchtui examples --to FOLDER")
-        return errors.OK
     try:
+        if to is None:
+            return _list(known(names), json=as_json)
         written = write_examples(to, names)
     except BatchtuiError as error:
-        complain(error)
-        return error.exit_code
+        return _refused(error, json=as_json)
     except OSError as error:
-        complain(BatchtuiError(f"The examples were not written: {error.strerror}.", "Choose another folder."))
-        return errors.FAILED
+        unwritten = BatchtuiError(f"The examples were not written: {error.strerror}.", "Choose another folder.")
+        return _refused(unwritten, json=as_json)
+    if as_json:
+        out(dumps({"written": [str(path) for path in written], "errors": []}))
+        return errors.OK
     for path in written:
         out(inert(str(path)))
     say("Look at one with batchtui check, run it with batchtui submit.")
     return errors.OK
+
+
+def _list(examples: dict[str, str], *, json: bool) -> int:
+    if json:
+        listed = [{"name": name, "about": about} for name, about in examples.items()]
+        out(dumps({"examples": listed, "errors": []}))
+        return errors.OK
+    for name, about in examples.items():
+        out(f"{name:<14}{about}")
+    say("To have them with their data: batchtui examples --to FOLDER")
+    return errors.OK
+
+
+def _refused(error: BatchtuiError, *, json: bool) -> int:
+    if json:
+        out(dumps({"examples": [], "written": [], "errors": [error_json(error)]}))
+    complain(error)
+    return error.exit_code

@@ -81,7 +81,7 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
                 report=progress("Submitting"),
             )
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
         if not batches:
             raise click.Abort
         await desk.poke()

@@ -39,7 +39,7 @@ async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, 
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
         except BatchtuiError as error:
-            return failed(error, json=json)
+            return failed(error, json=json, batch=word)
 
 
 async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> int:

@@ -15,9 +15,13 @@ from batchtui.core.text import inert_line
 _FOLDER = "examples"
 
 
-def examples() -> dict[str, str]:
-    """What each example does, by its name."""
-    return {one.name: _title(one) for one in sorted(_root().iterdir(), key=lambda one: one.name) if one.is_dir()}
+def examples(names: Sequence[str] = ()) -> dict[str, str]:
+    """What each example does, by its name: of all of them, or of those named. Raises BadInput where there is none."""
+    known = {one.name: _title(one) for one in sorted(_root().iterdir(), key=lambda one: one.name) if one.is_dir()}
+    for name in names:
+        if name not in known:
+            raise BadInput(f"There is no example {inert_line(name, 60)}.", f"There are: {', '.join(known)}")
+    return {name: known[name] for name in names or known}
 
 
 def write_examples(folder: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -27,11 +31,7 @@ def write_examples(folder: Path, names: Sequence[str] = ()) -> list[Path]:
         BadInput: there is no such example, or its folder is there already. Nothing was written.
         OSError: the disk or the folder did not allow it.
     """
-    known = examples()
-    for name in names:
-        if name not in known:
-            raise BadInput(f"There is no example {inert_line(name, 60)}.", f"There are: {', '.join(known)}")
-    wanted = tuple(names) or tuple(known)
+    wanted = examples(names)
     for name in wanted:
         if os.path.lexists(folder / name):
             shown = inert_line(str(folder / name))

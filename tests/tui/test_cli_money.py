@@ -199,6 +199,7 @@ def test_a_retry_holds_the_limit_too_and_can_raise_it(world: World) -> None:
     refused = world.run("retry", first, "--yes", "--max-cost", "0.000001", "--json")
     assert refused.returncode == 1
     [error] = json.loads(refused.stdout)["errors"]
+    assert error["batch"] == first
     assert "The retry was not sent: it can cost up to" in error["message"]
     assert error["hint"] == f"To go on: batchtui retry {first} --max-cost USD"
 

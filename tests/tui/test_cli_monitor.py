@@ -1,6 +1,7 @@
 """`monitor` does what `--once` does until it is stopped, and `examples` gives jobs that run."""
 
 import asyncio
+import json
 import signal
 from pathlib import Path
 
@@ -43,3 +44,15 @@ def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Pat
     again = world.run("examples", "round_notes", "--to", str(tmp_path / "jobs"))
     assert again.returncode == 1
     assert "is there already" in again.stderr
+
+
+def test_examples_are_listed_and_written_for_scripts_too(world: World, tmp_path: Path) -> None:
+    listed = json.loads(world.run("examples", "sentiment", "--json").stdout)
+    assert [one["name"] for one in listed["examples"]] == ["sentiment"]
+    written = json.loads(world.run("examples", "--to", str(tmp_path), "--json").stdout)["written"]
+    assert [Path(one).name for one in written] == ["round_notes.toml", "sentiment.toml"]
+    for place in ([], ["--to", str(tmp_path / "other")]):
+        refused = world.run("examples", "nope", *place, "--json")
+        [error] = json.loads(refused.stdout)["errors"]
+        assert (refused.returncode, error["message"]) == (1, "There is no example nope.")
+    assert not (tmp_path / "other").exists()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -123,7 +124,7 @@ class Onward:
         answers = await asyncio.to_thread(Answers.open, shelves(self._paths, batches))
         try:
             for place, spec in due:
-                done = await asyncio.to_thread(outputs.run, spec, answers, batch_id=scope, now=now)
+                done = await _written(outputs.run, spec, answers, batch_id=scope, now=now)
                 at = max(self._clock(), now)  # a clock that was set back makes no answer newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
@@ -195,12 +196,28 @@ class Onward:
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """Does work that threads and programs would go on with however it is canceled: the lock stays, and what is done is
-    written down, before the cancel takes effect."""
+    written down, before the cancel takes effect. A second cancel gives the work up."""
     doing = asyncio.ensure_future(work)
     try:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait({doing})
+        try:
+            await asyncio.wait({doing})
+        finally:
+            doing.cancel()
+            await asyncio.wait({doing})
+        raise
+
+
+async def _written(run: Callable[..., Output], *arguments: object, **options: object) -> Output:
+    """Does an output in a thread. Canceled, it ends the program that the output runs, and waits for it."""
+    leave = Event()
+    writing = asyncio.ensure_future(asyncio.to_thread(run, *arguments, leave=leave, **options))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        leave.set()
+        await asyncio.gather(writing, return_exceptions=True)
         raise
 
 

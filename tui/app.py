@@ -219,7 +219,10 @@ async def _closed(desk: Desk) -> None:
     closing = asyncio.ensure_future(desk.close())
     done, _ = await asyncio.wait({closing}, timeout=_PATIENCE)
     if not done:
-        sys.stderr.write("Finishing what is being written; another batchtui may be at work on the same state…\n")
+        sys.stderr.write(
+            "Finishing what is being written, or the program of an output; another batchtui may be at work on the same "
+            "state. Ctrl-C leaves at once.\n"
+        )
     await closing
 
 

@@ -45,6 +45,12 @@ class Amount(click.FloatRange):
         return number
 
 
+PATIENCE = 1.0
+"""Seconds of ending before the person is told what they wait for."""
+
+WAITING = "Finishing what is being written, or the program of an output. Ctrl-C again leaves at once."
+
+
 class _Unwritten(Exception):
     """What a command had to print could not be written; the message says why."""
 
@@ -147,8 +153,19 @@ def run(arguments: list[str]) -> int:
 
 
 def wait_for(work: Coroutine[Any, Any, int]) -> int:
-    """Runs a command's work in an event loop of its own."""
-    return asyncio.run(work)
+    """Runs a command's work in an event loop of its own. An interrupt that must wait for what is written says so."""
+    return asyncio.run(_to_its_end(work))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, int]) -> int:
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        doing.cancel()
+        if not (await asyncio.wait({doing}, timeout=PATIENCE))[0]:
+            say(WAITING)
+        return await doing
 
 
 def say(text: str) -> None:

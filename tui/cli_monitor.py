@@ -15,7 +15,7 @@ from batchtui.core.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.groups import told
 from batchtui.core.report import line
-from batchtui.tui.cli import Amount, complain, out, say, wait_for
+from batchtui.tui.cli import PATIENCE, WAITING, Amount, complain, out, say, wait_for
 from batchtui.tui.cli_desk import desk_for, tell_outputs
 
 EVERY = 300.0
@@ -38,8 +38,14 @@ def monitor(*, interval: float) -> int:
 async def _monitor(interval: float) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+
+    def interrupted() -> None:
+        stopped.set()
+        loop.remove_signal_handler(signal.SIGINT)  # the next one gives up what is under way
+        loop.call_later(PATIENCE, say, WAITING)
+
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
     async with desk_for("batchtui monitor", interval=interval) as desk:
         say(f"Looking every {interval:g} s. Ctrl-C stops; nothing is lost by it.")
         seen: dict[str, tuple[int, str]] = {}

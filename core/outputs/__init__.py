@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -132,13 +133,22 @@ def check(spec: Output) -> None:
     kind.check(path, options)
 
 
-def run(spec: Output, answers: Answers, *, batch_id: str, now: datetime, report: Report | None = None) -> Output:
+def run(
+    spec: Output,
+    answers: Answers,
+    *,
+    batch_id: str,
+    now: datetime,
+    report: Report | None = None,
+    leave: Event | None = None,
+) -> Output:
     """Does an output of a job and gives it back with `done_at` and `rows`. After a kill at any moment it can run again.
 
     `batch_id` names these requests in ledgers and tables: the same at every run for them, and for a retry of them.
     `now` is what the answers see as `now`: with the same one a second run writes the same bytes. A file that is there
     already is accepted if it is the very same, replaced if this output has run before or says `overwrite`, and
-    refused otherwise. `rows` is less than the answers where some did not fit: they are in `failed_path(spec)`.
+    refused otherwise. `rows` is less than the answers where some did not fit: they are in `failed_path(spec)`. Setting
+    `leave` ends a program that runs.
 
     Raises:
         BadInput: it cannot be what it says.
@@ -157,6 +167,7 @@ def run(spec: Output, answers: Answers, *, batch_id: str, now: datetime, report:
         scope=batch_id,
         now=now,
         report=report,
+        leave=leave,
     )
     rows = kind.write(Chosen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options

@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Event
 from typing import IO
 
 import msgspec
@@ -29,6 +31,7 @@ _SAID = 100
 
 _TAIL = 64 * 1024
 _GRACE = 5.0
+_STEP = 0.5
 
 
 class CommandFailed(BatchtuiError):
@@ -62,20 +65,21 @@ def check(options: CommandOptions) -> None:
 def write(answers: Answers, work: Work, options: CommandOptions) -> int:
     """Writes the results as the kind jsonl does, then runs the program. Without a path they are there for the run only.
 
-    After a kill in its midst it is run again: it must bear that.
+    After a kill in its midst, or once it was ended because nobody waits, it is run again: it must bear that.
 
     Raises:
         CommandFailed: it did not end well, or not in time.
+        NotWritten: it could not be run, or was ended because nobody waits for it.
     """
     check(options)
     with TemporaryDirectory(prefix="batchtui-") as folder:
         held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
         count = jsonl.write(answers, held, Options())
-        _run(options, held.path)
+        _run(options, held.path, work.leave)
     return count
 
 
-def _run(options: CommandOptions, results: Path) -> None:
+def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
     arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
     if arguments == options.command:
         arguments.append(str(results))
@@ -93,12 +97,12 @@ def _run(options: CommandOptions, results: Path) -> None:
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error
         try:
-            code: int | None = process.wait(options.timeout)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _ended(process, options.timeout, leave)
         finally:
             _end(process)
         said = _tail(output)
+    if leave and leave.is_set() and code is None:
+        raise NotWritten(f"{name} was ended, as batchtui was left.", "It is run again by the next look.")
     for line in said:
         log.info("%s: %s", name, line)
     log.info("%s ended with exit code %s", name, process.returncode)
@@ -108,6 +112,15 @@ def _run(options: CommandOptions, results: Path) -> None:
     if code:
         ended = f"was ended by the signal {-code}" if code < 0 else f"ended with the exit code {code}"
         raise CommandFailed(f"{name} {ended}.", hint, code)
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float, leave: Event | None) -> int | None:
+    """The exit code once the program has ended; None where its time is over, or nobody waits for it."""
+    until = time.monotonic() + timeout
+    while (left := until - time.monotonic()) > 0 and not (leave and leave.is_set()):
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(min(left, _STEP))
+    return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -39,13 +40,17 @@ class NotWritten(BatchtuiError):
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What an output is asked: where to, and how. `scope` names the requests in ledgers; `now` is for the values."""
+    """What an output is asked: where to, and how. `scope` names the requests in ledgers; `now` is for the values.
+
+    Once `leave` is set, nobody waits for the output any more: a program that runs is ended.
+    """
 
     path: Path
     there: There
     scope: str = ""
     now: datetime | None = None
     report: Report | None = None
+    leave: Event | None = None
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

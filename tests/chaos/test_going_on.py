@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from batchtui.core import send as sending
 from batchtui.core.desk import Desk, open_desk
 from batchtui.core.lock import Lock
-from tests.conftest import World, until
+from tests.conftest import PATIENCE, World, until
 
 JOB = """
 name = "notes"
@@ -95,3 +98,29 @@ async def test_a_clock_that_is_set_back_runs_no_output_again(world: World, desk:
     for _ in range(3):
         await desk.go_on(())
     assert ran.read_text() == "once\n"
+
+
+@pytest.mark.parametrize("command", ["--once", "monitor"])
+def test_a_second_interrupt_ends_the_program_that_the_first_waits_for(world: World, command: str) -> None:
+    world.control.settings(duration=600)
+    job(world, "echo $$ > number; mv number pid; exec sleep 600")
+    assert world.run("submit", "notes.toml").returncode == 0
+    finish_all(world)
+    process = world.start(command, start_new_session=True)
+    assert process.stderr
+    pid = world.folder / "pid"
+    until(pid.exists)
+    process.send_signal(signal.SIGINT)
+    said = ""
+    while "Ctrl-C again leaves at once" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+    shown = world.run("show", "notes", "--json").stdout
+    assert json.loads(shown)["batch"]["outputs"] == []

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from textual.widgets import Button
+import pytest
 
 from batchtui.core.simulator.faults import Stall
 from batchtui.tui.screens.submit import SubmitScreen
+from tests.conftest import PATIENCE
 
 ASKED = "The API is asked about the models."
 KEPT = "Sent as soon as the API has answered."
 
 
-async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator, open_one, sit, rows):
+@pytest.fixture(autouse=True)
+def asked(simulator, monkeypatch):
+    """The API says nothing of models until a test lets it, however long that takes."""
+    monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", PATIENCE)
     simulator.control.fault("models", Stall("before", 600), times=None)
+
+
+async def kept(hand) -> None:
+    await hand.press("n")
+    await hand.type("notes.jsonl")
+    await hand.says(ASKED)
+    await hand.press("enter")
+    await hand.says(KEPT)
+
+
+async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator, open_one, sit, rows):
     rows()
     async with sit(open_one(simulator.url)) as hand:
-        await hand.press("n")
-        await hand.type("notes.jsonl")
-        await hand.says(ASKED)
-        await hand.press("enter")
-        await hand.says(KEPT)
+        await kept(hand)
         assert simulator.control.calls("create") == []
         simulator.control.clear_faults()
         await hand.says("You can close the laptop")
@@ -27,15 +38,10 @@ async def test_enter_while_the_api_is_asked_sends_once_it_has_answered(simulator
 
 
 async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(simulator, open_one, sit, rows):
-    simulator.control.fault("models", Stall("before", 600), times=None)
     path = rows()
     path.write_text(path.read_text().replace("claude-sonnet-5-5", "claude-opus-4-5"))
     async with sit(open_one(simulator.url)) as hand:
-        await hand.press("n")
-        await hand.type(path.name)
-        await hand.says(ASKED)
-        await hand.press("enter")
-        await hand.says(KEPT)
+        await kept(hand)
         simulator.control.clear_faults()
         await hand.says("is deprecated")
         await hand.ready()
@@ -44,17 +50,12 @@ async def test_an_enter_that_was_kept_sends_nothing_that_the_form_had_not_said(s
 
 
 async def test_an_enter_that_was_kept_is_for_that_file_alone(simulator, open_one, sit, rows):
-    simulator.control.fault("models", Stall("before", 600), times=None)
     rows()
     rows("other.jsonl", prefix="b")
     async with sit(open_one(simulator.url)) as hand:
-        await hand.press("n")
-        await hand.type("notes.jsonl")
-        await hand.says(ASKED)
-        await hand.press("enter")
-        await hand.says(KEPT)
+        await kept(hand)
         hand.app.screen.query_one("#path").value = "other.jsonl"
         await hand.says(ASKED)
         simulator.control.clear_faults()
-        await hand.until(lambda: not hand.app.screen.query_one("#act", Button).disabled)
+        await hand.ready()
         assert simulator.control.calls("create") == []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchtui.core.store import Store
+
 if TYPE_CHECKING:
     from tests.conftest import World
 
@@ -216,6 +218,7 @@ def test_a_retry_holds_the_limit_too_and_can_raise_it(world: World) -> None:
     sent = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--max-cost", "5")
     assert sent.returncode == 0, sent.stderr
     assert len(world.control.calls("create")) == 2
+    assert [one.max_cost for one in Store(world.paths).snapshot().submissions.values()] == [5.0]
 
 
 def test_a_name_means_the_batch_and_its_retries(world: World) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from batchtui.core import paths
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.paths import Paths
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.process import Running, start_process

@@ -17,7 +17,7 @@ LONGEST = 300
 
 IMPORTED = """
 import json, sys
-from batchtui.tui.cli import run
+from batchtui.tui.cli.main import run
 code = run(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
@@ -71,7 +71,7 @@ def test_imports_of_ours_are_absolute(path: Path) -> None:
 
 
 def test_our_packages_have_one_name_each() -> None:
-    import batchtui.core.desk  # noqa: F401 - what it brings in is looked at
+    import batchtui.core.desk.desk  # noqa: F401 - what it brings in is looked at
 
     assert not {"core", "widgets", "tui"} & sys.modules.keys()
 
@@ -94,7 +94,7 @@ def test_the_sdk_is_imported_in_one_function_alone() -> None:
             for node in ast.walk(tree)
             if {"anthropic", "httpx2", "httpx"} & set(imported_by(node))
         ]
-    assert set(found) == {("core/anthropic_api.py", "_sdk")}
+    assert set(found) == {("core/api/anthropic_sdk.py", "_sdk")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -135,12 +135,12 @@ def test_a_command_with_nothing_to_ask_imports_neither_the_sdk_nor_textual(
 
 
 def test_the_desk_brings_in_neither_the_sdk_nor_a_terminal(tmp_path: Path) -> None:
-    asked = "import json, sys, batchtui.core.desk; print(json.dumps(sorted(sys.modules)))"
+    asked = "import json, sys, batchtui.core.desk.desk; print(json.dumps(sorted(sys.modules)))"
     ended = subprocess.run(
         [sys.executable, "-c", asked], cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
     )
     modules = set(json.loads(ended.stdout))
-    assert "batchtui.core.desk" in modules
+    assert "batchtui.core.desk.desk" in modules
     assert (
         modules & {"anthropic", "httpx2", "textual", "rich", "click", "starlette", "uvicorn", "genai_prices"} == set()
     )

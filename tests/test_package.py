@@ -86,11 +86,11 @@ def test_the_wheel_holds_every_module_the_style_and_the_types_and_nothing_else(w
 
 
 def test_the_installed_command_runs_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
-    asked = "import batchtui.core.desk as desk, batchtui.tui.cli as cli; print(desk.__file__, cli.__file__, sep='\\n')"
+    asked = "import batchtui.core.desk.desk as desk, batchtui.tui.cli.main as main; print(desk.__file__, main.__file__)"
     where = subprocess.run(
         [str(installed / "python"), "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert all(Path(path).is_relative_to(installed.parent) for path in where.stdout.splitlines())
+    assert all(Path(path).is_relative_to(installed.parent) for path in where.stdout.split())
 
 
 def test_the_installed_command_says_its_version(installed: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
     _open_what_is_closed()
-    from batchtui.tui.cli import run
+    from batchtui.tui.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
 

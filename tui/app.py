@@ -13,14 +13,15 @@ from textual.binding import Binding
 from textual.command import Provider
 from textual.dom import DOMNode
 
-from batchtui.core.batch import Snapshot
-from batchtui.core.desk import Desk
+from batchtui.core.batches.batch import Snapshot
+from batchtui.core.clock import utc_now
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import FAILED, BatchtuiError
 from batchtui.core.logs import log
-from batchtui.core.submit import utc_now
-from batchtui.tui.acts import Room
 from batchtui.tui.keymap import faults
 from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
+from batchtui.tui.safe_app import Shell
+from batchtui.tui.screens.acting import Room
 from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.help import HelpScreen
@@ -28,7 +29,6 @@ from batchtui.tui.screens.log import LogScreen
 from batchtui.tui.screens.setup import SetupScreen
 from batchtui.tui.screens.trouble import TroubleScreen
 from batchtui.tui.session import Session
-from batchtui.tui.shell import Shell
 from batchtui.tui.sync import Sync, has_key
 from batchtui.tui.tasks import Kind
 from batchtui.tui.theme import DARK

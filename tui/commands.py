@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 from textual.binding import Binding, BindingType
 
-from batchtui.core.verbs import Verb
+from batchtui.core.batches.verbs import Verb
 
 
 class Where(StrEnum):

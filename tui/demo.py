@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from batchtui.core import logs, paths
-from batchtui.core.batch import UNDER_WAY, Batch
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.api.credentials import redactor
+from batchtui.core.batches.batch import UNDER_WAY, Batch
+from batchtui.core.clock import utc_now
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.settings import redactor
 from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import Settings
-from batchtui.core.submit import utc_now
 from batchtui.core.text import plural
 
 KEY = "sk-ant-simulated-key-of-the-demo"

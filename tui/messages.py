@@ -7,8 +7,8 @@ from datetime import datetime
 from msgspec import Struct
 from textual.message import Message
 
-from batchtui.core.batch import Snapshot
-from batchtui.core.polling import Poller
+from batchtui.core.batches.batch import Snapshot
+from batchtui.core.state.poller import Poller
 from batchtui.tui.tasks import Task
 
 

@@ -12,11 +12,11 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import Matcher
 
-from batchtui.core.batch import Batch
+from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.verbs import why_not
 from batchtui.core.text import inert_line
-from batchtui.core.verbs import why_not
-from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, commands, key_words
+from batchtui.tui.screens.acting import Room
 from batchtui.tui.screens.answer import AnswerScreen
 from batchtui.tui.screens.batch import BatchScreen
 from batchtui.tui.screens.batches import BatchesScreen, PartsScreen

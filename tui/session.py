@@ -10,12 +10,12 @@ from typing import TypeVar
 from msgspec import Struct
 from textual.message import Message
 
-from batchtui.core import plan
-from batchtui.core.batch import Batch, Snapshot, Submission
-from batchtui.core.desk import Desk
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch, Snapshot, Submission
+from batchtui.core.batches.progress import usual
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
-from batchtui.core.progress import usual
 from batchtui.tui.messages import Pulse, Reported, TaskEnded, TaskStarted
 from batchtui.tui.tasks import Kind, Task
 

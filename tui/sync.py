@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from textual.message import Message
 
-from batchtui.core.batch import Snapshot, State
-from batchtui.core.cycle import Cycle
-from batchtui.core.desk import Desk
+from batchtui.core.batches.batch import Snapshot, State
+from batchtui.core.desk.cycle import Cycle
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
-from batchtui.core.polling import Poller
+from batchtui.core.state.poller import Poller
 from batchtui.core.text import inert_line
+from batchtui.tui.activity import news
 from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported
-from batchtui.tui.news import news
 from batchtui.tui.tasks import Kind, Task
 
 WATCH = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from batchtui.core.progress import Counted, Progress, Waiting
+from batchtui.core.batches.progress import Counted, Progress, Waiting
 from batchtui.core.text import duration
 from batchtui.widgets.segments import Segment, cells, fit
 

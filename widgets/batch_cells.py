@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from batchtui.core.batch import TIME_LIMIT, UNDER_WAY, Batch, State, age, retention_left
-from batchtui.core.progress import progress
+from batchtui.core.batches.batch import TIME_LIMIT, UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.progress import progress
 from batchtui.core.text import duration, inert_line, money, number
 from batchtui.widgets.bar import bar
 from batchtui.widgets.columns import Column

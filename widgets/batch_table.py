@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from batchtui.core.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
-from batchtui.core.progress import usual
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
+from batchtui.core.batches.progress import usual
 from batchtui.widgets.batch_cells import COLUMNS, cells, haystack, in_order
 from batchtui.widgets.line_table import Cells, LineTable
 from batchtui.widgets.status_line import needs_you

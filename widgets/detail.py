@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from batchtui.core.batch import Batch
+from batchtui.core.batches.batch import Batch
 from batchtui.core.text import inert
 from batchtui.widgets.facts import Fact, known
 from batchtui.widgets.segments import Segment, content, cut

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from batchtui.core.batch import UNDER_WAY, Batch, Counts, State, age, retention_left
-from batchtui.core.progress import Counted, progress
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Counts, State, age, retention_left
+from batchtui.core.batches.progress import Counted, progress
+from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural
-from batchtui.core.verbs import Verb, why_not
 from batchtui.widgets.batch_cells import time_left
 from batchtui.widgets.glyphs import look
 from batchtui.widgets.segments import Segment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batches.batch import Batch, State
 
 
 class Look(Struct, frozen=True):

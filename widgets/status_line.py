@@ -9,7 +9,7 @@ from msgspec import Struct
 from textual.content import Content
 from textual.widget import Widget
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.text import ago, duration, inert_line, number
 from batchtui.widgets.segments import Segment, cells, content, cut, fit
 

@@ -10,17 +10,17 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs import sources
-from batchtui.core.jobs.earlier import Earlier
+from batchtui.core.jobs.earlier_answer import Earlier
+from batchtui.core.jobs.job import Step
 from batchtui.core.jobs.keys import Seen, custom_id
-from batchtui.core.jobs.shape import Shape
 from batchtui.core.jobs.sources import Found
-from batchtui.core.jobs.spec import Step
-from batchtui.core.jobs.template import Unfit
-from batchtui.core.problems import Problem
-from batchtui.core.requests import SHOWN
+from batchtui.core.jobs.step_templates import Shape
+from batchtui.core.jobs.templates import Unfit
+from batchtui.core.requests.check import SHOWN
+from batchtui.core.requests.problems import Problem
+from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line, plural
 
 

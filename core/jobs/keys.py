@@ -6,7 +6,7 @@ import re
 import unicodedata
 from hashlib import blake2b
 
-from batchtui.core.problems import ID
+from batchtui.core.batches.limits import ID
 
 _OTHER = re.compile(r"[^a-zA-Z0-9_-]+")
 _SLUG = 40

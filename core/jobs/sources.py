@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchtui.core import rows as input_rows
 from batchtui.core.errors import BadInput
-from batchtui.core.jobs.spec import Source, place
-from batchtui.core.problems import Problem, Unusable
+from batchtui.core.jobs.job import Source, place
+from batchtui.core.requests import input_rows
+from batchtui.core.requests.problems import Problem, Unusable
 from batchtui.core.text import inert_line, plural
 
 Row = dict[str, Any]

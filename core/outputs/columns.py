@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.left import Left
+from batchtui.core.outputs.failed_rows import Left
 from batchtui.core.outputs.target import Work, each
+from batchtui.core.outputs.value_paths import Missing, Reading, Value, path
+from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
-from batchtui.core.values import Missing, Reading, Value, path
 
 Asked = dict[str, str] | list[str]
 """The option `columns`: a path for each name, or paths that are their own names. Empty: what there always is."""

@@ -16,11 +16,11 @@ from typing import IO
 import msgspec
 from msgspec.structs import replace
 
-from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
 from batchtui.core.outputs.target import NotWritten, Options, Work, shown
+from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
 RESULTS = "{results}"

@@ -9,12 +9,12 @@ import unicodedata
 
 import msgspec
 
-from batchtui.core.answers import Answers
 from batchtui.core.outputs.columns import Asked, records, table
-from batchtui.core.outputs.left import Left, name_for
-from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder
-from batchtui.core.values import Value, words
+from batchtui.core.outputs.value_paths import Value, words
+from batchtui.core.results.answers import Answers
 
 
 class CsvOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,15 +6,15 @@ import re
 import unicodedata
 from pathlib import Path
 
-from batchtui.core.answers import Answer, Answers
+from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.chosen import mark
-from batchtui.core.outputs.left import ENDING, Left
-from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.failed_rows import ENDING, Left
+from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, each, shown, whole
-from batchtui.core.problems import ID
+from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, Template, path, template, words
+from batchtui.core.outputs.when import mark
+from batchtui.core.results.answers import Answer, Answers
 from batchtui.core.text import inert, inert_line
-from batchtui.core.values import ASKED, Missing, Reading, Template, path, template, words
 
 PLACES = ("{custom_id}", "{key}")
 """What makes a target a pattern. In double braces stands any path into what was asked: `{{ row.column }}`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from batchtui.core.answers import Answer, Answers
-from batchtui.core.outputs.left import Left, name_for
-from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, each, no_folder
+from batchtui.core.results.answers import Answer, Answers
 
 
 def write(answers: Answers, work: Work, options: Options) -> int:

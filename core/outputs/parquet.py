@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.columns import Asked, Table, records, table
-from batchtui.core.outputs.left import Left, name_for
-from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, whole
-from batchtui.core.values import Missing, Reading, Value, words
+from batchtui.core.outputs.value_paths import Missing, Reading, Value, words
+from batchtui.core.results.answers import Answers
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from batchtui.core.answers import Answers
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import apply, database
-from batchtui.core.outputs.chosen import mark
+from batchtui.core.outputs import sqlite_file, sqlite_update
 from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_columns, free, records, table
-from batchtui.core.outputs.left import ENDING, Left
-from batchtui.core.outputs.one_row import Update
-from batchtui.core.outputs.stage import staged
+from batchtui.core.outputs.failed_rows import ENDING, Left
+from batchtui.core.outputs.sqlite_statement import Update
+from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
-from batchtui.core.values import Value
+from batchtui.core.outputs.value_paths import Value
+from batchtui.core.outputs.when import mark
+from batchtui.core.results.answers import Answers
 
 TABLE = "answers"
 """What the table is called where nobody says."""
@@ -48,7 +48,7 @@ def check(target: Path, options: SqliteOptions) -> None:
     if options.updates:
         if options.columns:
             raise BadInput("An update has no columns.", "Say what to write with `set`.")
-        apply.check(target, _update(options))
+        sqlite_update.check(target, _update(options))
     elif options.set or options.where:
         raise BadInput(
             "An insert has neither `set` nor `where`.", "Say what to write with `columns`, or mode = update."
@@ -59,12 +59,12 @@ def check(target: Path, options: SqliteOptions) -> None:
 
 
 def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
-    database.quoted(name)
+    sqlite_file.quoted(name)
     if name.lower().startswith("sqlite_"):
         raise BadInput(f"The name {shown(name)} is kept for SQLite itself.", "Choose another name for the table.")
     if target.exists():
-        with database.opened(target) as connection:
-            _fits(database.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
+        with sqlite_file.opened(target) as connection:
+            _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
 
 def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
@@ -75,7 +75,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
     belongs to others stays.
     """
     if options.updates:
-        return apply.apply(answers, work, _update(options), failed_name(work.path, options))
+        return sqlite_update.apply(answers, work, _update(options), failed_name(work.path, options))
     no_folder(work.path)
     name, asked = options.table or TABLE, table(answers, options.columns)
     exists = work.path.exists()
@@ -83,14 +83,14 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
         raise taken(work.path)
     with ExitStack() as stack:
         if exists:
-            connection = stack.enter_context(database.opened(work.path))
+            connection = stack.enter_context(sqlite_file.opened(work.path))
         stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there))
         if not exists:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
-            connection = stack.enter_context(database.new(made))
+            connection = stack.enter_context(sqlite_file.new(made))
         rows = records(answers, asked, work, Left(stage, failed_name(work.path, options)))
-        with database.errors(work.path), database.transaction(connection):
+        with sqlite_file.errors(work.path), sqlite_file.transaction(connection):
             return _insert(connection, name, asked, work, rows)
 
 
@@ -100,23 +100,23 @@ def failed_name(target: Path, options: SqliteOptions) -> str:
 
 
 def _update(options: SqliteOptions) -> Update:
-    return apply.update(options.table, options.set, options.where, options.when)
+    return sqlite_update.update(options.table, options.set, options.where, options.when)
 
 
 def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work, rows: Iterable[list[Value]]) -> int:
     columns = _declared(asked.columns)
-    quoted = database.quoted(name)
-    there = database.columns(connection, name)
+    quoted = sqlite_file.quoted(name)
+    there = sqlite_file.columns(connection, name)
     if not there:
-        declared = ", ".join(f"{database.quoted(column)} {kind}".rstrip() for column, kind in columns)
+        declared = ", ".join(f"{sqlite_file.quoted(column)} {kind}".rstrip() for column, kind in columns)
         connection.execute(f"CREATE TABLE {quoted} ({declared})")
     _fits(there, [column for column, _ in columns], name, work.path)
     connection.execute(f"DELETE FROM {quoted} WHERE {_BATCH} = ?", (work.scope,))  # noqa: S608 - quoted
-    names = ", ".join(database.quoted(column) for column, _ in columns)
+    names = ", ".join(sqlite_file.quoted(column) for column, _ in columns)
     places = ", ".join("?" * len(columns))
     return connection.executemany(
         f"INSERT INTO {quoted} ({names}) VALUES ({places})",  # noqa: S608 - quoted
-        ((work.scope, *map(database.bound, record)) for record in rows),
+        ((work.scope, *map(sqlite_file.bound, record)) for record in rows),
     ).rowcount
 
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.answers import Answer, Answers
 from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.results.answers import Answer, Answers
 from batchtui.core.text import inert_line
 
 Report = Callable[[int, int], None]
@@ -54,7 +54,7 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options that every kind has. `when` says whose rows go there: see `core.outputs.chosen`."""
+    """The options that every kind has. `when` says whose rows go there: see `core.outputs.when`."""
 
     overwrite: bool = False
     when: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The Message Batches API on loopback, over real HTTP: for `batchtui demo`, for tests, for trying things without a key.
+"""A simulator of the Message Batches API: real HTTP on this machine, with made-up answers.
 
-It is made up and says so: answers are simulated, no model is asked, nothing costs anything.
+It may import `batches` and the ground floor. No other wing imports it; `tui` starts it for the demo.
 """

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from batchtui.core.batch import RETENTION, TIME_LIMIT, Counts, ProcessingStatus
+from batchtui.core.batches.batch import RETENTION, TIME_LIMIT, Counts, ProcessingStatus
 from batchtui.core.simulator.world import Row, Stored
 
 

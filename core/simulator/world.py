@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from batchtui.core.batch import Counts
+from batchtui.core.batches.batch import Counts
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ def cycles(folder: Path) -> None:
 def fill_from(home: Path, ids: list[str]) -> None:
     from msgspec.structs import replace
 
-    from batchtui.core.store import Store
+    from batchtui.core.state.store import Store
 
     where = paths.find({"BATCHTUI_HOME": str(home)})
     fill_state(where, len(ids), running=len(ids))

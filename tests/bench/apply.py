@@ -10,9 +10,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchtui.core.answers import Answers, Shelved
-from batchtui.core.batch import Output
-from batchtui.core.outputs import run
+from batchtui.core.batches.batch import Output
+from batchtui.core.outputs.kinds import run
+from batchtui.core.results.answers import Answers, Shelved
 from tests.bench.measure import timed
 
 

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from batchtui.core.batch import Batch, Counts, ProcessingStatus, State, Submission
+from batchtui.core.batches.batch import Batch, Counts, ProcessingStatus, State, Submission
 from batchtui.core.paths import Paths
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 
 PAD = "The quick brown fox jumps over the lazy dog. " * 28
 

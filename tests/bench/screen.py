@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from textual import events
 
 from batchtui.core import paths
-from batchtui.core.batch import Counts
-from batchtui.core.desk import open_desk
-from batchtui.core.retrieve import retrieve
-from batchtui.core.store import Store
+from batchtui.core.batches.batch import Counts
+from batchtui.core.desk.desk import open_desk
+from batchtui.core.results.retrieve import retrieve
+from batchtui.core.state.store import Store
 from tests.bench.empty import WORD
 from tests.bench.measure import ROOT, tell
 from tests.bench.server import ID

@@ -11,9 +11,9 @@ import time
 from msgspec.structs import replace
 
 from batchtui.core import paths
-from batchtui.core.batch import Counts
-from batchtui.core.desk import open_desk
-from batchtui.core.store import Store
+from batchtui.core.batches.batch import Counts
+from batchtui.core.desk.desk import open_desk
+from batchtui.core.state.store import Store
 from tests.bench.measure import tell
 
 

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchtui.core import paths
-from batchtui.core.anthropic_api import AnthropicApi
-from batchtui.core.batch import Batch, Remote, State, observe
-from batchtui.core.desk import open_desk
-from batchtui.core.retrieve import retrieve
-from batchtui.core.settings import Settings, find_credentials
+from batchtui.core.api.anthropic_sdk import AnthropicApi
+from batchtui.core.api.credentials import find_credentials
+from batchtui.core.batches.batch import Batch, Remote, State, observe
+from batchtui.core.desk.desk import open_desk
+from batchtui.core.results.retrieve import retrieve
+from batchtui.core.settings import Settings
 from tests.bench.measure import tell, timed, with_lag
 from tests.bench.server import ID
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import pyarrow.parquet  # noqa: F401 - before the forks, it is slow to import
 
-from batchtui.core.answers import Answers, Shelved
-from batchtui.core.batch import Output
-from batchtui.core.outputs import apply, export, run
+from batchtui.core.batches.batch import Output
+from batchtui.core.outputs import sqlite_update
+from batchtui.core.outputs.kinds import export, run
+from batchtui.core.results.answers import Answers, Shelved
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -56,8 +57,8 @@ def killed(work: Callable[[int], object], steps: int) -> bool:
 
 def update(database: str, shelf: Shelved, kills: int) -> int:
     """Updates until it was killed so often, at most three transactions of 250 further each time."""
-    apply._CHUNK = 250
-    each = apply._apply
+    sqlite_update._CHUNK = 250
+    each = sqlite_update._apply
 
     def work(pipe: int) -> None:
         begun = 0
@@ -70,7 +71,7 @@ def update(database: str, shelf: Shelved, kills: int) -> int:
                 signal.pause()
             return each(*arguments)
 
-        apply._apply = counted
+        sqlite_update._apply = counted
         run(spec(database), answers, batch_id="b", now=NOW)
 
     with Answers.open([shelf]) as answers:

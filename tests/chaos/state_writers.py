@@ -12,9 +12,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, Counts, State
+from batchtui.core.batches.batch import Batch, Counts, State
 from batchtui.core.paths import Paths
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -64,12 +64,12 @@ def main() -> None:
         for _ in range(int(numbers[0]) if numbers else 1):
             child = os.fork()
             if child == 0:
+                say(f"pid {os.getpid()}")  # by itself, so that it stands before what it saves
                 if verb == "pair":
                     change_a_pair_for_ever(Store(paths))
                 count(Store(paths), int(numbers[1]))
                 os._exit(0)
             children.append(child)
-            say(f"pid {child}")
         failed = [child for child in children if os.waitpid(child, 0)[1] not in (0, 9)]
         say("failed" if failed else "over")
 

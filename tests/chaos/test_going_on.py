@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.lock import Lock
+from batchtui.core.sending import send as sending
 from tests.conftest import PATIENCE, World, until
 
 JOB = """

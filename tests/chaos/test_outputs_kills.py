@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.answers import Answers, Shelved
-from batchtui.core.batch import Output
-from batchtui.core.outputs import export, run
+from batchtui.core.batches.batch import Output
+from batchtui.core.outputs.kinds import export, run
+from batchtui.core.results.answers import Answers, Shelved
 
 DRIVER = Path(__file__).with_name("output_kills.py")
 ROWS = 60_000

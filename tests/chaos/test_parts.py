@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core import send as sending
-from batchtui.core.anthropic_api import AnthropicApi
-from batchtui.core.batch import Remote, State, Submission
-from batchtui.core.desk import Desk
-from batchtui.core.ending import cancel_all, hold_back
+from batchtui.core.api.anthropic_sdk import AnthropicApi
+from batchtui.core.batches.batch import Remote, State, Submission
+from batchtui.core.desk.cancel import cancel_all, hold_back
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable
+from batchtui.core.requests.split import Cut
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, Drop
-from batchtui.core.split import Cut
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import World
 
 

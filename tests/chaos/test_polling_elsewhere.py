@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.batch import State
-from batchtui.core.desk import Desk
+from batchtui.core.batches.batch import State
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import OutcomeUnknown, Unreachable
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, Redirect, ResultsUrl
 from tests.conftest import World
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core.batch import Batch, State
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import NO_KEY, OK, UNREACHABLE, NoKey, NotFound
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Call, Drop, Fault, Stall

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchtui.core import summary
-from batchtui.core.batch import State
+from batchtui.core.batches.batch import State
 from batchtui.core.logs import log
-from batchtui.core.summary import Summary
+from batchtui.core.results import summary
+from batchtui.core.results.summary import Summary
 from tests.conftest import World
 
 

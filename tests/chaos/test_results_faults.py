@@ -12,11 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core import logs
-from batchtui.core.batch import Batch, State, Trouble
-from batchtui.core.desk import Desk
+from batchtui.core.batches.batch import Batch, State, Trouble
+from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import FAILED, OK, ApiError
 from batchtui.core.simulator.faults import Answer, Call, Damage, Drop, Fault, Gzip, Stall, Truncate, WrongCounts
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import KEY, PATIENCE, World, until
 
 ROWS = 20

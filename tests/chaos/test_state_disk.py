@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.errors import StateError
 from batchtui.core.paths import Paths
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 CALLS = ("open", "write", "fsync", "replace", "flock")

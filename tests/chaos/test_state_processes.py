@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.batch import Snapshot
+from batchtui.core.batches.batch import Snapshot
 from batchtui.core.paths import Paths
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 
 WRITERS = Path(__file__).with_name("state_writers.py")
 KILLS = 200

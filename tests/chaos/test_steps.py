@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core import send as sending
-from batchtui.core.batch import Part, State, Submission
-from batchtui.core.desk import Desk
-from batchtui.core.ending import cancel_all
+from batchtui.core.batches.batch import Part, State, Submission
+from batchtui.core.desk.cancel import cancel_all
+from batchtui.core.desk.desk import Desk
+from batchtui.core.desk.retry import retry
 from batchtui.core.errors import BadInput
-from batchtui.core.jobs.samples import write_examples
-from batchtui.core.onward import Onward
-from batchtui.core.retrying import retry
+from batchtui.core.jobs.example_jobs import write_examples
+from batchtui.core.jobs.steps import Onward
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, WrongCounts
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import World
 
 JOB = """

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.batch import Batch, State
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import NotAllowed, OutcomeUnknown, Unverified
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Damage, Drop, Fault, Lag, Stall, Truncate
 from tests.conftest import KEY, World, until

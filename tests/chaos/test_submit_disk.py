@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.anthropic_api import AnthropicApi
-from batchtui.core.batch import Remote, State
+from batchtui.core.api.anthropic_sdk import AnthropicApi
+from batchtui.core.batches.batch import Remote, State
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown, StateError
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Drop, Stall
 from tests.conftest import World, until
 

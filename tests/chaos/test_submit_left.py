@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batchtui.core import drafting
-from batchtui.core.submit import Draft, draft
-from batchtui.core.urgent_submit import Urgent
+from batchtui.core.desk import make_draft
+from batchtui.core.desk.now import Urgent
+from batchtui.core.requests.draft import Draft, draft
 from tests.conftest import World
 
 
@@ -26,7 +26,7 @@ async def test_a_submit_that_is_canceled_while_its_file_is_read_leaves_no_archiv
         go.wait()
         return made
 
-    monkeypatch.setattr(drafting, "draft", slow)
+    monkeypatch.setattr(make_draft, "draft", slow)
     desk = world.desk()
     try:
         rows = world.rows()

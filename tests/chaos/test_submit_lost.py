@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.batch import Batch, State
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Lag, Stall
 from tests.conftest import PATIENCE, World
 

@@ -8,17 +8,17 @@ import sys
 
 import pytest
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.errors import NEEDS_PERSON, OK
 from batchtui.core.simulator.faults import Answer, Stall
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import PATIENCE, World, until
 
-_RUN = "import sys; from batchtui.tui.cli import run; sys.exit(run(sys.argv[1:]))"
-LOOKS_ONCE = "from batchtui.core import send; send._SETTLE_AFTER = (0.0,)"
+_RUN = "import sys; from batchtui.tui.cli.main import run; sys.exit(run(sys.argv[1:]))"
+LOOKS_ONCE = "from batchtui.core.sending import send; send._SETTLE_AFTER = (0.0,)"
 DIES_ONCE_ANSWERED = """
 import os, signal
-from batchtui.core import send
+from batchtui.core.sending import send
 send.observe = lambda batch, remote: os.kill(os.getpid(), signal.SIGKILL)
 """
 

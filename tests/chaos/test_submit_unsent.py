@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core import send as sending
-from batchtui.core.batch import State
+from batchtui.core.batches.batch import State
 from batchtui.core.errors import UNREACHABLE, BatchtuiError, NotSent
 from batchtui.core.lock import Lock
+from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, Drop, Fault, Stall
 from tests.conftest import PATIENCE, World, until
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.ending import hold_back
+from batchtui.core.desk.cancel import hold_back
+from batchtui.core.desk.now import Urgent
 from batchtui.core.errors import Stopped
 from batchtui.core.simulator.faults import Stall
-from batchtui.core.urgent_submit import Urgent
 from tests.conftest import World
 
 

@@ -7,16 +7,16 @@ import subprocess
 import sys
 from shlex import quote
 
-from batchtui.core.batch import State, Submission
+from batchtui.core.batches.batch import State, Submission
 from batchtui.core.simulator.faults import Answer, Stall
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import PATIENCE, World, until
 
 DIES_BEFORE_THE_STEP_IS_BUILT = """
 import os, signal, sys
-from batchtui.core.onward import Onward
+from batchtui.core.jobs.steps import Onward
 Onward._build_step = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-from batchtui.tui.cli import run
+from batchtui.tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 

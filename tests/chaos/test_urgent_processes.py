@@ -12,16 +12,16 @@ from shlex import quote
 
 import pytest
 
-from batchtui.core.batch import Batch, State, Submission
+from batchtui.core.batches.batch import Batch, State, Submission
 from batchtui.core.simulator.faults import Answer, Stall
-from batchtui.core.store import Store
+from batchtui.core.state.store import Store
 from tests.conftest import PATIENCE, World, until
 
 DIES_BEFORE_IT_IS_RECORDED = """
 import os, signal, sys
-from batchtui.core import summary
+from batchtui.core.results import summary
 summary.write = lambda path, made: os.kill(os.getpid(), signal.SIGKILL)
-from batchtui.tui.cli import run
+from batchtui.tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 

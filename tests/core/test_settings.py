@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from batchtui.core.api.credentials import Credentials, find_credentials, is_loopback, redactor
 from batchtui.core.errors import BadInput, NoKey
-from batchtui.core.settings import Credentials, Settings, find_credentials, is_loopback, read_settings, redactor
+from batchtui.core.settings import Settings, read_settings
 
 KEY = "sk-ant-test-0001"
 OTHER = "sk-ant-test-0002"

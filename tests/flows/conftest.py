@@ -18,11 +18,11 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-from batchtui.core.desk import Desk, open_desk
+from batchtui.core.clock import utc_now
+from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.paths import Paths
 from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import Settings
-from batchtui.core.submit import utc_now
 from batchtui.tui.app import BatchtuiApp
 from tests.conftest import PATIENCE
 

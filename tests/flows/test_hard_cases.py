@@ -9,10 +9,10 @@ import unicodedata
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batch import State, Trouble
+from batchtui.core.batches.batch import State, Trouble
+from batchtui.core.clock import utc_now
 from batchtui.core.simulator.faults import Damage
-from batchtui.core.store import Store
-from batchtui.core.submit import utc_now
+from batchtui.core.state.store import Store
 from batchtui.tui.app import BatchtuiApp
 from batchtui.tui.screens.batch import BatchScreen
 from batchtui.tui.screens.batches import BatchesScreen

@@ -1,7 +1,7 @@
 """A job on the screen: where its answers went, what keeps them from going there, and what is still to come."""
 
-from batchtui.core.batch import State
-from batchtui.core.split import Cut
+from batchtui.core.batches.batch import State
+from batchtui.core.requests.split import Cut
 from batchtui.tui.screens.batch import BatchScreen
 
 JOB = """

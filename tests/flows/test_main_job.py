@@ -11,7 +11,7 @@ from textual import events
 from textual.command import CommandList
 from textual.widgets import Button
 
-from batchtui.core.batch import State
+from batchtui.core.batches.batch import State
 from batchtui.core.simulator.faults import Answer, Drop, Stall
 from batchtui.tui.palette import MOST
 from batchtui.tui.screens.batches import BatchesScreen
@@ -168,8 +168,8 @@ async def test_a_file_that_is_too_long_for_one_batch_goes_as_several_and_the_for
     simulator, open_one, sit, rows, monkeypatch
 ):
     rows(count=5)
-    monkeypatch.setattr("batchtui.core.requests.MAX_REQUESTS", 2)
-    monkeypatch.setattr("batchtui.core.split.MAX_REQUESTS", 2)
+    monkeypatch.setattr("batchtui.core.requests.check.MAX_REQUESTS", 2)
+    monkeypatch.setattr("batchtui.core.requests.split.MAX_REQUESTS", 2)
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("notes.jsonl")
@@ -375,9 +375,9 @@ async def test_leaving_while_a_file_is_being_sent_asks_first(simulator, open_one
 
 
 async def test_ten_thousand_batches_open_and_move(open_one, sit, simulator, paths):
-    from batchtui.core.batch import Batch, Submission
-    from batchtui.core.store import Store
-    from batchtui.core.submit import utc_now
+    from batchtui.core.batches.batch import Batch, Submission
+    from batchtui.core.clock import utc_now
+    from batchtui.core.state.store import Store
 
     now = utc_now()
     with Store(paths).transaction() as tx:

@@ -2,8 +2,8 @@
 
 import json
 
-from batchtui.core.batch import State
-from batchtui.core.split import Cut
+from batchtui.core.batches.batch import State
+from batchtui.core.requests.split import Cut
 from batchtui.tui.screens.batches import PartsScreen
 
 

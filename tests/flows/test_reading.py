@@ -2,7 +2,7 @@
 
 import re
 
-from batchtui.core.batch import State
+from batchtui.core.batches.batch import State
 from batchtui.tui.screens.answer import AnswerScreen
 from batchtui.tui.screens.batch import BatchScreen
 from batchtui.widgets.result_table import ResultTable

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from textual.command import CommandPalette
 
-from batchtui.core.batch import Batch, Cost, Counts, ProcessingStatus, State, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Cost, Counts, ProcessingStatus, State, Submission, Trouble
 from batchtui.core.lock import Lock
-from batchtui.core.polling import Poller
-from batchtui.core.store import Store
+from batchtui.core.state.poller import Poller
+from batchtui.core.state.store import Store
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9"

@@ -12,7 +12,7 @@ from tests.flows.test_screens import NOWHERE, noon, state  # noqa: F401 - a fixt
 @pytest.fixture(autouse=True)
 def lasting(monkeypatch):
     """Toasts stay until they are looked at, however slow the machine is."""
-    monkeypatch.setattr("batchtui.tui.shell.GOOD", 600.0)
+    monkeypatch.setattr("batchtui.tui.safe_app.GOOD", 600.0)
 
 
 def said(hand) -> list[str]:

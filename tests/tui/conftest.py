@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchtui.core.logs import log
-from batchtui.tui.cli import run
+from batchtui.tui.cli.main import run
 
 if TYPE_CHECKING:
     from tests.conftest import World

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core.batch import Batch, Counts, Snapshot, State, Trouble
-from batchtui.core.cycle import Cycle
-from batchtui.core.desk import open_desk
+from batchtui.core.batches.batch import Batch, Counts, Snapshot, State, Trouble
+from batchtui.core.desk.cycle import Cycle
+from batchtui.core.desk.desk import open_desk
 from batchtui.core.paths import Paths
-from batchtui.core.polling import Election
-from batchtui.core.store import Store
+from batchtui.core.state.poller import Election
+from batchtui.core.state.store import Store
+from batchtui.tui.activity import news
 from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported
-from batchtui.tui.news import news
 from batchtui.tui.sync import Sync
 from tests.conftest import PATIENCE
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchtui.core.progress import Counted, Progress, Waiting
+from batchtui.core.batches.progress import Counted, Progress, Waiting
 from batchtui.widgets.bar import bar
 from batchtui.widgets.segments import TONES, cells
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from batchtui.core.batch import Batch, Cost, State, Trouble
+from batchtui.core.batches.batch import Batch, Cost, State, Trouble
 from batchtui.widgets.batch_cells import cells, in_order
 
 Make = Callable[..., Batch]

@@ -2,7 +2,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from batchtui.core.batch import State
+from batchtui.core.batches.batch import State
 from batchtui.widgets.glyphs import look
 from batchtui.widgets.segments import TONES
 

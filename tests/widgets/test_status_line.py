@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batch import Batch, State, Trouble
+from batchtui.core.batches.batch import Batch, State, Trouble
 from batchtui.widgets.segments import cells
 from batchtui.widgets.status_line import Status, line, needs_you
 

@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
-from batchtui.core.results import Results, Row
+from batchtui.core.results.result_file import Results, Row
 from batchtui.core.text import inert, inert_line, number
-from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.acting import Room
 from batchtui.tui.session import Session
 from batchtui.widgets.segments import Segment, content
 

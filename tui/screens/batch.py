@@ -10,15 +10,15 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Footer, Static
 
-from batchtui.core.batch import Batch, State
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.submissions import whole_of
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.groups import whole_of
-from batchtui.core.looking import matching
-from batchtui.core.results import Results
-from batchtui.core.summary import Summary
+from batchtui.core.results.result_file import Results
+from batchtui.core.results.search import matching
+from batchtui.core.results.summary import Summary
 from batchtui.core.text import inert_line, number, plural, size
-from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings
+from batchtui.tui.screens.acting import Room
 from batchtui.tui.screens.answer import AnswerScreen
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import Kind, Task, TaskLine

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
-from batchtui.core import groups
-from batchtui.core.batch import UNDER_WAY, Batch, Snapshot, State, Submission
+from batchtui.core.batches import submissions
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, State, Submission
 from batchtui.core.text import inert_line, number, plural
-from batchtui.tui.acts import Room
 from batchtui.tui.commands import Where, bindings, key_of
+from batchtui.tui.screens.acting import Room
 from batchtui.tui.session import Session
 from batchtui.tui.tasks import TaskLine
 from batchtui.widgets.batch_table import BatchTable
@@ -81,7 +81,7 @@ class BatchesScreen(Room):
 
     def rows(self) -> Snapshot:
         """What the table shows: a submission of several batches is one row, which opens."""
-        return groups.rows(self.session.snapshot)
+        return submissions.rows(self.session.snapshot)
 
     def pulsed(self) -> None:
         """Shows who looks at the API, when, and how it goes; without batches also what that takes."""
@@ -218,7 +218,7 @@ class PartsScreen(BatchesScreen):
         """Its batches in the order they were sent."""
         snapshot = self.session.snapshot
         submission = snapshot.submissions.get(self._submission)
-        ours = groups.parts(snapshot, submission) if submission else ()
+        ours = submissions.parts(snapshot, submission) if submission else ()
         return Snapshot(snapshot.revision, ours, snapshot.submissions)
 
     def changed(self) -> None:

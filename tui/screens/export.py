@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, RadioSet, Static
 
-from batchtui.core.batch import Batch, Output
+from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.errors import BatchtuiError
-from batchtui.core.outputs import kind_of
+from batchtui.core.outputs.kinds import kind_of
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.commands import Where, bindings

@@ -12,18 +12,19 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
-from batchtui.core.batch import Batch
+from batchtui.core.batches.batch import Batch
+from batchtui.core.cost.estimate import Estimate
+from batchtui.core.cost.limit import OverLimit, hold
+from batchtui.core.cost.preflight import Preflight
+from batchtui.core.desk.examine import examine
 from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
-from batchtui.core.estimate import Estimate
-from batchtui.core.limit import OverLimit, hold
 from batchtui.core.logs import log
-from batchtui.core.preflight import Preflight, examine
-from batchtui.core.requests import Checked
-from batchtui.core.split import Cut
+from batchtui.core.requests.check import Checked
+from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.commands import Where, bindings
-from batchtui.tui.holding import what_it_holds
 from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.screens.submit_report import what_it_holds
 from batchtui.tui.session import Session, broke
 from batchtui.tui.sync import Sync
 from batchtui.tui.tasks import Kind, Task

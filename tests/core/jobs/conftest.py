@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from batchtui.core.answers import Answers, Shelved
 from batchtui.core.jobs.build import Built, build
-from batchtui.core.jobs.job import Job, read_job
+from batchtui.core.jobs.job import Job
+from batchtui.core.jobs.read_job import read_job
+from batchtui.core.results.answers import Answers, Shelved
 
 REQUEST = '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 100\n'
 

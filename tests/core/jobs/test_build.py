@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.jobs.build import BadRows, build
-from batchtui.core.requests import check
+from batchtui.core.requests.check import check
 from tests.core.jobs.conftest import Workshop
 
 CSV = 'path = "a.csv"'

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from batchtui.core.batches.limits import ID
 from batchtui.core.jobs.keys import Seen, custom_id
-from batchtui.core.problems import ID
 
 ODD = [
     "Ünïcode straße",

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchtui.core.errors import BadInput
+from batchtui.core.jobs.job import Prompt, Source
 from batchtui.core.jobs.sources import Found, rows
-from batchtui.core.jobs.spec import Prompt, Source
-from batchtui.core.problems import Problem
+from batchtui.core.requests.problems import Problem
 from tests.core.jobs.conftest import Workshop
 
 KEY = Prompt("{{ id }}", "source.key")

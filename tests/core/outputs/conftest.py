@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, Shelved
 
 
 class Maker:

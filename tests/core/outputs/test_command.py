@@ -12,10 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from batchtui.core.batch import Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
-from batchtui.core.outputs import CommandFailed, check, run
+from batchtui.core.outputs.command import CommandFailed
+from batchtui.core.outputs.kinds import check, run
 from tests.conftest import until
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

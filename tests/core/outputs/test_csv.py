@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.outputs import export
 from batchtui.core.outputs.csv import safe
+from batchtui.core.outputs.kinds import export
 
 
 def test_a_record_for_each_result_of_whatever_type(make: Any, out: Path) -> None:

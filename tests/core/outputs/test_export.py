@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from batchtui.core.batch import Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import KINDS, NotWritten, TargetExists, export, kind_of
+from batchtui.core.outputs.kinds import KINDS, export, kind_of
+from batchtui.core.outputs.target import NotWritten, TargetExists
 
 CBA = [b"c", b"b", b"a"]
 TARGETS = ["a.jsonl", "a.csv", "a.parquet", "a.db", "f/{custom_id}.md"]

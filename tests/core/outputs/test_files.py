@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import TargetExists, export
+from batchtui.core.outputs.kinds import export
+from batchtui.core.outputs.target import TargetExists
 
 HOSTILE = [
     "../evil",
@@ -144,8 +145,8 @@ def test_a_pattern_that_cannot_be_used_is_refused(make: Any, out: Path, pattern:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from batchtui.core.outputs import export
-from batchtui.core.answers import Answers, Shelved
+from batchtui.core.outputs.kinds import export
+from batchtui.core.results.answers import Answers, Shelved
 
 source, to, call, number = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 original, calls = getattr(os, call), 0

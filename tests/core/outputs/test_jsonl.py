@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from batchtui.core.outputs import export
+from batchtui.core.outputs.kinds import export
 
 
 def test_every_line_is_kept_byte_for_byte_even_one_that_cannot_be_read(make: Any, out: Path) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from batchtui.core.batch import Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import check, export, run
+from batchtui.core.outputs.kinds import check, export, run
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 ASKED = {

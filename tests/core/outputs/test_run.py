@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batch import Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import TargetExists, check, failed_path, run
+from batchtui.core.outputs.kinds import check, failed_path, run
+from batchtui.core.outputs.target import TargetExists
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KINDS = ["jsonl", "csv", "parquet", "files"]

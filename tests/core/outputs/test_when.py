@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batch import Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs import check, columns_named, failed_path, run
+from batchtui.core.outputs.kinds import check, columns_named, failed_path, run
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

@@ -1,0 +1,297 @@
+"""The API through Anthropic's SDK: its objects become our records, its exceptions ours.
+
+The SDK takes over a second to import and retries a create that got no clear answer, which buys a batch twice
+(SDK 2.12, `_base_client.py`). So it is imported here alone, late, in a thread; retries and redirects are off for every
+call; and the bodies of a create and of results pass as raw bytes through its public `post` and `get`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from batchtui.core.api.create_body import CreateBody, OnceBody
+from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.api.http_errors import ASK_LATER, UNCLEAR, how_it_broke, http_date, pause_of, refused, said_by
+from batchtui.core.api.protocol import PAGE, Page, Report
+from batchtui.core.api.result_line import decode_message
+from batchtui.core.batches.batch import Remote
+from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.settings import API_VERSION
+from batchtui.core.text import inert_line
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+
+T = TypeVar("T")
+
+_MESSAGES = "/v1/messages"
+_BATCHES = "/v1/messages/batches"
+_CONNECT_TIMEOUT = 10.0
+_READ = 1 << 18  # bytes at once, as many as asyncio takes; at the library's quarter of it they cost twice as much
+
+
+class _List(Struct):
+    data: list[Raw]
+    has_more: bool = False
+
+
+class AnthropicApi:
+    """`core.api.protocol.Api` on the SDK, for one key and one host."""
+
+    def __init__(
+        self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float, api_version: str = API_VERSION
+    ) -> None:
+        self.calls = 0
+        self._credentials = credentials
+        self._answer_timeout = answer_timeout
+        self._idle_timeout = idle_timeout
+        self._api_version = api_version
+        self._client: anthropic.AsyncAnthropic | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> anthropic.AsyncAnthropic:
+        """The client; the first call imports the SDK in a thread, which takes a second or two.
+
+        Raises:
+            NoKey: the SDK's own profile cannot be used.
+            BadInput: a proxy or certificates in the environment cannot be used.
+        """
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._build)
+                gc.freeze()  # the SDK's half a million objects stay; looking at them stops the event loop for long
+        return self._client
+
+    def _build(self) -> anthropic.AsyncAnthropic:
+        os.environ.pop("ANTHROPIC_LOG", None)  # it prints every prompt to stderr
+        if not os.environ.get("ANTHROPIC_BASE_URL"):
+            os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK takes an empty one for a host
+        sdk, http = _sdk()
+        credentials = self._credentials
+        # Without a transport the SDK's client goes through HTTP_PROXY, to this machine too, whatever `trust_env` says.
+        local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
+        direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
+        try:
+            client = sdk.AsyncAnthropic(
+                api_key=credentials.key,
+                base_url=credentials.base_url,
+                max_retries=0,
+                default_headers={"anthropic-version": self._api_version},
+                http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
+                timeout=http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT),
+            )
+        except sdk.AnthropicError as error:
+            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Sign in again, or set a key.") from None
+        except (ImportError, OSError, ValueError, http.InvalidURL) as error:
+            raise BadInput(
+                f"The connection cannot be set up: {self._clean(str(error))}",
+                "Look at HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+            ) from None
+        if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
+            raise NoKey(
+                f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Mend the profile."
+            )
+        return cast("anthropic.AsyncAnthropic", client)
+
+    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        body = CreateBody(rows, report)
+        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
+        try:
+            response = await self._ask(
+                client.post(
+                    _BATCHES,
+                    cast_to=http.Response,
+                    content=body,
+                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
+                )
+            )
+            return self._decode(response.content, Remote)
+        except ApiError as error:
+            if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
+                if isinstance(error, Unreachable):
+                    error.hint = "Nothing was bought. Submit it again in a while."
+                raise
+            if not body.whole:
+                raise NotSent(
+                    f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again."
+                ) from error
+            raise OutcomeUnknown(
+                f"It is not known whether the API accepted the batch: {error.message}",
+                "It is looked for in the API's list; it is never sent again by itself.",
+            ) from error
+        finally:
+            await body.close()
+
+    async def get(self, batch_id: str) -> Remote:
+        return self._about(batch_id, (await self._get(f"{_BATCHES}/{batch_id}")).content)
+
+    async def page(self, after_id: str | None = None, limit: int = PAGE) -> Page:
+        query: dict[str, object] = {"limit": limit} | ({"after_id": after_id} if after_id else {})
+        response = await self._get(_BATCHES, query)
+        listed = self._decode(response.content, _List)
+        return Page(
+            batches=tuple(self._decode(one, Remote) for one in listed.data),
+            has_more=listed.has_more,
+            server_time=http_date(response.headers.get("date")),
+        )
+
+    async def cancel(self, batch_id: str) -> Remote:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        path = f"{_BATCHES}/{batch_id}/cancel"
+        try:
+            response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
+            return self._about(batch_id, response.content)
+        except Unreachable as error:
+            error.hint = "The next look shows whether it is canceled all the same. If not, cancel it again."
+            raise
+
+    @asynccontextmanager
+    async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        # Our own path, never `results_url`: the SDK would follow that to any host, with the key.
+        response = await self._ask(
+            client.get(
+                f"{_BATCHES}/{batch_id}/results",
+                cast_to=http.Response,
+                stream=True,
+                options={
+                    "headers": {"Accept": "application/x-jsonl", "Accept-Encoding": "identity"},
+                    "max_retries": 0,
+                    "follow_redirects": False,
+                },
+            )
+        )
+        try:
+            yield self._stream(response)
+        finally:
+            await response.aclose()
+
+    async def message(self, params: bytes) -> bytes:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        body = OnceBody(params)
+        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(params))}
+        try:
+            response = await self._ask(
+                client.post(
+                    _MESSAGES,
+                    cast_to=http.Response,
+                    content=body,
+                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
+                )
+            )
+        except Unreachable as error:
+            if body.begun:
+                raise
+            raise NotSent(error.message, error.hint) from error
+        try:
+            decode_message(response.content)
+        except ValueError as error:
+            raise self._not_theirs(error) from None
+        return response.content
+
+    async def free(self, path: str, body: bytes | None = None) -> bytes:
+        if body is None:
+            return (await self._get(path)).content
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        options: Any = {"max_retries": 0, "follow_redirects": False}
+        return (await self._ask(client.post(path, cast_to=http.Response, content=body, options=options))).content
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def _get(self, path: str, query: dict[str, object] | None = None) -> httpx2.Response:
+        client = await self.open()
+        _sdk_module, http = _sdk()
+        options: Any = {"params": query or {}, "max_retries": 0, "follow_redirects": False}
+        return await self._ask(client.get(path, cast_to=http.Response, options=options))
+
+    async def _ask(self, request: Any) -> httpx2.Response:
+        """One HTTP request, its failure as one of ours."""
+        sdk, http = _sdk()
+        self.calls += 1
+        try:
+            return cast("httpx2.Response", await request)
+        except sdk.APIStatusError as error:
+            said, code = self._clean(said_by(error.response.content)), getattr(error, "error_code", None) or ""
+            pause = pause_of(error.response.headers.get("retry-after"))
+            failure = refused(error.status_code, said, code, pause, self._credentials.source)
+            if isinstance(failure, ApiError):
+                failure.body = self._without_key(error.response.content)
+            raise failure from None
+        except sdk.APITimeoutError:
+            raise Unreachable("The API did not answer in time.", ASK_LATER) from None
+        except sdk.APIConnectionError as error:
+            reason = self._clean(how_it_broke(error.__cause__ or error))
+            raise Unreachable(f"The API could not be reached: {reason}.", ASK_LATER) from None
+        except http.HTTPError as error:
+            raise Unreachable(f"The connection broke: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
+        except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
+            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
+
+    async def _stream(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        _sdk_module, http = _sdk()
+        try:
+            async for chunk in response.aiter_bytes():
+                yield chunk
+        except http.TimeoutException:
+            raise Unreachable("The download stood still for too long.", ASK_LATER) from None
+        except http.HTTPError as error:
+            raise Unreachable(f"The download broke off: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
+
+    def _about(self, batch_id: str, content: bytes) -> Remote:
+        remote = self._decode(content, Remote)
+        if remote.id != batch_id:
+            said = self._clean(remote.id)
+            raise Unreachable(f"The host was asked about {batch_id} and answered about {said}.", ASK_LATER)
+        return remote
+
+    def _decode(self, content: bytes | Raw, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._not_theirs(error) from None
+
+    def _not_theirs(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"The host answered with something that is not the API's: {self._clean(str(error))}.",
+            "A proxy or a sign-in page may be in between. " + ASK_LATER,
+        )
+
+    def _without_key(self, content: bytes) -> bytes:
+        key = self._credentials.key
+        return content.replace(key.encode(), b"[key]") if key else content
+
+    def _clean(self, text: str) -> str:
+        """Text from outside on one line, without the key, should the server have echoed it."""
+        key = self._credentials.key
+        return inert_line(text.replace(key, "[key]") if key else text)
+
+
+def _sdk() -> tuple[Any, Any]:
+    """The SDK and its HTTP library. The only place that imports them."""
+    import anthropic
+    import httpcore2
+    import httpx2
+
+    httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ
+    return anthropic, httpx2

@@ -1,0 +1,216 @@
+"""One raw line of a results file, decoded strictly where it counts: whose it is and how the request ended.
+
+The shapes are those of the API's result objects; what else a line holds is skipped, not built. They make no cycles,
+so the garbage collector is told to leave them alone: with the SDK in memory it would take as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Annotated, Literal, Never, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from batchtui.core.batches.price import Tokens
+
+Count = Annotated[int, Meta(ge=0)] | None
+"""Tokens of one kind; the API writes null where a kind does not apply."""
+
+
+class CacheCreation(Struct, gc=False):
+    ephemeral_5m_input_tokens: Count = 0
+    ephemeral_1h_input_tokens: Count = 0
+
+
+class ServerTools(Struct, gc=False):
+    web_search_requests: Count = 0
+
+
+class RawUsage(Struct, gc=False):
+    """`usage` of a message. The whole prompt is input plus cache creation plus cache read."""
+
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerTools | None = None
+    inference_geo: str | None = None
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the whole prompt: what decides the price tier."""
+        return (self.input_tokens or 0) + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
+
+    @property
+    def tokens(self) -> Tokens:
+        """By kind. A cache write that does not say how long it lives is one of five minutes, the API's default."""
+        written = self.cache_creation_input_tokens or 0
+        long = (self.cache_creation.ephemeral_1h_input_tokens or 0) if self.cache_creation else 0
+        return Tokens(
+            self.input_tokens or 0,
+            self.output_tokens or 0,
+            max(written - long, 0),
+            long,
+            self.cache_read_input_tokens or 0,
+        )
+
+
+class Message(Struct, gc=False):
+    model: str = ""
+    stop_reason: str | None = None
+    usage: RawUsage | None = None
+
+
+class Whole(Message, kw_only=True, gc=False):
+    """A message as the Messages API answers with it."""
+
+    type: Literal["message"]
+
+
+class Detail(Struct, frozen=True, gc=False):
+    type: str = ""
+    message: str = ""
+
+
+class Error(Struct, gc=False):
+    """The error envelope: `{"type": "error", "error": {type, message}, "request_id"}`."""
+
+    error: Detail = Detail()
+    request_id: str | None = None
+
+
+class Succeeded(Struct, tag_field="type", tag="succeeded", gc=False):
+    message: Message
+
+
+class Errored(Struct, tag_field="type", tag="errored", gc=False):
+    error: Error
+
+
+class Canceled(Struct, tag_field="type", tag="canceled", gc=False):
+    pass
+
+
+class Expired(Struct, tag_field="type", tag="expired", gc=False):
+    pass
+
+
+class Line(Struct, gc=False):
+    """A result line without the answer itself."""
+
+    custom_id: Annotated[str, Meta(min_length=1)]
+    result: Succeeded | Errored | Canceled | Expired
+
+
+class Id(Struct, gc=False):
+    """A line of which only this is wanted."""
+
+    custom_id: str
+
+
+class Block(Struct, gc=False):
+    """One content block; only those of type `text` have a text of the answer."""
+
+    type: str = ""
+    text: str | None = None
+
+
+class Answer(Message, gc=False):
+    content: tuple[Block, ...] = ()
+
+
+class Answered(Struct, tag_field="type", tag="succeeded", gc=False):
+    message: Answer
+
+
+class FullLine(Struct, gc=False):
+    """A result line with the answer."""
+
+    custom_id: Annotated[str, Meta(min_length=1)]
+    result: Answered | Errored | Canceled | Expired
+
+
+T = TypeVar("T")
+
+BLANK = 32
+"""Bytes; no result is as short as this."""
+
+_line = msgspec.json.Decoder(Line)
+_full = msgspec.json.Decoder(FullLine)
+_id = msgspec.json.Decoder(Id)
+_whole = msgspec.json.Decoder(Whole)
+_error = msgspec.json.Decoder(Error)
+
+
+def blank(raw: bytes) -> bool:
+    """Whether a line is none at all: nothing but a little white space."""
+    return not raw or (len(raw) <= BLANK and raw.isspace())
+
+
+def decode(raw: bytes) -> Line:
+    """The line without its answer: quick, the answer is checked to be JSON and skipped.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or not a result; the message says what.
+    """
+    return _decoded(raw, _line)
+
+
+def decode_block(block: bytes) -> list[Line] | None:
+    """Whole lines at once, far quicker than one by one; None where any of them needs a closer look."""
+    try:
+        decoded = list(map(_line.decode, io.BytesIO(block)))
+        if not block.isascii():
+            block.decode()
+    except (ValueError, RecursionError):
+        return None
+    return decoded
+
+
+def decode_full(raw: bytes) -> FullLine:
+    """The line with its answer. Raises as `decode` does. Texts may hold lone surrogates."""
+    return _decoded(raw, _full)
+
+
+def decode_id(raw: bytes) -> str:
+    """Just the `custom_id` of a result line. Raises ValueError where there is none."""
+    return _decoded(raw, _id).custom_id
+
+
+def decode_message(raw: bytes) -> Message:
+    """A message that stands alone. Raises ValueError where it is none."""
+    return _decoded(raw, _whole)
+
+
+def decode_error(raw: bytes) -> Error:
+    """An error envelope that stands alone. Raises ValueError where it is none."""
+    return _decoded(raw, _error)
+
+
+def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        line = decoder.decode(raw)
+        if not raw.isascii():
+            raw.decode()
+        return line
+    except msgspec.ValidationError:
+        raise
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except msgspec.DecodeError:
+        # Half a surrogate pair is no error to the API, and msgspec refuses it; the rest fails here too.
+        return msgspec.convert(_loads(raw), decoder.type)
+
+
+def _loads(raw: bytes) -> object:
+    try:
+        return json.loads(raw.decode(), parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,300 @@
+"""The records: what a person sent (a submission), the batches it became, and how far they are.
+
+Everything here is frozen and pure, and without cycles, so that the garbage collector can leave it alone. Times are
+aware datetimes in UTC; durations are timedeltas. The fields of the API's own object keep its names
+(https://docs.claude.com/en/api/creating-message-batches).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from msgspec.structs import astuple, replace
+
+RETENTION = timedelta(days=29)
+"""Results can be had for this long after `created_at` (not `ended_at`), by the API's documentation."""
+
+TIME_LIMIT = timedelta(hours=24)
+"""A request that has not run this long after `created_at` expires."""
+
+BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
+"""An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
+
+
+class ProcessingStatus(StrEnum):
+    """`processing_status` of the API's object. A value that is new to it is UNKNOWN, and has not ended for us."""
+
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProcessingStatus:
+        return cls.UNKNOWN
+
+
+class State(StrEnum):
+    """The local life of a batch. The value is what JSON shows."""
+
+    SUBMITTING = "submitting"
+    UNCONFIRMED = "unconfirmed"
+    REJECTED = "rejected"
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+    RETRIEVED = "retrieved"
+    GONE = "gone"
+
+
+UNSETTLED = frozenset({State.SUBMITTING, State.UNCONFIRMED})
+"""A POST may have gone out, and no id is known."""
+
+UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
+"""The API is at work on it: it must be polled."""
+
+
+class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
+    """`request_counts`: their sum is always the number of requests.
+
+    By its documentation the API keeps all of them in `processing` until the whole batch has ended.
+    """
+
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.done
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended without an answer."""
+        return self.errored + self.canceled + self.expired
+
+
+class Remote(Struct, frozen=True, gc=False, kw_only=True):
+    """A Message Batch as the API describes it, every field checked when it is decoded."""
+
+    id: BatchId
+    processing_status: ProcessingStatus
+    request_counts: Counts
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    archived_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        times = (self.created_at, self.expires_at, self.ended_at, self.archived_at, self.cancel_initiated_at)
+        odd = any(at and not (at.tzinfo and 2000 < at.year < 3000) for at in times)
+        if odd or not all(0 <= count < 2**40 for count in astuple(self.request_counts)):
+            raise ValueError("its times have no zone, or a time or a count cannot be")
+
+
+class Trouble(Struct, frozen=True, gc=False):
+    """What went wrong last with a batch, in words, and what to do about it."""
+
+    message: str
+    hint: str
+    at: datetime
+
+
+class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
+    """US dollars; None is "not known", never zero. `saved_usd` is against the standard price of the same tokens."""
+
+    estimated_usd: float | None = None
+    actual_usd: float | None = None
+    saved_usd: float | None = None
+
+
+class Output(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One place where results went or shall go: `kind` is a module of `core.outputs.kinds`, `path` where it writes."""
+
+    kind: str
+    path: str
+    options: dict[str, Any] = {}
+    done_at: datetime | None = None
+    rows: int | None = None
+
+
+class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What was known when a create was sent: the evidence that settles an unknown outcome.
+
+    `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
+    looked at and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing that
+    could be it. `account` tells by which key and to which host it was sent.
+    """
+
+    started_at: datetime
+    bytes: int
+    nearby: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    looked_at: datetime | None = None
+    account: str = ""
+
+
+class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """One Message Batch: the API's object, our `state` of it, and what happened to its results.
+
+    `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
+    that one submission was split into; `step` is the index of the step it belongs to. `retry_of` is the ref of the
+    batch whose requests that did not succeed it holds, empty for all others. `digest` is the sha256 over the
+    sorted custom_ids that were sent, empty where somebody else sent them. `doubtful` marks an id that was
+    found by time and count alone: the ids of its results decide. `failing_since` is when its results were first asked
+    for in vain.
+    """
+
+    ref: str
+    name: str
+    submission: str
+    submitted_at: datetime
+    requests: int
+    state: State
+    id: str | None = None
+    part: int = 1
+    step: int = 0
+    retry_of: str = ""
+    processing_status: ProcessingStatus | None = None
+    request_counts: Counts = Counts()
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    archived_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+    models: tuple[str, ...] = ()
+    digest: str = ""
+    attempt: Attempt | None = None
+    doubtful: bool = False
+    results_path: str | None = None
+    retrieved_at: datetime | None = None
+    trouble: Trouble | None = None
+    failing_since: datetime | None = None
+    cost: Cost = Cost()
+    outputs: tuple[Output, ...] = ()
+    revision: int = 0
+
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence: the id once known, else the ref."""
+        return self.id or self.ref
+
+
+class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Requests that are archived under `ref` and wait to be sent as one batch.
+
+    `number` counts from 1 within a step; `bytes` is the size of the create body, `digest` the sha256 over the sorted
+    custom_ids.
+    """
+
+    ref: str
+    requests: int
+    bytes: int
+    digest: str
+    models: tuple[str, ...] = ()
+    number: int = 1
+    step: int = 0
+    retry_of: str = ""
+    estimated_usd: float | None = None
+
+
+class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What a person sent: a name, an input, its outputs, and the batches it became.
+
+    `sha256` is of all archived rows. `batches` are refs, in the order of parts and steps; `waiting` is what is still to
+    be sent, by whichever process polls. With `canary` the first part of a step goes alone, and what comes after it
+    waits until its answers are here and all is well. `step` counts the steps that were begun before this one, `steps`
+    names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
+    goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
+    no process that polls sends what of it waits. `adopted` marks one that somebody else sent. `max_cost` is the most
+    that all of its steps together may cost, in US dollars. `held_at` is when the answers were found not to allow the
+    next step; newer ones decide anew. `forgotten_usd` is what batches of it cost that were forgotten, None not known.
+    """
+
+    ref: str
+    name: str
+    created_at: datetime
+    requests: int
+    input: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    models: tuple[str, ...] = ()
+    batches: tuple[str, ...] = ()
+    waiting: tuple[Part, ...] = ()
+    canary: bool = False
+    step: int = 0
+    steps: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    trouble: Trouble | None = None
+    stopped: bool = False
+    urgent: bool = False
+    adopted: bool = False
+    max_cost: float | None = None
+    held_at: datetime | None = None
+    forgotten_usd: float | None = 0.0
+    revision: int = 0
+
+
+class Snapshot(Struct, frozen=True, gc=False):
+    """The whole state at one revision. `batches` are newest first."""
+
+    revision: int = 0
+    batches: tuple[Batch, ...] = ()
+    submissions: dict[str, Submission] = {}
+
+
+def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
+    """The outputs with one more that is done, in place of the one that went to the same place before."""
+    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
+
+
+def newest_first(batch: Batch) -> tuple[float, str]:
+    """Sort key: by when the API made it, else by when we sent it."""
+    return (-(batch.created_at or batch.submitted_at).timestamp(), batch.ref)
+
+
+def observe(batch: Batch, remote: Remote) -> Batch:
+    """The batch after one look at the API's object. What is retrieved stays retrieved; an end is never undone."""
+    was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
+    if was_ended or batch.state in (State.RETRIEVED, State.GONE):
+        return replace(batch, archived_at=remote.archived_at or batch.archived_at)
+    return replace(
+        batch,
+        id=remote.id,
+        state=_state(remote),
+        processing_status=remote.processing_status,
+        request_counts=remote.request_counts,
+        requests=remote.request_counts.total or batch.requests,
+        created_at=remote.created_at,
+        expires_at=remote.expires_at,
+        ended_at=remote.ended_at,
+        archived_at=remote.archived_at,
+        cancel_initiated_at=remote.cancel_initiated_at,
+        attempt=batch.attempt if batch.doubtful else None,
+    )
+
+
+def _state(remote: Remote) -> State:
+    if remote.processing_status is ProcessingStatus.ENDED:
+        return State.GONE if remote.archived_at else State.ENDED
+    return State.CANCELING if remote.processing_status is ProcessingStatus.CANCELING else State.IN_PROGRESS
+
+
+def age(batch: Batch, now: datetime) -> timedelta:
+    """How long it has been at work, or was until it ended."""
+    return max((batch.ended_at or now) - (batch.created_at or batch.submitted_at), timedelta())
+
+
+def retention_left(batch: Batch, now: datetime) -> timedelta | None:
+    """How long the API still keeps the results; None while there is no created_at."""
+    return batch.created_at + RETENTION - now if batch.created_at else None

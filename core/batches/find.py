@@ -1,0 +1,40 @@
+"""Which batch a word means, and batches that this state did not send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from batchtui.core.batches.batch import Batch, BatchId
+from batchtui.core.errors import Usage
+from batchtui.core.text import inert_line
+
+_LIST = "batchtui list shows them all."
+
+
+def find(batches: Sequence[Batch], word: str) -> Batch:
+    """The batch that an id, a ref, a name, or the unique beginning of an id or ref means.
+
+    Raises:
+        Usage: none, or more than one.
+    """
+    exact = [one for one in batches if word in (one.id, one.ref)]
+    named = [one for one in batches if one.name == word and not one.retry_of]
+    begun = [one for one in batches if (one.id or "").startswith(word) or one.ref.startswith(word)] if word else []
+    found = exact or named or begun
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Usage(f"No batch is called {inert_line(word)}.", _LIST)
+    some = ", ".join(one.label for one in found[:5])
+    raise Usage(f"{inert_line(word)} could be any of {len(found)} batches: {some}.", "Say which by its id.")
+
+
+def is_id(word: str) -> bool:
+    """Whether a word has the form of the API's ids."""
+    try:
+        msgspec.convert(word, BatchId)
+    except msgspec.ValidationError:
+        return False
+    return True

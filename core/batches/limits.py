@@ -1,0 +1,43 @@
+"""What one batch may hold by the API's documentation, and the create body made of its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What the API takes as `custom_id`, by its OpenAPI schema (to be matched in full)."""
+
+
+MAX_REQUESTS = 100_000
+"""Requests in one batch, by the API's documentation."""
+
+
+MAX_BYTES = 256_000_000
+"""Bytes of one create body. The documentation says 256 MB; the smaller reading is the safe one."""
+
+
+_OPEN, _CLOSE = b'{"requests":[', b"]}"
+_BLOCK = 1 << 20
+
+
+def body_size(rows_bytes: int) -> int:
+    """The bytes of the create body of so many bytes of archived rows, each with its line feed."""
+    return len(_OPEN) + max(rows_bytes - 1, 0) + len(_CLOSE)
+
+
+def body_chunks(file: BinaryIO, chunk: int = _BLOCK) -> Iterator[bytes]:
+    """The create body of archived rows, streamed. Its last chunk is the closing `]}` and nothing else.
+
+    Until that one is taken the server cannot hold a complete body: what failed before was certainly not accepted.
+    """
+    yield _OPEN
+    held = b""
+    while data := file.read(chunk):
+        if held:
+            yield held
+        held = data.replace(b"\n", b",")
+    if last := held.removesuffix(b","):
+        yield last
+    yield _CLOSE

@@ -1,0 +1,64 @@
+"""How far a batch is, and how long such batches usually take: pure, and never more than is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice
+from statistics import median
+
+from msgspec import Struct
+
+from batchtui.core.batches.batch import UNDER_WAY, Batch, State
+
+RECENT = 50
+"""So many past batches say how long such batches usually take."""
+
+
+class Counted(Struct, frozen=True, gc=False):
+    """Real counts: `done` of `total` requests."""
+
+    done: int
+    total: int
+
+
+class Waiting(Struct, frozen=True, gc=False):
+    """The counts stand still. `age` is real; `usual` is how long such batches took before, None without a past."""
+
+    age: timedelta
+    usual: timedelta | None
+
+
+Progress = Counted | Waiting | None
+"""None: there is nothing to measure (not accepted yet, rejected, gone)."""
+
+
+def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
+    """How far a batch is, without ever claiming a count that the API did not give."""
+    counts = batch.request_counts
+    if batch.state in (State.ENDED, State.RETRIEVED):
+        return Counted(counts.done, counts.total)
+    if batch.state not in UNDER_WAY:
+        return None
+    if counts.done:
+        return Counted(counts.done, counts.total)
+    return Waiting(max(now - (batch.created_at or batch.submitted_at), timedelta()), usual)
+
+
+def usual(batches: Iterable[Batch], like: Batch) -> timedelta | None:
+    """The median time of the user's own ended batches of the same models and a size within 4x; None without any.
+
+    Of `batches`, newest first, the first `RECENT` that fit are enough.
+    """
+    took = (
+        (past.ended_at - past.created_at).total_seconds()
+        for past in batches
+        if past.ended_at
+        and past.created_at
+        and not past.cancel_initiated_at
+        and past.models == like.models
+        and past.requests <= like.requests * 4
+        and like.requests <= past.requests * 4
+    )
+    recent = list(islice(took, RECENT))
+    return timedelta(seconds=median(recent)) if recent else None

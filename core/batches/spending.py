@@ -1,0 +1,127 @@
+"""What was spent: estimate and actual side by side, by batch, by name and by day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.text import aligned, inert_line, money, number
+
+_NEVER_RAN = (State.REJECTED, State.SUBMITTING)
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """US dollars over some batches; a sum is over what is known, and None where nothing is.
+
+    `unbilled` counts requests that ended without an answer and cost nothing, `pending` batches without results here,
+    `unpriced` batches with results whose price is not known. `saved_usd` is `standard_usd` less `actual_usd`.
+    """
+
+    what: str
+    batches: int
+    requests: int
+    unbilled: int
+    estimated_usd: float | None
+    actual_usd: float | None
+    standard_usd: float | None
+    saved_usd: float | None
+    pending: int
+    unpriced: int
+
+
+def by_batch(batches: Iterable[Batch]) -> list[Spent]:
+    """One for each batch that may cost something, in the order given."""
+    return [_sum(batch.label, [batch]) for batch in batches if batch.state not in _NEVER_RAN]
+
+
+def by_name(batches: Iterable[Batch]) -> list[Spent]:
+    """One for each name, in the order in which the names come."""
+    return _grouped(batches, lambda batch: batch.name)
+
+
+def by_day(batches: Iterable[Batch]) -> list[Spent]:
+    """One for each day that batches were made on, by UTC as the API bills."""
+    return _grouped(batches, lambda batch: f"{(batch.created_at or batch.submitted_at).astimezone(UTC):%Y-%m-%d}")
+
+
+def total(batches: Iterable[Batch]) -> Spent:
+    """All of it."""
+    return _sum("total", [batch for batch in batches if batch.state not in _NEVER_RAN])
+
+
+def _grouped(batches: Iterable[Batch], key: Callable[[Batch], str]) -> list[Spent]:
+    groups: dict[str, list[Batch]] = {}
+    for batch in batches:
+        if batch.state not in _NEVER_RAN:
+            groups.setdefault(key(batch), []).append(batch)
+    return [_sum(what, group) for what, group in groups.items()]
+
+
+def _sum(what: str, batches: Sequence[Batch]) -> Spent:
+    here = [batch for batch in batches if batch.state is State.RETRIEVED]
+    priced = [batch.cost for batch in here if batch.cost.actual_usd is not None]
+    return Spent(
+        what=what,
+        batches=len(batches),
+        requests=sum(batch.requests for batch in batches),
+        unbilled=sum(batch.request_counts.failed for batch in batches),
+        estimated_usd=_known(batch.cost.estimated_usd for batch in batches),
+        actual_usd=_known(cost.actual_usd for cost in priced),
+        standard_usd=_known((cost.actual_usd or 0) + (cost.saved_usd or 0) for cost in priced),
+        saved_usd=_known(cost.saved_usd for cost in priced),
+        pending=len(batches) - len(here),
+        unpriced=len(here) - len(priced),
+    )
+
+
+def _known(amounts: Iterable[float | None]) -> float | None:
+    found = [amount for amount in amounts if amount is not None]
+    return sum(found) if found else None
+
+
+def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
+    """All four views for scripts."""
+    return {
+        "by_batch": [asdict(one) for one in by_batch(batches)],
+        "by_name": [asdict(one) for one in by_name(batches)],
+        "by_day": [asdict(one) for one in by_day(batches)],
+        "total": asdict(total(batches)),
+    }
+
+
+def spending_text(batches: Sequence[Batch]) -> str:
+    """The same as tables, the total below each."""
+    names = {batch.label: batch.name for batch in batches}
+    each = by_batch(batches)
+    last = total(batches)
+    tables = [
+        _table("BATCH", [(f"{inert_line(names[one.what], 40)}  {one.what}", one) for one in each], last),
+        _table("NAME", [(inert_line(one.what, 40) or "–", one) for one in by_name(batches)], last),
+        _table("DAY (UTC)", [(one.what, one) for one in by_day(batches)], last),
+    ]
+    return "\n\n".join(tables)
+
+
+def _table(what: str, rows: Sequence[tuple[str, Spent]], last: Spent) -> str:
+    heads = (what, "REQUESTS", "NOT BILLED", "ESTIMATE", "ACTUAL", "STANDARD", "SAVED", "")
+    cells = [_cells(label, one) for label, one in [*rows, ("total", last)]]
+    return aligned([heads, *cells], right={1, 2, 3, 4, 5, 6})
+
+
+def _cells(label: str, one: Spent) -> tuple[str, ...]:
+    missing = [f"{one.pending} pending" if one.pending else "", f"{one.unpriced} unpriced" if one.unpriced else ""]
+    return (
+        label,
+        number(one.requests),
+        number(one.unbilled) if one.unbilled else "",
+        money(one.estimated_usd),
+        money(one.actual_usd),
+        money(one.standard_usd),
+        money(one.saved_usd),
+        ", ".join(part for part in missing if part),
+    )

@@ -1,0 +1,197 @@
+"""Submissions of several batches as one: what a name means, and one row that stands for all of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import (
+    UNDER_WAY,
+    Batch,
+    Cost,
+    Output,
+    Snapshot,
+    State,
+    Submission,
+    Trouble,
+    newest_first,
+)
+from batchtui.core.batches.find import find
+from batchtui.core.errors import Usage
+
+
+def meant(snapshot: Snapshot, word: str) -> list[Batch]:
+    """The batches that a word means: one, or by the name of a submission all of its present step, in order.
+
+    Raises:
+        Usage: none, or batches of different submissions.
+    """
+    try:
+        return [find(snapshot.batches, word)]
+    except Usage:
+        submission = snapshot.submissions.get(word)
+        named = [one for one in snapshot.batches if one.name == word]
+        if submission is None and len({one.submission for one in named}) == 1:
+            submission = snapshot.submissions.get(named[0].submission)
+        ours = plan.members(snapshot, submission) if submission else []
+        if not ours:
+            raise
+        return plan.in_order([one for one in ours if one.step == max(one.step for one in ours)])
+
+
+def word_for(snapshot: Snapshot, submission: Submission) -> str:
+    """What a person types for all of a submission: its name where that means just it, else its ref."""
+    try:
+        other = any(one.submission != submission.ref for one in meant(snapshot, submission.name))
+    except Usage:
+        other = True
+    return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
+
+
+def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
+    """What a word means with all of its steps, and the submission that it belongs to. Raises Usage as `meant` does."""
+    batches = meant(snapshot, word)
+    submission = snapshot.submissions.get(batches[0].submission)
+    if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
+        return batches, submission
+    return plan.members(snapshot, submission) if submission else batches, submission
+
+
+def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
+    """The batches of a submission in the order they were sent, each by a name that tells it from the others."""
+    ours = plan.members(snapshot, submission)
+    several = {one.step for one in ours if one.part > 1} | {part.step for part in submission.waiting if part.number > 1}
+    steps = {one.step for one in ours}
+
+    def name(one: Batch) -> str:
+        words = [f"step {one.step + 1}"] if len(steps) > 1 else []
+        words += [f"part {one.part}"] if one.step in several else []
+        words += ["retry"] if one.retry_of else []
+        return f"{', '.join(words)} of {one.name}" if words else one.name
+
+    return tuple(replace(one, name=name(one)) for one in ours)
+
+
+def whole_of(snapshot: Snapshot, batch: Batch) -> Batch:
+    """The only batch of a submission with what the submission knows: where its answers go, and what stopped that."""
+    submission = snapshot.submissions.get(batch.submission)
+    if submission is None or len(submission.batches) + len(submission.waiting) > 1:
+        return batch
+    if not (submission.outputs or submission.trouble):
+        return batch
+    return replace(batch, trouble=batch.trouble or submission.trouble, outputs=(*batch.outputs, *submission.outputs))
+
+
+def rows(snapshot: Snapshot) -> Snapshot:
+    """The same state with one row a submission: several batches are rolled into one, its `ref` the submission's."""
+    several = {
+        ref: submission
+        for ref, submission in snapshot.submissions.items()
+        if len(submission.batches) + len(submission.waiting) > 1
+    }
+    told = any(one.outputs or one.trouble for one in snapshot.submissions.values())
+    if not several and not told:
+        return snapshot
+    single = [whole_of(snapshot, one) for one in snapshot.batches if one.submission not in several]
+    ours: dict[str, list[Batch]] = {ref: [] for ref in several}
+    for one in snapshot.batches:
+        if one.submission in ours:
+            ours[one.submission].append(one)
+    rolled = [rolled_up(several[ref], batches) for ref, batches in ours.items() if batches]
+    return Snapshot(snapshot.revision, tuple(sorted([*single, *rolled], key=newest_first)), snapshot.submissions)
+
+
+def told(snapshot: Snapshot) -> tuple[Batch, ...]:
+    """Every batch with what the state knows of its submission: the outputs that the answers of this step went to, and,
+    on the newest of them, why nothing goes on."""
+    with_more = {
+        ref: submission
+        for ref, submission in snapshot.submissions.items()
+        if submission.trouble or any(one.done_at for one in submission.outputs)
+    }
+    if not with_more:
+        return snapshot.batches
+    return tuple(_told(one, with_more.get(one.submission)) for one in snapshot.batches)
+
+
+def _told(batch: Batch, submission: Submission | None) -> Batch:
+    if submission is None:
+        return batch
+    outputs = batch.outputs
+    if batch.step == submission.step:
+        outputs = _outputs([*outputs, *submission.outputs])
+    last = submission.batches and batch.ref == submission.batches[-1]
+    return replace(batch, outputs=outputs, trouble=batch.trouble or (submission.trouble if last else None))
+
+
+def _outputs(several: Iterable[Output]) -> tuple[Output, ...]:
+    """Those that are done, each once; several may go to one place, such as to the tables of a database."""
+    return tuple({(one.kind, one.path, str(one.options)): one for one in several if one.done_at}.values())
+
+
+def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
+    """One record that stands for all: the counts are sums, of parts that ended and of those that did not."""
+    state = _state(submission, batches)
+    counts = plan.counts(batches, submission.waiting)
+    troubled = next((one.trouble for one in batches if one.trouble), None)
+    ended = [one.ended_at for one in batches if one.ended_at]
+    retrieved = [one.retrieved_at for one in batches if one.retrieved_at]
+    over = state in (State.ENDED, State.RETRIEVED)
+    return Batch(
+        ref=submission.ref,
+        name=submission.name,
+        submission=submission.ref,
+        submitted_at=submission.created_at,
+        requests=counts.total or submission.requests,
+        state=state,
+        request_counts=counts,
+        created_at=min((one.created_at for one in batches if one.created_at), default=None),
+        expires_at=min((one.expires_at for one in batches if one.expires_at and not one.ended_at), default=None),
+        ended_at=max(ended, default=None) if over else None,
+        retrieved_at=max(retrieved, default=None) if state is State.RETRIEVED else None,
+        models=submission.models,
+        trouble=submission.trouble or troubled,
+        cost=_cost(batches),
+        outputs=_outputs([*(one for batch in batches for one in batch.outputs), *submission.outputs]),
+        revision=max(submission.revision, *(one.revision for one in batches)),
+    )
+
+
+def _state(submission: Submission, batches: Sequence[Batch]) -> State:
+    states = {one.state for one in batches}
+    if found := next((state for state in (State.UNCONFIRMED, State.SUBMITTING) if state in states), None):
+        return found
+    held_back = submission.stopped or (submission.trouble and not submission.waiting)
+    if states & UNDER_WAY or ((submission.waiting or submission.steps) and not held_back):
+        return State.CANCELING if states & UNDER_WAY == {State.CANCELING} else State.IN_PROGRESS
+    if State.ENDED in states:
+        return State.ENDED
+    return next((state for state in (State.RETRIEVED, State.REJECTED, State.GONE) if state in states), State.GONE)
+
+
+def _cost(batches: Sequence[Batch]) -> Cost:
+    """Sums; not known where one of them is not."""
+
+    def total(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known and len(known) == len(values) else None
+
+    return Cost(
+        total([one.cost.estimated_usd for one in batches]),
+        total([one.cost.actual_usd for one in batches]),
+        total([one.cost.saved_usd for one in batches]),
+    )
+
+
+def not_over(path: str, now: datetime) -> Trouble:
+    """What to say of a run that waits for somebody to go on with it."""
+    return Trouble("It is asked without a batch, and is not over.", f"To go on: {command(path)}", now)
+
+
+def command(path: str) -> str:
+    """What a person types to go on with the rows of a file."""
+    return f"batchtui submit {shlex.quote(path)} --now"

@@ -1,0 +1,68 @@
+"""What can be done with a batch now, and if not, why, in words that both front ends say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, State
+
+
+class Verb(StrEnum):
+    """What a person can ask of one batch."""
+
+    OPEN = "open"
+    RETRIEVE = "retrieve"
+    EXPORT = "export"
+    RETRY = "retry"
+    CANCEL = "cancel"
+    FORGET = "forget"
+
+
+_NOT_YET = "Still running: the API hands out results only when the whole batch has ended."
+_DOUBTFUL = "It was found by its time and size alone: it may be somebody else's until its results tell."
+_UNSURE = "It is not known whether the API accepted this batch; the next look at the API's list will tell."
+
+
+def why_not(verb: Verb, batch: Batch) -> str | None:
+    """None where the batch allows the verb, else the reason as one sentence."""
+    match verb:
+        case Verb.RETRIEVE:
+            return _why_not_retrieve(batch)
+        case Verb.EXPORT:
+            if batch.state is State.RETRIEVED:
+                return None
+            return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
+        case Verb.RETRY:
+            if batch.state is not State.RETRIEVED:
+                return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
+            return None if batch.request_counts.failed else "Every request of it has its answer."
+        case Verb.CANCEL:
+            if batch.state is State.CANCELING:
+                return "It is being canceled already."
+            if batch.state in UNSETTLED:
+                return _UNSURE
+            if batch.doubtful and batch.state in UNDER_WAY:
+                return _DOUBTFUL
+            return None if batch.state in UNDER_WAY else "It is over: there is nothing left to cancel."
+        case Verb.FORGET:
+            if batch.state is State.SUBMITTING:
+                return _UNSURE
+            if batch.state not in UNDER_WAY or batch.trouble:  # the API may never show it again
+                return None
+            if batch.state is State.CANCELING:
+                return "It is being canceled: forget it once it has ended."
+            return _DOUBTFUL if batch.doubtful else "It is still running: cancel it first."
+        case Verb.OPEN:
+            return None
+
+
+def _why_not_retrieve(batch: Batch) -> str | None:
+    if batch.state in UNDER_WAY:
+        return _NOT_YET
+    if batch.state in UNSETTLED:
+        return _UNSURE
+    if batch.state is State.REJECTED:
+        return "The API refused this batch, so there are no results."
+    if batch.state is State.GONE:
+        return "The API keeps results for 29 days after a batch was made; these are gone."
+    return None

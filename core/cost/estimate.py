@@ -1,0 +1,170 @@
+"""What a file of requests will cost, before it is sent: measured by its text, set right by a few exact counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from batchtui.core.batches.price import Tokens, Usage, bill, prompt_over
+from batchtui.core.cost import token_guess
+from batchtui.core.cost.past import Usual
+from batchtui.core.cost.token_count import Sampled, opened
+from batchtui.core.text import inert_line, money, plural
+
+_BLOCK = 1 << 20
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """The price of requests in a batch, in US dollars, and what it rests on.
+
+    `batch_usd` is what is likely by the user's own past, `batch_max_usd` what it is with every answer as long as its
+    `max_tokens`; without a past they are the same. `standard_usd` is `batch_usd` outside of a batch. All three are None
+    where a model's price is not known (`unpriced`). `how` says in words what was measured and what was not.
+    """
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    output_tokens_max: int
+    batch_usd: float | None
+    batch_max_usd: float | None
+    standard_usd: float | None
+    unpriced: tuple[str, ...]
+    how: str
+
+
+class Sum:
+    """Tokens of all requests that pay the same, as measured. `first` are written to a cache, `again` may be read."""
+
+    __slots__ = ("again", "again_1h", "first", "first_1h", "most", "plain", "requests")
+
+    def __init__(self) -> None:
+        self.requests = self.most = 0
+        self.plain = self.first = self.first_1h = self.again = self.again_1h = 0.0
+
+
+class Measured(Struct, frozen=True):
+    """A whole file, by model, price tier and place. `first_seen` is where a model comes first, `longest` its largest
+    max_tokens; `unit` is what a place counts."""
+
+    sums: dict[tuple[str, int, str], Sum]
+    first_seen: dict[str, int]
+    longest: dict[str, int]
+    unit: str
+    unseen: int
+
+
+def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:
+    """Every request of a file that has no problems. Runs in a thread; `report` gets bytes done and their total.
+
+    Raises:
+        BadInput: it cannot be read any more.
+    """
+    sums: dict[tuple[str, int, str], Sum] = {}
+    first_seen: dict[str, int] = {}
+    longest: dict[str, int] = {}
+    written: set[bytes] = set()
+    unseen = shown = 0
+    with opened(path) as source:
+        for at, row, done in source.rows:
+            prompt = token_guess.read(row)
+            factor = factors.get(prompt.model, 1.0)
+            key = (prompt.model, prompt_over(int(prompt.tokens * factor)), prompt.geo)
+            _add(sums.setdefault(key, Sum()), prompt, factor, written)
+            first_seen.setdefault(prompt.model, at)
+            longest[prompt.model] = max(longest.get(prompt.model, 0), prompt.max_tokens)
+            unseen += prompt.unseen
+            if report and done - shown >= _BLOCK:
+                shown = done
+                report(done, source.total)
+        return Measured(sums, first_seen, longest, source.unit, unseen)
+
+
+def _add(total: Sum, prompt: token_guess.Prompt, factor: float, written: set[bytes]) -> None:
+    total.requests += 1
+    total.most += prompt.max_tokens
+    total.plain += prompt.plain * factor
+    for key, count, an_hour in prompt.segments:
+        kind = ("again" if key in written else "first") + ("_1h" if an_hour else "")
+        setattr(total, kind, getattr(total, kind) + count * factor)
+        written.add(key)
+
+
+def price(measured: Measured, sampled: Sampled, past: Mapping[str, Usual], now: datetime) -> Estimate:
+    """The estimate, at the prices of the time `now`."""
+    likely: list[Usage] = []
+    ceiling: list[Usage] = []
+    for (model, over, geo), total in measured.sums.items():
+        before = _of(model, past)
+        output = min(round(before.output * total.requests), total.most) if before else total.most
+        read = before.read if before else 0.0
+        likely.append(Usage(model, _tokens(total, output, read), total.requests, over, geo))
+        ceiling.append(Usage(model, _tokens(total, total.most, 0.0), total.requests, over, geo))
+    cost, most = bill(likely, now), bill(ceiling, now)
+    standard = None if cost.actual_usd is None or cost.saved_usd is None else cost.actual_usd + cost.saved_usd
+    return Estimate(
+        requests=sum(part.requests for part in ceiling),
+        input_tokens=sum(_input(part.tokens) for part in ceiling),
+        output_tokens=sum(part.tokens.output for part in likely),
+        output_tokens_max=sum(part.tokens.output for part in ceiling),
+        batch_usd=cost.actual_usd,
+        batch_max_usd=most.actual_usd,
+        standard_usd=standard,
+        unpriced=cost.unpriced,
+        how=how(measured, sampled, past),
+    )
+
+
+def _tokens(total: Sum, output: int, read: float) -> Tokens:
+    again = total.again + total.again_1h
+    return Tokens(
+        input=round(total.plain),
+        output=output,
+        cache_creation_5m=round(total.first + total.again * (1 - read)),
+        cache_creation_1h=round(total.first_1h + total.again_1h * (1 - read)),
+        cache_read=round(again * read),
+    )
+
+
+def _input(one: Tokens) -> int:
+    return one.input + one.cache_creation_5m + one.cache_creation_1h + one.cache_read
+
+
+def _of(model: str, past: Mapping[str, Usual]) -> Usual | None:
+    """The past of a model; results give the whole id of what was asked for by its alias."""
+    whole = next((name for name in past if name.startswith(f"{model}-20")), "")
+    return past.get(model) or past.get(whole)
+
+
+def how(measured: Measured, sampled: Sampled, past: Mapping[str, Usual]) -> str:
+    """What an estimate rests on, in a sentence."""
+    models = {model for model, _, _ in measured.sums}
+    if sampled.counted:
+        words = [f"input by its text, set right by the API's exact count of {plural(sampled.counted, 'request')}"]
+    else:
+        words = [f"input by its text (a token for each {token_guess.BYTES_PER_TOKEN} bytes, fewer with newer models)"]
+    if measured.unseen:
+        words.append(f"{plural(measured.unseen, 'image or document', 'images or documents')} by a guess")
+    known = [model for model in models if _of(model, past)]
+    if known:
+        words.append("answers as long as they were before" + (" where that is known" if models - {*known} else ""))
+    if models - {*known}:
+        words.append("answers as long as max_tokens lets them be")
+    if any(total.again or total.again_1h for total in measured.sums.values()):
+        read = any(usual.read for model in known if (usual := _of(model, past)))
+        words.append("cached beginnings read as often as before" if read else "cached beginnings written each time")
+    return inert_line("; ".join(words))
+
+
+def in_words(estimate: Estimate) -> str:
+    """The price in a sentence."""
+    if estimate.batch_usd is None:
+        names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
+        return f"cost not known: no price for {names}"
+    most = f", at most {money(estimate.batch_max_usd)}"
+    most = most if money(estimate.batch_usd) != money(estimate.batch_max_usd) else ""
+    about = "about" if most else "at most about"
+    return f"{about} {money(estimate.batch_usd)}{most}; {money(estimate.standard_usd)} without a batch"

@@ -1,0 +1,95 @@
+"""The most that a submission may cost: held before its first requests are sent, before each later step and retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.price import HALF
+from batchtui.core.cost.estimate import Estimate
+from batchtui.core.errors import NotAllowed
+from batchtui.core.text import inert_line, money
+
+_UNKNOWN = "No limit can hold without that: send it by itself, without a limit."
+
+
+class OverLimit(NotAllowed):
+    """It could cost more than its limit, or nobody knows what it costs. Nothing of it was sent."""
+
+
+def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> None:
+    """Nothing where the requests cannot cost more than `limit` US dollars, at `share` of the standard price.
+
+    Raises:
+        OverLimit: they could, or nobody knows.
+    """
+    if limit is None or estimate is None:
+        return
+    if (most := most_usd(estimate, share)) is None:
+        raise OverLimit(
+            f"What it costs is not known, as there is no price for {_unpriced(estimate)}: nothing was sent.",
+            "Submit without a limit, or name a model that has a price.",
+        )
+    if not most <= limit:  # so that nan lets nothing pass
+        raise OverLimit(
+            f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. "
+            "Nothing was sent.",
+            "Raise the limit, lower max_tokens, send fewer requests"
+            + (", or submit them as a batch for half of it." if share > HALF else "."),
+        )
+
+
+def hold_more(
+    what: str, estimate: Estimate, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
+) -> None:
+    """The same for what comes on top of what is `spent`; `what` in words, `how` is what a person types to go on.
+
+    Raises:
+        OverLimit: it could cost more, or nobody knows.
+    """
+    if limit is None:
+        return
+    most, hint = most_usd(estimate, share), _UNKNOWN
+    if most is None:
+        why = f"what it costs is not known (no price for {_unpriced(estimate)})"
+    elif spent is None:
+        why = "the cost of what was sent before is not known"
+    elif not spent + most <= limit:
+        why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent"
+        hint = f"To go on: {how}"
+    else:
+        return
+    raise OverLimit(f"{what} was not sent: {why}; the limit is {money(limit)}.", hint)
+
+
+def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
+    """US dollars of what was sent so far, on top of what was spent `before`: as billed, else as estimated; None where
+    neither is known of one."""
+    if before is None:
+        return None
+    total = before
+    for batch in batches:
+        if batch.state is State.REJECTED:
+            continue
+        amount = batch.cost.actual_usd if batch.cost.actual_usd is not None else batch.cost.estimated_usd
+        if amount is None:
+            return None
+        total += amount
+    return total
+
+
+def most_usd(estimate: Estimate, share: Decimal = HALF) -> float | None:
+    """With every answer as long as its max_tokens, at `share` of the standard price; None where a price is missing."""
+    return None if estimate.batch_max_usd is None else estimate.batch_max_usd * float(share / HALF)
+
+
+def _likely(estimate: Estimate, share: Decimal) -> str:
+    """The likely price as a subordinate clause, where it is another than the highest."""
+    if estimate.batch_usd is None or money(estimate.batch_usd) == money(estimate.batch_max_usd):
+        return ""
+    return f", and is likely to cost {money(estimate.batch_usd * float(share / HALF))}"
+
+
+def _unpriced(estimate: Estimate) -> str:
+    return ", ".join(inert_line(model, 60) for model in estimate.unpriced)

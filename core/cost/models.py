@@ -1,0 +1,135 @@
+"""Models as the API lists them: which there are, and whether a batch may still name them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from difflib import get_close_matches
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.api.protocol import Api
+from batchtui.core.errors import NotFound, Unreachable
+from batchtui.core.requests.problems import Problem
+from batchtui.core.text import inert_line
+
+PATH = "/v1/models"
+_PAGE = 1000
+_ASKED = 20
+"""So many names that are not in the list are asked for one by one: an alias is known, but not listed."""
+
+T = TypeVar("T")
+
+
+class Supported(Struct, frozen=True):
+    supported: bool = True
+
+
+class Capabilities(Struct, frozen=True):
+    batch: Supported | None = None
+
+
+class Model(Struct, frozen=True):
+    """A model of the API's, as far as a batch is concerned. A `retired` one answers nothing any more."""
+
+    id: str
+    lifecycle: str = "active"
+    retires_at: datetime | None = None
+    max_tokens: int | None = None
+    capabilities: Capabilities | None = None
+
+    @property
+    def batches(self) -> bool:
+        """Whether it takes batches, as far as the API says."""
+        batch = self.capabilities and self.capabilities.batch
+        return not batch or batch.supported
+
+
+class _Page(Struct):
+    data: list[Model]
+    has_more: bool = False
+    last_id: str | None = None
+
+
+class Catalogue(Struct, frozen=True):
+    """What the API says of the models that a file names: those it knows, by that name, and all it lists."""
+
+    known: dict[str, Model]
+    unknown: tuple[str, ...]
+    listed: tuple[str, ...]
+
+
+async def look_up(api: Api, names: tuple[str, ...]) -> Catalogue:
+    """Asks the API about models: its list, and then each name that is not in it.
+
+    Raises:
+        ApiError: it could not be asked.
+        NoKey: the key was refused.
+    """
+    listed: dict[str, Model] = {}
+    after: str | None = None
+    while True:
+        query = {"limit": _PAGE} | ({"after_id": after} if after else {})
+        page = decode(await api.free(f"{PATH}?{urlencode(query)}"), _Page)
+        listed |= {model.id: model for model in page.data}
+        if not page.has_more or not page.last_id or page.last_id == after:
+            break
+        after = page.last_id
+    known = {name: listed[name] for name in names if name in listed}
+    unknown = []
+    for name in [name for name in names if name not in listed][:_ASKED]:
+        try:
+            known[name] = decode(await api.free(f"{PATH}/{quote(name, safe='')}"), Model)
+        except NotFound:
+            unknown.append(name)
+    return Catalogue(known, tuple(unknown), tuple(listed))
+
+
+def wrong(catalogue: Catalogue, first_seen: dict[str, int], unit: str) -> list[Problem]:
+    """The models that no request can name. `first_seen` is the line (in an array: the request) that does so first."""
+    problems = []
+    for name in catalogue.unknown:
+        close = get_close_matches(name, catalogue.listed, 1)
+        hint = f"Did you mean {inert_line(close[0], 60)}?" if close else "Set it to one that this key may use."
+        problems.append(_problem(name, f"The API knows no model {inert_line(name, 60)}.", hint, first_seen, unit))
+    for name, model in catalogue.known.items():
+        if model.lifecycle == "retired":
+            message = f"The model {inert_line(name, 60)} is retired: every request to it fails."
+            problems.append(_problem(name, message, "Set it to a newer model.", first_seen, unit))
+        elif not model.batches:
+            message = f"The model {inert_line(name, 60)} takes no batches."
+            problems.append(_problem(name, message, "Set it to one that does.", first_seen, unit))
+    return problems
+
+
+def _problem(name: str, message: str, hint: str, first_seen: dict[str, int], unit: str) -> Problem:
+    at = first_seen.get(name)
+    return Problem(at, "params.model", message, hint, "model", f"{unit} {at}" if at else "")
+
+
+def notes(catalogue: Catalogue, longest: dict[str, int]) -> list[str]:
+    """What is worth saying, and stops nothing. `longest` is the largest max_tokens asked of each model."""
+    said = []
+    for name, model in catalogue.known.items():
+        if model.lifecycle == "deprecated":
+            when = f" on {model.retires_at:%Y-%m-%d}" if model.retires_at else ""
+            said.append(f"{inert_line(name, 60)} is deprecated and will be retired{when}.")
+        asked = longest.get(name, 0)
+        if model.max_tokens and asked > model.max_tokens:
+            said.append(
+                f"max_tokens goes up to {asked:,}, and {inert_line(name, 60)} gives at most {model.max_tokens:,}."
+            )
+    return said
+
+
+def decode(content: bytes, kind: type[T]) -> T:
+    """An answer of the API's. Raises Unreachable where it is none."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (ValueError, RecursionError) as error:
+        raise Unreachable(
+            f"The host answered with something that is not the API's: {inert_line(str(error), 120)}.",
+            "A proxy or a sign-in page may be in between.",
+        ) from None

@@ -1,0 +1,56 @@
+"""What the user's own past batches say about how long answers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+
+from msgspec import Struct
+
+from batchtui.core.batches.batch import Snapshot, State
+from batchtui.core.batches.price import Usage
+from batchtui.core.errors import StateError
+from batchtui.core.paths import Paths
+from batchtui.core.results.summary import Summary, read
+
+RECENT = 50
+"""So many past batches, the newest ones, say how long answers are."""
+
+
+class Usual(Struct, frozen=True):
+    """What requests to a model had before: answer tokens each, and the share of cached tokens that was read."""
+
+    output: float
+    read: float
+    batches: int
+
+
+def usual(summaries: Iterable[Summary], name: str) -> dict[str, Usual]:
+    """What past batches say of each model; where some were called `name`, those alone speak for their models."""
+    same: dict[str, list[Usage]] = {}
+    other: dict[str, list[Usage]] = {}
+    for summary in summaries:
+        for part in summary.usage:
+            (same if summary.name == name else other).setdefault(part.model, []).append(part)
+    return {model: _usual(parts) for model, parts in (other | same).items() if any(part.requests for part in parts)}
+
+
+def _usual(parts: Sequence[Usage]) -> Usual:
+    requests = sum(part.requests for part in parts)
+    read = sum(part.tokens.cache_read for part in parts)
+    written = sum(part.tokens.cache_creation_5m + part.tokens.cache_creation_1h for part in parts)
+    output = sum(part.tokens.output for part in parts) / requests
+    return Usual(output, read / (read + written) if read else 0.0, len(parts))
+
+
+def past_of(snapshot: Snapshot, paths: Paths, name: str) -> dict[str, Usual]:
+    """What the newest retrieved batches say, those of the same name above all. Reads their summaries; for a thread."""
+    return usual(_recent(snapshot, paths), name)
+
+
+def _recent(snapshot: Snapshot, paths: Paths) -> Iterator[Summary]:
+    labels = (batch.label for batch in snapshot.batches if batch.state is State.RETRIEVED)
+    for label in islice(labels, RECENT):
+        with suppress(StateError):
+            yield read(paths.summary(label))

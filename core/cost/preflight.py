@@ -1,0 +1,91 @@
+"""What only the API, and the user's own past, can say of a checked file: its models, and what it will cost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.protocol import Api
+from batchtui.core.cost import models, token_count
+from batchtui.core.cost.estimate import Estimate, measure, price
+from batchtui.core.cost.models import Catalogue
+from batchtui.core.cost.past import Usual
+from batchtui.core.cost.token_count import Sampled
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.requests.check import SHOWN, Checked
+from batchtui.core.requests.problems import Problem
+
+
+class Preflight(Struct, frozen=True, kw_only=True):
+    """A checked file with the problems of its models added; `estimate` is None where it has problems.
+
+    `notes` are worth saying and stop nothing: models on their way out, and what could not be asked. Of a job, `first`
+    is the first request that it makes, and `max_cost` the limit that it sets itself.
+    """
+
+    checked: Checked
+    estimate: Estimate | None
+    notes: tuple[str, ...]
+    first: bytes = b""
+    max_cost: float | None = None
+
+
+async def preflight(
+    path: Path, checked: Checked, connection: Connection | None, past: dict[str, Usual], now: datetime
+) -> Preflight:
+    """Asks the API about the models, and for exact counts of a few requests, where there is a key; then prices it all.
+
+    Without `connection` nobody is asked. What cannot be had is a note. Raises BadInput where the file changed.
+    """
+    notes: list[str] = []
+    api, catalogue = await _asked(connection, checked, notes)
+    if not checked.ok:
+        return Preflight(checked=_with(checked, _wrong(catalogue, {}, "line")), estimate=None, notes=tuple(notes))
+    sampled = Sampled()
+    if api and catalogue and not _wrong(catalogue, {}, "line"):
+        picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
+        sampled = await token_count.count(api, picked)
+        notes += sampled.notes
+    measured = await asyncio.to_thread(measure, path, sampled.factors)
+    if catalogue:
+        notes += models.notes(catalogue, measured.longest)
+    checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
+    estimate = await asyncio.to_thread(price, measured, sampled, past, now) if checked.ok else None
+    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes))
+
+
+async def _asked(
+    connection: Connection | None, checked: Checked, notes: list[str]
+) -> tuple[Api | None, Catalogue | None]:
+    if connection is None or not checked.models:
+        return None, None
+    if connection.key() is None:
+        notes.append("Without an API key the models were not checked.")
+        return None, None
+    try:
+        api = await connection.api()
+        return api, await models.look_up(api, checked.models)
+    except BatchtuiError as error:
+        notes.append(f"The models were not checked: {error.message}")
+        return None, None
+
+
+def _wrong(catalogue: Catalogue | None, first_seen: dict[str, int], unit: str) -> list[Problem]:
+    return models.wrong(catalogue, first_seen, unit) if catalogue else []
+
+
+def _with(checked: Checked, more: list[Problem]) -> Checked:
+    kinds = dict(checked.kinds)
+    for problem in more:
+        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
+    return replace(
+        checked,
+        problems=(*checked.problems, *more)[:SHOWN],
+        problem_count=checked.problem_count + len(more),
+        kinds=kinds,
+    )

@@ -1,0 +1,64 @@
+"""Batches that this state did not send: taken up by their id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchtui.core.api.protocol import Api
+from batchtui.core.batches.batch import UNSETTLED, Batch, Remote, State, Submission, observe
+from batchtui.core.sending.settle import claim, settle
+from batchtui.core.state.store import Transaction
+
+
+def foreign(remote: Remote) -> Batch:
+    """A batch of the API's that this state did not send, as one of ours."""
+    tail = remote.id.removeprefix("msgbatch_")
+    blank = Batch(
+        ref=f"a{tail}",
+        name=f"adopted-{tail[-8:]}",
+        submission=f"s{tail}",
+        submitted_at=remote.created_at,
+        requests=remote.request_counts.total,
+        state=State.IN_PROGRESS,
+    )
+    return observe(blank, remote)
+
+
+def take_up(tx: Transaction, remote: Remote) -> Batch:
+    """The batch of an id that a person gave: what is known by it, an unknown submission that it fits, or a new one."""
+    known = next((one for one in tx.snapshot.batches if one.id == remote.id), None)
+    if known:
+        return known
+    unsettled = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
+    found = settle(unsettled, [remote], frozenset()).found
+    batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
+    if batch is None:
+        batch = foreign(remote)
+        tx.put_submission(adoption(batch))
+    tx.put(batch)
+    return batch
+
+
+def adoption(batch: Batch) -> Submission:
+    """The submission that goes with a foreign batch."""
+    return Submission(
+        ref=batch.submission,
+        name=batch.name,
+        created_at=batch.submitted_at,
+        requests=batch.requests,
+        batches=(batch.ref,),
+        adopted=True,
+    )
+
+
+async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
+    """What the API lists beside these batches, newest first. Raises ApiError."""
+    known = {one.id for one in batches}
+    unknown: list[Batch] = []
+    after: str | None = None
+    while True:
+        page = await api.page(after_id=after)
+        unknown += [foreign(one) for one in page.batches if one.id not in known]
+        if not page.has_more or not page.batches or page.batches[-1].id == after:
+            return unknown
+        after = page.batches[-1].id

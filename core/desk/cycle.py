@@ -1,0 +1,229 @@
+"""The cycle that every way of running shares: settle unknown submissions, poll, retrieve what ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.protocol import Api
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
+from batchtui.core.files import sweep
+from batchtui.core.jobs.steps import Onward
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.results.downloads import Downloads, rests
+from batchtui.core.results.identify import Identifier
+from batchtui.core.sending import look
+from batchtui.core.sending.waiting import Parts
+from batchtui.core.state.poller import Election, Poller
+from batchtui.core.state.store_thread import Disk
+from batchtui.core.text import plural
+
+EachReport = Callable[[str, int, int | None], None]
+"""ref, done, total in bytes (None: not known): how far the download of a batch is."""
+
+
+class CycleError(Struct, frozen=True):
+    """What went wrong in a cycle; `batch` is a ref, None where it was not about one. See `core.errors` for the code."""
+
+    batch: str | None
+    message: str
+    hint: str
+    exit_code: int = FAILED
+
+
+class Cycle(Struct, frozen=True, kw_only=True):
+    """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it.
+
+    Not `due`: there is nothing that the API could say anything about, so it was not asked.
+    """
+
+    due: bool = True
+    retrieved: tuple[str, ...] = ()
+    submitted: tuple[str, ...] = ()
+    errors: tuple[CycleError, ...] = ()
+    api_calls: int = 0
+    polled_by: Poller | None = None
+    blocked: BatchtuiError | None = None
+
+    @property
+    def offline(self) -> bool:
+        return isinstance(self.blocked, Unreachable)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the API asked to wait; None where it did not."""
+        return self.blocked.retry_after if isinstance(self.blocked, Unreachable) else None
+
+
+class Cycles:
+    """Runs cycles, as long as no other process does."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        disk: Disk,
+        paths: Paths,
+        election: Election,
+        downloads: Downloads,
+        parts: Parts,
+        onward: Onward,
+        clock: Callable[[], datetime],
+        *,
+        auto_retrieve: bool,
+        interval: float | None,
+    ) -> None:
+        self._connection = connection
+        self._disk = disk
+        self._paths = paths
+        self._election = election
+        self._downloads = downloads
+        self._parts = parts
+        self._onward = onward
+        self._following: set[asyncio.Task[None]] = set()
+        self._clock = clock
+        self._auto_retrieve = auto_retrieve
+        self._interval = interval
+        self._identifier = Identifier(disk, paths)
+        self._failures = 0
+        self._swept = False
+
+    async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
+        """One cycle. Trouble is recorded, never raised. With `wait` false the downloads go on by themselves."""
+        if not self._due(await self._disk.snapshot()):
+            return Cycle(due=False, polled_by=await self._disk.run(self._other))
+        if other := await self._disk.run(self._election.who_else):
+            return Cycle(polled_by=other)
+        await self._sweep_once()
+        try:
+            api = await self._connection.api()
+        except BatchtuiError as error:
+            return await self._announce(Cycle(errors=(_said(None, error),), blocked=error))
+        before = api.calls
+        errors: list[CycleError] = []
+        try:
+            await self._look(api, errors)
+        except BatchtuiError as error:
+            log.warning("look: %s", error.message)
+            errors.append(_said(None, error))
+            return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
+        if api.calls > before:
+            left = len(look.under_way(await self._disk.snapshot()))
+            calls = plural(api.calls - before, "call")
+            log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
+        retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
+        submitted = await self.go_on(errors)
+        return await self._announce(
+            Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
+        )
+
+    def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
+        """Seconds until the next cycle: the set interval, else by the age of what runs; longer while it fails."""
+        if cycle.retry_after is not None:
+            return max(cycle.retry_after, 1.0)
+        if self._interval is not None:
+            return self._interval
+        usual = look.next_delay(snapshot, self._clock())
+        return max(usual, min(5.0 * 2.0 ** min(self._failures, 7), 600.0)) if cycle.blocked else usual
+
+    def _due(self, snapshot: Snapshot) -> bool:
+        """Whether there is anything to do: otherwise not even the SDK is imported."""
+        return bool(
+            look.under_way(snapshot)
+            or look.open_intents(snapshot)
+            or (self._auto_retrieve and self._to_retrieve(snapshot))
+            or plan.can_go_on(snapshot)
+        )
+
+    def _to_retrieve(self, snapshot: Snapshot) -> list[Batch]:
+        now = self._clock()
+        return [one for one in snapshot.batches if one.state is State.ENDED and not rests(one, now)]
+
+    def _other(self) -> Poller | None:
+        poller = self._election.who()
+        return None if poller is None or poller.ours else poller
+
+    async def _sweep_once(self) -> None:
+        if not self._swept:
+            self._swept = True
+            for folder in (self._paths.data, self._paths.requests, self._paths.results):
+                await asyncio.to_thread(sweep, folder)
+
+    async def _look(self, api: Api, errors: list[CycleError]) -> None:
+        looked = await look.look(api, self._disk, self._paths, self._clock, self._connection.account)
+        errors += [_said(ref, error) for ref, error in looked.failures.items()]
+        for batch in (await self._disk.snapshot()).batches if looked.several else ():
+            try:
+                await self._identifier.rule_out(api, batch, looked.several.get(batch.ref, ()))
+            except BatchtuiError as error:
+                errors.append(_said(batch.ref, error))
+
+    async def _retrieve(self, report: EachReport | None, errors: list[CycleError], *, wait: bool) -> tuple[str, ...]:
+        ended = self._to_retrieve(await self._disk.snapshot())
+        tasks = [
+            self._downloads.start(one, report and (lambda done, total, ref=one.ref: report(ref, done, total)))
+            for one in ended
+        ]
+        if not wait:
+            if tasks:
+                self._follow(tasks)
+            return ()
+        retrieved: list[str] = []
+        for one, outcome in zip(ended, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+            if isinstance(outcome, BatchtuiError):
+                errors.append(_said(one.ref, outcome))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                retrieved.append(str(outcome.id))
+        return tuple(retrieved)
+
+    async def go_on(self, errors: list[CycleError]) -> tuple[str, ...]:
+        """What the answers so far allow: outputs, the next steps, the parts that waited; the ids that were sent."""
+        await self._parts.judge_canaries()
+        wrong = await self._onward.go()
+        sent, failed = await self._parts.send()
+        errors += [_said(ref, error) for ref, error in (*wrong, *failed)]
+        return tuple(sent)
+
+    def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
+        """Goes on once the downloads that nobody waits for are here."""
+
+        async def follow() -> None:
+            await asyncio.gather(*downloads, return_exceptions=True)
+            await self.go_on([])
+
+        task = asyncio.create_task(follow())
+        self._following.add(task)
+        task.add_done_callback(self._followed)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        self._following.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("going on: %s", error, exc_info=error)
+
+    async def close(self) -> None:
+        """Stops what follows downloads; another cycle takes it up."""
+        following = tuple(self._following)
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+
+    async def _announce(self, cycle: Cycle) -> Cycle:
+        self._failures = self._failures + 1 if cycle.blocked else 0
+        now = self._clock()
+        next_at = now + timedelta(seconds=self.next_delay(cycle, await self._disk.snapshot()))
+        failing = cycle.blocked.message if cycle.blocked else ""
+        looked_at = None if cycle.blocked else now
+        await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))
+        return cycle
+
+
+def _said(ref: str | None, error: BatchtuiError) -> CycleError:
+    return CycleError(ref, error.message, error.hint, error.exit_code)

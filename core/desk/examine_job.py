@@ -1,0 +1,74 @@
+"""Everything that can be said of a job before it is sent: what is wrong, its first request, what it will cost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core.cost.past import past_of
+from batchtui.core.cost.preflight import Preflight, preflight
+from batchtui.core.jobs.build import BadRows
+from batchtui.core.jobs.draft_job import look_ahead, read_whole, unfolded
+from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.requests.check import Checked, check
+from batchtui.core.requests.problems import Problem
+from batchtui.core.sending.context import Means
+from batchtui.core.text import inert_line
+
+
+async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
+    """As `core.desk.examine.examine`, for the requests that the first step of a job makes. Nothing is bought or kept.
+
+    Raises:
+        BadInput: an output of the job cannot be what it says, or a template is none.
+    """
+    rules = means.settings.rules
+    with ExitStack() as stack:
+        try:
+            job = await asyncio.to_thread(read_whole, path)
+            made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, means.paths, {}))
+            await asyncio.to_thread(look_ahead, path, job, made.built, rules)
+        except BadJob as error:
+            return _wrong(path, error.problems, len(error.problems), 0)
+        except BadRows as error:
+            return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
+        checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
+        past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, job.name)
+        every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
+        asked = replace(checked, models=every)
+        looked = await preflight(made.rows, asked, None if offline else means.connection, past, means.clock())
+        whole = replace(looked.checked, path=path, models=checked.models)
+        notes = (*looked.notes, *await asyncio.to_thread(_in_the_way, job))
+        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost)
+
+
+def _in_the_way(job: Job) -> list[str]:
+    """Files that the outputs would find in their place, and not replace."""
+    said = []
+    for output in [one for step in job.steps for one in step.outputs]:
+        whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
+        if whole_file and not output.options.get("overwrite") and Path(output.path).exists():
+            place = inert_line(output.path)
+            said.append(f"{place} is there already and will not be replaced: move it, or set overwrite = true.")
+    return said
+
+
+def _wrong(path: Path, problems: tuple[Problem, ...], count: int, requests: int) -> Preflight:
+    kinds: dict[str, int] = {}
+    for problem in problems:
+        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
+    checked = Checked(
+        path=path,
+        requests=requests,
+        bytes=0,
+        sha256="",
+        digest="",
+        models=(),
+        problems=problems,
+        problem_count=count,
+        kinds=kinds,
+    )
+    return Preflight(checked=checked, estimate=None, notes=())

@@ -1,0 +1,37 @@
+"""A file or a job as a draft, without leaving anything behind where a person changes their mind meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.paths import Paths
+from batchtui.core.requests.draft import Draft, discard, draft
+from batchtui.core.requests.split import Cut
+from batchtui.core.settings import Rules
+
+
+async def drafted(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
+    """Checks a file, or builds a job, and keeps its rows. Canceled, it waits for its thread and keeps nothing.
+
+    Raises:
+        BadInput: the file or the job has problems; nothing is kept.
+        StateError: its rows could not be kept.
+    """
+    making = asyncio.ensure_future(asyncio.to_thread(_make, path, paths, name, cut, rules))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        with suppress(BatchtuiError, OSError):
+            await asyncio.to_thread(discard, await making, paths)
+        raise
+
+
+def _make(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
+    if path.suffix != ".toml":
+        return draft(path, paths, name or path.stem or "batch", cut, rules=rules)
+    from batchtui.core.jobs.draft_job import draft_job
+
+    return draft_job(path, paths, name, rules=rules)

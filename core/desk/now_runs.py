@@ -1,0 +1,181 @@
+"""Runs without a batch that are not over: how they stand in the state, and how the same rows find theirs again.
+
+While it runs, the state holds a submission that is marked urgent, so that no process that polls sends its parts as
+batches. Every part that waits has a journal of its answers from the moment it is first asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Part, Snapshot, Submission
+from batchtui.core.batches.submissions import not_over
+from batchtui.core.errors import StateError
+from batchtui.core.files import create, private_folder
+from batchtui.core.paths import Paths
+from batchtui.core.requests.draft import Draft
+from batchtui.core.results.journal import Journal, kept
+from batchtui.core.sending.submit import sent_already, sent_before
+from batchtui.core.state.store import Transaction
+from batchtui.core.state.store_thread import Disk
+
+ELSEWHERE = 0.2
+"""Seconds between two looks at what other processes do to the same run."""
+
+
+class Unfinished(Struct, frozen=True):
+    """A run that was stopped or killed: its submission, and how many of its requests are answered."""
+
+    submission: Submission
+    answered: int
+
+
+class Runs:
+    """The runs under `paths`. All of it is for a thread."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def journal(self, part: Part) -> Path:
+        """The answers to a part while they are not all there."""
+        return self._paths.results / f"{part.ref}.jsonl.partial"
+
+    def of(self, snapshot: Snapshot, sha256: str) -> Submission | None:
+        """The run of these rows whose first step is not answered; None where there is none."""
+        for submission in snapshot.submissions.values():
+            if submission.urgent and submission.sha256 == sha256 and submission.waiting and not submission.step:
+                return submission
+        return None
+
+    def begun(self, snapshot: Snapshot, path: Path) -> Submission | None:
+        """The run of the job at `path` whose first step is answered and that is not over; None where there is none.
+
+        Its rows cannot tell: the outputs of the first step may have changed the source they came from.
+        """
+        for submission in snapshot.submissions.values():
+            later = submission.step or not submission.waiting
+            ours = submission.urgent and submission.input == str(path.absolute())
+            if ours and later and plan.can_be_finished(snapshot, submission):
+                return submission
+        return None
+
+    def unfinished(self, submission: Submission) -> Unfinished:
+        """How far a run is.
+
+        Raises:
+            StateError: a line of its answers cannot be read.
+        """
+        over = submission.requests - sum(part.requests for part in submission.waiting)
+        files = [file for part in submission.waiting if (file := self._file(part))]
+        return Unfinished(submission, over + sum(len(kept(file).ids) for file in files))
+
+    def open(self, part: Part) -> Journal | None:
+        """The journal of a part, made where nothing of it was asked yet; None where its answers are all there.
+
+        Raises:
+            Busy: another process adds to it.
+            StateError: it cannot be used.
+        """
+        path, final = self.journal(part), self._paths.result(part.ref)
+        private_folder(self._paths.results)
+        if not path.exists() and not final.exists():
+            with on_disk(self._paths), suppress(FileExistsError):
+                create(path).close()
+        try:
+            journal = Journal.open(path)
+        except FileNotFoundError:
+            if final.exists():
+                return None
+            raise StateError(f"The answers of {part.ref} are gone from {final.parent}.", "Forget it.") from None
+        if final.exists():  # another process finished it before this journal was made
+            path.unlink()
+            journal.close()
+            return None
+        return journal
+
+    def _file(self, part: Part) -> Path | None:
+        """Where its answers are: the journal, or the results where a run died right after finishing them."""
+        files = (self.journal(part), self._paths.result(part.ref))
+        return next((file for file in files if file.exists()), None)
+
+    def claim(
+        self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool
+    ) -> Submission:
+        """The run of the same rows that is not over, else the draft as a new one.
+
+        Raises:
+            NotAllowed: the same rows were submitted lately, and `again` was not said.
+        """
+        known = self.of(tx.snapshot, made.sha256)
+        if known:
+            return known
+        if not again:
+            refuse_twice(tx.snapshot, made.sha256, now)
+        first, *others = made.parts
+        submission = Submission(
+            ref=made.ref,
+            name=made.name,
+            created_at=now,
+            requests=sum(part.requests for part in made.parts),
+            input=made.input,
+            sha256=made.sha256,
+            bytes=made.bytes,
+            models=tuple(sorted({model for part in made.parts for model in part.models})),
+            waiting=(replace(first, estimated_usd=estimated_usd), *others),
+            outputs=made.outputs,
+            steps=made.steps,
+            max_cost=made.max_cost,
+            trouble=not_over(made.input, now),
+            urgent=True,
+        )
+        tx.put_submission(submission)
+        return submission
+
+
+def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
+    """Nothing where these rows were not submitted lately.
+
+    Raises:
+        NotAllowed: they were.
+    """
+    if earlier := sent_before(snapshot, sha256, now):
+        raise sent_already(earlier, earlier.requests)
+
+
+async def watch(disk: Disk, ref: str, stop: asyncio.Event) -> None:
+    """Sets `stop` once another process canceled a run, or forgot it."""
+    while True:
+        if await given_up(disk, ref):
+            stop.set()
+            return
+        await asyncio.sleep(ELSEWHERE)
+
+
+async def given_up(disk: Disk, ref: str) -> bool:
+    """Whether nothing more of a run may be asked."""
+    current = (await disk.snapshot()).submissions.get(ref)
+    return current is None or current.stopped
+
+
+@contextmanager
+def on_disk(paths: Paths) -> Iterator[None]:
+    """Says what a full or read-only disk means: nothing is lost.
+
+    Raises:
+        StateError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"The answers could not be written to {paths.results}: {error.strerror or error}.",
+            "Make room there. What is answered is kept.",
+        ) from error

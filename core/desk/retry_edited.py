@@ -1,0 +1,178 @@
+"""A retry after an edit: the rows that failed are written into a file, and what a person made of them is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.limits import MAX_BYTES
+from batchtui.core.cost.past import past_of
+from batchtui.core.cost.preflight import Preflight, preflight
+from batchtui.core.desk.retry import Proposal, archive, copy_chosen, priced, propose_all, send
+from batchtui.core.errors import BadInput, NotAllowed
+from batchtui.core.files import replacing
+from batchtui.core.paths import Paths
+from batchtui.core.requests import input_rows
+from batchtui.core.requests.check import SHOWN, Checked, check
+from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.problems import Problem, Unusable
+from batchtui.core.requests.split import drop
+from batchtui.core.results.failures import only
+from batchtui.core.sending.context import Means
+from batchtui.core.state.archive import archived_ids, digest
+from batchtui.core.text import inert_line
+
+
+class Edited(Struct, frozen=True):
+    """A good file of edited rows: of what may be asked again the proposal has chosen just these."""
+
+    proposal: Proposal
+    looked: Preflight
+
+
+async def propose_one(refs: Sequence[str], means: Means) -> Proposal:
+    """All that failed of the one batch that these are, whatever the cause.
+
+    Raises:
+        NotAllowed: requests of several of them failed, nothing failed, or it is not known yet.
+        StateError: a file cannot be read.
+    """
+    proposals = await propose_all(refs, means, include_permanent=True)
+    if len(proposals) > 1:
+        named = ", ".join(one.first.label for one in proposals[:3]) + ("…" if len(proposals) > 3 else "")
+        raise NotAllowed(
+            f"Requests of {len(proposals)} batches failed: {named}. Edited rows go back to one of them.",
+            f"Name one, with a file of its own: batchtui retry {proposals[0].first.label} --rows FILE",
+        )
+    return proposals[0]
+
+
+def write(proposal: Proposal, path: Path, paths: Paths) -> None:
+    """Writes the rows that failed, as they were last sent, into a new file of this person alone. Runs in a thread.
+
+    Raises:
+        BadInput: the file cannot be written, or is there already.
+        NotAllowed: the archive does not hold them all.
+        StateError: the archive cannot be read.
+    """
+    try:
+        with replacing(path, overwrite=False) as sink:
+            copy_chosen(proposal, paths, sink)
+    except FileExistsError as error:
+        raise BadInput(f"{inert_line(str(path))} is there already; it was not written over.", "") from error
+    except OSError as error:
+        raise BadInput(
+            f"{inert_line(str(path))} cannot be written: {error.strerror or error}.",
+            "Name a file in a folder of yours.",
+        ) from error
+
+
+async def look(proposal: Proposal, path: Path, means: Means) -> Edited:
+    """Checks a file of edited rows. Nothing is bought or kept.
+
+    Raises:
+        NotSubmittable: it has problems, or rows that are not to be asked again.
+        BadInput: it changes meanwhile.
+        StateError: the state, or an archive, cannot be read.
+    """
+    checked, ids = await asyncio.to_thread(_check, proposal, path, means)
+    past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, proposal.first.name)
+    looked = await preflight(path, checked, means.connection, past, means.clock())
+    if not looked.checked.ok:
+        raise NotSubmittable(looked.checked)
+    return Edited(replace(proposal, chosen=only(proposal.failed, ids)), looked)
+
+
+async def retry_edited(
+    proposal: Proposal,
+    path: Path,
+    means: Means,
+    *,
+    agreed: Callable[[Edited], bool] = lambda _: True,
+    max_cost: float | None = None,
+    report: Report | None = None,
+) -> Batch | None:
+    """Sends the rows of a file as the retry of what failed, if `agreed` says so; else nothing is sent, and None.
+
+    Raises:
+        NotSubmittable: as `look`.
+        BadInput: the file changes meanwhile.
+        OverLimit: it could cost more than the limit.
+        BatchtuiError: as `core.desk.retry.send`.
+    """
+    edited = await look(proposal, path, means)
+    if not agreed(edited):
+        return None
+    before, estimate = edited.looked.checked, edited.looked.estimate
+    rules = means.settings.rules
+    part, checked = await asyncio.to_thread(archive, edited.proposal, means.paths, rules, path)
+    try:
+        if checked.sha256 != before.sha256:
+            raise _changed(path)
+        part = await priced(edited.proposal, part, estimate, means.disk, max_cost)
+    except BaseException:
+        await asyncio.to_thread(drop, [part], means.paths)
+        raise
+    return await send(edited.proposal, part, means, max_cost, report)
+
+
+def _check(proposal: Proposal, path: Path, means: Means) -> tuple[Checked, frozenset[str]]:
+    """The checked file and its ids."""
+    checked = check(path, rules=means.settings.rules)
+    lines = _ids(path)
+    known = set(archived_ids(means.paths.archive(proposal.first.ref)))
+    strangers = [_stranger(name, known, at, unit) for name, at, unit in lines if name not in proposal.chosen.ids]
+    if strangers:
+        kinds = Counter(checked.kinds) + Counter(one.kind for one in strangers)
+        every = sorted((*checked.problems, *strangers[:SHOWN]), key=lambda one: one.line or 0)
+        checked = replace(checked, problems=tuple(every[:SHOWN]), problem_count=kinds.total(), kinds=dict(kinds))
+    if not checked.ok:
+        raise NotSubmittable(checked)
+    ids = frozenset(name for name, *_ in lines)
+    if digest(ids) != checked.digest:
+        raise _changed(path)
+    return checked, ids
+
+
+class _Id(Struct, gc=False):
+    custom_id: str
+
+
+_id = msgspec.json.Decoder(_Id).decode
+
+
+def _ids(path: Path) -> list[tuple[str, int, str]]:
+    """The custom_id of each row that has one, its line, and what counts as one. What is wrong is said by `check`."""
+    found: list[tuple[str, int, str]] = []
+    try:
+        with input_rows.opened(path, MAX_BYTES) as source:
+            for at, row, _ in source.rows:
+                try:
+                    found.append((_id(row).custom_id, at, source.unit))
+                except (ValueError, RecursionError):
+                    continue
+    except Unusable:
+        pass
+    return found
+
+
+def _stranger(name: str, known: Collection[str], line: int, unit: str) -> Problem:
+    shown, where = inert_line(name, 64), f"{unit} {line}"
+    if name in known:
+        message = f"custom_id {shown} has its answer already."
+        return Problem(line, "custom_id", message, "Take this row out: only what failed is asked again.", "done", where)
+    message = f"custom_id {shown} is none of this batch."
+    hint = "Leave the custom_id of a row as it was. What is new is sent with batchtui submit."
+    return Problem(line, "custom_id", message, hint, "foreign", where)
+
+
+def _changed(path: Path) -> BadInput:
+    return BadInput(f"{inert_line(str(path))} changed while it was read: nothing was sent.", "Run it again.")

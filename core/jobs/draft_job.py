@@ -1,0 +1,136 @@
+"""A job made ready to be sent: its first step archived in parts, and the job itself kept for the steps after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.batches.batch import Part
+from batchtui.core.files import private_folder, replacing
+from batchtui.core.jobs.build import BadRows, Built, build
+from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.jobs.look_ahead import foresee
+from batchtui.core.jobs.read_job import read_job
+from batchtui.core.outputs import kinds
+from batchtui.core.paths import Paths
+from batchtui.core.requests.check import check
+from batchtui.core.requests.draft import Draft, NotSubmittable
+from batchtui.core.requests.split import Cut, drop, fingerprint, shared_out, split
+from batchtui.core.results.answers import Answers
+from batchtui.core.settings import CURRENT, Rules
+
+
+class Unfolded(Struct, frozen=True):
+    """The requests that one step makes, one a line, and the keys beside them; both files go with the block."""
+
+    rows: Path
+    keys: Path
+    built: Built
+
+
+@contextmanager
+def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]) -> Iterator[Unfolded]:
+    """Builds the requests of a step. For a thread.
+
+    Raises:
+        BadInput: rows of it make no good requests.
+    """
+    private_folder(paths.requests)
+    rows = paths.requests / f"{secrets.token_hex(4)}.rows"
+    keys = rows.with_suffix(".keys")
+    try:
+        with replacing(rows) as row_sink, replacing(keys) as key_sink:
+            built = build(job.steps[number], Path(job.folder), row_sink, key_sink, earlier)
+            if built.problem_count:
+                raise BadRows(built)
+        yield Unfolded(rows, keys, built)
+    finally:
+        rows.unlink(missing_ok=True)
+        keys.unlink(missing_ok=True)
+
+
+def archive_step(
+    job: Job,
+    number: int,
+    paths: Paths,
+    earlier: Mapping[str, Answers],
+    price: Callable[[Path], float | None],
+    *,
+    rules: Rules,
+) -> tuple[Part, ...]:
+    """Builds the requests of a later step, checks them, and archives them in parts. For a thread.
+
+    `price` says what the requests in a file will cost, in US dollars, or raises where that is too much.
+
+    Raises:
+        BadInput: rows of it make no good requests; nothing is kept.
+    """
+    with unfolded(job, number, paths, earlier) as made:
+        return _archived(job, number, paths, made, rules, price)
+
+
+def _archived(
+    job: Job,
+    number: int,
+    paths: Paths,
+    made: Unfolded,
+    rules: Rules,
+    price: Callable[[Path], float | None] = lambda _: None,
+) -> tuple[Part, ...]:
+    checked = check(made.rows, one_batch=False, rules=rules)
+    if not checked.ok:
+        raise NotSubmittable(checked)
+    estimated_usd = price(made.rows)
+    step = job.steps[number]
+    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+    return shared_out(parts, estimated_usd)
+
+
+def read_whole(path: Path) -> Job:
+    """A job whose outputs can all be what they say. Raises BadInput."""
+    job = read_job(path)
+    for step in job.steps:
+        for output in step.outputs:
+            kinds.check(output)
+    return job
+
+
+def look_ahead(path: Path, job: Job, built: Built, rules: Rules) -> None:
+    """Raises BadJob where a later step can be seen to fail before the first is paid for."""
+    if problems := foresee(job, built.columns, rules):
+        raise BadJob(path, problems)
+
+
+def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURRENT) -> Draft:
+    """Reads a job, looks at all of its steps and outputs, and archives its first step. For a thread.
+
+    Raises:
+        BadInput: the job, or a request that it makes, has problems; nothing is kept.
+    """
+    job = read_whole(path)
+    with unfolded(job, 0, paths, {}) as made:
+        look_ahead(path, job, made.built, rules)
+        parts = _archived(job, 0, paths, made, rules)
+    try:
+        drafted = Draft(
+            name=name or job.name,
+            input=str(path.absolute()),
+            sha256=fingerprint(paths.archive(part.ref) for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            parts=parts,
+            canary=bool(job.steps[0].canary),
+            outputs=job.steps[0].outputs,
+            steps=tuple(step.name for step in job.steps[1:]),
+            max_cost=job.max_cost,
+        )
+        with replacing(paths.job(drafted.ref)) as file:
+            file.write(msgspec.json.encode(job))
+    except BaseException:
+        drop(parts, paths)
+        raise
+    return drafted

@@ -1,0 +1,291 @@
+"""Reading a job file (TOML), with every mistake in it said at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from batchtui.core.batches.batch import Output
+from batchtui.core.batches.limits import MAX_REQUESTS
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
+from batchtui.core.jobs.toml_lines import Field, shown
+from batchtui.core.jobs.toml_tables import Tables, meant
+from batchtui.core.text import inert_line
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+Text = Annotated[str, Meta(min_length=1)]
+OutputKind = Literal["files", "jsonl", "csv", "parquet", "sqlite", "command"]
+
+__all__ = ["BadJob", "Job", "Prompt", "Request", "Source", "Step", "read_job"]
+
+_ENDINGS: dict[str, SourceKind] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".db": "sqlite",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".parquet": "parquet",
+}
+_ONLY_FOR = {"query": "sqlite", "glob": "folder", "delimiter": "csv"}
+_HEAD = frozenset({"kind", "path"})
+_OTHER = re.compile(r"[^A-Za-z0-9_-]+")
+_KINDS_HINT = "Say which: kind = csv, jsonl, folder, sqlite or parquet (in quotes)."
+
+
+class _Head(Struct, kw_only=True):
+    name: Name
+    on_error: OnError = "stop"
+    canary: Annotated[int, Meta(ge=0, le=MAX_REQUESTS)] = 0
+    split: Annotated[int, Meta(ge=0, le=MAX_REQUESTS)] = 0
+    source: Any = None
+    request: Any
+    output: Any = None
+
+
+class _JobHead(_Head, kw_only=True):
+    name: Name = ""
+    max_cost: Annotated[float, Meta(gt=0)] | None = None
+    step: Any = None
+
+
+class _Source(Struct, kw_only=True):
+    path: Text
+    kind: SourceKind | None = None
+    key: str = ""
+    query: str = ""
+    glob: Text = "*"
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ""
+
+
+class _Output(Struct, kw_only=True):
+    kind: OutputKind
+    path: str = ""
+
+
+class _Request(Struct, kw_only=True):
+    model: Text
+    max_tokens: Annotated[int, Meta(ge=1)]
+    system: str = ""
+    system_file: str = ""
+    user: str = ""
+    user_file: str = ""
+    params: dict[str, Any] = {}
+
+
+def read_job(path: Path) -> Job:
+    """The job in a file. Template files are read along, so that nothing of it changes later.
+
+    Raises:
+        BadInput: it cannot be read; BadJob, which is one, holds everything that is wrong with it.
+    """
+    reading = _Reading(path)
+    job = None if reading.tables.problems else reading.job()
+    if job is None or reading.tables.problems:
+        raise BadJob(path, reading.tables.problems)
+    return job
+
+
+def _text(path: Path) -> str:
+    """Raises BadInput where it cannot be read as text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{inert_line(str(path))} cannot be read: {error.strerror}.", "Check the path.") from error
+    except ValueError as error:
+        raise BadInput(f"{inert_line(str(path))} is no text in UTF-8.", "Save it as UTF-8.") from error
+
+
+class _Reading:
+    def __init__(self, path: Path) -> None:
+        self.folder = path.absolute().parent
+        self.stem = _OTHER.sub("_", path.stem)[:64] or "job"
+        self.tables = Tables(_text(path))
+        self.known: list[str] = []
+
+    def job(self) -> Job | None:
+        root = self.tables.root
+        head = self.tables.take(root, _JobHead)
+        name = (head.name if head else "") or self.stem
+        steps = [self._step(root, (), head, name)]
+        for at, table in self.tables.tables(root, "step", ()):
+            below = self.tables.take(table, _Head, at)
+            if below and below.name in self.known:
+                message, hint = f"There is a step {below.name} already.", "Give each step a name of its own."
+                self.tables.note((*at, "name"), "doubled", message, hint)
+            steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
+        whole = tuple(step for step in steps if step)
+        self._doubled(whole)
+        if head is None or len(whole) < len(steps):
+            return None
+        return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost)
+
+    def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
+        source = self._source(table["source"], (*at, "source")) if "source" in table else None
+        request = self._request(table["request"], (*at, "request")) if "request" in table else None
+        outputs = tuple(self._output(one, way) for way, one in self.tables.tables(table, "output", at))
+        if not at and "source" not in table:
+            message = "There is no [source]: where the rows come from."
+            self.tables.note(("source",), "missing_field", message, 'Write [source] with path = "rows.csv" below.')
+        after = self.known[-1] if self.known else ""
+        earlier, self.known = tuple(self.known), [*self.known, name]
+        if head is None or request is None:
+            return None
+        step = Step(
+            name=name,
+            request=request,
+            source=source,
+            after=after,
+            outputs=tuple(output for output in outputs if output),
+            on_error=head.on_error,
+            canary=head.canary,
+            split=head.split,
+        )
+        self._templates(step, at, earlier)
+        return step
+
+    def _source(self, table: object, at: Field) -> Source | None:
+        given = self.tables.take(table, _Source, at)
+        if given is None:
+            return None
+        try:
+            path = place(self.folder, given.path)
+        except BadInput as error:
+            self.tables.note((*at, "path"), "source", error.message, error.hint)
+            return None
+        kind = given.kind or ("folder" if path.is_dir() else _ENDINGS.get(path.suffix.lower()))
+        if kind is None:
+            message = f"{shown((*at, 'path'))} does not say what it is: {inert_line(given.path)}"
+            self.tables.note((*at, "path"), "source", message, _KINDS_HINT)
+            return None
+        for name, only in _ONLY_FOR.items():
+            if isinstance(table, dict) and name in table and kind != only:
+                message = f"{shown((*at, name))} means nothing for a source of the kind {kind}."
+                self.tables.note((*at, name), "unknown_field", message, f"Remove it; it is for {only}.")
+        if kind == "sqlite" and not given.query:
+            hint = 'Add it: query = "SELECT id, title FROM news WHERE score IS NULL"'
+            self.tables.note((*at, "query"), "missing_field", f"{shown((*at, 'query'))} is missing.", hint)
+        key = given.key or ("{{ path }}" if kind == "folder" else "")
+        if not key:
+            hint = 'Say what tells the rows apart: key = "{{ id }}"'
+            self.tables.note((*at, "key"), "missing_field", f"{shown((*at, 'key'))} is missing.", hint)
+        return Source(
+            kind=kind,
+            path=given.path,
+            key=Prompt(key, shown((*at, "key"))),
+            query=given.query,
+            glob=given.glob,
+            delimiter=given.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ","),
+        )
+
+    def _request(self, table: object, at: Field) -> Request | None:
+        given = self.tables.take(table, _Request, at)
+        if given is None:
+            return None
+        system = self._prompt(given.system, given.system_file, "system", at)
+        user = self._prompt(given.user, given.user_file, "user", at)
+        taken = {"model": "model", "max_tokens": "max_tokens"}
+        taken |= {"messages": "user"} if user else {}
+        taken |= {"system": "system"} if system else {}
+        for name in given.params.keys() & taken.keys():
+            message = f"{shown((*at, 'params', name))} is said by {shown((*at, taken[name]))} already."
+            self.tables.note((*at, "params", name), "doubled", message, "Keep one of the two.")
+        if user is None and "messages" not in given.params:
+            hint = 'Add it: user = "Summarize: {{ text }}", or user_file = "prompt.md"'
+            self.tables.note((*at, "user"), "missing_field", f"{shown((*at, 'user'))} is missing.", hint)
+        return Request(model=given.model, max_tokens=given.max_tokens, system=system, user=user, params=given.params)
+
+    def _prompt(self, text: str, file: str, name: str, at: Field) -> Prompt | None:
+        """The template that is written there, or stands in the file."""
+        if text and file:
+            message = f"{shown((*at, name))} and {shown((*at, name))}_file are both there."
+            self.tables.note((*at, name), "doubled", message, "Keep one of the two.")
+        if not file:
+            return Prompt(text, shown((*at, name))) if text else None
+        try:
+            return Prompt(_text(place(self.folder, file)), inert_line(file))
+        except BadInput as error:
+            self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
+            return Prompt("", inert_line(file))
+
+    def _output(self, table: object, at: Field) -> Output | None:
+        from batchtui.core.outputs import kinds  # so much is not needed where there is no job
+
+        if not isinstance(table, dict):
+            self.tables.take(table, _Output, at)
+            return None
+        options = {name: value for name, value in table.items() if name not in _HEAD}
+        head = self.tables.take({name: table[name] for name in _HEAD & table.keys()}, _Output, at)
+        if head is None or self.tables.take(options, kinds.KINDS[head.kind].options, at) is None:
+            return None
+        if not head.path and head.kind != "command":
+            self.tables.note((*at, "path"), "missing_field", f"{shown((*at, 'path'))} is missing.", "Add it.")
+            return None
+        try:
+            if head.kind == "command":
+                options["folder"] = str(place(self.folder, options.get("folder", "")))
+            path = str(place(self.folder, head.path)) if head.path else ""
+            output = Output(kind=head.kind, path=path, options=options)
+            kinds.check(output)
+        except BadInput as error:
+            self.tables.note(at, "output", error.message, error.hint)
+            return None
+        return output
+
+    def _doubled(self, steps: Sequence[Step]) -> None:
+        """Notes outputs that would write over each other's work."""
+        seen: dict[tuple[object, ...], str] = {}
+        for number, step in enumerate(steps):
+            at: Field = ("step", number - 1, "output") if number else ("output",)
+            for index, output in enumerate(step.outputs):
+                field = (*at, index)
+                if (target := _target(output, number)) and seen.setdefault(target, shown(field)) != shown(field):
+                    message = f"{shown(field)} would write over what {seen[target]} wrote: {inert_line(output.path)}"
+                    self.tables.note((*field, "path"), "doubled", message, "Give each output a place of its own.")
+
+    def _templates(self, step: Step, at: Field, earlier: Collection[str]) -> None:
+        """Notes templates that are none, and answers that no earlier step gives."""
+        from batchtui.core.jobs.templates import (
+            Template,  # jinja2 is not needed where there is no job
+            Tree,  # jinja2 is not needed where there is no job
+            Unfit,  # jinja2 is not needed where there is no job
+        )
+
+        prompts = {("request", "system"): step.request.system, ("request", "user"): step.request.user}
+        if step.source:
+            prompts["source", "key"] = step.source.key
+        trees: dict[Field, Prompt | dict[str, Any]] = {way: one for way, one in prompts.items() if one}
+        trees["request", "params"] = step.request.params
+        for way, given in trees.items():
+            field = (*at, *way)
+            try:
+                found = [Template(given)] if isinstance(given, Prompt) else Tree(given, shown(field)).templates
+            except Unfit as error:
+                place = f" (line {error.line} of it)" if error.line else ""
+                self.tables.note(field, error.kind, f"{error.message.rstrip('.')}{place}.", error.hint)
+                continue
+            for name in sorted(frozenset[str]().union(*(one.answers for one in found)) - set(earlier)):
+                message = f"{shown(field)} names answers.{inert_line(name, 60)}, and no step before has that name."
+                hint = meant(name, earlier) or (f"Steps before: {', '.join(earlier)}" if earlier else "There is none.")
+                self.tables.note(field, "answers", message, hint)
+
+
+def _target(output: Output, step: int) -> tuple[object, ...] | None:
+    """What an output has for itself alone; None where others may write there too."""
+    options = output.options
+    match output.kind:
+        case "sqlite" if options.get("mode") == "update" or "set" in options or "where" in options:
+            return None
+        case "sqlite":
+            return output.path, options.get("table"), step
+        case "files":
+            return output.path, repr(options.get("when"))
+        case _:
+            return (output.path,) if output.path else None

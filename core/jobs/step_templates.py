@@ -1,0 +1,39 @@
+"""The templates of a step, compiled: what makes params of a row. Imports jinja2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchtui.core.jobs.job import Step
+from batchtui.core.jobs.templates import Template, Tree, Unfit
+
+
+class Shape:
+    """The templates of a step, compiled.
+
+    Raises:
+        Unfit: one of them is none.
+    """
+
+    def __init__(self, step: Step) -> None:
+        request = step.request
+        self.key = Template(step.source.key) if step.source else None
+        self.system = Template(request.system) if request.system else None
+        self.user = Template(request.user) if request.user else None
+        self.params = Tree(request.params, "request.params")
+        self._fixed = {"model": request.model, "max_tokens": request.max_tokens}
+        self.all = [one for one in (self.key, self.system, self.user, *self.params.templates) if one]
+        self.answers = frozenset[str]().union(*(one.answers for one in self.all))
+
+    def fill(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        """`params` of one request. Raises Unfit."""
+        params = {**self._fixed, **self.params.fill(names)}
+        if self.system:
+            params["system"] = self.system.render(names)
+        if self.user:
+            text = self.user.render(names)
+            if not text.strip():
+                raise Unfit("empty", f"{self.user.where} comes out empty.", "The API takes no empty message.")
+            params["messages"] = [{"role": "user", "content": text}]
+        return params

@@ -1,0 +1,252 @@
+"""What follows once the answers of a step are here: they go to its outputs, and the next step is made of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
+from batchtui.core.batches.price import HALF, STANDARD
+from batchtui.core.batches.submissions import command, not_over, word_for
+from batchtui.core.cost import estimate as estimates
+from batchtui.core.cost.limit import OverLimit, hold_more, spent
+from batchtui.core.cost.past import past_of
+from batchtui.core.cost.token_count import Sampled
+from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.jobs.late_answers import note_late, read_job_of
+from batchtui.core.lock import Lock
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.requests.split import drop
+from batchtui.core.results.answers import Answers, Shelved, shelves
+from batchtui.core.sending.context import Means
+from batchtui.core.sending.submit import note
+from batchtui.core.sending.waiting import Failed
+from batchtui.core.state.store import Transaction
+from batchtui.core.text import inert_line, plural
+
+if TYPE_CHECKING:
+    from batchtui.core.jobs.job import Job
+
+
+class Onward:
+    """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
+
+    def __init__(self, means: Means) -> None:
+        self._disk = means.disk
+        self._paths = means.paths
+        self._clock = means.clock
+        self._rules = means.settings.rules
+
+    async def go(self) -> list[Failed]:
+        """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
+        snapshot = await self._disk.snapshot()
+        if not plan.can_go_on(snapshot):
+            return []
+        lock = Lock(self._paths.outputs_lock)
+        if not await asyncio.to_thread(lock.try_acquire):
+            return []
+        failed: list[Failed] = []
+        try:
+            for submission, batches in plan.outputs_due(await self._disk.snapshot()):
+                await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed))
+            for submission, batches in plan.late_due(await self._disk.snapshot()):
+                await _to_its_end(self._guarded(submission, batches, self._run_late, failed))
+            for submission, batches in plan.step_due(await self._disk.snapshot()):
+                await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
+        finally:
+            lock.release()
+        return failed
+
+    async def _guarded(
+        self,
+        submission: Submission,
+        batches: list[Batch],
+        work: Callable[[Submission, list[Batch]], Awaitable[None]],
+        failed: list[Failed],
+    ) -> None:
+        """Does one thing. A mistake in the job, a program that failed, or its limit stops it; anything else is tried
+        again."""
+        try:
+            await work(submission, batches)
+        except BatchtuiError as error:
+            from batchtui.core.outputs.command import CommandFailed
+
+            log.warning("%s: %s", submission.ref, error.message)
+            trouble = Trouble(error.message, error.hint, self._clock())
+            for_good = isinstance(error, BadInput | CommandFailed | OverLimit)
+            await note(submission.ref, trouble, self._disk, stopped=for_good)
+            failed.append((batches[0].ref, error))
+
+    async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
+        due = [(place, submission.outputs[place]) for place in plan.undone(submission, batches)]
+        await self._run(submission, batches, due, lambda place, done: _output_done(submission.ref, place, done))
+
+    async def _run_late(self, submission: Submission, batches: list[Batch]) -> None:
+        """Does the outputs of an earlier step again, now that more of its answers are here."""
+        retried = next(one for one in batches if plan.pending(one))
+        due = [(place, replace(one, done_at=retried.submitted_at)) for place, one in enumerate(plan.pending(retried))]
+        await self._run(submission, batches, due, lambda _, done: note_late(batches, done))
+
+    async def _run(
+        self,
+        submission: Submission,
+        batches: list[Batch],
+        due: list[tuple[int, Output]],
+        noted: Callable[[int, Output], Callable[[Transaction], None]],
+    ) -> None:
+        """Does outputs with the answers of a step, one after the other; `noted` writes down each that is done."""
+        from batchtui.core.outputs import kinds
+
+        scope = f"{submission.ref}.{batches[0].step}"
+        now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
+        answers = await asyncio.to_thread(Answers.open, shelves(self._paths, batches))
+        try:
+            for place, spec in due:
+                done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
+                at = max(self._clock(), now)  # a clock that was set back makes no answer newer than its output
+                await self._disk.commit(noted(place, replace(done, done_at=at)))
+                log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
+        finally:
+            await asyncio.to_thread(answers.close)
+
+    async def _build_step(self, submission: Submission, batches: list[Batch]) -> None:
+        job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
+        snapshot = await self._disk.snapshot()
+        this, following = job.steps[submission.step], job.steps[submission.step + 1]
+        unanswered = await asyncio.to_thread(_unanswered, shelves(self._paths, batches))
+        if unanswered and this.on_error == "stop":
+            trouble = Trouble(
+                f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not begun.",
+                f"Retry them: batchtui retry {word_for(await self._disk.snapshot(), submission)}. "
+                'A job that says on_error = "skip" when it is submitted goes on without them.',
+                self._clock(),
+            )
+            await self._disk.commit(_held(submission.ref, trouble))
+            return
+        parts = await asyncio.to_thread(self._archive, job, submission, snapshot)
+
+        def write(tx: Transaction) -> bool:
+            current = tx.submission(submission.ref)
+            if current is None or current.step != submission.step or not current.steps:
+                return False
+            if current.batches != submission.batches:  # something of it was asked again meanwhile
+                return False
+            _leave_outputs(tx, current)
+            tx.put_submission(
+                replace(
+                    current,
+                    step=current.step + 1,
+                    steps=current.steps[1:],
+                    outputs=following.outputs,
+                    waiting=parts,
+                    canary=bool(following.canary) and not current.urgent,
+                    requests=current.requests + sum(part.requests for part in parts),
+                    trouble=not_over(current.input, self._clock()) if current.urgent else None,
+                    held_at=None,
+                )
+            )
+            return True
+
+        if await self._disk.commit(write):
+            log.info("%s: step %s is built", submission.ref, following.name)
+        else:
+            await asyncio.to_thread(drop, parts, self._paths)
+
+    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
+        from batchtui.core.jobs.draft_job import archive_step
+
+        ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
+        share = STANDARD if submission.urgent else HALF
+        go = command(submission.input) if submission.urgent else f"batchtui retrieve {ours[-1].label}"
+
+        what = f"The step {inert_line(following.name, 60)}"
+
+        def price(rows: Path) -> float | None:
+            past = past_of(snapshot, self._paths, submission.name)
+            estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
+            so_far = spent(ours, submission.forgotten_usd)
+            hold_more(what, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
+            return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
+
+        with earlier_answers(self._paths, job, submission, snapshot) as earlier:
+            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=self._rules)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Does work that threads and programs would go on with however it is canceled: the lock stays, and what is done is
+    written down, before the cancel takes effect. A second cancel gives the work up."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait({doing})
+        finally:
+            doing.cancel()
+            await asyncio.wait({doing})
+        raise
+
+
+async def _written(run: Callable[..., Output], *arguments: object, **options: object) -> Output:
+    """Does an output in a thread. Canceled, it ends the program that the output runs, and waits for it."""
+    leave = Event()
+    writing = asyncio.ensure_future(asyncio.to_thread(run, *arguments, leave=leave, **options))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        leave.set()
+        await asyncio.gather(writing, return_exceptions=True)
+        raise
+
+
+@contextmanager
+def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
+    """The answers of every step so far, by the step's name."""
+    ours = plan.members(snapshot, submission)
+    with ExitStack() as stack:
+        yield {
+            job.steps[step].name: stack.enter_context(
+                Answers.open(shelves(paths, [one for one in ours if one.step == step]))
+            )
+            for step in range(submission.step + 1)
+        }
+
+
+def _unanswered(shelved: Sequence[Shelved]) -> int:
+    """How many requests did not succeed, retries counted in."""
+    with Answers.open(shelved) as answers:
+        return sum(answer.result.type != "succeeded" for answer in answers)
+
+
+def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:
+    def write(tx: Transaction) -> None:
+        if current := tx.submission(ref):
+            tx.put_submission(replace(current, trouble=trouble, held_at=trouble.at))
+
+    return write
+
+
+def _leave_outputs(tx: Transaction, submission: Submission) -> None:
+    """Notes on the batches of a step where its answers went, before those of the next step take their place."""
+    for ref in submission.batches:
+        batch = tx.batch(ref)
+        if batch and batch.step == submission.step and submission.outputs:
+            tx.put(replace(batch, outputs=(*batch.outputs, *submission.outputs)))
+
+
+def _output_done(ref: str, place: int, done: Output) -> Callable[[Transaction], None]:
+    def write(tx: Transaction) -> None:
+        current = tx.submission(ref)
+        if current:
+            outputs = (*current.outputs[:place], done, *current.outputs[place + 1 :])
+            tx.put_submission(replace(current, outputs=outputs, trouble=None))
+
+    return write

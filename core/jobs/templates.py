@@ -1,0 +1,174 @@
+"""Jinja2 templates, sandboxed: they see a row and earlier answers, and nothing else of this machine.
+
+This module imports jinja2; import it where a job is at hand, not before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import TemplateReference
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from batchtui.core.errors import BadInput
+from batchtui.core.jobs.job import Prompt
+from batchtui.core.jobs.toml_tables import meant
+from batchtui.core.text import inert_line
+
+OURS = frozenset({"row", "key", "answers"})
+"""Names that templates see besides the columns; a column of such a name is still there as `row.key`."""
+
+_MISSING = re.compile(r"^'(.+)' is undefined$|has no (?:attribute|element) '?(.+?)'?$", re.DOTALL)
+_ALONE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+
+
+class Unfit(BadInput):
+    """A template that cannot be used, or a row that does not fit it. `line` is within the template, where known."""
+
+    def __init__(self, kind: str, message: str, hint: str, line: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+        self.line = line
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A column named `items` or `values` is the column, not the method of dict."""
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def _finalize(value: Any) -> Any:
+    """What stands for a value in the text. Raises UndefinedError for what is none, such as a method of Python's."""
+    if value is None or type(value) is str:
+        return value or ""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    for member in members:
+        if isinstance(member, Undefined):
+            str(member)
+        elif callable(member) or isinstance(member, TemplateReference):
+            raise UndefinedError(
+                f"'{getattr(member, '__name__', None) or getattr(member, 'name', 'self')}' is undefined"
+            )
+    return value
+
+
+_environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=_finalize, cache_size=0)
+del _environment.filters["random"]  # a row makes the same request every time it is built
+_environment.globals = {name: _environment.globals[name] for name in ("range", "dict", "namespace")}
+
+
+class Template:
+    """A template, compiled once. A null is filled in as nothing, and a name that is not there is an error.
+
+    `columns` are the names it needs besides ours; `answers` the steps whose answers it sees.
+
+    Raises:
+        Unfit: it is no template, or wants another file.
+    """
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.where = prompt.where
+        try:
+            tree = _environment.parse(prompt.text)
+            self._template = _environment.from_string(prompt.text)
+        except (TemplateSyntaxError, RecursionError) as error:
+            line = getattr(error, "lineno", None)
+            said = inert_line(getattr(error, "message", None) or "it is nested too deeply")
+            message = f"{self.where} is no template: {said.rstrip('.')}."
+            raise Unfit("template", message, "Names stand in {{ }}, statements in {% %}.", line) from error
+        if other := next(tree.find_all(_ALONE), None):
+            message = f"{self.where} wants another file, which a template here cannot have."
+            raise Unfit("template", message, "Put all of it into this one.", other.lineno)
+        self.columns = frozenset(meta.find_undeclared_variables(tree) - OURS - set(_optional(tree)))
+        self.answers = frozenset(_answers(tree))
+
+    def render(self, names: Mapping[str, Any]) -> str:
+        """The text for one row.
+
+        Raises:
+            Unfit: a name is not there, or an expression fails.
+        """
+        try:
+            return self._template.render(names)
+        except UndefinedError as error:
+            raise self._missing(error, names) from error
+        except SecurityError as error:
+            raise Unfit("template", f"{self.where}: {inert_line(str(error))}.", "Templates may not do that.") from error
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            message = f"{self.where} cannot be filled in: {inert_line(str(error), 120)}."
+            raise Unfit("template", message, "Correct the expression, or the row.") from error
+
+    def _missing(self, error: UndefinedError, names: Mapping[str, Any]) -> Unfit:
+        found = _MISSING.search(error.message or "")
+        name = inert_line((found[1] or found[2]) if found else str(error), 60)
+        row = names.get("row", {})
+        return Unfit("undefined", f"{self.where} names “{name}”, which is not there.", which(name, row))
+
+
+def which(name: str, columns: Collection[str]) -> str:
+    """The hint for a name that no column has."""
+    shown = inert_line(", ".join(str(column) for column in columns), 200)
+    return meant(name, columns) or (f"The columns are: {shown}" if columns else "There are no columns.")
+
+
+class Tree:
+    """A value of TOML whose texts may be templates: `params` of a request.
+
+    Raises:
+        Unfit: one of them is no template.
+    """
+
+    def __init__(self, value: Any, where: str) -> None:
+        self.templates: list[Template] = []
+        self._value = self._compiled(value, where)
+
+    def fill(self, names: Mapping[str, Any]) -> Any:
+        """The value for one row. Raises Unfit as `Template.render` does."""
+        return _filled(self._value, names) if self.templates else self._value
+
+    def _compiled(self, value: Any, where: str) -> Any:
+        match value:
+            case dict():
+                return {name: self._compiled(one, f"{where}.{name}") for name, one in value.items()}
+            case list():
+                return [self._compiled(one, f"{where}[{number}]") for number, one in enumerate(value, 1)]
+            case str() if "{{" in value or "{%" in value:
+                self.templates.append(Template(Prompt(value, where)))
+                return self.templates[-1]
+            case _:
+                return value
+
+
+def _filled(value: Any, names: Mapping[str, Any]) -> Any:
+    match value:
+        case Template():
+            return value.render(names)
+        case dict():
+            return {name: _filled(one, names) for name, one in value.items()}
+        case list():
+            return [_filled(one, names) for one in value]
+        case _:
+            return value
+
+
+def _optional(tree: nodes.Template) -> Iterator[str]:
+    """Names that the template itself asks about, so that it can do without."""
+    for kind, asks in ((nodes.Test, ("defined", "undefined")), (nodes.Filter, ("default", "d"))):
+        for asked in tree.find_all(kind):
+            if asked.name in asks and isinstance(asked.node, nodes.Name):
+                yield asked.node.name
+
+
+def _answers(tree: nodes.Template) -> Iterator[str]:
+    for found in tree.find_all(nodes.Getattr):
+        if isinstance(found.node, nodes.Name) and found.node.name == "answers":
+            yield found.attr
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and item.node.name == "answers" and isinstance(item.arg, nodes.Const):
+            yield str(item.arg.value)

@@ -1,0 +1,100 @@
+"""Writing the answers of one batch, or of a submission of several, to where a person wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, noted
+from batchtui.core.batches.submissions import meant
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.errors import BadInput, NotAllowed, StateError
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.results import summary
+from batchtui.core.results.answers import Answers, shelves
+from batchtui.core.state.store import Transaction
+from batchtui.core.state.store_thread import Disk
+from batchtui.core.text import inert_line, plural
+
+
+def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
+    """The batches that a word means, with the retries of them that are here.
+
+    Raises:
+        Usage: it is not clear which.
+        NotAllowed: one of them cannot be exported.
+    """
+    batches = meant(snapshot, word)
+    for batch in batches:
+        if reason := why_not(Verb.EXPORT, batch):
+            can = why_not(Verb.RETRIEVE, batch) is None or batch.state in UNDER_WAY
+            raise NotAllowed(reason, f"batchtui {'retrieve' if can else 'show'} {batch.label}")
+    refs = {batch.ref for batch in batches}
+    retries = [one for one in snapshot.batches if one.retry_of in refs - {""} and one.state is State.RETRIEVED]
+    return batches + [one for one in retries if one.ref not in refs]
+
+
+async def export(
+    batches: list[Batch],
+    to: str,
+    *,
+    kind: str | None,
+    overwrite: bool,
+    disk: Disk,
+    paths: Paths,
+    now: datetime,
+    report: Report | None,
+) -> Output:
+    """Writes the answers somewhere, whole or not at all, and notes it on the batches.
+
+    Raises:
+        BadInput: no kind of output fits the target; TargetExists, which is one: it is there already.
+        StateError: the results cannot be read; or they are written, and only that could not be noted.
+    """
+    from batchtui.core.outputs import kinds
+
+    _check_target(to, paths)
+    first = batches[0]
+    scope = first.label if len(batches) == 1 else first.submission
+
+    def work() -> Output:
+        with Answers.open(shelves(paths, batches)) as answers:
+            return kinds.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
+
+    output = replace(await asyncio.to_thread(work), done_at=now)
+    log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))
+    await asyncio.to_thread(summary.note_output, paths.summary(first.label), output)
+
+    def write(tx: Transaction) -> None:
+        for batch in batches:
+            current = tx.batch(batch.ref)
+            if current and not current.retry_of:
+                tx.put(replace(current, outputs=noted(current.outputs, output)))
+
+    try:
+        await disk.commit(write)
+    except StateError as error:
+        stand = f"{plural(output.rows or 0, 'row')} stand in {output.path}; only that could not be noted"
+        raise StateError(f"{stand}: {error.message}", error.hint) from error
+    return output
+
+
+def _check_target(to: str, paths: Paths) -> None:
+    """Before anything is written. The state is UTF-8, which a name on disk need not be; and what is ours stays ours,
+    whatever may be overwritten."""
+    target = Path(to).absolute()
+    try:
+        str(target).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None
+    folder = target.parent.resolve()
+    ours = (paths.state, paths.settings, paths.log_file, *paths.locks)
+    if folder.is_relative_to(paths.requests.resolve()) or folder / target.name in [
+        one.parent.resolve() / one.name for one in ours
+    ]:
+        raise BadInput(f"{inert_line(to)} is where batchtui keeps what it needs.", "Choose another place.")

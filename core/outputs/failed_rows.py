@@ -1,0 +1,62 @@
+"""The file of what has no place in an output: requests without an answer, answers that do not fit, each with why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Raw
+
+from batchtui.core.outputs.staging import Stage
+from batchtui.core.outputs.target import whole
+from batchtui.core.results.answers import Answer
+from batchtui.core.results.result_file import Row
+
+ENDING = ".failed.jsonl"
+
+_WHY = {
+    "canceled": "it was canceled before it ran",
+    "expired": "it did not run within 24 hours",
+}
+
+
+def name_for(path: Path) -> str:
+    """What the file is called beside an output: `out.csv.failed.jsonl`."""
+    return path.name + ENDING
+
+
+class Left:
+    """One JSON object a line: custom_id, key, type, cause, the source's row where there is one, and the raw result.
+
+    `type` is that of the result, or `unfit`, `unmatched` or `repeated` where an answer could not be used. The file
+    comes up with its first line; without one, what an earlier run left under its name goes where files are replaced.
+    """
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.count = 0
+        self._stage = stage
+        self.name = name
+        self._file: BinaryIO | None = None
+        stage.without(name)
+
+    def add(self, answer: Answer, kind: str = "", cause: str = "") -> None:
+        """Notes one; without a `kind` it is a request that did not succeed."""
+        if self._file is None:
+            self._file = self._stage.file(self.name)
+        self.count += 1
+        readable = answer.result.type != "unreadable"
+        said = {
+            "custom_id": whole(answer.custom_id),
+            "key": whole(answer.key),
+            "type": kind or answer.result.type,
+            "cause": whole(cause or why(answer.result)),
+            **({"row": answer.row} if answer.row else {}),
+            "line": Raw(answer.raw) if readable else answer.raw.decode(errors="replace"),
+        }
+        self._file.write(msgspec.json.encode(said) + b"\n")
+
+
+def why(row: Row) -> str:
+    """Why a request has no answer, in words."""
+    return _WHY.get(row.type) or ": ".join(part for part in (row.error_type, row.error_message) if part) or row.type

@@ -1,0 +1,128 @@
+"""A user's SQLite file: opened with care, names quoted, values as SQLite takes them, its errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from batchtui.core.errors import BadInput, Busy
+from batchtui.core.outputs.target import NotWritten, no_folder, shown, whole
+from batchtui.core.outputs.value_paths import Value, words
+from batchtui.core.text import inert_line
+
+WAIT = 30.0
+"""Seconds to wait for another program that writes to the same file."""
+
+_CACHE = 16_000
+"""KiB; SQLite's own 2 MB read many pages again and again where rows are updated in no order."""
+
+_RANGE = 1 << 63
+
+
+class About(NamedTuple):
+    """A column of a table: its declared type in capitals, and whether SQLite computes it."""
+
+    name: str
+    type: str
+    computed: bool
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """An existing database, without transactions of Python's own making; each commit is on the disk.
+
+    Raises:
+        BadInput: it is not there, or no SQLite database.
+        Busy: another program held it too long.
+        NotWritten: everything else that SQLite says.
+    """
+    no_folder(path)
+    if not path.is_file():
+        raise BadInput(f"{shown(path)} is not there.", "Give the path of the SQLite database that holds the rows.")
+    with errors(path), closing(connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        yield connection
+
+
+@contextmanager
+def new(path: Path) -> Iterator[sqlite3.Connection]:
+    """An empty file that becomes a database: quick and without a journal, as it has no final name yet."""
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        yield connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A file that is there already, empty or not."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
+
+
+@contextmanager
+def errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = inert_line(str(error), 200)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise BadInput(f"{shown(path)} is no SQLite database.", "Choose another file.") from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(
+                f"Another program kept {shown(path)} locked for {WAIT:.0f} s.",
+                "End what writes to it; what was applied so far stays, and the rest follows at the next run.",
+            ) from error
+        raise NotWritten(
+            f"{shown(path)} could not be written: {reason}.", "What was committed stays; mend that and run it again."
+        ) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing. The lock for writing is taken at its beginning."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def columns(connection: sqlite3.Connection, table: str) -> dict[str, About]:
+    """The columns of a table by their names in lower case; none where there is no such table."""
+    found = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,))
+    return {name.lower(): About(name, kind.upper(), bool(hidden)) for name, kind, hidden in found}
+
+
+def quoted(name: str) -> str:
+    """A table or a column in SQL. Raises BadInput for what no name can hold."""
+    if not name or "\0" in name or whole(name) != name:
+        raise BadInput(f'"{inert_line(name, 60)}" is no name of a table or a column.', "Choose another.")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def bound(value: Value) -> str | int | float | None:
+    """A value as it is bound: dates by ISO 8601, lists and objects as JSON, half characters as U+FFFD.
+
+    A whole number that SQLite has no room for becomes its digits.
+    """
+    if type(value) is str:
+        return value if value.isascii() else whole(value)
+    if type(value) is float or value is None or (isinstance(value, int) and -_RANGE <= value < _RANGE):
+        return value
+    return _iso(value) if isinstance(value, datetime) else whole(words(value))
+
+
+@lru_cache(8)
+def _iso(value: datetime) -> str:
+    return words(value)

@@ -1,0 +1,284 @@
+"""The small language that says what of an answer goes where.
+
+A path is `text`, `json` (the text read as JSON), `json.items[0].name`, `usage.output_tokens`, `stop_reason`, `model`,
+`type`, `custom_id`, `key`, `row.column` (of the source), `now`, `null`, or a literal in quotes. A template is text
+with such paths in `{{ }}`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Never
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.errors import BadInput
+from batchtui.core.results.answers import Answer
+from batchtui.core.text import inert_line, plural
+
+ROOTS = ("text", "json", "usage", "stop_reason", "model", "type", "custom_id", "key", "row", "now", "null")
+"""What a path may begin with."""
+
+ASKED = frozenset({"custom_id", "key", "row"})
+"""The roots that are known before there is an answer, and that no model writes."""
+
+_HINT = f"A path begins with one of: {', '.join(ROOTS)}; a literal stands in quotes."
+_DEEP = frozenset({"json", "usage", "row"})
+_ROOT = re.compile(r"[a-z_]+")
+_STEP = re.compile(r"""\.([^.\[\]"'{}]+)|\[(-?\d{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
+_FENCE = re.compile(r"^[ \t]*```(?:json)?[ \t]*\r?\n(.*?)[ \t]*```[ \t]*\r?$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+_ALL_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\r?\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
+_HALF = re.compile("[\ud800-\udfff]|\\\\ud[89a-f]", re.IGNORECASE)
+"""Perhaps half a surrogate pair: no error to the API, and only the slower reader takes it."""
+_PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
+_UNREAD = object()
+
+Value = Any
+"""str, int, float, bool, None, datetime, and what JSON nests of them."""
+
+
+class Missing(ValueError):
+    """The answer does not hold what the path asks for; the message says why, in words."""
+
+
+class Reading:
+    """One answer while values are taken from it: its JSON is read once, and only if asked for."""
+
+    __slots__ = ("_json", "answer", "now")
+
+    def __init__(self, answer: Answer, now: datetime | None = None) -> None:
+        self.answer = answer
+        self.now = now
+        self._json: Value = _UNREAD
+
+    @property
+    def json(self) -> Value:
+        """The answer's text as JSON, or what stands in the only fence of Markdown in it, or in one around all of it.
+
+        Raises Missing.
+        """
+        if self._json is _UNREAD:
+            self._json = self._read()
+        return self._json
+
+    def _read(self) -> Value:
+        text = self.answer.result.text.removeprefix("\ufeff")
+        if fenced := _FENCE.search(text) if text.count("```") == 2 else _ALL_FENCED.fullmatch(text):
+            text = fenced[1]
+        try:
+            return _decode(text)
+        except (ValueError, RecursionError) as error:
+            cut = self.answer.result.stop_reason
+            why = f"it was cut ({cut})" if cut in ("max_tokens", "model_context_window_exceeded") else _said(error)
+            raise Missing(f"the answer is no JSON: {why}") from None
+
+    @property
+    def usage(self) -> Value:
+        """`usage` as the API sent it, {} where there is none."""
+        try:
+            return msgspec.json.decode(self.answer.raw, type=_UsageLine).result.message.usage or {}
+        except msgspec.DecodeError:
+            return {}
+
+
+class _UsageMessage(Struct, frozen=True, gc=False):
+    usage: dict[str, Any] | None = None
+
+
+class _UsageResult(Struct, frozen=True, gc=False):
+    message: _UsageMessage = _UsageMessage()
+
+
+class _UsageLine(Struct, frozen=True, gc=False):
+    result: _UsageResult
+
+
+class Path(Struct, frozen=True):
+    """A path that was understood. `take` gives the value, or raises Missing. `column` is the source's, else ""."""
+
+    root: str
+    take: Callable[[Reading], Value]
+    column: str = ""
+
+
+class Template(Struct, frozen=True):
+    """Text with paths in it; of a single path and nothing else, the value keeps its type."""
+
+    parts: tuple[str | Path, ...]
+
+    @property
+    def take(self) -> Callable[[Reading], Value]:
+        """Gives the value, or raises Missing."""
+        if len(self.parts) == 1 and isinstance(only := self.parts[0], Path):
+            return only.take
+        return self._text
+
+    def _text(self, reading: Reading) -> str:
+        return "".join(part if isinstance(part, str) else words(part.take(reading)) for part in self.parts)
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """What its paths begin with."""
+        return frozenset(part.root for part in self.parts if isinstance(part, Path))
+
+
+def path(said: str) -> Path:
+    """Understands a path.
+
+    Raises:
+        BadInput: it is none; the hint says what there is.
+    """
+    text = said.strip()
+    if text[:1] in ("'", '"'):
+        literal = text[1:-1]
+        if len(text) < 2 or text[-1] != text[0] or text[0] in literal:
+            raise BadInput(f"The literal {_quoted(said)} does not end.", "Put the same quote at both ends.")
+        return Path("null", lambda _: literal)
+    head = _ROOT.match(text)
+    root = head[0] if head else ""
+    if root not in ROOTS:
+        near = difflib.get_close_matches(root, ROOTS, 1)
+        word = inert_line(text, 40) if text.isidentifier() else ""
+        meant = f"Did you mean {near[0]}? " if near else ""
+        either = f"""A column of the source is row.{word}, a text is "'{word}'". """ if word else ""
+        raise BadInput(f"{_quoted(said)} is no path.", f"{meant}{either}{_HINT}")
+    steps: list[str | int] = []
+    at = len(root)
+    while at < len(text):
+        step = _STEP.match(text, at)
+        if step is None or root not in _DEEP:
+            raise BadInput(f"{_quoted(said)} is no path: {_quoted(text[at:])} cannot follow {root}.", _HINT)
+        steps.append(int(step[2]) if step[2] else next(name for name in step.group(1, 3, 4) if name is not None))
+        at = step.end()
+    if root == "row" and not steps:
+        raise BadInput(f"{_quoted(said)} names no column.", "Write row.COLUMN")
+    return Path(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
+
+
+def template(said: str) -> Template:
+    """Understands text with `{{ path }}` in it. Raises as `path` does."""
+    parts: list[str | Path] = []
+    at = 0
+    for place in _PLACE.finditer(said):
+        parts.extend((said[at : place.start()], path(place[1])))
+        at = place.end()
+    parts.append(said[at:])
+    for part in parts:
+        if isinstance(part, str) and ("{{" in part or "}}" in part):
+            raise BadInput(f"{_quoted(said)} has braces that do not match.", "Write {{ path }}")
+    return Template(tuple(part for part in parts if part != ""))
+
+
+def row_columns(said: str) -> frozenset[str]:
+    """The columns of the source's row that a path, or a template, asks for; none where it is neither."""
+    try:
+        parts = template(said).parts if "{{" in said else (path(said),)
+    except BadInput:
+        return frozenset()
+    return frozenset(part.column for part in parts if isinstance(part, Path) and part.column)
+
+
+def words(value: Value) -> str:
+    """A value as text: as it is, dates by ISO 8601, everything else as JSON; nothing for null."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _taker(root: str, steps: tuple[str | int, ...]) -> Callable[[Reading], Value]:
+    match root:
+        case "text":
+            return lambda reading: reading.answer.result.text
+        case "stop_reason":
+            return lambda reading: reading.answer.result.stop_reason
+        case "model":
+            return lambda reading: reading.answer.result.model
+        case "type":
+            return lambda reading: reading.answer.result.type
+        case "custom_id":
+            return lambda reading: reading.answer.custom_id
+        case "key":
+            return lambda reading: reading.answer.key
+        case "now":
+            return lambda reading: reading.now
+        case "null":
+            return lambda _: None
+        case "row":
+            return lambda reading: _walk(reading.answer.row, "the source's row", steps)
+        case "usage":
+            return lambda reading: _walk(reading.usage, "usage", steps)
+        case _:
+            return lambda reading: _walk(reading.json, "the answer", steps)
+
+
+def _walk(value: Value, what: str, steps: tuple[str | int, ...]) -> Value:
+    for number, step in enumerate(steps):
+        if type(value) is not (dict if type(step) is str else list):
+            wanted = "object" if type(step) is str else "list"
+            raise Missing(f"{_named(what, steps[:number])} is {_kind(value)} and no {wanted}")
+        try:
+            value = value[step]  # type: ignore[index]
+        except KeyError:
+            raise Missing(f"{_named(what, steps[:number])} has no {inert_line(str(step), 60)}") from None
+        except IndexError:
+            held = plural(len(value), "entry", "entries")
+            raise Missing(f"{_named(what, steps[:number])} has {held} and no [{step}]") from None
+    return value
+
+
+def _named(what: str, steps: tuple[str | int, ...]) -> str:
+    """The place that was reached last, in a sentence."""
+    if not steps:
+        return what
+    return inert_line(steps[-1], 60) if isinstance(steps[-1], str) else f"[{steps[-1]}]"
+
+
+def _kind(value: Value) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case dict():
+            return "an object"
+        case _:
+            return "a list"
+
+
+def _decode(text: str) -> Value:
+    if not text.strip():
+        raise ValueError("it is empty")
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:
+        if not _HALF.search(text):
+            raise
+        return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _said(error: Exception) -> str:
+    return inert_line(str(error).removeprefix("JSON is malformed: "), 120) or "nested too deeply"
+
+
+def _quoted(said: str) -> str:
+    return f'"{inert_line(said, 80)}"'

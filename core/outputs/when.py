@@ -1,0 +1,90 @@
+"""Only those answers whose source rows say so: several outputs share the rows of one job among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from batchtui.core.errors import BadInput
+from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.text import inert_line
+
+_NOT_IN_NAMES = re.compile(r"[^\w -]")
+
+When = Mapping[str, Any]
+"""A column of the source, and the value that it must have, or a list of such values."""
+
+
+class Chosen(Answers):
+    """The answers of `every` whose row is as `when` says. A result of which no row is known is among them, so that it
+    is listed where it fits nowhere.
+
+    Raises:
+        BadInput: the source has no such column.
+    """
+
+    def __init__(self, every: Answers, when: When) -> None:
+        for name in when:
+            if name not in every.columns:
+                known = ", ".join(inert_line(one, 60) for one in every.columns) or "none"
+                raise BadInput(
+                    f"when: the rows have no column {inert_line(name, 60)}.", f"The columns of the rows are: {known}."
+                )
+        super().__init__(())
+        self.folders, self.keyed, self.columns = every.folders, every.keyed, every.columns
+        self._every = every
+        self._wanted = wanted(when)
+        self._count: int | None = None
+
+    def _fits(self, answer: Answer) -> bool:
+        row = answer.row
+        return not row or all(_text(row.get(name)) in values for name, values in self._wanted.items())
+
+    def __len__(self) -> int:
+        if self._count is None:
+            self._count = sum(1 for _ in self)
+        return self._count
+
+    def __contains__(self, custom_id: str) -> bool:
+        return custom_id in self._every
+
+    def __iter__(self) -> Iterator[Answer]:
+        return filter(self._fits, self._every)
+
+    def rest(self, done: Iterable[str]) -> Iterator[Answer]:
+        return filter(self._fits, self._every.rest(done))
+
+    def find(self, key: str) -> Answer | None:
+        found = self._every.find(key)
+        return found if found and self._fits(found) else None
+
+
+def wanted(when: When) -> dict[str, frozenset[str]]:
+    """For each column the values that fit, as text: `1` and `"1"` are the same, as a CSV file has only texts.
+
+    Raises:
+        BadInput: a value is a table, or there is none.
+    """
+    understood = {}
+    for name, said in when.items():
+        values = said if isinstance(said, list) else [said]
+        if not values or any(isinstance(value, list | dict) for value in values):
+            raise BadInput(
+                f"when: {inert_line(name, 60)} is compared with a value, or with each of a list.",
+                'Write when = { kind = "news" } or when = { kind = ["news", "post"] }',
+            )
+        understood[name] = frozenset(map(_text, values))
+    return understood
+
+
+def mark(when: When) -> str:
+    """What tells the file of failures from that of others with the same target: ` news`, "" without a `when`."""
+    said = " ".join(sorted(value for values in wanted(when).values() for value in values))
+    return f" {_NOT_IN_NAMES.sub('_', said)[:60]}" if said else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,206 @@
+"""An input file of requests, checked row by row before anything is sent, and the create body made of its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
+from batchtui.core.requests import fast_check, input_rows
+from batchtui.core.requests.problems import Problem, Unusable, explain
+from batchtui.core.requests.row_writer import Kept
+from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.state.archive import digest, id_of
+from batchtui.core.text import inert_line, number, size
+
+SHOWN = 20
+"""So many problems are kept; all are counted."""
+
+_MAX_ROW = MAX_BYTES - body_size(0)
+_BLOCK = 1 << 20
+_SPACE = b" \t\r\n"
+_SEVERAL = "Send it as several batches under one name: batchtui submit FILE --yes; or --split N for smaller ones."
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What a file of requests holds, and what keeps it from being sent.
+
+    `bytes` is the size of the create body; `sha256` is over the rows as archived; `digest` is over the sorted
+    custom_ids. The three mean nothing unless `ok`. `problems` are the first 20 of `problem_count`; `kinds` counts
+    them all.
+    """
+
+    path: Path
+    requests: int
+    bytes: int
+    sha256: str
+    digest: str
+    models: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    problem_count: int
+    kinds: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problem_count
+
+    @property
+    def batches(self) -> int:
+        """So many batches it takes at the least."""
+        return max(-(-self.requests // MAX_REQUESTS), -(-self.bytes // MAX_BYTES))
+
+    @property
+    def only_too_long(self) -> bool:
+        """Whether nothing is wrong with it but that one batch does not take it all, as far as that was looked at."""
+        whole = all(problem.line is None for problem in self.problems)
+        return bool(self.requests and self.kinds and whole and self.kinds.keys() <= {"too_many", "too_large"})
+
+
+def check(
+    path: Path,
+    sink: BinaryIO | None = None,
+    report: Callable[[int, int], None] | None = None,
+    *,
+    one_batch: bool = True,
+    rules: Rules = CURRENT,
+) -> Checked:
+    """Reads the whole file and says everything that is wrong with it. Nothing is sent.
+
+    With `one_batch` false it may hold more than one batch takes, to be split. `rules` is what the
+    requests are held to.
+
+    `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
+    whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
+    What is wrong with the file itself is a problem too.
+
+    Raises:
+        OSError: `sink` could not be written.
+    """
+    with Kept(sink) as kept:
+        tally = _Tally(kept, rules, one_batch=one_batch)
+        try:
+            with input_rows.opened(path, _MAX_ROW) as source:
+                _look(source, tally, report)
+        except Unusable as error:
+            tally.note(error.problem)
+        return tally.checked(path)
+
+
+def _look(source: input_rows.Source, tally: _Tally, report: Callable[[int, int], None] | None) -> None:
+    shown = 0
+    for block in source.blocks:
+        if source.unit != "line" or not tally.add_lines(block):
+            for at, row, _ in source.rows_of(block):
+                tally.add(row, at, source.unit)
+        if report and block.done - shown >= _BLOCK:
+            shown = block.done
+            report(block.done, source.total)
+    if report:
+        report(source.total, source.total)
+
+
+class _Tally:
+    def __init__(self, kept: Kept, rules: Rules, *, one_batch: bool) -> None:
+        self.kept = kept
+        self.rules = rules
+        self.one_batch = one_batch
+        self.requests = 0
+        self.bytes = 0
+        self.first_seen: dict[str, int] = {}
+        self.models: set[str] = set()
+        self.problems: list[Problem] = []
+        self.kinds: Counter[str] = Counter()
+
+    def note(self, problem: Problem) -> None:
+        self.kinds[problem.kind] += 1
+        if len(self.problems) < SHOWN:
+            self.problems.append(problem)
+
+    def add_lines(self, block: input_rows.Block) -> bool:
+        """Adds whole lines at once; false, and nothing is added, where any of them needs a closer look."""
+        if self.kinds or len(block.rows) > _MAX_ROW:
+            return False
+        requests = fast_check.read_all(block.rows, block.lines, self.rules)
+        if requests is None or (self.one_batch and self.requests + len(requests) > MAX_REQUESTS):
+            return False
+        ids = dict(zip([request.custom_id for request in requests], count(block.number)))
+        if len(ids) < len(requests) or not self.first_seen.keys().isdisjoint(ids):
+            return False
+        self.first_seen.update(ids)
+        self.models.update([request.params.model for request in requests])
+        self.requests += len(requests)
+        self.bytes += len(block.rows)
+        self.kept.add(block.rows)
+        return True
+
+    def add(self, given: bytes, at: int, unit: str) -> None:
+        self.requests += 1
+        row = given if given.endswith(b"}\n") else given.strip(_SPACE) + b"\n"
+        self.bytes += len(row)
+        if self.one_batch and self.requests > MAX_REQUESTS:
+            return  # said once at the end; the rest is only counted
+        if len(row) > _MAX_ROW:
+            message = f"This request alone has over {size(MAX_BYTES)}, the most that a whole batch may have."
+            self.note(Problem(at, "", message, "Make it smaller.", "too_large", f"{unit} {at}"))
+            return
+        refused = ""
+        try:
+            request = fast_check.read(row, self.rules)
+            fine = not fast_check.suspicious(request, row, self.rules)
+        except (ValueError, RecursionError) as error:
+            fine, refused = False, str(error) or "nested too deeply"
+        if not fine:
+            problems = list(explain(given, at, f"{unit} {at}", self.rules, refused))
+            for problem in problems:
+                self.note(problem)
+            if problems:
+                self._claim(id_of(row), at, unit)
+                return
+        self._claim(request.custom_id, at, unit)
+        self.models.add(request.params.model)
+        if not self.kinds:
+            if row.find(b"\n") < len(row) - 1:
+                self.bytes -= len(row)
+                row = msgspec.json.format(row, indent=-1) + b"\n"
+                self.bytes += len(row)
+            self.kept.add(row)
+
+    def _claim(self, custom_id: str | None, at: int, unit: str) -> None:
+        if custom_id is None:
+            return
+        first = self.first_seen.setdefault(custom_id, at)
+        if first != at:
+            message = f"custom_id {inert_line(custom_id, 64)} stands on {unit} {first} already."
+            hint = "Give every request an id of its own."
+            self.note(Problem(at, "custom_id", message, hint, "doubled", f"{unit} {at}"))
+
+    def checked(self, path: Path) -> Checked:
+        self._whole(inert_line(str(path)))
+        return Checked(
+            path=path,
+            requests=self.requests,
+            bytes=body_size(self.bytes),
+            sha256=self.kept.sha256(),
+            digest=digest(self.first_seen),
+            models=tuple(sorted(self.models)),
+            problems=tuple(self.problems),
+            problem_count=self.kinds.total(),
+            kinds=dict(self.kinds),
+        )
+
+    def _whole(self, shown: str) -> None:
+        if not self.requests and not self.kinds:
+            hint = 'Give a file with one {"custom_id": "...", "params": {...}} on each line.'
+            self.note(Problem(None, "", f"{shown} holds no request.", hint, "empty"))
+        if self.one_batch and self.requests > MAX_REQUESTS:
+            message = f"{shown} holds {number(self.requests)} requests; a batch takes {number(MAX_REQUESTS)}."
+            self.note(Problem(None, "", message, _SEVERAL, "too_many"))
+        if self.one_batch and body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
+            message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes {size(MAX_BYTES)}."
+            self.note(Problem(None, "", message, _SEVERAL, "too_large"))

@@ -1,0 +1,95 @@
+"""A file of requests, checked and archived, ready to be sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from batchtui.core.batches.batch import Output, Part
+from batchtui.core.errors import BadInput, StateError
+from batchtui.core.files import private_folder, replacing
+from batchtui.core.paths import Paths
+from batchtui.core.requests.check import Checked, check
+from batchtui.core.requests.split import Cut, drop, new_ref, split
+from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.text import inert_line, plural
+
+
+class NotSubmittable(BadInput):
+    """The input has problems; `checked` lists them. Nothing was sent."""
+
+    def __init__(self, checked: Checked) -> None:
+        first = checked.problems[0]
+        place = f"{first.where}: " if first.where else ""
+        more = f" and {plural(checked.problem_count - 1, 'more problem')}" if checked.problem_count > 1 else ""
+        super().__init__(f"{inert_line(str(checked.path))}: {place}{first.message}{more}", first.hint)
+        self.checked = checked
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """What is about to be sent: archived, checked, and in the state only once the first part is."""
+
+    name: str
+    input: str
+    sha256: str
+    bytes: int
+    parts: tuple[Part, ...]
+    canary: bool = False
+    outputs: tuple[Output, ...] = ()
+    steps: tuple[str, ...] = ()
+    max_cost: float | None = None
+
+    @property
+    def ref(self) -> str:
+        return f"s{self.parts[0].ref[1:]}"
+
+
+def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rules: Rules = CURRENT) -> Draft:
+    """Checks a file of requests and keeps its rows, in parts where `cut` says how. Runs in a thread.
+
+    Raises:
+        NotSubmittable: the input has problems; nothing is kept.
+        StateError: its rows could not be kept.
+    """
+    private_folder(paths.requests)
+    try:
+        return _archived(source, paths, name, cut, rules)
+    except OSError as error:
+        raise StateError(
+            f"The requests could not be kept in {paths.requests}: {error.strerror}.",
+            "Nothing was sent. Make room there and submit the file again.",
+        ) from error
+
+
+def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rules) -> Draft:
+    ref = new_ref()
+    archived = paths.archive(ref)
+    with replacing(archived, overwrite=False) as sink:
+        checked = check(source, sink, one_batch=cut is None, rules=rules)
+        if not checked.ok:
+            raise NotSubmittable(checked)
+    if cut is None:
+        whole = Part(
+            ref=ref, requests=checked.requests, bytes=checked.bytes, digest=checked.digest, models=checked.models
+        )
+        parts: tuple[Part, ...] = (whole,)
+    else:
+        try:
+            parts = split(archived, paths, cut)
+        finally:
+            archived.unlink()
+    return Draft(
+        name=name,
+        input=str(source.absolute()),
+        sha256=checked.sha256,
+        bytes=checked.bytes,
+        parts=parts,
+        canary=bool(cut and cut.alone),
+    )
+
+
+def discard(made: Draft, paths: Paths) -> None:
+    """Removes what was kept for a draft that is not sent. Raises OSError."""
+    drop(made.parts, paths)
+    paths.job(made.ref).unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""What requests are held to: the parameters of the Messages API by name, its version, and what else was meant."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from batchtui.core.settings import NAME
+
+PARAMETERS = frozenset(
+    {
+        "model",
+        "max_tokens",
+        "messages",
+        "cache_control",
+        "compaction",
+        "container",
+        "context_management",
+        "diagnostics",
+        "fallback_credit_token",
+        "inference_geo",
+        "mcp_servers",
+        "metadata",
+        "output_config",
+        "output_format",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "system",
+        "temperature",
+        "thinking",
+        "thread",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+        "user_profile_id",
+    }
+)
+"""All that the API and its betas document (https://docs.claude.com/en/api/messages); of others it says that extra
+inputs are not permitted, by `additionalProperties: false` in its OpenAPI description."""
+
+
+_ELSEWHERE = {
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "response_format": "output_config",
+    "reasoning_effort": "output_config",
+    "reasoning": "thinking",
+    "functions": "tools",
+    "function_call": "tool_choice",
+    "instructions": "system",
+    "system_prompt": "system",
+    "prompt": "messages",
+    "input": "messages",
+    "user": "metadata",
+}
+"""Names that other APIs have for much the same."""
+
+
+def meant(name: str) -> str:
+    """What to do about a parameter that there is not."""
+    near = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name.lower(), sorted(PARAMETERS), 1)), "")
+    if near:
+        return f'Did you mean "{near}"?'
+    if not re.fullmatch(NAME, name):
+        return "Remove it."
+    return f'Remove it; if it is new to the API, set more_params = ["{name}"] in config.toml.'

@@ -1,0 +1,235 @@
+"""The answers to what a person asked: the results of one or more batches, each with its own key and source row.
+
+Parts of a split and retries are shelves of one reading. Only ids and offsets are in memory; every answer is read from
+its file when its turn comes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from msgspec import Raw, Struct
+
+from batchtui.core.api import result_line
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch
+from batchtui.core.errors import StateError
+from batchtui.core.paths import Paths
+from batchtui.core.results.read_ahead import Ahead
+from batchtui.core.results.result_file import Results, Row, read_row
+from batchtui.core.results.retrieve import where
+from batchtui.core.state.archive import archived_ids
+from batchtui.core.text import inert_line
+
+_NONE = (1 << 64) - 1
+_BLOCK = 1 << 20
+
+
+class Shelved(Struct, frozen=True):
+    """The files of one retrieved batch: its verified results, its requests as submitted, and their keys."""
+
+    results: Path
+    archive: Path | None = None
+    keys: Path | None = None
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """One result with whose it is. `row` is what the source held. Hostile text, all of it, as it came.
+
+    Where there is no keys file `row` is empty and `key` is the custom_id. `raw` is the line as the API sent it.
+    """
+
+    custom_id: str
+    key: str
+    row: dict[str, Any]
+    result: Row
+    raw: bytes
+
+
+class _Key(Struct, gc=False):
+    custom_id: str
+    key: str
+    row: dict[str, Any] = {}
+
+
+class _Names(Struct, gc=False):
+    custom_id: str
+    key: str
+    row: dict[str, Raw] = {}
+
+
+_key = msgspec.json.Decoder(_Key)
+_names = msgspec.json.Decoder(_Names)
+
+
+class Answers:
+    """All answers in the order of the requests, shelf after shelf; a retried one stands where it was first asked.
+
+    A request that several shelves hold is given once: its first success, else its latest failure. A line that comes
+    twice in one file is given twice, and one that cannot be read is given too. Reading is safe from several threads.
+    `columns` names the source's columns in the order in which they first come; `keyed` is false where no shelf has
+    keys; `folders` is where the files are.
+    """
+
+    def __init__(self, shelves: Sequence[Shelved]) -> None:
+        self.folders = frozenset(shelf.results.parent for shelf in shelves)
+        self.keyed = any(shelf.keys for shelf in shelves)
+        self.columns: tuple[str, ...] = ()
+        self._results: list[Results] = []
+        self._keys: list[Ahead] = []
+        self._shelf, self._index = array("L"), array("Q")
+        self._key_file, self._key_start, self._key_end = array("L"), array("Q"), array("Q")
+        self._place: dict[str, int] = {}
+        self._by_key: dict[str, int] | None = None
+
+    @classmethod
+    def open(cls, shelves: Sequence[Shelved]) -> Self:
+        """Finds where everything is: one pass over each file.
+
+        Raises:
+            StateError: a file is not there, cannot be read, or is not what it should be.
+        """
+        answers = cls(shelves)
+        try:
+            for shelf in shelves:
+                answers._add(shelf)
+            answers._key_start = array("Q", [_NONE]) * len(answers)
+            answers._key_end = array("Q", [0]) * len(answers)
+            answers._key_file = array("L", [0]) * len(answers)
+            for shelf in shelves:
+                if shelf.keys:
+                    answers._add_keys(shelf.keys)
+        except BaseException:
+            answers.close()
+            raise
+        return answers
+
+    def _add(self, shelf: Shelved) -> None:
+        results = Results.open(shelf.results)
+        this = len(self._results)
+        self._results.append(results)
+        for index, custom_id in _ordered(results, shelf.archive):
+            at = self._place.get(custom_id) if custom_id else None
+            if at is None or self._shelf[at] == this:
+                if custom_id:
+                    self._place.setdefault(custom_id, len(self._index))
+                self._shelf.append(this)
+                self._index.append(index)
+            elif not _succeeded(self._results[self._shelf[at]].raw(self._index[at])):
+                self._shelf[at], self._index[at] = this, index
+
+    def _add_keys(self, path: Path) -> None:
+        """Notes where each key stands; the first that names a request counts."""
+        columns = dict.fromkeys(self.columns)
+        with _readable(path):
+            self._keys.append(Ahead(path))
+            start = 0
+            with path.open("rb", buffering=_BLOCK) as lines:
+                for said in lines:
+                    named = _names.decode(said)
+                    if not named.row.keys() <= columns.keys():
+                        columns.update(dict.fromkeys(named.row))
+                    end = start + len(said)
+                    at = self._place.get(named.custom_id)
+                    if at is not None and self._key_start[at] == _NONE:
+                        self._key_file[at] = len(self._keys) - 1
+                        self._key_start[at], self._key_end[at] = start, end
+                    start = end
+        self.columns = tuple(columns)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, custom_id: str) -> bool:
+        return custom_id in self._place
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (self._answer(at) for at in range(len(self)))
+
+    def rest(self, done: Iterable[str]) -> Iterator[Answer]:
+        """The answers without those to these custom_ids, which are not read at all."""
+        skipped = {self._place.get(custom_id, -1) for custom_id in done}
+        return (self._answer(at) for at in range(len(self)) if at not in skipped)
+
+    def find(self, key: str) -> Answer | None:
+        """The (first) answer under a key. The first call reads all keys once."""
+        if self._by_key is None:
+            by_key: dict[str, int] = {}
+            for custom_id, at in self._place.items():
+                found = self._key_of(custom_id)
+                by_key.setdefault(found.key if found else custom_id, at)
+            self._by_key = by_key
+        at = self._by_key.get(key, -1)
+        return self._answer(at) if at >= 0 else None
+
+    def _answer(self, at: int) -> Answer:
+        raw = self._results[self._shelf[at]].raw(self._index[at])
+        result = read_row(raw)
+        key = self._key_of(result.custom_id) if self.keyed else None
+        if key is None:
+            return Answer(result.custom_id, result.custom_id, {}, result, raw)
+        return Answer(result.custom_id, key.key, key.row, result, raw)
+
+    def _key_of(self, custom_id: str) -> _Key | None:
+        at = self._place.get(custom_id, -1)
+        start = self._key_start[at] if at >= 0 else _NONE
+        return None if start == _NONE else _key.decode(self._keys[self._key_file[at]].read(start, self._key_end[at]))
+
+    def close(self) -> None:
+        """Closes every file."""
+        for results in self._results:
+            results.close()
+        for keys in self._keys:
+            keys.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _ordered(results: Results, archive: Path | None) -> Iterator[tuple[int, str]]:
+    """Every line with its custom_id, "" where it has none: as the archive has them, then what is not in it."""
+    ids = results.ids()
+    if archive is None:
+        yield from enumerate(ids)
+        return
+    place = {custom_id: number for number, custom_id in enumerate(archived_ids(archive))}
+    for index in sorted(range(len(ids)), key=lambda index: place.get(ids[index], len(place))):
+        yield index, ids[index]
+
+
+def _succeeded(raw: bytes) -> bool:
+    try:
+        return isinstance(result_line.decode(raw).result, result_line.Succeeded)
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The keys in {inert_line(str(path))} cannot be read: {inert_line(str(error), 120)}.",
+            "Put the file back from a copy; without it answers cannot be matched to the source's rows.",
+        ) from error
+
+
+def shelves(paths: Paths, batches: Sequence[Batch]) -> list[Shelved]:
+    """The files of retrieved batches of one step, parts first and in order, retries behind them."""
+
+    def there(path: Path) -> Path | None:
+        return path if path.exists() else None
+
+    return [
+        Shelved(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))
+        for one in plan.in_order(batches)
+    ]

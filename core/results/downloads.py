@@ -1,0 +1,165 @@
+"""The downloads of one process: one a batch, a few at a time, each with its outcome on the batch's row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch, Cost, Remote, State, Trouble, observe, retention_left
+from batchtui.core.errors import BatchtuiError, NotFound, Unverified
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.results.retrieve import OtherBatch, retrieve
+from batchtui.core.results.summary import Summary
+from batchtui.core.state.store_thread import Disk
+from batchtui.core.text import plural
+
+AT_ONCE = 3
+
+_PATIENCE = timedelta(hours=1)
+_LONGEST_REST = timedelta(hours=6)
+
+
+class Downloads:
+    """Whoever asks for a batch that is on its way follows the download that runs."""
+
+    def __init__(self, connection: Connection, disk: Disk, paths: Paths, clock: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._disk = disk
+        self._paths = paths
+        self._clock = clock
+        self._running: dict[str, asyncio.Task[Batch]] = {}
+        self._listeners: dict[str, list[Report]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    def start(self, batch: Batch, report: Report | None = None) -> asyncio.Task[Batch]:
+        """The download of an ended batch; awaiting it gives the retrieved batch or raises what went wrong."""
+        if report:
+            self._listeners.setdefault(batch.ref, []).append(report)
+        task = self._running.get(batch.ref)
+        if task is None:
+            task = asyncio.create_task(self._retrieve(batch))
+            self._running[batch.ref] = task
+            task.add_done_callback(lambda ended: self._ended(batch.ref, ended))
+        return task
+
+    async def close(self) -> None:
+        """Stops what runs. What is not whole is not kept, and is downloaded again another time."""
+        tasks = tuple(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, ref: str, task: asyncio.Task[Batch]) -> None:
+        self._running.pop(ref, None)
+        self._listeners.pop(ref, None)
+        if not task.cancelled():
+            task.exception()  # it stands on the row, and nobody need have waited for it
+
+    async def _retrieve(self, batch: Batch) -> Batch:
+        def tell(done: int, total: int | None) -> None:
+            for listener in tuple(self._listeners.get(batch.ref, ())):
+                listener(done, total)
+
+        try:
+            async with self._slots:
+                made = await retrieve(await self._connection.api(), self._paths, batch, self._clock, tell)
+        except OtherBatch as error:
+            log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
+            trouble = self._trouble(error)
+            await self._change(batch, lambda current: _released(current, trouble))
+            raise
+        except BatchtuiError as error:
+            log.warning("%s not retrieved: %s", batch.id, error.message)
+            trouble, seen = self._trouble(error), await self._look_again(batch, error)
+            gone = isinstance(error, NotFound) and self._lapsed(batch)
+            await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
+            raise
+        except Exception as error:
+            log.exception("%s not retrieved", batch.id)
+            hint = f"The details are in {self._paths.log_file}"
+            broken = BatchtuiError(f"Retrieving it broke ({type(error).__name__}).", hint)
+            trouble = self._trouble(broken)
+            await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
+            raise broken from error
+        log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
+        return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
+
+    async def _change(self, batch: Batch, change: Callable[[Batch], Batch]) -> Batch | None:
+        """Changes the batch that was downloaded; not if another id was found for it meanwhile."""
+        return await self._disk.change(
+            batch.ref, lambda current: change(current) if current.id == batch.id else current
+        )
+
+    def _retrieved(self, batch: Batch, made: Summary) -> Batch:
+        return replace(
+            batch,
+            state=State.RETRIEVED,
+            results_path=str(self._paths.result(str(batch.id))),
+            retrieved_at=self._clock(),
+            trouble=None,
+            failing_since=None,
+            doubtful=False,
+            attempt=None,
+            cost=Cost(batch.cost.estimated_usd, made.actual_usd, made.saved_usd),
+        )
+
+    async def _look_again(self, batch: Batch, error: BatchtuiError) -> Remote | None:
+        """The batch as the API has it now, where its results do not fit what was known of it, or are not there."""
+        if not isinstance(error, NotFound | Unverified):
+            return None
+        try:
+            return await (await self._connection.api()).get(str(batch.id))
+        except BatchtuiError:
+            return None
+
+    def _lapsed(self, batch: Batch) -> bool:
+        left = retention_left(batch, self._clock())
+        return left is not None and left < timedelta()
+
+    def _trouble(self, error: BatchtuiError) -> Trouble:
+        return Trouble(error.message, error.hint, self._clock())
+
+
+def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) -> Batch:
+    """A 404 is for good past the API's retention, or where it says that it archived the batch, else not."""
+    if batch.state is not State.ENDED:  # somebody else was quicker
+        return batch
+    if seen:
+        batch = observe(batch, seen)
+    since = batch.failing_since or trouble.at
+    return replace(batch, state=State.GONE if gone else batch.state, trouble=trouble, failing_since=since)
+
+
+def rests(batch: Batch, now: datetime) -> bool:
+    """Whether results that could not be had for long need not be tried now: after an hour they are ever more rarely."""
+    if batch.failing_since is None or batch.trouble is None:
+        return False
+    failing = batch.trouble.at - batch.failing_since
+    return failing > _PATIENCE and now - batch.trouble.at < min(failing / 4, _LONGEST_REST)
+
+
+def _released(batch: Batch, trouble: Trouble) -> Batch:
+    """An id that was found by time and size turned out to be somebody else's: back to looking for ours."""
+    if batch.attempt is None or batch.id is None:
+        return batch
+    return Batch(
+        ref=batch.ref,
+        name=batch.name,
+        submission=batch.submission,
+        submitted_at=batch.submitted_at,
+        requests=batch.requests,
+        state=State.UNCONFIRMED,
+        part=batch.part,
+        step=batch.step,
+        models=batch.models,
+        digest=batch.digest,
+        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
+        trouble=trouble,
+        cost=Cost(batch.cost.estimated_usd),
+    )

@@ -1,0 +1,95 @@
+"""What of a batch did not succeed and may be asked again: chosen by cause, never by guess."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.api import result_line
+from batchtui.core.errors import StateError
+from batchtui.core.text import inert_line
+
+TRANSIENT = frozenset(
+    {"expired", "canceled", "overloaded_error", "api_error", "timeout_error", "rate_limit_error"},
+)
+"""Causes that lie with the API or with time: the same request may succeed. All others fail again as they are."""
+
+_BLOCK = 1 << 20
+
+
+class Chosen(Struct, frozen=True):
+    """The requests to ask again, by custom_id, and how many of each cause are asked again or left out."""
+
+    ids: frozenset[str]
+    causes: dict[str, int]
+    left: dict[str, int]
+
+
+def failures(results: Iterable[Path]) -> dict[str, str]:
+    """The cause of each request without an answer, by custom_id, after all these files; only those are kept in memory.
+
+    Raises:
+        StateError: one of the files is not there or cannot be read.
+    """
+    failed: dict[str, str] = {}
+    for path in results:
+        for one in _lines(path):
+            cause = cause_of(one)
+            if cause is None:
+                failed.pop(one.custom_id, None)
+            else:
+                failed[one.custom_id] = cause
+    return failed
+
+
+def cause_of(one: result_line.Line) -> str | None:
+    """Why a request has no answer: "expired", "canceled", or the type of its error; None where it has one."""
+    match one.result:
+        case result_line.Succeeded():
+            return None
+        case result_line.Errored(envelope):
+            return envelope.error.type or "unknown"
+        case result_line.Canceled():
+            return "canceled"
+        case result_line.Expired():
+            return "expired"
+
+
+def _lines(path: Path) -> Iterator[result_line.Line]:
+    try:
+        with path.open("rb") as file:
+            while block := b"".join(file.readlines(_BLOCK)):
+                decoded = result_line.decode_block(block)
+                yield from (
+                    decoded
+                    if decoded is not None
+                    else map(result_line.decode, (raw for raw in block.splitlines() if not result_line.blank(raw)))
+                )
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The results in {inert_line(str(path))} cannot be read: {inert_line(str(error), 120)}",
+            "Retrieve the batch again.",
+        ) from error
+
+
+def choose(failed: Mapping[str, str], *, include_permanent: bool) -> Chosen:
+    """What to ask again: what time may heal, and with `include_permanent` everything that failed."""
+    return only(failed, frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT))
+
+
+def only(failed: Mapping[str, str], ids: frozenset[str]) -> Chosen:
+    """These of what failed, and no others."""
+    every = Counter(failed.values())
+    causes = Counter(failed[name] for name in ids)
+    return Chosen(ids, dict(causes.most_common()), dict((every - causes).most_common()))
+
+
+class _Id(Struct, gc=False):
+    custom_id: str
+
+
+_id = msgspec.json.Decoder(_Id).decode

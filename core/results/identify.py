@@ -1,0 +1,70 @@
+"""Telling batches apart by the ids of their results, where time and size fit more than one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Api
+from batchtui.core.batches.batch import Batch, Remote, State
+from batchtui.core.errors import BatchtuiError, Unverified
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.results.retrieve import of_others
+from batchtui.core.results.verify import Expected, Verifier, expected_from
+from batchtui.core.state.store_thread import Disk
+
+
+class Identifier:
+    """Remembers whom it looked at, because looking costs a download."""
+
+    def __init__(self, disk: Disk, paths: Paths) -> None:
+        self._disk = disk
+        self._paths = paths
+        self._seen: set[tuple[str, str]] = set()
+
+    async def rule_out(self, api: Api, batch: Batch, candidates: Sequence[Remote]) -> None:
+        """Notes on an unconfirmed batch which ended candidates have other ids, so that they no longer fit.
+
+        Raises, once all were looked at:
+            ApiError: the results of one could not be had.
+            Unverified: what came of them proves nothing.
+        """
+        expected = expected_from(self._paths.archive(batch.ref), batch.digest)
+        failure: BatchtuiError | None = None
+        for one in candidates:
+            if one.ended_at is None or (batch.ref, one.id) in self._seen:
+                continue
+            try:
+                same = await self._same_ids(api, one, expected)
+            except BatchtuiError as error:
+                failure = failure or error
+                continue
+            if not same:
+                log.info("%s is not %s: its results have other ids", one.id, batch.ref)
+                await self._refuse(batch.ref, one.id)
+            self._seen.add((batch.ref, one.id))
+        if failure:
+            raise failure
+
+    async def _refuse(self, ref: str, other: str) -> None:
+        def refused(batch: Batch) -> Batch:
+            if batch.state is not State.UNCONFIRMED or batch.attempt is None or other in batch.attempt.refused:
+                return batch
+            return replace(batch, attempt=replace(batch.attempt, refused=(*batch.attempt.refused, other)))
+
+        await self._disk.change(ref, refused)
+
+    async def _same_ids(self, api: Api, one: Remote, expected: Expected) -> bool:
+        verifier = Verifier(one.request_counts, expected)
+        async with api.results(one.id) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(verifier.feed, chunk)
+        verdict = await asyncio.to_thread(verifier.finish)
+        if not verdict.ok and not of_others(verdict, one.request_counts):
+            raise Unverified(
+                f"{one.id} could not be told from others: {' '.join(verdict.anomalies)}", "The next look tries again."
+            )
+        return verdict.ok

@@ -1,0 +1,166 @@
+"""Results on disk: found by an index of offsets, so that one row is read without the rest.
+
+A line that cannot be read is a row of the type `unreadable`: it is shown, exported and never dropped.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+from msgspec import Struct
+
+from batchtui.core.api import result_line
+from batchtui.core.batches.price import Tokens
+from batchtui.core.errors import StateError
+from batchtui.core.results.read_ahead import Ahead
+
+Type = Literal["succeeded", "errored", "canceled", "expired", "unreadable"]
+
+_BLOCK = 1 << 20
+
+
+class Head(NamedTuple):
+    """`detail` is the first line of the answer, or the error. Hostile text, as it came."""
+
+    custom_id: str
+    type: Type
+    detail: str
+
+
+class Row(Struct, frozen=True, kw_only=True, gc=False):
+    """One result. `text` is the text blocks of the answer, joined. Hostile text, as it came."""
+
+    custom_id: str
+    type: Type
+    text: str = ""
+    stop_reason: str = ""
+    model: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    request_id: str = ""
+    tokens: Tokens | None = None
+
+
+class Results:
+    """The lines of one results file, by index in the order of the file. Reading is safe from several threads."""
+
+    def __init__(self, path: Path, file: Ahead) -> None:
+        self.path = path
+        self._file = file
+        self._starts = array("Q")
+        self._ends = array("Q")
+        self._scan()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Finds where the lines are: one pass over the bytes, nothing decoded.
+
+        Raises:
+            StateError: the file is not there or cannot be read.
+        """
+        try:
+            file = Ahead(path)
+        except OSError as error:
+            raise StateError(
+                f"The results in {path} cannot be read: {error.strerror}.", "Retrieve the batch again."
+            ) from error
+        return cls(path, file)
+
+    def _scan(self) -> None:
+        at = start = 0
+        while block := self._file.read(at, at + _BLOCK):
+            found = block.find(b"\n")
+            while found >= 0:
+                end = at + found
+                if end - start > result_line.BLANK or self._said(start, end):
+                    self._starts.append(start)
+                    self._ends.append(end)
+                start = end + 1
+                found = block.find(b"\n", found + 1)
+            at += len(block)
+        if self._said(start, at):
+            self._starts.append(start)
+            self._ends.append(at)
+
+    def _said(self, start: int, end: int) -> bool:
+        return end - start > result_line.BLANK or not result_line.blank(self._file.read(start, end))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def raw(self, index: int) -> bytes:
+        """The line as the API sent it, without its line break."""
+        start = self._starts[index]
+        return self._file.read(start, self._ends[index]).removesuffix(b"\r")
+
+    def row(self, index: int) -> Row:
+        """One result with its answer."""
+        return read_row(self.raw(index))
+
+    def head(self, index: int) -> Head:
+        """What a table shows of one result."""
+        row = self.row(index)
+        if row.type == "succeeded":
+            answer = row.text.lstrip()[:2000].partition("\n")[0]
+            return Head(row.custom_id, row.type, answer or f"(no text; {row.stop_reason})")
+        said = ": ".join(part for part in (row.error_type, row.error_message) if part)
+        return Head(row.custom_id, row.type, said)
+
+    def ids(self) -> list[str]:
+        """The custom_id of each line, "" where it has none: reads the whole file."""
+        return [read_id(self.raw(index)) for index in range(len(self))]
+
+
+def read_row(raw: bytes) -> Row:
+    """A raw result line, understood."""
+    try:
+        full = result_line.decode_full(raw)
+    except ValueError as error:
+        return Row(custom_id=read_id(raw), type="unreadable", error_message=str(error))
+    result = full.result
+    if isinstance(result, result_line.Answered):
+        message = result.message
+        return Row(
+            custom_id=full.custom_id,
+            type="succeeded",
+            text=_text(message.content),
+            stop_reason=message.stop_reason or "",
+            model=message.model,
+            tokens=message.usage.tokens if message.usage else None,
+        )
+    if isinstance(result, result_line.Errored):
+        envelope = result.error
+        return Row(
+            custom_id=full.custom_id,
+            type="errored",
+            error_type=envelope.error.type,
+            error_message=envelope.error.message,
+            request_id=envelope.request_id or "",
+        )
+    return Row(custom_id=full.custom_id, type="canceled" if isinstance(result, result_line.Canceled) else "expired")
+
+
+def _text(blocks: Sequence[result_line.Block]) -> str:
+    if len(blocks) == 1 and blocks[0].type == "text":
+        return blocks[0].text or ""
+    return "".join(block.text or "" for block in blocks if block.type == "text")
+
+
+def read_id(raw: bytes) -> str:
+    """Whose a raw result line is, "" where it does not say."""
+    try:
+        return result_line.decode_id(raw)
+    except ValueError:
+        return ""

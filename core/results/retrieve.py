@@ -1,0 +1,217 @@
+"""Retrieving results: raw bytes to disk, proven complete, and only then under their final name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Api, Report
+from batchtui.core.batches.batch import Batch, Counts, Remote, State, observe
+from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
+from batchtui.core.files import Part, private_folder
+from batchtui.core.paths import Paths
+from batchtui.core.results import summary as summaries
+from batchtui.core.results.summary import Summary
+from batchtui.core.results.verify import Verdict, Verifier, expected_from
+from batchtui.core.text import inert_line
+
+PIECE = 500_000
+"""Bytes that are gathered before a thread writes and checks them."""
+
+LARGEST = 20_000_000_000
+"""Bytes. A batch of 100,000 of the longest answers is far below; past it something is feeding us nonsense."""
+
+
+class OtherBatch(Unverified):
+    """The results are somebody else's: this batch was found by time and size alone, and their ids are not ours."""
+
+
+def of_others(verdict: Verdict, counts: Counts) -> bool:
+    """Whether results are of other requests than the ones submitted. Only whole ones tell: what is cut off does not."""
+    whole = verdict.counts == counts and not verdict.bad and not verdict.doubled
+    return whole and bool(verdict.foreign or verdict.missing)
+
+
+class Shelf:
+    """Where results stand. Everything here is for a thread."""
+
+    def __init__(self, paths: Paths, batch: Batch) -> None:
+        assert batch.id
+        self._batch = batch
+        self.result = paths.result(batch.id)
+        self._summary = paths.summary(batch.id)
+        self._archive = paths.archive(batch.ref)
+
+    def verifier(self) -> Verifier:
+        expected = expected_from(self._archive, self._batch.digest) if self._batch.digest else None
+        return Verifier(self._batch.request_counts, expected)
+
+    def already(self) -> Verdict | None:
+        """What is here, where an earlier run died between keeping the file and saying so; None where it did not."""
+        try:
+            file = self.result.open("rb")
+        except FileNotFoundError:
+            return None
+        verifier = self.verifier()
+        with file:
+            while piece := file.read(PIECE):
+                verifier.feed(piece)
+        verdict = verifier.finish()
+        return verdict if verdict.ok and self._recorded() in (None, verdict.sha256) else None
+
+    def _recorded(self) -> str | None:
+        """The fingerprint that the summary of an earlier run holds; None where there is none."""
+        try:
+            return summaries.read(self._summary).sha256
+        except StateError:
+            return None
+
+    def check(self, verdict: Verdict) -> None:
+        if verdict.ok:
+            return
+        if self._batch.doubtful and of_others(verdict, self._batch.request_counts):
+            raise OtherBatch("The results are of other requests than the ones submitted.", "It is looked for again.")
+        raise Unverified(
+            f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
+            "Nothing of them was kept, and they are downloaded again. To have them as they are: "
+            f"batchtui retrieve {self._batch.label} --as-is FILE",
+        )
+
+    def describe(self, verdict: Verdict, now: datetime) -> Summary:
+        batch = self._batch
+        summary = summaries.summarise(
+            verdict, batch_id=str(batch.id), name=batch.name, made_at=batch.created_at or batch.submitted_at, now=now
+        )
+        summaries.write(self._summary, summary)
+        return summary
+
+
+async def retrieve(
+    api: Api, paths: Paths, batch: Batch, clock: Callable[[], datetime], report: Report | None = None
+) -> Summary:
+    """Downloads, verifies and keeps the results of an ended batch; finds them where they are here already.
+
+    Raises:
+        Unverified: lines are missing, doubled, foreign or garbled.
+        ApiError: they could not be had.
+        StateError: they could not be written.
+    """
+    await asyncio.to_thread(private_folder, paths.results)
+    shelf = Shelf(paths, batch)
+    try:
+        verdict = await asyncio.to_thread(shelf.already) or await _download(api, shelf, str(batch.id), report)
+        return await asyncio.to_thread(shelf.describe, verdict, clock())
+    except OSError as error:
+        raise StateError(
+            f"The results could not be written: {error.strerror}.",
+            f"Make room for them in {paths.results}; the API keeps its copy for 29 days.",
+        ) from error
+
+
+async def _download(api: Api, shelf: Shelf, batch_id: str, report: Report | None) -> Verdict:
+    verifier = shelf.verifier()
+    part = await asyncio.to_thread(Part, shelf.result)
+    try:
+        async with api.results(batch_id) as chunks:
+            await _pour(chunks, part.file, verifier, report)
+        verdict = await asyncio.to_thread(verifier.finish)
+        shelf.check(verdict)
+        await asyncio.to_thread(part.keep)
+    except BaseException:
+        await asyncio.to_thread(part.drop)
+        raise
+    return verdict
+
+
+async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report | None = None) -> list[str]:
+    """Writes results to `to` as they come, whatever is wrong with them, and says what is. The batch stays as it is.
+
+    Raises:
+        BadInput: something is there already.
+        ApiError: nothing could be had.
+        StateError: it could not be written.
+    """
+    verifier = Shelf(paths, batch).verifier()
+    broken: list[str] = []
+    done = 0
+    try:
+        part = await asyncio.to_thread(Part, to, overwrite=False)
+        try:
+            try:
+                async with api.results(str(batch.id)) as chunks:
+                    async for chunk in chunks:
+                        await asyncio.to_thread(_keep, part.file, verifier, chunk)
+                        done += len(chunk)
+                        if report:
+                            report(done, None)
+            except BatchtuiError as error:
+                if not done:
+                    raise
+                broken.append(error.message)
+            await asyncio.to_thread(part.keep)
+        except BaseException:
+            await asyncio.to_thread(part.drop)
+            raise
+    except FileExistsError as error:
+        raise BadInput(f"{inert_line(str(to))} is there already.", "Choose another place.") from error
+    except OSError as error:
+        raise StateError(
+            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another place, or make room."
+        ) from error
+    verdict = await asyncio.to_thread(verifier.finish)
+    return [*broken, *verdict.anomalies]
+
+
+async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO, verifier: Verifier, report: Report | None) -> None:
+    """Writes and checks one piece in a thread while the next one is on its way."""
+    done = 0
+    gathered: list[bytes] = []
+    waiting = 0
+    busy: asyncio.Task[None] | None = None
+
+    async def hand_over() -> None:
+        nonlocal busy, gathered, waiting
+        piece, gathered, waiting = b"".join(gathered), [], 0
+        if busy:
+            await busy
+        busy = asyncio.create_task(asyncio.to_thread(_keep, file, verifier, piece))
+
+    try:
+        async for chunk in chunks:
+            gathered.append(chunk)
+            waiting += len(chunk)
+            done += len(chunk)
+            if waiting >= PIECE:
+                await hand_over()
+                if report:
+                    report(done, None)
+            if done > LARGEST:
+                raise Unverified("The download does not end.", "Check ANTHROPIC_BASE_URL and any proxy in between.")
+        await hand_over()
+    finally:
+        if busy:
+            await busy
+    if report:
+        report(done, done)
+
+
+def _keep(file: BinaryIO, verifier: Verifier, piece: bytes) -> None:
+    file.write(piece)
+    verifier.feed(piece)
+
+
+def where(paths: Paths, batch: Batch) -> Path:
+    """The result file of a retrieved batch."""
+    return Path(batch.results_path) if batch.results_path else paths.result(str(batch.id))
+
+
+def looked_at(batch: Batch, seen: Remote) -> Batch:
+    """A retrieved batch whose file is gone is looked at anew; one that got another id meanwhile stays as it is."""
+    if batch.id != seen.id:
+        return batch
+    return observe(replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch, seen)

@@ -1,0 +1,112 @@
+"""What there is to say of a batch once its results are here: `results/BATCH_ID.summary.json`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from batchtui.core.batches.batch import Counts, Output, noted
+from batchtui.core.batches.price import HALF, Tokens, Usage, bill
+from batchtui.core.errors import StateError
+from batchtui.core.files import replacing
+from batchtui.core.results.verify import ErrorGroup, Verdict
+from batchtui.core.text import inert_line
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """Counts, errors by type, tokens, cost and fingerprint of verified results.
+
+    `usage` is split where prices differ; `actual_usd` None is "not known" (`unpriced` says of which models).
+    `anomalies` is empty unless results were kept in spite of them. Error texts and models are hostile text.
+    """
+
+    batch_id: str
+    name: str
+    requests: int
+    counts: Counts
+    sha256: str
+    bytes: int
+    verified_at: datetime
+    errors: tuple[ErrorGroup, ...] = ()
+    stop_reasons: dict[str, int] = {}
+    usage: tuple[Usage, ...] = ()
+    actual_usd: float | None = None
+    saved_usd: float | None = None
+    unpriced: tuple[str, ...] = ()
+    anomalies: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+    @property
+    def tokens(self) -> dict[str, Tokens]:
+        """By model."""
+        sums: dict[str, Tokens] = {}
+        for part in self.usage:
+            sums[part.model] = sums.get(part.model, Tokens()) + part.tokens
+        return sums
+
+
+def summarise(
+    verdict: Verdict, *, batch_id: str, name: str, made_at: datetime, now: datetime, share: Decimal = HALF
+) -> Summary:
+    """The summary of a verdict. `made_at` decides the prices (the batch's `created_at`), `share` what is paid of them.
+
+    `batch_id` is what the results are filed under: the ref where there is no batch at the API.
+    """
+    cost = bill(verdict.usage, made_at, share)
+    return Summary(
+        batch_id=batch_id,
+        name=name,
+        requests=verdict.lines,
+        counts=verdict.counts,
+        sha256=verdict.sha256,
+        bytes=verdict.bytes,
+        verified_at=now,
+        errors=verdict.errors,
+        stop_reasons=verdict.stop_reasons,
+        usage=verdict.usage,
+        actual_usd=cost.actual_usd,
+        saved_usd=cost.saved_usd,
+        unpriced=cost.unpriced,
+        anomalies=verdict.anomalies,
+    )
+
+
+def spelled_out(part: Any) -> Any:
+    """A summary for scripts, with every field that there is: zero, empty or null where that is what is known."""
+    if isinstance(part, Struct):
+        return {name: spelled_out(value) for name, value in asdict(part).items()}
+    return [spelled_out(one) for one in part] if isinstance(part, tuple) else part
+
+
+def write(path: Path, summary: Summary) -> None:
+    """Whole or not at all, readable by a person. Raises OSError."""
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(spelled_out(summary)), indent=2) + b"\n")
+
+
+def read(path: Path) -> Summary:
+    """The summary in a file.
+
+    Raises:
+        StateError: it is not there, or is none of ours.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Summary)
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
+        ) from error
+
+
+def note_output(path: Path, output: Output) -> None:
+    """Adds an output that is done to the summary in a file, where there is one that can be read and written."""
+    with suppress(StateError, OSError):
+        known = read(path)
+        write(path, replace(known, outputs=noted(known.outputs, output)))

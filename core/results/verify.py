@@ -1,0 +1,274 @@
+"""Downloaded results, checked while they come: nothing missing, doubled, foreign, cut or garbled."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from batchtui.core.api import result_line
+from batchtui.core.batches.batch import Counts
+from batchtui.core.batches.price import Tokens, Usage, prompt_over
+from batchtui.core.state.archive import archived_ids, digest
+from batchtui.core.text import inert_line, plural
+
+LONGEST = 64 << 20
+"""Bytes that one result line may have."""
+
+SHOWN = 5
+"""So many ids, or bad lines, are named in words."""
+
+
+class ErrorGroup(Struct, frozen=True):
+    """How many requests failed with one type of error, and the message of the first of them."""
+
+    type: str
+    count: int
+    example: str
+    request_id: str = ""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What the bytes hold. `counts` is tallied from the lines; `anomalies` say in words what is wrong with them.
+
+    `missing`, `doubled` and `foreign` (ids of no request of this batch) count results, `bad` lines.
+    """
+
+    lines: int
+    bytes: int
+    sha256: str
+    counts: Counts
+    missing: int
+    doubled: int
+    foreign: int
+    bad: int
+    errors: tuple[ErrorGroup, ...]
+    stop_reasons: dict[str, int]
+    usage: tuple[Usage, ...]
+    anomalies: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.anomalies
+
+
+class _Sum:
+    """Tokens of all requests with one price, while they are added up."""
+
+    __slots__ = ("cache_read", "input", "output", "requests", "searches", "write_1h", "write_5m")
+
+    def __init__(self) -> None:
+        self.requests = self.input = self.output = self.write_5m = self.write_1h = self.cache_read = self.searches = 0
+
+    def add(self, usage: result_line.RawUsage) -> None:
+        self.requests += 1
+        self.input += usage.input_tokens or 0
+        self.output += usage.output_tokens or 0
+        self.cache_read += usage.cache_read_input_tokens or 0
+        if usage.cache_creation_input_tokens:
+            tokens = usage.tokens
+            self.write_5m += tokens.cache_creation_5m
+            self.write_1h += tokens.cache_creation_1h
+        if usage.server_tool_use:
+            self.searches += usage.server_tool_use.web_search_requests or 0
+
+    def usage(self, model: str, over: int, geo: str) -> Usage:
+        tokens = Tokens(self.input, self.output, self.write_5m, self.write_1h, self.cache_read)
+        return Usage(model, tokens, self.requests, over, geo, self.searches)
+
+
+class Expected(Struct, frozen=True):
+    """The custom_ids that were submitted: the digest of them all, and how to get at them should it not fit."""
+
+    digest: str
+    ids: Callable[[], AbstractSet[str]]
+
+
+class Verifier:
+    """Takes the bytes of a results file in chunks of any size, keeps the ids and sums, and judges at the end.
+
+    `counts` is `request_counts` of the ended batch; `expected` is None where it is not known what was submitted.
+    """
+
+    def __init__(self, counts: Counts, expected: Expected | None = None) -> None:
+        self._counts = counts
+        self._expected = expected
+        self._seen: set[str] = set()
+        self._doubled: list[str] = []
+        self._lines = self._bytes = self._bad = 0
+        self._bad_lines: list[str] = []
+        self._types: Counter[str] = Counter()
+        self._stops: Counter[str] = Counter()
+        self._errors: dict[str, ErrorGroup] = {}
+        self._sums: dict[tuple[str, int, str], _Sum] = {}
+        self._hash = hashlib.sha256()
+        self._tail: list[bytes] = []
+        self._tail_size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes, as they came."""
+        self._hash.update(chunk)
+        self._bytes += len(chunk)
+        end = chunk.rfind(b"\n")
+        if end >= 0:
+            start = chunk.find(b"\n") + 1 if self._tail_size else 0
+            if start:
+                self._hold(chunk[: start - 1])
+                self._line(self._held())
+            self._lines_of(chunk[start : end + 1])
+        self._hold(chunk[end + 1 :])
+
+    def finish(self) -> Verdict:
+        """The verdict on all that was fed."""
+        before = self._bad
+        self._line(self._held())
+        cut = self._bad > before
+        counts = Counts(**self._types)
+        missing, foreign = self._compared()
+        return Verdict(
+            lines=self._lines,
+            bytes=self._bytes,
+            sha256=self._hash.hexdigest(),
+            counts=counts,
+            missing=len(missing) if self._expected else max(self._counts.total - len(self._seen), 0),
+            doubled=len(self._doubled),
+            foreign=len(foreign),
+            bad=self._bad,
+            errors=tuple(self._errors.values()),
+            stop_reasons=dict(self._stops),
+            usage=tuple(sums.usage(*key) for key, sums in self._sums.items()),
+            anomalies=tuple(self._anomalies(counts, missing, foreign, cut)),
+        )
+
+    def _hold(self, piece: bytes) -> None:
+        self._tail_size += len(piece)
+        if self._tail_size <= LONGEST:
+            self._tail.append(piece)
+        else:
+            self._tail = []
+
+    def _held(self) -> bytes | None:
+        """The line that went over the end of a chunk; None where it got too long to be kept."""
+        raw = b"".join(self._tail) if self._tail_size <= LONGEST else None
+        self._tail, self._tail_size = [], 0
+        return raw
+
+    def _lines_of(self, block: bytes) -> None:
+        """Whole lines, all at once if nothing is wrong with any of them, else one by one."""
+        if not block:
+            return
+        decoded = result_line.decode_block(block) if len(block) <= LONGEST else None
+        if decoded is None:
+            for raw in block.split(b"\n"):
+                self._line(raw)
+        else:
+            self._lines += len(decoded)
+            self._tally(decoded)
+
+    def _line(self, raw: bytes | None) -> None:
+        if raw is not None and result_line.blank(raw):
+            return
+        self._lines += 1
+        if raw is None or len(raw) > LONGEST:
+            self._spoiled("longer than 64 MiB")
+            return
+        try:
+            decoded = result_line.decode(raw)
+        except ValueError as error:
+            self._spoiled(str(error))
+            return
+        self._tally([decoded])
+
+    def _spoiled(self, reason: str) -> None:
+        self._bad += 1
+        if self._bad <= SHOWN:
+            self._bad_lines.append(f"Line {self._lines} cannot be read: {inert_line(reason, 120)}.")
+
+    def _tally(self, decoded: Sequence[result_line.Line]) -> None:
+        ids = {one.custom_id for one in decoded}
+        if len(ids) < len(decoded) or not ids.isdisjoint(self._seen):
+            for one in decoded:
+                if one.custom_id in self._seen:
+                    self._doubled.append(one.custom_id)
+                self._seen.add(one.custom_id)
+        self._seen |= ids
+        answers = [one.result.message for one in decoded if isinstance(one.result, result_line.Succeeded)]
+        if answers:
+            self._types["succeeded"] += len(answers)
+            self._answered(answers)
+        if len(answers) < len(decoded):
+            for one in decoded:
+                self._unanswered(one.result)
+
+    def _answered(self, answers: Sequence[result_line.Message]) -> None:
+        self._stops.update(answer.stop_reason or "none" for answer in answers)
+        for answer in answers:
+            if usage := answer.usage:
+                key = (answer.model, prompt_over(usage.prompt), usage.inference_geo or "")
+                sums = self._sums.get(key)
+                if sums is None:
+                    sums = self._sums[key] = _Sum()
+                sums.add(usage)
+
+    def _unanswered(
+        self, result: result_line.Succeeded | result_line.Errored | result_line.Canceled | result_line.Expired
+    ) -> None:
+        if isinstance(result, result_line.Errored):
+            self._types["errored"] += 1
+            self._error(result.error)
+        elif not isinstance(result, result_line.Succeeded):
+            self._types["canceled" if isinstance(result, result_line.Canceled) else "expired"] += 1
+
+    def _error(self, error: result_line.Error) -> None:
+        kind = error.error.type or "unknown"
+        group = self._errors.get(kind)
+        if group is None:
+            self._errors[kind] = ErrorGroup(kind, 1, error.error.message[:2000], error.request_id or "")
+        else:
+            self._errors[kind] = replace(group, count=group.count + 1)
+
+    def _compared(self) -> tuple[AbstractSet[str], AbstractSet[str]]:
+        """The ids that are missing, and those that nobody submitted; the digest mostly says that there are none."""
+        if self._expected is None or digest(self._seen) == self._expected.digest:
+            return frozenset(), frozenset()
+        ids = self._expected.ids()
+        return ids - self._seen, self._seen - ids
+
+    def _anomalies(
+        self, counts: Counts, missing: AbstractSet[str], foreign: AbstractSet[str], cut: bool
+    ) -> Iterator[str]:
+        lost = len(missing) if self._expected else max(self._counts.total - len(self._seen), 0)
+        if lost:
+            yield f"{plural(lost, 'result is', 'results are')} missing{_named(missing, lost)}."
+        if doubled := len(self._doubled):
+            yield f"{plural(doubled, 'result came', 'results came')} again{_named(self._doubled, doubled)}."
+        if foreign:
+            what = "result belongs", "results belong"
+            yield f"{plural(len(foreign), *what)} to no request of this batch{_named(foreign, len(foreign))}."
+        yield from self._bad_lines
+        if self._bad > SHOWN:
+            yield f"{plural(self._bad - SHOWN, 'more line')} cannot be read."
+        if cut:
+            yield "The last line is cut off."
+        if counts != self._counts:
+            yield f"The lines hold {_in_words(counts)}; the API counted {_in_words(self._counts)}."
+
+
+def _named(ids: Iterable[str], count: int) -> str:
+    shown = ", ".join(inert_line(custom_id, 64) for custom_id in heapq.nsmallest(SHOWN, ids))
+    return f" ({shown}{', …' if count > SHOWN else ''})" if shown else ""
+
+
+def _in_words(counts: Counts) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in asdict(counts).items() if count) or "none"
+
+
+def expected_from(archive: Path, known: str) -> Expected:
+    """What was submitted, by its digest (`known`) and its archived rows."""
+    return Expected(known, lambda: set(archived_ids(archive)))

@@ -1,0 +1,235 @@
+"""Sending one batch without ever paying twice.
+
+The API has no idempotency key. So: look at the API's list, write the intent to disk, POST exactly once, write the id.
+Whatever happens in between leaves an intent that `core.sending.settle` can settle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.protocol import Api, Report
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, Remote, State, Trouble, observe
+from batchtui.core.batches.limits import body_size
+from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
+from batchtui.core.lock import Lock
+from batchtui.core.logs import log
+from batchtui.core.paths import Paths
+from batchtui.core.sending.look import look
+from batchtui.core.sending.settle import SKEW
+from batchtui.core.state.store import Transaction
+from batchtui.core.state.store_thread import Disk
+from batchtui.core.text import plural, size
+
+_PAUSES = (1.0, 4.0)
+"""Seconds before a body that certainly never arrived whole is sent again."""
+
+_SETTLE_AFTER = (0.0, 2.0, 5.0)
+"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
+
+_NOBODY_WAITS = 30.0
+
+_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel what waits and submit it anew."
+
+Begin = Callable[[Transaction, Batch], None]
+"""Writes the intent with whatever belongs to it, or raises where it must not be sent (any more)."""
+
+Undo = Callable[[Transaction], None]
+"""Takes all of that back: the batch was certainly not accepted."""
+
+
+class Sender:
+    """One create at a time in all processes of one state, so that an unknown outcome has few candidates."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        disk: Disk,
+        paths: Paths,
+        clock: Callable[[], datetime],
+        pause: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._disk = disk
+        self._paths = paths
+        self._clock = clock
+        self._pause = pause
+
+    async def send(
+        self, part: Part, begin: Begin, undo: Undo, *, name: str, submission: str, report: Report | None = None
+    ) -> Batch:
+        """Sends an archived part as a batch of the submission. A lost answer is looked for before giving up.
+
+        Raises:
+            OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
+            BatchtuiError: it was certainly not accepted, or `begin` refused.
+        """
+        try:
+            return await self._locked(part, begin, undo, name, submission, report)
+        except OutcomeUnknown as unknown:
+            log.warning("submit %s: %s", part.ref, unknown.message)
+            found = await self._found(part.ref)
+            if found is None:
+                raise
+            return found
+
+    async def _found(self, ref: str) -> Batch | None:
+        """A batch whose answer was lost, if the API's list shows it by now."""
+        for pause in _SETTLE_AFTER:
+            await self._pause(pause)
+            try:
+                api = await self._connection.api()
+                await look(api, self._disk, self._paths, self._clock, self._connection.account)
+            except BatchtuiError as error:
+                log.warning("look: %s", error.message)
+            found = next((one for one in (await self._disk.snapshot()).batches if one.ref == ref and one.id), None)
+            if found:
+                return found
+        return None
+
+    async def _locked(
+        self, part: Part, begin: Begin, undo: Undo, name: str, submission: str, report: Report | None
+    ) -> Batch:
+        lock = Lock(self._paths.submit_lock)
+        await asyncio.to_thread(_check_archive, self._paths.archive(part.ref), part)
+        api = await self._connection.api()
+        try:
+            await _take(lock)
+            for pause in (*_PAUSES, None):
+                batch = await self._intent(api, part, begin, name, submission)
+                try:
+                    return await self._post(api, batch, undo, report)
+                except NotSent as error:
+                    log.warning("submit %s: %s", part.ref, error.message)
+                    if pause is None:
+                        raise
+                await self._pause(pause)
+            raise AssertionError
+        finally:
+            lock.release()
+
+    async def _intent(self, api: Api, part: Part, begin: Begin, name: str, submission: str) -> Batch:
+        now = self._clock()
+        started_at, nearby = await _horizon(api, now)
+        batch = Batch(
+            ref=part.ref,
+            name=name,
+            submission=submission,
+            submitted_at=now,
+            requests=part.requests,
+            state=State.SUBMITTING,
+            part=part.number,
+            step=part.step,
+            retry_of=part.retry_of,
+            models=part.models,
+            digest=part.digest,
+            attempt=Attempt(started_at=started_at, bytes=part.bytes, nearby=nearby, account=self._connection.account),
+            cost=Cost(part.estimated_usd),
+        )
+
+        def write(tx: Transaction) -> Batch:
+            begin(tx, batch)
+            return tx.batch(batch.ref) or batch
+
+        return await self._disk.commit(write)
+
+    async def _post(self, api: Api, batch: Batch, undo: Undo, report: Report | None) -> Batch:
+        assert batch.attempt
+        log.info("submit %s: %s, %s", batch.ref, plural(batch.requests, "request"), size(batch.attempt.bytes))
+        try:
+            remote = await api.create(self._paths.archive(batch.ref), report)
+        except OutcomeUnknown as error:
+            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._trouble(error)))
+            raise
+        except (NoKey, Unreachable):  # NotSent among them
+            await self._disk.commit(undo)
+            raise
+        except ApiError as error:
+            await self._note(replace(batch, state=State.REJECTED, attempt=None, trouble=self._trouble(error)))
+            raise
+        except asyncio.CancelledError:
+            log.warning("submit %s: interrupted; it is settled by the API's list", batch.ref)
+            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
+            raise
+        log.info("submit %s: accepted as %s", batch.ref, remote.id)
+        accepted = observe(batch, remote)
+        try:
+            await self._put(accepted)
+        except BatchtuiError as error:
+            raise StateError(
+                f"The API accepted the batch as {remote.id}, but that could not be saved: {error.message}",
+                f"Do not submit it again: the next look finds it in the API's list. {error.hint}",
+            ) from error
+        return accepted
+
+    async def _put(self, batch: Batch) -> None:
+        def write(tx: Transaction) -> None:
+            tx.put(batch)
+            whole = tx.submission(batch.submission)
+            if whole and batch.state is State.REJECTED and not batch.retry_of:  # what waits would be refused, too
+                tx.put_submission(replace(whole, stopped=True, trouble=batch.trouble))
+
+        await self._disk.commit(write)
+
+    async def _note(self, batch: Batch) -> None:
+        """Saves why there is no id. Where that fails, the intent stands, and the next look settles it."""
+        try:
+            await self._put(batch)
+        except BatchtuiError as error:
+            log.error("submit %s: %s", batch.ref, error.message)
+
+    def _trouble(self, error: BatchtuiError) -> Trouble:
+        return Trouble(error.message, error.hint, self._clock())
+
+    def _interrupted(self) -> Trouble:
+        return Trouble(
+            "Interrupted while it was being sent, so it is not known whether the API accepted it.",
+            "It is looked for in the API's list; it is never sent again by itself.",
+            self._clock(),
+        )
+
+
+def _check_archive(archive: Path, part: Part) -> None:
+    """Raises StateError where the requests are not there as they were checked: no intent is written for such."""
+    try:
+        whole = body_size(archive.stat().st_size) == part.bytes
+    except OSError as error:
+        raise StateError(f"The requests in {archive} cannot be read: {error.strerror}.", _PUT_BACK) from error
+    if not whole:
+        raise StateError(f"The requests in {archive} are not those that were checked.", _PUT_BACK)
+
+
+async def _take(lock: Lock) -> None:
+    """Waits for the lock in a thread, which goes on where the caller is canceled: what it takes then is given back."""
+    taking = asyncio.get_running_loop().run_in_executor(None, lock.acquire, _NOBODY_WAITS)
+
+    def give_back(ended: asyncio.Future[None]) -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            lock.release()
+
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        taking.add_done_callback(give_back)
+        raise
+
+
+async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """Server time, and the ids made just before it: none of them can be what is sent next."""
+    page = await api.page(limit=20)
+    started_at = page.server_time or now
+    since = started_at - SKEW * 2
+    recent: list[Remote] = [one for one in page.batches if one.created_at >= since]
+    while page.has_more and page.batches and page.batches[-1].created_at >= since:
+        after = page.batches[-1].id
+        page = await api.page(after_id=after)
+        if page.batches and page.batches[-1].id == after:  # a host that takes no after_id shows the same for ever
+            break
+        recent += [one for one in page.batches if one.created_at >= since]
+    return started_at, tuple(one.id for one in recent)

@@ -1,0 +1,198 @@
+"""Submitting: the rows are checked and archived, cut into parts, and sent one after the other.
+
+What is sent is one batch for each part (`sending.send`). Parts that are not sent yet wait in the state, and whichever
+process polls sends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.clock import utc_now
+from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, Unreachable
+from batchtui.core.paths import Paths
+from batchtui.core.requests.draft import Draft, discard
+from batchtui.core.sending.send import Sender
+from batchtui.core.state.store import Transaction
+from batchtui.core.state.store_thread import Disk
+from batchtui.core.text import inert_line, plural
+
+TWICE_WITHIN = timedelta(hours=24)
+"""The same rows again this soon are taken for a mistake."""
+
+
+def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
+    """A batch of the same rows that was sent lately, or is not over, and may have been accepted."""
+    for batch in snapshot.batches:
+        submission = snapshot.submissions.get(batch.submission)
+        if (
+            submission
+            and submission.sha256 == sha256
+            and batch.state is not State.REJECTED
+            and (now - batch.submitted_at < TWICE_WITHIN or batch.state in UNSETTLED | UNDER_WAY)
+        ):
+            return batch
+    return None
+
+
+def sent_already(earlier: Batch, requests: int) -> NotAllowed:
+    """What to say of requests that went out before as `earlier`."""
+    one = requests == 1
+    sent = f"The same {plural(requests, 'request')} {'was' if one else 'were'} submitted before"
+    named = f"{inert_line(earlier.name)} ({earlier.label})"
+    if earlier.state in UNSETTLED:
+        return NotAllowed(
+            f"{sent}, as {named}, and it is not known yet whether the API took {'it' if one else 'them'}.",
+            "batchtui --once looks for them. Submitting them with --again may buy them twice.",
+        )
+    state = earlier.state.replace("_", " ")
+    return NotAllowed(
+        f"{sent}, as {named}, and {'is' if one else 'are'} {state}.", "To buy them a second time, submit with --again."
+    )
+
+
+def _half_asked(snapshot: Snapshot) -> list[Submission]:
+    """What `--now` began and did not end."""
+    return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
+
+
+async def submit(
+    draft: Draft, sender: Sender, disk: Disk, paths: Paths, now: datetime, *, again: bool, report: Report | None = None
+) -> Batch:
+    """Sends the first part of a draft; the others wait in the state from the same moment on.
+
+    Raises:
+        NotAllowed: the same rows were sent within a day or are not over, and `again` was not said; or it was canceled
+            before it could be sent.
+        OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
+        BatchtuiError: it was certainly not accepted, and nothing of it is kept.
+    """
+    first, *others = draft.parts
+    models = sorted({model for part in draft.parts for model in part.models})
+    submission = Submission(
+        ref=draft.ref,
+        name=draft.name,
+        created_at=now,
+        requests=sum(part.requests for part in draft.parts),
+        input=draft.input,
+        sha256=draft.sha256,
+        bytes=draft.bytes,
+        models=tuple(models),
+        batches=(first.ref,),
+        waiting=tuple(others),
+        canary=draft.canary,
+        outputs=draft.outputs,
+        steps=draft.steps,
+        max_cost=draft.max_cost,
+    )
+
+    canceled = False
+
+    def begin(tx: Transaction, batch: Batch) -> None:
+        if canceled:
+            raise NotAllowed(f"{inert_line(draft.name)} was canceled while it was being sent. Nothing was bought.")
+        earlier = sent_before(tx.snapshot, draft.sha256, now)
+        if earlier and not again:
+            raise sent_already(earlier, submission.requests)
+        if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
+            raise NotAllowed(
+                "Some of the same requests were answered without a batch already, with --now.",
+                "Go on with --now, or buy all of them in a batch with --again.",
+            )
+        tx.put_submission(submission)
+        tx.put(batch)
+
+    def undo(tx: Transaction) -> None:
+        nonlocal canceled
+        if current := tx.submission(submission.ref):
+            canceled = current.stopped or current.steps != submission.steps
+            tx.put_submission(replace(submission, waiting=()))
+        tx.forget(first.ref)
+
+    try:
+        return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
+    except BaseException as error:
+        if isinstance(error, Unreachable):
+            error.hint = "Nothing was sent and nothing bought. Submit it again later."
+        await _drop_unknown(draft, disk, paths)
+        raise
+
+
+async def send_next(submission: Submission, sender: Sender, disk: Disk, report: Report | None = None) -> Batch:
+    """Sends the part that waits first.
+
+    Raises:
+        Busy: another process sent it meanwhile.
+        BatchtuiError: as `submit`; the part waits on, unless the API refused it: then all of it is stopped.
+    """
+    part = submission.waiting[0]
+
+    def begin(tx: Transaction, batch: Batch) -> None:
+        current = tx.submission(submission.ref)
+        if current is None or current.stopped or current.waiting[:1] != (part,):
+            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent or held back meanwhile.")
+        batches = (*current.batches, part.ref)
+        tx.put_submission(replace(current, waiting=current.waiting[1:], batches=batches, trouble=None))
+        tx.put(batch)
+
+    def undo(tx: Transaction) -> None:
+        current = tx.submission(submission.ref)
+        if current:
+            tx.put_submission(replace(current, waiting=(part, *current.waiting)))
+        tx.forget(part.ref)
+
+    try:
+        return await sender.send(part, begin, undo, name=submission.name, submission=submission.ref, report=report)
+    except (Busy, OutcomeUnknown):
+        raise
+    except BatchtuiError as error:
+        if isinstance(error, Unreachable):
+            error.hint = "It was not bought. It waits, and a later look sends it."
+        with suppress(BatchtuiError):  # what went wrong first is what a person must know
+            await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk)
+        raise
+
+
+async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool = False) -> None:
+    """Writes on a submission why it does not go on."""
+
+    def write(tx: Transaction) -> None:
+        current = tx.submission(ref)
+        if current:
+            tx.put_submission(replace(current, trouble=trouble, stopped=stopped or current.stopped))
+            last = tx.batch(current.batches[-1]) if current.batches and stopped else None
+            if last:  # where a person looks
+                tx.put(replace(last, trouble=trouble))
+
+    await disk.commit(write)
+
+
+def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | None = None) -> None:
+    """Lets submissions go on that stopped when all their answers were here: at an output or before a step.
+
+    `max_cost` is their new limit, where one is given.
+    """
+    for ref in submissions:
+        current = tx.submission(ref)
+        if current and max_cost is not None:
+            current = replace(current, max_cost=max_cost)
+            tx.put_submission(current)
+        if current and current.stopped and not current.waiting:
+            tx.put_submission(replace(current, stopped=False, trouble=None))
+            last = tx.batch(current.batches[-1]) if current.batches else None
+            if last and last.trouble and last.trouble == current.trouble:  # as `note` wrote it
+                tx.put(replace(last, trouble=None))
+
+
+async def _drop_unknown(made: Draft, disk: Disk, paths: Paths) -> None:
+    """What was kept is of no use once the state has no such submission. Where it fails it stays."""
+    with suppress(BatchtuiError, OSError):
+        if made.ref not in (await disk.snapshot()).submissions:
+            await asyncio.to_thread(discard, made, paths)

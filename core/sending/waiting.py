@@ -1,0 +1,54 @@
+"""Sending what waits: the parts of submissions that may go now, by whichever process comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches import plan
+from batchtui.core.errors import BatchtuiError, Unreachable
+from batchtui.core.logs import log
+from batchtui.core.sending.send import Sender
+from batchtui.core.sending.submit import note, send_next
+from batchtui.core.state.store_thread import Disk
+
+Failed = tuple[str | None, BatchtuiError]
+"""The ref of a batch of the submission, and what went wrong."""
+
+
+class Parts:
+    """The parts that wait in the state of one process."""
+
+    def __init__(self, sender: Sender, disk: Disk, clock: Callable[[], datetime]) -> None:
+        self._sender = sender
+        self._disk = disk
+        self._clock = clock
+
+    async def send(self, only: str | None = None, report: Report | None = None) -> tuple[list[str], list[Failed]]:
+        """Sends the parts that wait and may go, of one submission or of all: their ids, and what went wrong.
+
+        A full queue at the API is nothing wrong: they wait on, and the submission says so.
+        """
+        sent: list[str] = []
+        failed: list[Failed] = []
+        tried: set[str] = set()
+        while True:
+            snapshot = await self._disk.snapshot()
+            ready = [one for one in plan.to_send(snapshot) if one.ref not in tried and only in (None, one.ref)]
+            if not ready:
+                return sent, failed
+            submission = ready[0]
+            try:
+                sent.append((await send_next(submission, self._sender, self._disk, report)).label)
+            except BatchtuiError as error:
+                log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
+                tried.add(submission.ref)
+                if not (isinstance(error, Unreachable) and error.status == 429):
+                    failed.append((next(iter(submission.batches), None), error))
+
+    async def judge_canaries(self) -> None:
+        """Stops what waits behind a canary whose answers are not all well."""
+        for submission, batch in plan.spoiled_canaries(await self._disk.snapshot()):
+            log.warning("%s: the canary %s is not clean", submission.ref, batch.label)
+            await note(submission.ref, plan.why_stopped(submission, batch, self._clock()), self._disk, stopped=True)

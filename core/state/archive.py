@@ -1,0 +1,95 @@
+"""The rows of a batch as they were submitted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+from msgspec import Meta, Struct
+
+from batchtui.core.errors import StateError
+from batchtui.core.text import inert_line
+
+_BLOCK = 1 << 20
+_AGAIN = "they cannot be asked again."
+
+
+class _Id(Struct):
+    custom_id: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
+
+
+_read = msgspec.json.Decoder(_Id).decode
+
+
+def id_of(row: bytes) -> str | None:
+    """The custom_id of one row; None if it has none that the API could take."""
+    try:
+        return _read(row).custom_id
+    except (ValueError, RecursionError):
+        return None
+
+
+def digest(custom_ids: Iterable[str]) -> str:
+    """The sha256 over the sorted ids, one a line: the same requests in any order have the same."""
+    return hashlib.sha256("\n".join(sorted(custom_ids)).encode()).hexdigest()
+
+
+def archived_ids(archive: Path) -> list[str]:
+    """The custom_ids of archived rows, in their order.
+
+    Raises:
+        StateError: the archive cannot be read, or is not what `check` wrote.
+    """
+    with (
+        _readable(archive, "results cannot be matched to what was asked."),
+        archive.open("rb", buffering=_BLOCK) as file,
+    ):
+        return [_read(row).custom_id for row in file]
+
+
+def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO, later: Iterable[Path] = ()) -> int:
+    """Copies the lines of these custom_ids in their order; how many there were.
+
+    Each is as it stands in the last file of `later` that holds it, else as in `source`: a row may have been edited.
+
+    Raises:
+        StateError: a file is not there, or is not what was archived.
+    """
+    copied = 0
+    newest: dict[str, tuple[BinaryIO, int, int]] = {}
+    with ExitStack() as files:
+        for path in later:
+            with _readable(path, _AGAIN):
+                newer = files.enter_context(path.open("rb", buffering=_BLOCK))
+                start = 0
+                for row in newer:
+                    if (name := _read(row).custom_id) in ids:
+                        newest[name] = (newer, start, len(row))
+                    start += len(row)
+        with _readable(source, _AGAIN), source.open("rb", buffering=_BLOCK) as file:
+            for row in file:
+                if (name := _read(row).custom_id) not in ids:
+                    continue
+                if name in newest:
+                    newer, start, length = newest[name]
+                    newer.seek(start)
+                    sink.write(newer.read(length))
+                else:
+                    sink.write(row)
+                copied += 1
+    return copied
+
+
+@contextmanager
+def _readable(archive: Path, without_it: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The archived requests in {inert_line(str(archive))} cannot be read: {inert_line(str(error), 120)}",
+            f"Put the file back from a copy; without it {without_it}",
+        ) from error

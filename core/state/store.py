@@ -1,0 +1,253 @@
+"""The saved state: batches and submissions, one revision number, any number of processes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from tinydb import TinyDB
+from tinydb.table import Document
+
+from batchtui.core.batches.batch import Batch, Snapshot, Submission, newest_first
+from batchtui.core.errors import StateError
+from batchtui.core.lock import Lock
+from batchtui.core.paths import Paths
+from batchtui.core.state.state_file import AtomicStorage, Packed
+
+SCHEMA = 1
+"""Goes up when an older program must no longer write the file. Within one number, a program that changes a record
+drops the fields of it that it does not know; records that it leaves alone keep theirs."""
+
+LOCK_TIMEOUT = 30.0
+"""Seconds to wait for another process's transaction, which takes milliseconds."""
+
+META_ID = 1
+
+Record = TypeVar("Record", Batch, Submission)
+
+
+class Meta(Struct, frozen=True):
+    """The one document of the table `meta`."""
+
+    schema: int
+    revision: int
+
+
+class Records(Struct, Generic[Record], frozen=True):
+    """One table decoded: the documents as read and their records by document id; records and ids by `ref`."""
+
+    documents: Mapping[str, Packed] = {}
+    records: dict[str, Record] = {}
+    by_ref: dict[str, Record] = {}
+    ids: dict[str, int] = {}
+
+
+class Loaded(Struct, frozen=True):
+    """The file decoded."""
+
+    snapshot: Snapshot = Snapshot()
+    batches: Records[Batch] = Records()
+    submissions: Records[Submission] = Records()
+
+
+class Transaction:
+    """Changes that are all saved when the block ends, or none of them."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.snapshot = loaded.snapshot
+        """The state as it was when the transaction began, without what is put."""
+        self._loaded = loaded
+        self.batches: dict[str, Batch | None] = {}
+        """What the block put so far, by ref; None is forgotten."""
+        self.submissions: dict[str, Submission | None] = {}
+
+    def batch(self, ref: str) -> Batch | None:
+        """The batch as it is now, what was put included; None if it is not known, or not any more."""
+        return self.batches[ref] if ref in self.batches else self._loaded.batches.by_ref.get(ref)
+
+    def submission(self, ref: str) -> Submission | None:
+        """The submission as it is now, what was put included."""
+        return self.submissions[ref] if ref in self.submissions else self._loaded.submissions.by_ref.get(ref)
+
+    def put(self, *batches: Batch) -> None:
+        """Adds batches, or replaces those of the same ref.
+
+        What was decided on an older snapshot must be checked against `batch(ref)` first: another process may have
+        changed or forgotten it since.
+        """
+        self.batches.update((batch.ref, batch) for batch in batches)
+
+    def put_submission(self, *submissions: Submission) -> None:
+        """Adds submissions, or replaces those of the same ref."""
+        self.submissions.update((submission.ref, submission) for submission in submissions)
+
+    def forget(self, ref: str) -> None:
+        """Drops a batch, and its submission with the last of its batches and parts, if it is known."""
+        batch = self.batch(ref)
+        if batch is None:
+            return
+        self.batches[ref] = None
+        submission = self.submission(batch.submission)
+        if submission is not None:
+            left = tuple(other for other in submission.batches if self.batch(other))
+            kept = left or submission.waiting
+            self.submissions[submission.ref] = replace(submission, batches=left) if kept else None
+
+
+class Store:
+    """The state in one file, used from one thread of each process.
+
+    Several stores, in one process or in many, work on the same file: every transaction sees all that were before it.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._storage = AtomicStorage(paths.state)
+        self._lock = Lock(paths.state_lock)
+        self._tables: object = None
+        self._loaded: Loaded | None = None
+
+    def snapshot(self) -> Snapshot:
+        """The state as it is on disk; empty where there is none yet. Takes no lock and creates nothing.
+
+        While nobody changes it this costs one stat and gives the same object; batches that did not change since the
+        snapshot before are the same objects.
+
+        Raises:
+            StateError: the file cannot be read or was made by a newer version.
+        """
+        return self._load().snapshot
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Holds the state for one block and saves what it put, with one write, if anything is different by it.
+
+        The revision goes up by one, and every record that changed gets it as its `revision`. Transactions do not nest.
+
+        Raises:
+            Busy: another process held the state for too long.
+            StateError: the state could not be read or saved; what was saved before is still there.
+        """
+        with self._lock.held(LOCK_TIMEOUT):
+            loaded = self._load()
+            transaction = Transaction(loaded)
+            yield transaction
+            self._save(transaction, loaded)
+
+    def _load(self) -> Loaded:
+        with _uncollected():
+            tables = self._storage.read()
+            if self._loaded is None or tables is not self._tables:
+                self._loaded = self._decoded(tables, self._loaded or Loaded()) if tables is not None else Loaded()
+                self._tables = tables
+            return self._loaded
+
+    def _decoded(self, tables: Mapping[str, Mapping[str, Packed]], before: Loaded) -> Loaded:
+        try:
+            meta = msgspec.json.decode(tables["meta"][str(META_ID)].raw, type=Meta)
+            if meta.schema > SCHEMA:
+                raise StateError(
+                    f"The state in {self._storage.path} was made by a newer batchtui.", "Upgrade batchtui."
+                )
+            batches = _records(tables.get("batches", {}), _batch, before.batches)
+            submissions = _records(tables.get("submissions", {}), _submission, before.submissions)
+        except KeyError as error:
+            raise self._storage.unreadable("it has no revision") from error
+        except (ValueError, RecursionError) as error:
+            raise self._storage.unreadable(str(error)) from error
+        ordered = tuple(sorted(batches.by_ref.values(), key=newest_first))
+        return Loaded(Snapshot(meta.revision, ordered, submissions.by_ref), batches, submissions)
+
+    def _save(self, transaction: Transaction, loaded: Loaded) -> None:
+        revision = loaded.snapshot.revision + 1
+        batches = _different(transaction.batches, loaded.batches, revision)
+        submissions = _different(transaction.submissions, loaded.submissions, revision)
+        if not batches and not submissions:
+            return
+        database = TinyDB(storage=lambda: self._storage)
+        with self._storage.transaction():
+            _write(database, "submissions", submissions, loaded.submissions.ids)
+            _write(database, "batches", batches, loaded.batches.ids)
+            meta = database.table("meta", cache_size=0)
+            meta.remove(doc_ids=[META_ID])
+            meta.insert(Document(msgspec.to_builtins(Meta(SCHEMA, revision)), META_ID))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: decoding makes no cycles, and looking for them takes as long again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+_batch = msgspec.json.Decoder(Batch)
+_submission = msgspec.json.Decoder(Submission)
+
+
+def _records(
+    table: Mapping[str, Packed], decoder: msgspec.json.Decoder[Record], before: Records[Record]
+) -> Records[Record]:
+    """Decodes a table, taking what is unchanged from before. ValueError where two documents claim one ref or id."""
+    records: dict[str, Record] = {}
+    by_ref: dict[str, Record] = {}
+    ids: dict[str, int] = {}
+    for key, document in table.items():
+        known = before.documents.get(key)
+        if known is not None and (known is document or known.raw == document.raw):
+            record = before.records[key]
+        else:
+            try:
+                record = decoder.decode(document.raw)
+            except ValueError as error:
+                raise ValueError(f"document {key}: {error}") from error
+        records[key] = record
+        by_ref[record.ref] = record
+        ids[record.ref] = int(key)
+    if len(by_ref) != len(table) or len(set(ids.values())) != len(ids):
+        raise ValueError("two documents stand for one record")
+    return Records(table, records, by_ref, ids)
+
+
+def _different(staged: Mapping[str, Record | None], stored: Records[Record], revision: int) -> dict[str, Record | None]:
+    """What of the staged records is not what is stored already, with the new revision."""
+    different: dict[str, Record | None] = {}
+    for ref, record in staged.items():
+        before = stored.by_ref.get(ref)
+        if record is None:
+            if before is not None:
+                different[ref] = None
+        elif before is None or replace(record, revision=before.revision) != before:
+            different[ref] = replace(record, revision=revision)
+    return different
+
+
+def _write(database: TinyDB, name: str, records: Mapping[str, Batch | Submission | None], ids: dict[str, int]) -> None:
+    """Stores records under the ids they have; new ones get the next numbers."""
+    if not records:
+        return
+    table = database.table(name, cache_size=0)
+    known = [ids[ref] for ref in records if ref in ids]
+    if known:
+        table.remove(doc_ids=known)
+    new = {ref: record for ref, record in records.items() if record is not None}
+    if new:
+        table.insert_multiple(_documents(new, ids))
+
+
+def _documents(records: Mapping[str, Batch | Submission], ids: Mapping[str, int]) -> Iterable[Mapping[str, Any]]:
+    free = max(ids.values(), default=0) + 1
+    for ref, record in records.items():
+        if ref not in ids:
+            yield Document(msgspec.to_builtins(record), free)
+            free += 1
+        else:
+            yield Document(msgspec.to_builtins(record), ids[ref])

@@ -1,0 +1,88 @@
+"""The sums of a submission of several batches: every request once, at its latest end."""
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Batch, Counts, Output, Part, Snapshot, State, Submission
+from batchtui.core.batches.plan import can_go_on, counts, undone
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
+
+
+def batch(ref: str, requests: int, state: State, said: Counts, retry_of: str = "") -> Batch:
+    ended = NOW if state is State.RETRIEVED else None
+    return Batch(
+        ref=ref,
+        name="n",
+        submission="s",
+        submitted_at=NOW,
+        requests=requests,
+        state=state,
+        request_counts=said,
+        retry_of=retry_of,
+        ended_at=ended,
+    )
+
+
+def test_parts_that_ended_count_and_those_that_wait_do_not() -> None:
+    parts = [
+        batch("a", 4, State.RETRIEVED, Counts(succeeded=3, errored=1)),
+        batch("b", 4, State.IN_PROGRESS, Counts(processing=4)),
+        batch("c", 4, State.SUBMITTING, Counts()),
+    ]
+    waiting = [Part(ref="d", requests=2, bytes=9, digest="")]
+    assert counts(parts, waiting) == Counts(processing=10, succeeded=3, errored=1)
+
+
+def test_what_was_asked_again_is_no_longer_failed() -> None:
+    first = batch("a", 1000, State.RETRIEVED, Counts(succeeded=850, errored=50, expired=100))
+    again = batch("b", 130, State.IN_PROGRESS, Counts(processing=130), retry_of="a")
+    assert counts([first, again], ()) == Counts(processing=130, succeeded=850, errored=20)
+    done = batch("b", 130, State.RETRIEVED, Counts(succeeded=130), retry_of="a")
+    assert counts([first, done], ()) == Counts(succeeded=980, errored=20)
+    partly = batch("b", 130, State.RETRIEVED, Counts(succeeded=120, errored=10), retry_of="a")
+    assert counts([first, partly], ()) == Counts(succeeded=970, errored=30)
+
+
+def test_a_rejected_part_has_no_request_under_way() -> None:
+    assert counts([batch("a", 5, State.REJECTED, Counts())], ()) == Counts()
+
+
+def test_an_output_is_due_again_once_newer_answers_are_here() -> None:
+    first = replace(batch("a", 1, State.RETRIEVED, Counts(succeeded=1)), retrieved_at=NOW)
+    done = Output("csv", "/out.csv", done_at=NOW + timedelta(seconds=1))
+    submission = Submission(ref="s", name="n", created_at=NOW, requests=1, outputs=(done, Output("jsonl", "/o.jsonl")))
+    assert undone(submission, [first]) == [1]
+    again = replace(first, ref="b", retry_of="a", retrieved_at=NOW + timedelta(minutes=1))
+    assert undone(submission, [first, again]) == [0, 1]
+
+
+def test_what_can_go_on_is_found_without_a_look_at_all_batches_for_each_submission() -> None:
+    class Looked(str):
+        """A ref that counts how often it is looked at."""
+
+        times = 0
+
+        def __hash__(self) -> int:
+            Looked.times += 1
+            return super().__hash__()
+
+        def __eq__(self, other: object) -> bool:
+            Looked.times += 1
+            return super().__eq__(other)
+
+    many = 200
+    done = Output("csv", "/out.csv", done_at=NOW + timedelta(seconds=1))
+    batches = [
+        replace(batch(f"b{number}", 1, State.RETRIEVED, Counts(succeeded=1)), submission=Looked(f"s{number}"))
+        for number in range(many)
+    ]
+    submissions = {
+        f"s{number}": Submission(
+            ref=Looked(f"s{number}"), name="n", created_at=NOW, requests=1, batches=(f"b{number}",), outputs=(done,)
+        )
+        for number in range(many)
+    }
+    assert not can_go_on(Snapshot(1, tuple(batches), submissions))
+    assert Looked.times < many * 10

@@ -1,0 +1,70 @@
+"""One row for all of a submission: it is under way only while something of it goes on by itself."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.submissions import meant, rolled_up, word_for
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.errors import Usage
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
+HELD = Trouble("2 requests of notes did not succeed, so reports was not begun.", "Retry them.", NOW)
+PART = Part(ref="d", requests=2, bytes=9, digest="")
+
+
+def submission(*, waiting: tuple[Part, ...] = (), trouble: Trouble | None = None, stopped: bool = False) -> Submission:
+    return Submission(
+        ref="s",
+        name="notes",
+        created_at=NOW,
+        requests=8,
+        batches=("a", "b"),
+        waiting=waiting,
+        steps=("reports",),
+        trouble=trouble,
+        stopped=stopped,
+    )
+
+
+def parts(state: State = State.RETRIEVED) -> list[Batch]:
+    counts = Counts(succeeded=3, errored=1)
+    return [
+        Batch(ref=ref, name="notes", submission="s", submitted_at=NOW, requests=4, state=state, request_counts=counts)
+        for ref in ("a", "b")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of", "state"),
+    [
+        (submission(), State.IN_PROGRESS),
+        (submission(waiting=(PART,)), State.IN_PROGRESS),
+        (submission(waiting=(PART,), trouble=HELD), State.IN_PROGRESS),
+        (submission(trouble=HELD), State.RETRIEVED),
+        (submission(waiting=(PART,), trouble=HELD, stopped=True), State.RETRIEVED),
+    ],
+)
+def test_what_waits_for_a_person_is_not_under_way(of: Submission, state: State) -> None:
+    assert rolled_up(of, parts()).state is state
+
+
+def test_what_is_held_back_by_failed_requests_can_be_retried() -> None:
+    assert why_not(Verb.RETRY, rolled_up(submission(trouble=HELD), parts())) is None
+    running = rolled_up(submission(trouble=HELD), parts(State.IN_PROGRESS))
+    assert (running.state, bool(why_not(Verb.RETRY, running))) == (State.IN_PROGRESS, True)
+
+
+def test_a_submission_of_which_no_batch_is_there_means_nothing_yet() -> None:
+    alone = replace(submission(waiting=(PART,)), batches=())
+    with pytest.raises(Usage, match="No batch"):
+        meant(Snapshot(1, (), {"s": alone}), "s")
+
+
+@pytest.mark.parametrize(("name", "word"), [("notes", "notes"), ("my notes", "'my notes'"), ("--yes", "s")])
+def test_the_word_for_all_of_it_can_be_typed_as_it_is_said(name: str, word: str) -> None:
+    whole = replace(submission(), name=name)
+    known = Snapshot(1, tuple(replace(one, name=name) for one in parts()), {"s": whole})
+    assert word_for(known, whole) == word

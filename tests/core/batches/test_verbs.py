@@ -1,0 +1,72 @@
+"""What each state of a batch allows, and that a refusal says why."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Batch, State, Trouble
+from batchtui.core.batches.verbs import Verb, why_not
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
+
+ALLOWED = {
+    State.SUBMITTING: {Verb.OPEN},
+    State.UNCONFIRMED: {Verb.OPEN, Verb.FORGET},
+    State.REJECTED: {Verb.OPEN, Verb.FORGET},
+    State.IN_PROGRESS: {Verb.OPEN, Verb.CANCEL},
+    State.CANCELING: {Verb.OPEN},
+    State.ENDED: {Verb.OPEN, Verb.RETRIEVE, Verb.FORGET},
+    State.RETRIEVED: {Verb.OPEN, Verb.RETRIEVE, Verb.EXPORT, Verb.FORGET},
+    State.GONE: {Verb.OPEN, Verb.FORGET},
+}
+
+
+def batch(state: State) -> Batch:
+    return Batch(ref="b1", name="notes", submission="s1", submitted_at=NOW, requests=8, state=state)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_state_allows_these_verbs_and_no_others(state: State) -> None:
+    assert {verb for verb in Verb if why_not(verb, batch(state)) is None} == ALLOWED[state]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("verb", Verb)
+def test_a_refusal_is_a_whole_sentence(verb: Verb, state: State) -> None:
+    reason = why_not(verb, batch(state))
+    assert reason is None or (reason[0].isupper() and reason.endswith("."))
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "words"),
+    [
+        (Verb.RETRIEVE, State.IN_PROGRESS, "only when the whole batch has ended"),
+        (Verb.RETRIEVE, State.REJECTED, "refused"),
+        (Verb.RETRIEVE, State.GONE, "29 days"),
+        (Verb.RETRIEVE, State.UNCONFIRMED, "not known whether"),
+        (Verb.EXPORT, State.ENDED, "retrieve it first"),
+        (Verb.EXPORT, State.CANCELING, "only when the whole batch has ended"),
+        (Verb.CANCEL, State.CANCELING, "already"),
+        (Verb.CANCEL, State.RETRIEVED, "nothing left to cancel"),
+        (Verb.CANCEL, State.SUBMITTING, "not known whether"),
+        (Verb.FORGET, State.IN_PROGRESS, "cancel it first"),
+        (Verb.FORGET, State.CANCELING, "once it has ended"),
+        (Verb.FORGET, State.SUBMITTING, "not known whether"),
+    ],
+)
+def test_the_reason_names_the_state_of_this_batch(verb: Verb, state: State, words: str) -> None:
+    assert words in (why_not(verb, batch(state)) or "")
+
+
+def test_a_batch_that_may_be_somebody_elses_is_not_canceled() -> None:
+    mine = batch(State.IN_PROGRESS)
+    assert why_not(Verb.CANCEL, mine) is None
+    assert "somebody else's" in (why_not(Verb.CANCEL, replace(mine, doubtful=True)) or "")
+    assert "somebody else's" in (why_not(Verb.FORGET, replace(mine, doubtful=True)) or "")
+
+
+def test_a_batch_that_the_api_does_not_show_any_more_can_be_forgotten() -> None:
+    lost = replace(batch(State.IN_PROGRESS), trouble=Trouble("The API does not know it.", "", NOW))
+    assert why_not(Verb.FORGET, lost) is None
+    assert why_not(Verb.FORGET, replace(lost, trouble=None)) is not None

@@ -1,0 +1,167 @@
+"""Who is who among listed batches: pure decisions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from batchtui.core.batches.batch import Attempt, Batch, Counts, ProcessingStatus, Remote, State
+from batchtui.core.sending.settle import GRACE, SKEW, given_up, oldest_needed, settle
+
+NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def intent(
+    ref: str = "b1",
+    *,
+    at: datetime = NOON,
+    requests: int = 10,
+    size: int = 0,
+    digest: str = "rows",
+    nearby: tuple[str, ...] = (),
+    refused: tuple[str, ...] = (),
+    state: State = State.UNCONFIRMED,
+) -> Batch:
+    """A submission whose outcome is not known; sent at `at` by both clocks."""
+    return Batch(
+        ref=ref,
+        name=ref,
+        submission=f"s{ref}",
+        submitted_at=at,
+        requests=requests,
+        state=state,
+        digest=digest,
+        attempt=Attempt(started_at=at, bytes=size, nearby=nearby, refused=refused),
+    )
+
+
+def listed(name: str, after: timedelta = SECOND, requests: int = 10, *, ended: bool = False) -> Remote:
+    """A batch on the server, made so long after noon."""
+    return Remote(
+        id=f"msgbatch_{name}",
+        processing_status=ProcessingStatus.ENDED if ended else ProcessingStatus.IN_PROGRESS,
+        request_counts=Counts(succeeded=requests - 1, errored=1) if ended else Counts(processing=requests),
+        created_at=NOON + after,
+        expires_at=NOON + after + timedelta(hours=24),
+    )
+
+
+def found(intents: list[Batch], remotes: list[Remote], claimed: frozenset[str] = frozenset()) -> dict[str, str]:
+    """ref to the short name of what it was found to be."""
+    return {ref: one.id.removeprefix("msgbatch_") for ref, one in settle(intents, remotes, claimed).found.items()}
+
+
+def several(intents: list[Batch], remotes: list[Remote]) -> dict[str, list[str]]:
+    return {
+        ref: [one.id.removeprefix("msgbatch_") for one in candidates]
+        for ref, candidates in settle(intents, remotes, frozenset()).several.items()
+    }
+
+
+def test_nothing_listed_settles_nothing() -> None:
+    assert settle([intent()], [], frozenset()) == settle([], [listed("a")], frozenset())
+
+
+@pytest.mark.parametrize(
+    ("one", "fits"),
+    [
+        (listed("a"), True),
+        (listed("a", ended=True), True),
+        (listed("a", requests=9), False),
+        (listed("a", requests=11), False),
+        (listed("a", -SKEW), True),
+        (listed("a", -SKEW - SECOND), False),
+        (listed("a", SKEW + GRACE), True),
+        (listed("a", SKEW + GRACE + SECOND), False),
+    ],
+    ids=["just made", "ended", "smaller", "larger", "clocks apart", "before", "at the latest", "too late"],
+)
+def test_one_batch_is_ours_if_size_and_time_fit(one: Remote, fits: bool) -> None:
+    assert found([intent()], [one]) == ({"b1": "a"} if fits else {})
+
+
+def test_a_large_body_may_be_accepted_as_late_as_it_could_be_on_its_way() -> None:
+    late = listed("a", SKEW + GRACE + timedelta(minutes=80))
+    assert found([intent(size=240_000_000)], [late]) == {"b1": "a"}
+    assert found([intent(size=24_000)], [late]) == {}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{"nearby": ("msgbatch_a",)}, {"refused": ("msgbatch_a",)}],
+    ids=["listed before the create", "looked at and refused"],
+)
+def test_what_is_known_to_be_others_is_no_candidate(known: dict[str, tuple[str, ...]]) -> None:
+    assert found([intent(**known)], [listed("a")]) == {}  # type: ignore[arg-type]
+    assert found([intent(**known)], [listed("a"), listed("b")]) == {"b1": "b"}  # type: ignore[arg-type]
+
+
+def test_what_belongs_to_another_batch_of_ours_is_no_candidate() -> None:
+    assert found([intent()], [listed("a")], frozenset({"msgbatch_a"})) == {}
+    assert found([intent()], [listed("a"), listed("b")], frozenset({"msgbatch_a"})) == {"b1": "b"}
+
+
+def test_two_that_fit_decide_nothing_and_are_both_named() -> None:
+    remotes = [listed("b", 2 * SECOND), listed("a")]
+    assert found([intent()], remotes) == {}
+    assert several([intent()], remotes) == {"b1": ["a", "b"]}
+
+
+def test_one_that_fits_two_submissions_of_other_rows_is_given_to_neither() -> None:
+    intents = [intent("b1"), intent("b2", digest="other rows")]
+    assert found(intents, [listed("a")]) == {}
+    assert several(intents, [listed("a")]) == {"b1": ["a"], "b2": ["a"]}
+
+
+def test_two_submissions_of_other_sizes_do_not_get_into_each_others_way() -> None:
+    intents = [intent("b1"), intent("b2", requests=20, digest="other rows")]
+    assert found(intents, [listed("a"), listed("b", requests=20)]) == {"b1": "a", "b2": "b"}
+
+
+def test_the_same_ids_with_other_params_are_other_rows() -> None:
+    intents = [intent("b1", size=100), intent("b2", size=101)]
+    assert found(intents, [listed("a")]) == {}
+
+
+def test_submissions_of_the_same_rows_share_what_fits_oldest_to_oldest() -> None:
+    intents = [intent("b2", at=NOON + timedelta(minutes=5)), intent("b1")]
+    remotes = [listed("new", timedelta(minutes=5, seconds=1)), listed("old")]
+    assert found(intents, remotes) == {"b1": "old", "b2": "new"}
+    assert found(intents, remotes[:1]) == {"b1": "new"}
+    assert found(intents, remotes[1:]) == {"b1": "old"}
+
+
+def test_more_candidates_than_submissions_of_the_same_rows_decide_nothing() -> None:
+    intents = [intent("b1"), intent("b2")]
+    remotes = [listed(name) for name in "abc"]
+    assert found(intents, remotes) == {}
+    assert {ref: len(names) for ref, names in several(intents, remotes).items()} == {"b1": 3, "b2": 3}
+
+
+def test_what_an_older_submission_of_the_same_rows_knows_to_be_others_goes_to_the_newer() -> None:
+    intents = [intent("b1", refused=("msgbatch_a",)), intent("b2")]
+    assert found(intents, [listed("a")]) == {"b2": "a"}
+
+
+@pytest.mark.parametrize("digest", ["rows", "other rows"])
+def test_what_could_be_a_batch_that_is_being_sent_now_is_left_to_it(digest: str) -> None:
+    sending = intent("b2", at=NOON + timedelta(minutes=4), digest=digest, state=State.SUBMITTING)
+    early, late = listed("early"), listed("late", timedelta(minutes=4))
+    assert found([intent("b1"), sending], [late]) == {}
+    assert several([intent("b1"), sending], [late]) == {}
+    assert found([intent("b1"), sending], [early, late]) == {"b1": "early"}
+
+
+def test_the_list_is_read_back_to_the_oldest_submission() -> None:
+    intents = [intent("b2", at=NOON + timedelta(hours=1)), intent("b1")]
+    assert oldest_needed(intents) == NOON - SKEW
+    assert oldest_needed([]) is None
+
+
+def test_a_person_is_asked_once_the_api_had_long_enough() -> None:
+    assert not given_up(intent(), NOON + GRACE)
+    assert given_up(intent(), NOON + GRACE + SECOND)
+    assert not given_up(intent(size=50_000 * 60), NOON + GRACE + timedelta(seconds=59))
+    assert given_up(intent(size=50_000 * 60), NOON + GRACE + timedelta(seconds=61))

@@ -1,0 +1,253 @@
+"""What the commands say of a job: where its answers went, what did not fit, and why it does not go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.tui.cli.main import run
+from batchtui.tui.cli.submit_wait import _goes_on
+from tests.conftest import PATIENCE
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+pytestmark = pytest.mark.usefixtures("here")
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
+
+JOB = """
+name = "notes"
+SPLIT
+
+[source]
+path = "rows.csv"
+key = "row-{{ number }}"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ word }}"
+
+[[output]]
+kind = "sqlite"
+path = "stock.db"
+table = "news"
+where = { id = "{{ row.number }}" }
+set = { note = "text" }
+
+[[output]]
+kind = "sqlite"
+path = "stock.db"
+table = "mapping"
+where = { news_id = "{{ row.number }}" }
+set = { status = "'completed'" }
+
+[[output]]
+kind = "jsonl"
+path = "notes.jsonl"
+"""
+
+STEP = """
+[[step]]
+name = "reports"
+
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.notes }}"
+"""
+
+
+def lay_out(world: World, *, split: int = 0, steps: str = "") -> None:
+    """Four rows; the table has three of them."""
+    (world.folder / "rows.csv").write_text("number,word\n" + "".join(f"{n},word{n}\n" for n in range(4)))
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        database.execute("CREATE TABLE news (id INTEGER PRIMARY KEY, note TEXT)")
+        database.execute("CREATE TABLE mapping (news_id INTEGER PRIMARY KEY, status TEXT)")
+        database.executemany("INSERT INTO mapping (news_id) VALUES (?)", [(n,) for n in range(4)])
+        database.executemany("INSERT INTO news (id) VALUES (?)", [(n,) for n in range(3)])
+    database.close()
+    (world.folder / "job.toml").write_text(JOB.replace("SPLIT", f"split = {split}") + steps)
+
+
+def answered(world: World) -> Any:
+    """The job submitted, and a cycle once all of it has ended."""
+    world.control.settings(duration=0)
+    submitted = world.run("submit", "job.toml")
+    assert submitted.returncode == 0, submitted.stderr
+    for _ in range(5):
+        ended = world.run("--once")
+        if not any(one["state"] == "in_progress" for one in listed(world)):
+            return ended
+    raise AssertionError(ended.stdout)
+
+
+def listed(world: World) -> list[dict[str, Any]]:
+    batches: list[dict[str, Any]] = json.loads(world.run("list", "--json").stdout)["batches"]
+    return batches
+
+
+@pytest.mark.parametrize("split", [0, 2])
+def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(world: World, split: int) -> None:
+    lay_out(world, split=split)
+    ended = answered(world)
+    left = world.folder / "stock.db.news.failed.jsonl"
+    assert ended.returncode == 0
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in ended.stderr
+    assert f"sqlite {world.folder / 'stock.db'} mapping, 4 rows" in ended.stderr
+    assert f"jsonl {world.folder / 'notes.jsonl'}, 4 rows" in ended.stderr
+    assert f"What failed or did not fit, and why: {left}" in ended.stderr
+    for one in listed(world):
+        assert [(output["kind"], output["rows"]) for output in one["outputs"]] == [
+            ("sqlite", 3),
+            ("sqlite", 4),
+            ("jsonl", 4),
+        ]
+    shown = world.run("show", "notes").stdout
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in shown
+    assert str(left) in shown
+    assert "$0.0" in shown.partition("\ncost ")[2].partition("\n")[0]
+    again = world.run("--once")
+    assert (again.returncode, "stock.db" in again.stderr) == (0, False), "said once, by the cycle that did it"
+
+
+@pytest.mark.parametrize("split", [0, 2])
+def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: int) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, split=split, steps=STEP)
+    ended = answered(world)
+    assert ended.returncode == 3
+    assert "4 requests of notes did not succeed, so reports was not begun." in ended.stdout
+    assert "so reports was not begun." in world.run("--once").stdout
+    newest = listed(world)[0]
+    assert "so reports was not begun." in newest["trouble"]["message"]
+
+
+def test_the_hint_of_a_step_that_is_not_begun_asks_all_of_its_parts_again(world: World) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, split=2, steps=STEP)
+    answered(world)
+    hint = listed(world)[0]["trouble"]["hint"]
+    assert hint.startswith("Retry them: batchtui retry notes. ")
+    world.control.settings(errored=0.0)
+    assert world.run("retry", "notes", "--yes").stderr.startswith("To be sent again: 4 requests")
+    world.run("--once")
+    assert world.run("--once").returncode == 0
+    assert [one["requests"] for one in listed(world)] == [4, 2, 2, 2, 2]
+
+
+def test_retry_by_name_asks_for_what_an_earlier_step_went_on_without(world: World) -> None:
+    world.control.settings(errored=0.1)  # which is row-3
+    lay_out(world, steps=STEP)
+    path = world.folder / "job.toml"
+    path.write_text('on_error = "skip"\n' + path.read_text())
+    answered(world)
+    world.run("--once")
+    assert [(one["requests"], one["state"]) for one in listed(world)] == [(3, "retrieved"), (4, "retrieved")]
+    mapping = "SELECT count(*) FROM mapping WHERE status = 'completed'"
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        assert database.execute(mapping).fetchone() == (3,)
+        world.control.settings(errored=0.0, duration=600)
+        assert "1 request" in world.run("retry", "notes", "--yes").stderr
+        assert "mapping, not written yet" in world.run("show", listed(world)[0]["id"]).stdout
+        for one in world.control.batches():
+            world.control.finish(one.id)
+        assert "mapping, 4 rows" in world.run("--once").stderr
+        assert database.execute(mapping).fetchone() == (4,)
+        assert database.execute("SELECT count(*) FROM _batchtui_applied").fetchone() == (7,)
+    database.close()
+    assert "every request of it has its answer" in world.run("retry", "notes", "--yes").stderr.lower()
+
+
+def read_to(word: str, stream: IO[str]) -> str:
+    """What was said up to the line with this word."""
+    said = ""
+    while word not in said:
+        line = stream.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def test_monitor_says_the_same_once(world: World) -> None:
+    world.control.settings(duration=0, errored=1.0)
+    lay_out(world, steps=STEP)
+    assert world.run("submit", "job.toml").returncode == 0
+    process = world.start("monitor", "--interval", "0.3")
+    assert process.stdout
+    assert process.stderr
+    left = str(world.folder / "stock.db.news.failed.jsonl")
+    out, err = read_to("so reports was not begun.", process.stdout), read_to(left, process.stderr)
+    looks = len(world.control.calls())
+    time.sleep(1.5)  # for another cycle, which takes a second at the most
+    process.send_signal(signal.SIGTERM)
+    more_out, more_err = process.communicate(timeout=PATIENCE)
+    out, err = out + more_out, err + more_err
+    assert (process.returncode, looks) == (0, len(world.control.calls())), "nothing was left to ask the API"
+    assert out.count("so reports was not begun.") == 1
+    assert err.count(f"sqlite {world.folder / 'stock.db'} news, 0 rows") == 1
+    assert err.count(left) == 1
+
+
+@pytest.fixture
+def waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """`submit job.toml --wait` in this process, with hardly a pause between two cycles; the exit code."""
+    world.control.settings(duration=0)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setattr("batchtui.core.desk.desk.Desk.next_delay", lambda *_: 0.05)
+    return lambda: run(["submit", "job.toml", "--wait"])
+
+
+@pytest.mark.parametrize("head", ["canary = 1", "split = 2", "canary = 1\nsplit = 2"])
+def test_submit_that_waits_stays_until_all_parts_steps_and_outputs_are_done(
+    world: World, waiting: Callable[[], int], head: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(world, steps=STEP + '[[step.output]]\nkind = "jsonl"\npath = "reports.jsonl"\n')
+    path = world.folder / "job.toml"
+    path.write_text(path.read_text().replace("split = 0", head))
+    assert waiting() == 0
+    said, beside = capfd.readouterr()
+    assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in beside
+    assert f"What failed or did not fit, and why: {world.folder / 'stock.db.news.failed.jsonl'}" in beside
+    assert f"jsonl {world.folder / 'reports.jsonl'}, 4 rows" in beside
+    known = listed(world)
+    assert {one["state"] for one in known} == {"retrieved"}
+    assert set(said.split()) == {one["id"] for one in known}
+    assert len((world.folder / "notes.jsonl").read_bytes().splitlines()) == 4
+    assert len((world.folder / "reports.jsonl").read_bytes().splitlines()) == 4
+
+
+def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
+    world: World, waiting: Callable[[], int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.control.settings(errored=1.0)
+    lay_out(world, steps=STEP)
+    assert waiting() == 1
+    assert "so reports was not begun." in capfd.readouterr().err
+    path = world.folder / "job.toml"
+    path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
+    assert waiting() == 1
+    assert "so the other 3 were not sent." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("second", "goes_on"),
+    [(State.SUBMITTING, True), (State.IN_PROGRESS, True), (State.UNCONFIRMED, False), (State.RETRIEVED, False)],
+)
+def test_what_another_process_is_sending_is_waited_for(second: State, goes_on: bool) -> None:
+    whole = Submission(ref="s", name="notes", created_at=NOW, requests=4, batches=("a", "b"))
+    first = Batch(ref="a", name="notes", submission="s", submitted_at=NOW, requests=1, state=State.RETRIEVED)
+    batches = [first, replace(first, ref="b", part=2, requests=3, state=second)]
+    assert _goes_on(Snapshot(1, tuple(batches), {"s": whole}), whole, batches) is goes_on

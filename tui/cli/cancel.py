@@ -1,0 +1,150 @@
+"""`batchtui cancel` and `batchtui forget`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, Submission
+from batchtui.core.batches.find import find
+from batchtui.core.batches.submissions import whole, word_for
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.desk.cancel import cancel_all, forget_all
+from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
+from batchtui.core.text import inert_line, plural
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.report import batch_json, dumps, error_json
+from batchtui.tui.cli.terminal import agree, complain, out, say, wait_for
+from batchtui.tui.sentences import cancel_question, forget_question, still_sent
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.argument("batch")
+@yes_option
+@as_json
+def cancel(*, batch: str, yes: bool, as_json: bool) -> int:
+    """Cancel a batch that is under way. Requests that have run are kept and billed.
+
+    The name of a submission of several batches means all of them, and what of it is not sent yet.
+    """
+    return wait_for(_cancel(batch, yes=yes, json=as_json))
+
+
+async def _cancel(word: str, *, yes: bool, json: bool) -> int:
+    async with desk_for("batchtui cancel") as desk:
+        try:
+            batches, whole = _meant(await desk.snapshot(), word)
+            open_ = _open(batches)
+            held = [whole] if whole and (whole.waiting or whole.steps) and not whole.stopped else []
+            if not open_ and not held:
+                reason = why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel."
+                raise NotAllowed(reason, f"batchtui show {batches[0].label}")
+            _ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
+            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
+            done = await cancel_all(refs, wholes, desk.means)
+            await desk.poke()
+            snapshot = await desk.snapshot()
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+        shown = done.batches or batches
+        for batch in done.batches:
+            if batch.state in UNDER_WAY:
+                say(f"{batch.label} is being canceled. What has run can be retrieved once it has ended.")
+            else:
+                say(f"{batch.label} had ended before it could be canceled.")
+        if held:
+            say(f"What was left of {inert_line(held[0].name)} will not be sent.")
+        elif rest := _rest(snapshot, shown):
+            say(rest)
+        if done.sending:
+            say(still_sent(done.sending, f"batchtui cancel {inert_line(_word(snapshot, done.sending[0]))}"))
+        labels = {one.ref: one.label for one in snapshot.batches}
+        if json:
+            wrong = [error_json(one, labels.get(ref, ref)) for ref, one in done.failures.items()]
+            out(dumps({"batches": [batch_json(one) for one in shown], "errors": wrong}))
+        elif done.batches or not done.failures:
+            out(_labels(shown))
+        for ref, one in done.failures.items():
+            complain(BatchtuiError(f"{labels.get(ref, ref)}: {one.message}", one.hint))
+        return max((one.exit_code for one in done.failures.values()), default=errors.OK)
+
+
+def _meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
+    """One batch by its id, or a whole submission by its name or ref."""
+    try:
+        batch = find(snapshot.batches, word)
+    except Usage:
+        return whole(snapshot, word)
+    submission = snapshot.submissions.get(batch.submission)
+    return ([batch], submission if batch.name == word else None)
+
+
+def _open(batches: Sequence[Batch]) -> list[Batch]:
+    return [batch for batch in batches if why_not(Verb.CANCEL, batch) is None]
+
+
+def _rest(snapshot: Snapshot, batches: Sequence[Batch]) -> str:
+    """What is still sent of a submission of which one batch was canceled."""
+    submission = snapshot.submissions.get(batches[0].submission)
+    if submission is None or submission.stopped or not (submission.waiting or submission.steps):
+        return ""
+    left = plural(sum(part.requests for part in submission.waiting), "more request")
+    steps = plural(len(submission.steps), "more step")
+    what = f"{left} of {{}} wait and are still sent" if submission.waiting else f"{steps} of {{}} may still follow"
+    said = what.format(inert_line(submission.name))
+    return f"{said}. To cancel all: batchtui cancel {inert_line(word_for(snapshot, submission))}"
+
+
+def _word(snapshot: Snapshot, batch: Batch) -> str:
+    submission = snapshot.submissions.get(batch.submission)
+    return word_for(snapshot, submission) if submission else batch.label
+
+
+def _labels(batches: Sequence[Batch]) -> str:
+    return "\n".join(batch.label for batch in batches)
+
+
+@click.command()
+@click.argument("batch")
+@yes_option
+@as_json
+def forget(*, batch: str, yes: bool, as_json: bool) -> int:
+    """Drop a batch, or by its name a whole submission, from this machine's list.
+
+    Result files stay, and so does the API's copy.
+    """
+    return wait_for(_forget(batch, yes=yes, json=as_json))
+
+
+async def _forget(word: str, *, yes: bool, json: bool) -> int:
+    async with desk_for("batchtui forget") as desk:
+        try:
+            batches, whole = _meant(await desk.snapshot(), word)
+            for batch in batches:
+                if reason := why_not(Verb.FORGET, batch):
+                    raise NotAllowed(reason, f"batchtui show {batch.label}")
+            held = [whole] if whole and (whole.waiting or whole.steps) else []
+            _ask(forget_question([whole or batches[0]], batches, held), yes=yes)
+            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
+            batches = await forget_all(refs, wholes, desk.means)
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+        for batch in batches:
+            say(f"{batch.label} is forgotten.")
+        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else _labels(batches))
+        return errors.OK
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Goes on only if a person agrees; where nobody can be asked, --yes must have said it."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: say --yes.")
+    if not agree(question):
+        raise click.Abort

@@ -1,0 +1,94 @@
+"""How a command opens the desk, writes the log, and prints what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors, logs, paths
+from batchtui.core.api.credentials import redactor
+from batchtui.core.batches.batch import Batch, Output
+from batchtui.core.desk.desk import Desk, open_desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.text import inert_line, plural
+from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, written
+from batchtui.tui.cli.terminal import complain, out, say
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@asynccontextmanager
+async def desk_for(command: str, *, interval: float | None = None, logged: bool = True) -> AsyncIterator[Desk]:
+    """The desk for one command, closed behind it. `logged` false for commands that only look at the state."""
+    where = paths.find()
+    desk = open_desk(where, os.environ, command=command, interval=interval)
+    if logged:
+        logs.start(where.log_file, redactor(os.environ, desk.settings))
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+def failed(
+    error: BatchtuiError, *, json: bool, batch: str | None = None, batches: list[dict[str, object]] | None = None
+) -> int:
+    """Says an error, about `batch` as it was asked for, the way the command was asked to; the exit code."""
+    if json:
+        out(dumps({"batches": batches or [], "errors": [error_json(error, batch)]}))
+    complain(error)
+    return error.exit_code
+
+
+def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
+    """Says every problem of a file that was refused; the exit code."""
+    if json:
+        wrong = [problem_json(one) for one in error.checked.problems]
+        out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
+    say(f"batchtui: {inert_line(str(file))} was not submitted: nothing was sent.")
+    say(problems(error.checked))
+    return error.exit_code
+
+
+def outcome(batch: Batch) -> int:
+    """The exit code for a batch whose results are here."""
+    return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
+
+
+def left_by(output: Output) -> str:
+    """The file in which an output keeps what it could not use; empty where there is none. For a thread."""
+    from batchtui.core.outputs import kinds  # most commands need no kind of output
+
+    with suppress(BatchtuiError, OSError):  # an output that this version does not know has no such file either
+        path = kinds.failed_path(output)
+        return str(path) if path and path.exists() else ""
+    return ""
+
+
+async def tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
+    """Says what was written since then, and where that is which failed or had no place in it."""
+    new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
+    for words, one in {written(one): one for one in new}.items():
+        say(words)
+        if left := await asyncio.to_thread(left_by, one):
+            say(f"    What failed or did not fit, and why: {inert_line(left)}")
+
+
+def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:
+    """What was sent again, by cause, and what was left out."""
+    for batch in batches:
+        say(f"Submitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} again as {batch.label}.")
+        say(f"  batchtui retrieve {batch.label}")
+    if json:
+        sent = {"batches": [batch_json(batch) for batch in batches]}
+        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": []}))
+    else:
+        for batch in batches:
+            out(batch.label)

@@ -1,0 +1,58 @@
+"""`batchtui examples`: complete jobs to look at and to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.jobs.example_jobs import examples as known
+from batchtui.core.jobs.example_jobs import write_examples
+from batchtui.core.text import inert
+from batchtui.tui.cli.command_desk import as_json
+from batchtui.tui.cli.report import dumps, error_json
+from batchtui.tui.cli.terminal import complain, out, say
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--to", type=click.Path(path_type=Path), help="Write them into this folder; else they are listed.")
+@as_json
+def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
+    """List the example jobs, or write them with their data into a folder."""
+    try:
+        if to is None:
+            return _list(known(names), json=as_json)
+        written = write_examples(to, names)
+    except BatchtuiError as error:
+        return _refused(error, json=as_json)
+    except OSError as error:
+        unwritten = BatchtuiError(f"The examples were not written: {error.strerror}.", "Choose another folder.")
+        return _refused(unwritten, json=as_json)
+    if as_json:
+        out(dumps({"written": [str(path) for path in written], "errors": []}))
+        return errors.OK
+    for path in written:
+        out(inert(str(path)))
+    say("Look at one with batchtui check, run it with batchtui submit.")
+    return errors.OK
+
+
+def _list(examples: dict[str, str], *, json: bool) -> int:
+    if json:
+        listed = [{"name": name, "about": about} for name, about in examples.items()]
+        out(dumps({"examples": listed, "errors": []}))
+        return errors.OK
+    for name, about in examples.items():
+        out(f"{name:<14}{about}")
+    say("To have them with their data: batchtui examples --to FOLDER")
+    return errors.OK
+
+
+def _refused(error: BatchtuiError, *, json: bool) -> int:
+    if json:
+        out(dumps({"examples": [], "written": [], "errors": [error_json(error)]}))
+    complain(error)
+    return error.exit_code

@@ -1,0 +1,127 @@
+"""The command line: what there is to say, and what each exit code means.
+
+Results go to stdout, words to stderr. Neither Textual nor the SDK is imported unless a command needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import ClassVar
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import inert_line
+from batchtui.tui.cli.terminal import Amount, Unwritten, complain, flush, give_up_stdout, out, say
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0    fine
+  1    failed
+  2    the command was not understood
+  3    done, but some requests did not succeed
+  4    the API could not be reached
+  5    no API key, or one that was refused
+  6    an outcome needs a person: it is not known whether a batch was accepted
+  130  interrupted
+"""
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when it is asked for; lists them in the order a person needs them."""
+
+    homes: ClassVar[dict[str, str]] = {
+        "submit": "submit",
+        "monitor": "monitor",
+        "check": "check",
+        "list": "show",
+        "show": "show",
+        "retrieve": "retrieve",
+        "export": "retrieve",
+        "retry": "retry",
+        "cancel": "cancel",
+        "forget": "cancel",
+        "examples": "examples",
+        "demo": "demo",
+        "simulate": "demo",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from importlib import import_module
+
+        home = self.homes.get(cmd_name)
+        if home is None:
+            return None
+        command = getattr(import_module(f"batchtui.tui.cli.{home}"), cmd_name.replace("list", "list_"))
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--once", is_flag=True, help="One cycle without a screen: settle, poll, retrieve what ended; then exit.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: one JSON object on stdout.")
+@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Seconds between two looks at the API.")
+@click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
+    """The place in the terminal where your Anthropic Message Batches live.
+
+    Without a command it opens the live table of batches. BATCH is an id, a unique beginning of one, or a name.
+    """
+    if context.invoked_subcommand:
+        if once or as_json or interval is not None:
+            raise click.UsageError("--once, --json and --interval go without a command.")
+        return
+    if once:
+        from batchtui.tui.cli.once import run_once
+
+        context.exit(run_once(as_json=as_json))
+    if as_json:
+        raise click.UsageError("--json needs --once or a command.")
+    from batchtui.tui.cli.screen import run_screen
+
+    context.exit(run_screen(interval))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line; the exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no locale, and no odd file name, shall stop a report
+    try:
+        code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
+        flush()
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):
+            say("Interrupted. What was acknowledged is saved.")
+        return errors.INTERRUPTED
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx:
+            say(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n")
+        say(f"Error: {inert_line(error.format_message(), 2000)}")
+        return errors.USAGE
+    except BrokenPipeError:
+        give_up_stdout()
+        return errors.FAILED
+    except Unwritten as why:
+        give_up_stdout()
+        say(f"batchtui: What there was to print could not be written: {why}.")
+        return errors.FAILED
+    except BatchtuiError as error:
+        if "--json" in arguments:
+            from batchtui.tui.cli.report import dumps, error_json
+
+            out(dumps({"batches": [], "errors": [error_json(error)]}))
+        complain(error)
+        return error.exit_code
+    return code if isinstance(code, int) else errors.OK

@@ -1,0 +1,83 @@
+"""`batchtui monitor`: the cycle of `--once`, again and again, for a service or a terminal of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.submissions import told
+from batchtui.core.desk.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.tui.cli.command_desk import desk_for, tell_outputs
+from batchtui.tui.cli.report import line
+from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
+
+EVERY = 300.0
+"""Seconds between two looks where nobody says otherwise."""
+
+_STEP = 1.0
+
+
+@click.command()
+@click.option("--interval", type=Amount(min=0.2), default=EVERY, show_default=True, metavar="S")
+def monitor(*, interval: float) -> int:
+    """Settle, poll, retrieve, run outputs, submit what waits: until stopped.
+
+    A line is printed for every batch that changed. Another batchtui that polls already is let do it; this one takes
+    over when that one ends.
+    """
+    return wait_for(_monitor(interval))
+
+
+async def _monitor(interval: float) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        stopped.set()
+        loop.remove_signal_handler(signal.SIGINT)  # the next one gives up what is under way
+        loop.call_later(PATIENCE, say, WAITING)
+
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    async with desk_for("batchtui monitor", interval=interval) as desk:
+        say(f"Looking every {interval:g} s. Ctrl-C stops; nothing is lost by it.")
+        seen: dict[str, tuple[int, str]] = {}
+        while not stopped.is_set():
+            began = desk.clock()
+            try:
+                cycle = await desk.cycle()
+                for error in cycle.errors:
+                    complain(BatchtuiError(error.message, error.hint))
+                batches = told(await desk.snapshot())
+                _tell_changes(batches, seen, desk.clock())
+                await tell_outputs(batches, began)
+            except BatchtuiError as error:
+                complain(error)
+            await _rest(desk, interval, stopped)
+    return errors.OK
+
+
+def _tell_changes(batches: Sequence[Batch], seen: dict[str, tuple[int, str]], now: datetime) -> None:
+    for batch in reversed(batches):
+        now_is = (batch.revision, batch.trouble.message if batch.trouble else "")
+        if seen.get(batch.ref) != now_is:
+            seen[batch.ref] = now_is
+            out(line(batch, now))
+
+
+async def _rest(desk: Desk, seconds: float, stopped: asyncio.Event) -> None:
+    """Waits so long, by the wall clock so that a sleeping machine catches up, or until somebody asks for a look."""
+    until = desk.clock().timestamp() + seconds
+    while desk.clock().timestamp() < until and not stopped.is_set():
+        try:
+            await asyncio.wait_for(stopped.wait(), _STEP)
+        except TimeoutError:
+            if await desk.poked():
+                return

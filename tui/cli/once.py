@@ -1,0 +1,113 @@
+"""`batchtui --once`: one cycle without a screen, for cron, a service, a script."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from batchtui.core import errors
+from batchtui.core.batches.batch import Snapshot, State
+from batchtui.core.batches.submissions import told
+from batchtui.core.desk.cycle import Cycle, CycleError
+from batchtui.core.desk.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import inert_line
+from batchtui.tui.cli.command_desk import desk_for, tell_outputs
+from batchtui.tui.cli.report import cycle_json, dumps, error_json, line
+from batchtui.tui.cli.terminal import complain, out, say, wait_for
+
+_POLLER_ANSWERS = timedelta(seconds=8)
+"""How long another process that polls is given to look when it is asked to."""
+
+
+def run_once(*, as_json: bool) -> int:
+    """Runs one cycle and prints a line a batch; the exit code."""
+    return wait_for(_once(json=as_json))
+
+
+async def _once(*, json: bool) -> int:
+    try:
+        async with desk_for("batchtui --once") as desk:
+            return await _one_cycle(desk, json=json)
+    except BatchtuiError as error:
+        if json:
+            out(dumps({**cycle_json(Cycle(), ()), "errors": [error_json(error)]}))
+        complain(error)
+        return error.exit_code
+
+
+async def _one_cycle(desk: Desk, *, json: bool) -> int:
+    began = desk.clock()
+    cycle = await desk.cycle()
+    if cycle.polled_by and cycle.due:
+        cycle = await _ask_poller(desk, cycle)
+    snapshot = await desk.snapshot()
+    batches = told(snapshot)
+    if json:
+        out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
+    else:
+        for batch in batches:
+            out(line(batch, desk.clock()))
+    _tell(cycle, snapshot)
+    await tell_outputs(batches, began)
+    return exit_code(cycle, snapshot)
+
+
+async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
+    """Has the other process look now, waits a little until it has, and reports what it retrieved meanwhile."""
+    before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
+    asked_at = desk.clock()
+    await desk.poke()
+    while desk.clock() - asked_at < _POLLER_ANSWERS:
+        poller = await desk.poller()
+        looked = poller is not None and poller.looked_at and poller.looked_at > asked_at
+        coming = [one for one in (await desk.snapshot()).batches if one.state is State.ENDED and not one.trouble]
+        if poller is None or poller.failing or (looked and not (coming and desk.settings.auto_retrieve)):
+            break
+        await asyncio.sleep(0.2)
+    after = (await desk.snapshot()).batches
+    new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
+    return replace(cycle, retrieved=tuple(str(batch.id) for batch in new))
+
+
+def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
+    """The cycle with every unknown outcome among its errors: they are why the exit code is 6."""
+    said = {one.batch for one in cycle.errors}
+    unknown = (
+        CycleError(batch.ref, batch.trouble.message, batch.trouble.hint, errors.NEEDS_PERSON)
+        for batch in snapshot.batches
+        if batch.state is State.UNCONFIRMED and batch.trouble and batch.ref not in said
+    )
+    return replace(cycle, errors=(*cycle.errors, *unknown))
+
+
+def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
+    if cycle.polled_by:
+        say(f"Polled by {cycle.polled_by.words()}; this is the state that it saved.")
+    elif not snapshot.batches:
+        say("No batches yet. Submit a file of requests: batchtui submit FILE")
+    labels = {batch.ref: batch.label for batch in snapshot.batches}
+    for one in cycle.errors:
+        about = f"{labels.get(one.batch, one.batch)}: " if one.batch else ""
+        complain(BatchtuiError(f"{about}{one.message}", one.hint))
+    for batch in snapshot.batches:
+        if batch.state is State.UNCONFIRMED and batch.trouble:
+            say(f"batchtui: {batch.ref} needs a person. {inert_line(batch.trouble.hint)}")
+
+
+def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
+    """The worst that happened. Batches that are simply under way are fine."""
+    codes = {one.exit_code for one in cycle.errors}
+    if cycle.blocked:
+        codes.add(cycle.blocked.exit_code)
+    if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):
+        codes.add(errors.NEEDS_PERSON)
+    failed = {batch.id for batch in snapshot.batches if batch.request_counts.failed}
+    if failed.intersection(cycle.retrieved):
+        codes.add(errors.SOME_FAILED)
+    return next((code for code in _WORST_FIRST if code in codes), errors.OK)
+
+
+_WORST_FIRST = (errors.NO_KEY, errors.UNREACHABLE, errors.NEEDS_PERSON, errors.FAILED, errors.SOME_FAILED)

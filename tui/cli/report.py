@@ -1,0 +1,253 @@
+"""Batches as JSON for scripts and as plain text for people. Everything in the text is inert; JSON escapes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
+from batchtui.core.batches.progress import Counted, progress
+from batchtui.core.desk.cycle import Cycle
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.requests.check import Checked
+from batchtui.core.requests.problems import Problem
+from batchtui.core.results.summary import Summary, spelled_out
+from batchtui.core.state.poller import Poller
+from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
+
+SCHEMA = 1
+
+
+def dumps(fields: dict[str, Any]) -> str:
+    """One JSON object with our schema number, all of it ASCII, so that it is harmless on any terminal."""
+    return json.dumps({"schema": SCHEMA, **fields}, indent=2)
+
+
+def batch_json(batch: Batch) -> dict[str, Any]:
+    """A batch as scripts see it. What is not known is null; `ref` is null where only the server knows the batch."""
+    counts = batch.request_counts
+    trouble = batch.trouble
+    return {
+        "id": batch.id,
+        "ref": batch.ref if batch.submission else None,
+        "name": batch.name,
+        "state": batch.state.value,
+        "processing_status": batch.processing_status.value if batch.processing_status else None,
+        "requests": batch.requests,
+        "request_counts": {
+            "processing": counts.processing,
+            "succeeded": counts.succeeded,
+            "errored": counts.errored,
+            "canceled": counts.canceled,
+            "expired": counts.expired,
+        },
+        "submitted_at": _time(batch.submitted_at),
+        "created_at": _time(batch.created_at),
+        "ended_at": _time(batch.ended_at),
+        "expires_at": _time(batch.expires_at),
+        "results_path": batch.results_path,
+        "retrieved_at": _time(batch.retrieved_at),
+        "trouble": {"message": trouble.message, "hint": trouble.hint, "at": _time(trouble.at)} if trouble else None,
+        "cost": {
+            "estimated_usd": batch.cost.estimated_usd,
+            "actual_usd": batch.cost.actual_usd,
+            "saved_usd": batch.cost.saved_usd,
+        },
+        "outputs": [
+            {"kind": one.kind, "path": one.path, "rows": one.rows, "done_at": _time(one.done_at)}
+            for one in batch.outputs
+        ],
+    }
+
+
+def details_json(batch: Batch, submission: Submission | None, summary: Summary | None) -> dict[str, Any]:
+    """Everything known of one batch: its JSON, what was submitted, and the summary of its results."""
+    sent = None
+    if submission:
+        sent = {
+            "ref": submission.ref,
+            "input": submission.input,
+            "sha256": submission.sha256,
+            "bytes": submission.bytes,
+            "models": list(submission.models),
+            "adopted": submission.adopted,
+        }
+    made = spelled_out(summary) if summary else None
+    return {**batch_json(batch), "submission": sent, "summary": json.loads(json.dumps(made, default=_time))}
+
+
+def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]:
+    return {"batch": batch, "message": error.message, "hint": error.hint}
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """A problem of an input file, as an error with its place."""
+    return {
+        "batch": None,
+        "message": problem.message,
+        "hint": problem.hint,
+        "line": problem.line,
+        "field": problem.field,
+    }
+
+
+def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
+    """What `--once --json` prints, but for the schema number."""
+    known = tuple(batches)
+    labels = {batch.ref: batch.label for batch in known}
+    return {
+        "batches": [batch_json(batch) for batch in known],
+        "retrieved": list(cycle.retrieved),
+        "submitted": list(cycle.submitted),
+        "errors": [
+            {"batch": labels.get(one.batch or "", one.batch), "message": one.message, "hint": one.hint}
+            for one in cycle.errors
+        ],
+        "api_calls": cycle.api_calls,
+        "polled_by": poller_json(cycle.polled_by) if cycle.polled_by else None,
+    }
+
+
+def poller_json(poller: Poller) -> dict[str, Any]:
+    return {
+        "pid": poller.pid,
+        "host": poller.host or None,
+        "command": poller.command,
+        "since": _time(poller.since),
+        "looked_at": _time(poller.looked_at),
+        "next_at": _time(poller.next_at),
+    }
+
+
+def line(batch: Batch, now: datetime) -> str:
+    """One batch on one line: name, id, state, counts, age, cost, and what is wrong with it."""
+    words = [inert_line(batch.name, 40), batch.label, batch.state.replace("_", " "), _counts(batch, now)]
+    if batch.state in UNDER_WAY or batch.ended_at:
+        words.append(f"{'took' if batch.ended_at else 'for'} {duration(age(batch, now))}")
+    if batch.cost.actual_usd is not None:
+        words.append(money(batch.cost.actual_usd))
+    text = " · ".join(word for word in words if word)
+    return text + (f"\n    {inert_line(batch.trouble.message)}" if batch.trouble else "")
+
+
+def table(batches: Sequence[Batch], now: datetime) -> str:
+    """The columns name, id, state, requests, failed, age, cost; wide as they need."""
+    heads = ("NAME", "ID", "STATE", "REQUESTS", "FAILED", "AGE", "COST")
+    rows = [heads] + [
+        (
+            inert_line(batch.name, 40) or "–",
+            batch.label,
+            batch.state.replace("_", " "),
+            _counts(batch, now),
+            number(batch.request_counts.failed) if batch.request_counts.failed else "",
+            duration(max(now - (batch.created_at or batch.submitted_at), timedelta())),
+            money(batch.cost.actual_usd),
+        )
+        for batch in batches
+    ]
+    return aligned(rows, right={3, 4, 5, 6})
+
+
+def _counts(batch: Batch, now: datetime) -> str:
+    measured = progress(batch, now, None)
+    if isinstance(measured, Counted) and batch.state in UNDER_WAY:
+        return f"{number(measured.done)} of {number(measured.total)}"
+    if batch.state in (State.ENDED, State.RETRIEVED):
+        return f"{number(batch.request_counts.succeeded)} of {number(batch.requests)}"
+    return number(batch.requests)
+
+
+def details(
+    batch: Batch,
+    submission: Submission | None,
+    summary: Summary | None,
+    now: datetime,
+    left: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Everything known of one batch, a label and a value a line.
+
+    `left` says of an output, by the words of `written`, where that is which had no place in it.
+    """
+    counts = batch.request_counts
+    kept = retention_left(batch, now)
+    rows: list[tuple[str, str]] = [
+        ("name", batch.name),
+        ("id", batch.id or _no_id(batch)),
+        ("ref", batch.ref),
+        ("state", batch.state.replace("_", " ")),
+        ("requests", number(batch.requests)),
+        ("counts", ", ".join(f"{number(value)} {name}" for name, value in msgspec.structs.asdict(counts).items())),
+        ("models", ", ".join(batch.models)),
+        ("submitted", _when(batch.submitted_at, now)),
+        ("created", _when(batch.created_at, now)),
+        ("ended", _when(batch.ended_at, now)),
+        ("expires", _when(batch.expires_at, now) if batch.state in UNDER_WAY | UNSETTLED else ""),
+        ("kept until", f"{duration(kept)} from now" if kept and kept > timedelta() and batch.ended_at else ""),
+        ("cost", _cost(batch) if summary or batch.cost.actual_usd is not None else ""),
+        ("input", submission.input if submission else ""),
+        ("size", size(submission.bytes) if submission and submission.bytes else ""),
+        ("results", batch.results_path or ""),
+        ("sha256", summary.sha256 if summary else ""),
+    ]
+    for one in batch.outputs:
+        rows.append(("output", written(one)))
+        if why := left.get(written(one)):
+            rows.append(("", f"What failed or did not fit, and why: {why}"))
+    if summary:
+        rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
+        rows += [("error", f"{one.type}: {number(one.count)}, such as {one.example}") for one in summary.errors]
+        rows += [
+            ("tokens", f"{model}: {number(tokens.input)} in, {number(tokens.output)} out")
+            for model, tokens in summary.tokens.items()
+        ]
+    if batch.trouble:
+        rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
+    return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def written(output: Output) -> str:
+    """Where answers went, and how many: `sqlite stock.db news, 15 rows`."""
+    places = (output.kind, output.path, output.options.get("table"))
+    rows = "not written yet" if output.rows is None else plural(output.rows, "row")
+    return f"{inert_line(' '.join(str(one) for one in places if one), 2000)}, {rows}"
+
+
+def _cost(batch: Batch) -> str:
+    return f"{money(batch.cost.actual_usd)}, {money(batch.cost.saved_usd)} saved"
+
+
+def _no_id(batch: Batch) -> str:
+    if batch.ref == batch.submission:
+        return "several batches"
+    return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"
+
+
+def problems(checked: Checked) -> str:
+    """The problems of an input file, one a line with its hint, and how many more there are of each kind."""
+    lines = []
+    for problem in checked.problems:
+        place = problem.where or "file"
+        field = f", {inert_line(problem.field, 60)}" if problem.field else ""
+        lines.append(f"{place}{field}: {inert(problem.message)}")
+        if problem.hint:
+            lines.append(f"    {inert(problem.hint)}")
+    if checked.problem_count > len(checked.problems):
+        lines.append(f"… {plural(checked.problem_count, 'problem')} in all:")
+        lines += [f"    {number(count)} x {kind}" for kind, count in checked.kinds.items()]
+    return "\n".join(lines)
+
+
+def _when(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return ""
+    span = duration(abs(now - at))
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S} ({span} ago)" if at <= now else f"in {span}"
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,187 @@
+"""`batchtui retrieve` and `batchtui export`."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batches.batch import Batch, Output, State, observe
+from batchtui.core.batches.find import is_id
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.desk.desk import Desk
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
+from batchtui.core.results.retrieve import as_is as write_as_is
+from batchtui.core.text import inert, inert_line, number, plural
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, left_by, outcome
+from batchtui.tui.cli.report import batch_json, dumps, error_json
+from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
+
+KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
+
+
+@click.command()
+@click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
+@click.option("--to", help="Also export them there: a file, or a pattern with {custom_id}.")
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Of a job: a new limit for all its steps.")
+@click.option(
+    "--as-is", type=click.Path(path_type=Path), metavar="FILE", help="Only write the API's lines, unverified."
+)
+@as_json
+def retrieve(
+    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: Path | None, as_json: bool
+) -> int:
+    """Download and verify the results of batches that have ended.
+
+    An id that was never seen here, such as one of another tool, is taken up. A batch that has not ended is said to
+    be so.
+    """
+    if to and len(batches) > 1 and "{" not in to:
+        raise click.UsageError("--to names one place, so it goes with one BATCH.")
+    if as_is:
+        if to or len(batches) > 1:
+            raise click.UsageError("--as-is goes with one BATCH, and without --to.")
+        return wait_for(_as_is(batches[0], as_is, json=as_json))
+    return wait_for(_retrieve(batches, to, max_cost, json=as_json))
+
+
+async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | None, *, json: bool) -> int:
+    code = errors.OK
+    got: list[Batch] = []
+    wrong: list[dict[str, object]] = []
+    async with desk_for("batchtui retrieve") as desk:
+        for word in words:
+            batches: list[Batch] = []
+            try:
+                for one in await _meant(desk, word):
+                    batches = [*batches, await _retrieved(desk, one)]
+                if to and all(one.state is State.RETRIEVED for one in batches):
+                    output = await _exported(desk, word, to)
+                    await _tell_exported(output, batches)
+            except BatchtuiError as error:
+                complain(error)
+                wrong.append(error_json(error, word))
+                code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
+            got += [await desk.find(one.ref) for one in batches]
+            code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
+        try:
+            for trouble in await desk.go_on({batch.submission for batch in got}, max_cost) if got else ():
+                complain(BatchtuiError(trouble.message, trouble.hint))
+                wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
+                code = code or trouble.exit_code
+        except BatchtuiError as error:
+            complain(error)
+            wrong.append(error_json(error))
+            code = code or error.exit_code
+    if json:
+        out(dumps({"batches": [batch_json(batch) for batch in got], "errors": wrong}))
+    else:
+        for batch in got:
+            if batch.results_path:
+                out(inert(batch.results_path))
+    return code
+
+
+async def _exported(desk: Desk, word: str, to: str) -> Output:
+    try:
+        return await desk.export(word, to)
+    except BadInput as error:
+        if "--force" in error.hint:  # which this command has not
+            again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
+            error.hint = f"It is retrieved. To overwrite: {again}"
+        raise
+
+
+async def _as_is(word: str, to: Path, *, json: bool) -> int:
+    """Whatever the API gives, in a file; what is wrong with it is said, and makes the exit code 3."""
+    async with desk_for("batchtui retrieve --as-is") as desk:
+        try:
+            batch, *more = await _meant(desk, word)
+            if more:
+                raise Usage(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
+            api = await desk.means.connection.api()
+            if batch.id and batch.state is not State.RETRIEVED:
+                batch = observe(batch, await api.get(batch.id))
+            if batch.id is None or why_not(Verb.RETRIEVE, batch):
+                raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
+            wrong = await write_as_is(api, desk.paths, batch, to, progress(f"Retrieving {batch.label}"))
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+    if json:
+        said = [{"batch": batch.label, "message": one, "hint": ""} for one in wrong]
+        out(dumps({"batches": [batch_json(batch)], "errors": said}))
+    else:
+        out(inert(str(to)))
+    for one in wrong:
+        say(f"batchtui: {one}")
+    return errors.SOME_FAILED if wrong else errors.OK
+
+
+async def _meant(desk: Desk, word: str) -> list[Batch]:
+    try:
+        return await desk.meant(word)
+    except Usage:
+        if not is_id(word):
+            raise
+    batch = await desk.adopt(word)
+    if batch.doubtful:
+        say(f"{batch.label} is taken for {inert(batch.name)}, whose answer was lost: the ids of its results decide.")
+    else:
+        say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
+    return [batch]
+
+
+async def _retrieved(desk: Desk, batch: Batch) -> Batch:
+    done = await desk.retrieve(batch.ref, progress(f"Retrieving {batch.label}"))
+    _tell(done)
+    return done
+
+
+def _tell(batch: Batch) -> None:
+    counts = batch.request_counts
+    if batch.state is not State.RETRIEVED:
+        say(f"{batch.label} is {batch.state.replace('_', ' ')}: results come when the whole batch has ended.")
+        return
+    say(f"Retrieved {batch.label}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded.")
+    if counts.failed:
+        say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
+
+
+async def _tell_exported(output: Output, batches: list[Batch]) -> None:
+    say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
+    if any(one.request_counts.failed for one in batches) and (left := await asyncio.to_thread(left_by, output)):
+        say(f"What did not succeed, and why: {inert_line(left, 2000)}")
+
+
+@click.command()
+@click.argument("batch")
+@click.option("--to", required=True, help="A .jsonl, .csv, .parquet or .db file, or a pattern: out/{custom_id}.md")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["jsonl", "csv", "files", "parquet", "sqlite"]),
+    help="Where the ending does not say.",
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@as_json
+def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
+    """Write the results of a retrieved batch to a file, or to one file a result, whole or not at all.
+
+    The name of a submission of several batches means all of them, in the order of the requests.
+    """
+    return wait_for(_export(batch, to, kind, force=force, json=as_json))
+
+
+async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bool) -> int:
+    async with desk_for("batchtui export") as desk:
+        try:
+            output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
+            batches = await desk.meant(word)
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+        await _tell_exported(output, batches)
+        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
+        return errors.OK

@@ -1,0 +1,87 @@
+"""`batchtui retry`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batches.submissions import whole
+from batchtui.core.desk.retry import Proposal, in_words, likely_usd
+from batchtui.core.desk.retry import retry as ask_again
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import money, plural
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
+from batchtui.tui.cli.terminal import Amount, agree, progress, say, wait_for
+
+
+@click.command()
+@click.argument("batch")
+@click.option(
+    "--include-permanent", is_flag=True, help="Also what would fail again as it is, such as invalid requests."
+)
+@click.option(
+    "--rows",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where FILE is not there: write the rows that failed into it, to be edited. Where it is: send its rows.",
+)
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new limit for all that was sent under its name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def retry(
+    *, batch: str, include_permanent: bool, rows: Path | None, max_cost: float | None, yes: bool, as_json: bool
+) -> int:
+    """Send what did not succeed of a retrieved batch again, as a new batch that is linked to it.
+
+    Expired and canceled requests and failures of the API are sent; invalid requests only if asked for. The new results
+    are merged with the first ones wherever those are exported. What needs an edit first goes through a file: --rows.
+    """
+    if rows:
+        from batchtui.tui.cli.retry_rows import run_rows
+
+        if include_permanent:
+            raise click.UsageError("--include-permanent goes without --rows: what FILE holds is sent.")
+        return wait_for(run_rows(batch, rows, max_cost, yes=yes, json=as_json))
+    return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
+
+
+async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: say --yes.")
+    async with desk_for("batchtui retry") as desk:
+        causes: Counter[str] = Counter()
+        left: Counter[str] = Counter()
+
+        def agreed(proposals: Sequence[Proposal]) -> bool:
+            for proposal in proposals:
+                causes.update(proposal.chosen.causes)
+                left.update(proposal.chosen.left)
+            likely = likely_usd(proposals)
+            price = "" if likely is None else f", for about {money(likely)}"
+            say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            if left:
+                say(f"Left out, as they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
+            return yes or agree("Send them?")
+
+        try:
+            refs = [batch.ref for batch in whole(await desk.snapshot(), word)[0]]
+            batches = await ask_again(
+                refs,
+                desk.means,
+                include_permanent=include_permanent,
+                agreed=agreed,
+                max_cost=max_cost,
+                report=progress("Submitting"),
+            )
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+        if not batches:
+            raise click.Abort
+        await desk.poke()
+        tell_sent(batches, causes, left, json=json)
+        return errors.OK

@@ -1,0 +1,81 @@
+"""`batchtui retry --rows FILE`: what failed goes through a file, to be edited before it is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from batchtui.core import errors
+from batchtui.core.batches.submissions import whole
+from batchtui.core.cost.estimate import in_words as price
+from batchtui.core.desk.desk import Desk
+from batchtui.core.desk.retry import Proposal, in_words
+from batchtui.core.desk.retry_edited import Edited, propose_one, retry_edited, write
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.text import inert, inert_line, plural
+from batchtui.tui.cli.check import tell_notes
+from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_sent
+from batchtui.tui.cli.report import dumps
+from batchtui.tui.cli.terminal import agree, out, progress, say
+
+
+async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
+    """Writes the file where it is not there, else sends its rows; the exit code."""
+    there = os.path.lexists(file)
+    if there and not yes and not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: say --yes.")
+    async with desk_for("batchtui retry") as desk:
+        try:
+            proposal = await propose_one([batch.ref for batch in whole(await desk.snapshot(), word)[0]], desk.means)
+            if there:
+                return await _send(desk, proposal, file, max_cost, yes=yes, json=json)
+            return await _write(desk, proposal, file, json=json)
+        except NotSubmittable as error:
+            return not_submittable(file, error, json=json)
+        except BatchtuiError as error:
+            return failed(error, json=json, batch=word)
+
+
+async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> int:
+    await asyncio.to_thread(write, proposal, file, desk.paths)
+    causes = proposal.chosen.causes
+    shown = inert_line(str(file))
+    say(f"{plural(len(proposal.chosen.ids), 'request')} that failed ({in_words(causes)}) were written to {shown}.")
+    say("Nothing was sent. Edit them, leave each custom_id as it is, then run the same command again.")
+    say(f"  batchtui show {proposal.first.label}    says why they failed")
+    if json:
+        out(dumps({"batches": [], "written": str(file), "failed": causes, "errors": []}))
+    else:
+        out(inert(str(file)))
+    return errors.OK
+
+
+async def _send(desk: Desk, proposal: Proposal, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
+    causes: dict[str, int] = {}
+    left: dict[str, int] = {}
+
+    def agreed(edited: Edited) -> bool:
+        chosen = edited.proposal.chosen
+        causes.update(chosen.causes)
+        left.update(chosen.left)
+        shown = inert_line(str(file))
+        say(f"To be sent again, as {shown} has them: {plural(len(chosen.ids), 'request')} ({in_words(causes)}).")
+        if edited.looked.estimate:
+            say(price(edited.looked.estimate))
+        if left:
+            say(f"Not in it, and not sent: {in_words(left)}.")
+        tell_notes(edited.looked)
+        return yes or agree("Send them?")
+
+    sending = progress("Submitting")
+    batch = await retry_edited(proposal, file, desk.means, agreed=agreed, max_cost=max_cost, report=sending)
+    if batch is None:
+        raise click.Abort
+    await desk.poke()
+    tell_sent([batch], causes, left, json=json)
+    return errors.OK

@@ -1,0 +1,118 @@
+"""`batchtui list` and `batchtui show`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import click
+from msgspec.structs import replace
+
+from batchtui.core import errors
+from batchtui.core.batches.batch import Snapshot, State, newest_first
+from batchtui.core.batches.spending import spending_json, spending_text
+from batchtui.core.batches.submissions import rolled_up, told, whole
+from batchtui.core.desk.desk import Desk
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import inert_line, plural
+from batchtui.tui.cli.command_desk import as_json, desk_for, left_by
+from batchtui.tui.cli.report import batch_json, details, details_json, dumps, error_json, table, written
+from batchtui.tui.cli.terminal import complain, out, say, wait_for
+
+
+@click.command("list")
+@click.option("--remote", is_flag=True, help="Also what only the API knows, such as batches sent by other tools.")
+@click.option("--all", "everything", is_flag=True, help="Also batches whose results are gone.")
+@click.option("--cost", is_flag=True, help="What they cost: estimate, actual, saved; by batch, by name and by day.")
+@as_json
+def list_(*, remote: bool, everything: bool, cost: bool, as_json: bool) -> int:
+    """Batches, newest first: name, id, state, counts, age, cost."""
+    if cost and (remote or everything):
+        raise click.UsageError("--cost counts all batches that this machine knows; it goes alone.")
+    return wait_for(_costs(json=as_json) if cost else _list(remote=remote, everything=everything, json=as_json))
+
+
+async def _costs(*, json: bool) -> int:
+    async with desk_for("batchtui list", logged=False) as desk:
+        batches = (await desk.snapshot()).batches
+    if json:
+        out(dumps({"batches": [batch_json(batch) for batch in batches], "cost": spending_json(batches)}))
+    elif batches:
+        out(spending_text(batches))
+    else:
+        say("No batches yet. Submit a file of requests: batchtui submit FILE")
+    return errors.OK
+
+
+async def _list(*, remote: bool, everything: bool, json: bool) -> int:
+    async with desk_for("batchtui list", logged=remote) as desk:
+        snapshot = await desk.snapshot()
+        batches = list(told(snapshot))
+        trouble: BatchtuiError | None = None
+        if remote:
+            try:
+                unknown = [replace(batch, submission="") for batch in await desk.remote()]
+                batches = sorted([*batches, *unknown], key=newest_first)
+            except BatchtuiError as error:
+                trouble = error
+        shown = [batch for batch in batches if everything or batch.state is not State.GONE]
+        if json:
+            wrong = {"errors": [error_json(trouble)]} if trouble else {}
+            out(dumps({"batches": [batch_json(batch) for batch in shown], **wrong}))
+        elif shown:
+            out(table(shown, desk.clock()))
+        elif batches:
+            say(f"{plural(len(batches), 'batch', 'batches')} whose results are gone: batchtui list --all shows them.")
+        elif not any(_cut_short(snapshot)):
+            say("No batches yet. Submit a file of requests: batchtui submit FILE")
+        for said in _cut_short(snapshot):
+            say(said)
+        if trouble:
+            complain(trouble)
+        return trouble.exit_code if trouble else errors.OK
+
+
+def _cut_short(snapshot: Snapshot) -> Iterator[str]:
+    """Of each run without a batch that is not over, and of which no batch tells: that, and what to do."""
+    known = {batch.submission for batch in snapshot.batches}
+    for one in snapshot.submissions.values():
+        if one.urgent and one.waiting and one.trouble and not one.stopped and one.ref not in known:
+            yield inert_line(f"{one.name}: {one.trouble.message} {one.trouble.hint}", 2000)
+
+
+@click.command()
+@click.argument("batch")
+@as_json
+def show(*, batch: str, as_json: bool) -> int:
+    """Everything known of one batch."""
+    return wait_for(_show(batch, json=as_json))
+
+
+async def _show(word: str, *, json: bool) -> int:
+    try:
+        async with desk_for("batchtui show", logged=False) as desk:
+            return await _show_on(desk, word, json=json)
+    except BatchtuiError as error:
+        if json:
+            out(dumps({"batch": None, "errors": [error_json(error, word)]}))
+        complain(error)
+        return error.exit_code
+
+
+async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
+    snapshot = await desk.snapshot()
+    known, submission = whole(replace(snapshot, batches=told(snapshot)), word)
+    summary = await desk.summary(known[0]) if len(known) == 1 else None
+    if len(known) == 1 or submission is None:
+        batch, parts = known[0], []
+    else:
+        batch, parts = rolled_up(submission, known), known
+    if json:
+        shown = details_json(batch, submission, summary)
+        out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
+    else:
+        left = {written(one): await asyncio.to_thread(left_by, one) for one in batch.outputs}
+        out(details(batch, submission, summary, desk.clock(), left))
+        if parts:
+            out(table(parts, desk.clock()))
+    return errors.OK

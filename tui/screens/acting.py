@@ -1,0 +1,235 @@
+"""What a person does to batches, the same on the table and on the screen of one batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from batchtui.core.batches.batch import Batch, Submission
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.desk.cancel import Canceled, cancel_all, forget_all
+from batchtui.core.desk.retry import propose_all, retry
+from batchtui.core.errors import BatchtuiError
+from batchtui.tui import clipboard
+from batchtui.tui.commands import key_of
+from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.sentences import (
+    cancel_question,
+    canceled,
+    forget_question,
+    forgotten,
+    named,
+    retried,
+    retrieved,
+    retry_question,
+    things,
+)
+from batchtui.tui.session import Session
+from batchtui.tui.tasks import Kind, Task
+
+ROOMY = 72
+"""From so many columns on, the keys of every screen have room in the footer."""
+
+
+class Room(Screen[None]):
+    """A screen that follows the state, and whose keys act on the batches it has chosen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    def compose(self) -> ComposeResult:
+        """The one sentence for a window too small for anything else."""
+        yield Static("Make this window at least 40 columns by 10 lines.", id="too-small", markup=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Moves the keys of the footer together where they have no room."""
+        for footer in self.query(Footer):
+            footer.compact = event.size.width < ROOMY
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed its key is a character like any other, and the footer does not name it."""
+        return not (action == "filter" and isinstance(self.focused, Input))
+
+    def chosen(self) -> list[Batch]:
+        """The batches that the keys act on."""
+        return []
+
+    def changed(self) -> None:
+        """The state changed."""
+
+    def pulsed(self) -> None:
+        """Who polls, when, or how well, changed."""
+
+    def allowed(self, verb: Verb) -> list[Batch]:
+        """The chosen batches that allow the verb; why the others do not is said.
+
+        A row that stands for several batches is exported as one; all else is done to those of them that allow it, but
+        it is forgotten whole or not at all.
+        """
+        rows = self.chosen()
+        if not rows:
+            new = key_of("new", self.session.desk.settings.keys)
+            self.session.say(f"There is no batch here to do that to: {new} begins one.")
+        granted: list[Batch] = []
+        refused: list[tuple[Batch, str]] = []
+        for row in rows:
+            batches = [row] if verb is Verb.EXPORT else self.session.each([row])
+            reasons = [why for batch in batches if (why := why_not(verb, batch))]
+            if reasons and (verb is Verb.FORGET or len(reasons) == len(batches)):
+                if not (verb is Verb.CANCEL and self.session.unsent([row])):
+                    refused.append((row, reasons[0]))
+            else:
+                granted += [batch for batch in batches if not why_not(verb, batch)]
+        if len(refused) == 1:
+            self.session.say(f"{named([refused[0][0]])}: {refused[0][1]}" if len(rows) > 1 else refused[0][1])
+        elif refused:
+            self.session.say(
+                f"Not done to {len(refused)} of {len(rows)}. The first, {named([refused[0][0]])}: {refused[0][1]}"
+            )
+        return granted
+
+    def action_retrieve(self) -> None:
+        """Downloads and verifies the results of the chosen batches, one after the other."""
+        busy = {task.ref for task in tuple(self.session.tasks)}
+        batches = self.allowed(Verb.RETRIEVE)
+        if batches and all(batch.ref in busy for batch in batches):
+            self.session.say("Its results are being downloaded already.")
+        batches = [batch for batch in batches if batch.ref not in busy]
+        if batches:
+            self.app.run_worker(self._retrieve(batches), group="retrieve", exit_on_error=False)
+
+    async def _retrieve(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            task = Task(Kind.RETRIEVE, f"Retrieving {named([batch])}", ref=batch.ref)
+            await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), retrieved)
+        halted = {batch.submission for batch in self.session.halted(batches)}
+        if halted:
+            task = Task(Kind.OTHER, f"Going on with {named(batches)}")
+            await self.session.run(task, self._go_on(halted), lambda _: f"{named(batches)} goes on.")
+
+    async def _go_on(self, submissions: set[str]) -> None:
+        """Tries anew what had stopped: outputs, and steps. Raises what went wrong with it."""
+        refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
+        for error in await self.session.desk.go_on(submissions):
+            if error.batch in refs:
+                raise BatchtuiError(error.message, error.hint)
+
+    def action_export(self) -> None:
+        """Asks where the results shall go, and writes them there."""
+        batches = self.allowed(Verb.EXPORT)
+        if batches:
+            from batchtui.tui.screens.export import ExportScreen  # late, as in `tui.app`
+
+            self.app.push_screen(ExportScreen(self.session, batches))
+
+    def action_retry(self) -> None:
+        """Sends what did not succeed of the chosen batches again, once a person has agreed."""
+        batches = self.allowed(Verb.RETRY)
+        if batches:
+            self.app.run_worker(self._propose(batches), group="retry", exit_on_error=False)
+
+    async def _propose(self, batches: Sequence[Batch]) -> None:
+        """Asks with the causes and their numbers, then sends."""
+        desk = self.session.desk
+        refs = [batch.ref for batch in batches]
+        try:
+            proposals = await propose_all(refs, desk.means)
+        except BatchtuiError as error:
+            self.session.say(error.message, error.hint, bad=True)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                task = Task(Kind.SUBMIT, f"Sending {named(batches)} again")
+                work = retry(refs, desk.means, include_permanent=False, agreed=lambda _: True, report=task.report)
+                self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
+
+        self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Leave"), answered)
+
+    async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
+        await self.session.run(task, work, retried)
+        await self.session.desk.poke()
+
+    def action_cancel(self) -> None:
+        """Cancels the chosen batches, and what of them still waits to be sent, once a person has agreed."""
+        rows, batches = self.chosen(), self.allowed(Verb.CANCEL)
+        wholes = self.session.unsent(rows)
+        rows = self._concerned(rows, batches, wholes)
+        if rows:
+            question = cancel_question(rows, batches, wholes)
+            self._ask(question, f"Cancel {things(rows)}", "Keep running", self._cancel(rows, batches, wholes))
+
+    def action_forget(self) -> None:
+        """Drops the chosen batches from this machine, once a person has agreed."""
+        rows, batches = self.chosen(), self.allowed(Verb.FORGET)
+        rows = self._concerned(rows, batches, [])
+        if rows:
+            wholes = self.session.unsent(rows, stopped=True)
+            question = forget_question(rows, batches, wholes)
+            self._ask(question, f"Forget {things(rows)}", "Keep", self._forget(rows, batches, wholes))
+
+    def _concerned(self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> list[Batch]:
+        """The rows of which something is done."""
+        refs = {batch.ref for batch in batches} | {batch.submission for batch in batches}
+        refs |= {ref for one in wholes for ref in (one.ref, *one.batches)}
+        return [row for row in rows if row.ref in refs]
+
+    def _ask(self, question: str, act: str, safe: str, work: Callable[[], Awaitable[None]]) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.app.run_worker(work(), group="acts", exit_on_error=False)
+
+        self.app.push_screen(ConfirmScreen(question, act, safe), answered)
+
+    def _cancel(
+        self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]
+    ) -> Callable[[], Awaitable[None]]:
+        desk = self.session.desk
+
+        async def each() -> Canceled:
+            done = await cancel_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
+            await desk.poke()
+            for error in done.failures.values():
+                raise error
+            return done
+
+        async def work() -> None:
+            await self.session.run(
+                Task(Kind.OTHER, f"Canceling {named(rows)}"),
+                each(),
+                lambda done: canceled(rows, done.batches, done.sending),
+            )
+
+        return work
+
+    def _forget(
+        self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]
+    ) -> Callable[[], Awaitable[None]]:
+        desk = self.session.desk
+
+        async def work() -> None:
+            forgetting = forget_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
+            await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), forgetting, lambda _: forgotten(rows))
+
+        return work
+
+    def copy_text(self, text: str) -> None:
+        """Copies, and says how."""
+        self.run_worker(lambda: self._copy(text), group="copy", thread=True, exit_on_error=False)
+
+    def _copy(self, text: str) -> None:
+        app = self.app
+        self.session.say(
+            clipboard.copy(
+                text,
+                self.session.desk.settings.clipboard,
+                os.environ,
+                lambda wanted: app.call_from_thread(app.copy_to_clipboard, wanted),
+            )
+        )

@@ -1,0 +1,38 @@
+"""What a checked file holds, drawn for the form."""
+
+from __future__ import annotations
+
+from batchtui.core.cost.estimate import in_words
+from batchtui.core.cost.preflight import Preflight
+from batchtui.core.text import inert_line, number, plural, size
+from batchtui.widgets.segments import Segment
+
+
+def what_it_holds(looked: Preflight) -> list[list[Segment]]:
+    """What a checked file holds: how much of what and its price, or the problems with what to do about each."""
+    checked = looked.checked
+    models = ", ".join(inert_line(model, 60) for model in checked.models)
+    about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
+    if checked.ok:
+        price = in_words(looked.estimate) if looked.estimate else "nothing wrong with it"
+        several = (
+            [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
+        )
+        notes: list[list[Segment]] = [[(inert_line(note), "warn")] for note in looked.notes]
+        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several, *notes]
+    lines: list[list[Segment]] = [
+        [
+            ("✗ ", "bad"),
+            (plural(checked.problem_count, "problem"), "bad"),
+            (f"  in {about}" if checked.requests else "", "dim"),
+        ]
+    ]
+    for problem in checked.problems:
+        place = f"{problem.where}  " if problem.where else ""
+        lines.append([(place, "strong"), (inert_line(problem.message), "")])
+        if problem.hint:
+            lines.append([(f"  {inert_line(problem.hint)}", "dim")])
+    more = checked.problem_count - len(checked.problems)
+    if more > 0:
+        lines.append([(f"and {number(more)} more", "dim")])
+    return lines

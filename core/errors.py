@@ -23,7 +23,7 @@ class BatchtuiError(Exception):
         self.hint = hint
 
 
-class Usage(BatchtuiError):
+class UsageError(BatchtuiError):
     """The command was not understood: a batch that is not known, a flag that does not fit."""
 
     exit_code = USAGE

@@ -56,7 +56,7 @@ def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
     return os.fdopen(os.open(path, flags, mode), "wb")
 
 
-class Part:
+class NewFile:
     """A file on its way to the name `path`, which it takes only once it is whole and on the disk.
 
     It is locked while its process lives, so that `sweep` can tell what a dead one left behind. With `overwrite` false
@@ -103,8 +103,8 @@ class Part:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o600, overwrite: bool = True) -> Iterator[BinaryIO]:
-    """A `Part` for a with block: kept at its end, dropped on an exception."""
-    part = Part(path, mode=mode, overwrite=overwrite)
+    """A `NewFile` for a with block: kept at its end, dropped on an exception."""
+    part = NewFile(path, mode=mode, overwrite=overwrite)
     try:
         yield part.file
     except BaseException:

@@ -23,7 +23,7 @@ from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.paths import Paths
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.process import Running, start_process
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 KEY = "sk-ant-canary-5up3rs3cr3t-0001"
 """A marked key: no file, log, output or argument list may ever hold it."""
@@ -119,7 +119,7 @@ def surroundings() -> None:
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Running]:
-    with start_process(Settings(duration=0.3)) as running:
+    with start_process(SimulatorSettings(duration=0.3)) as running:
         yield running
 
 

@@ -20,7 +20,7 @@ from batchtui.core.errors import FAILED, BatchtuiError
 from batchtui.core.logs import log
 from batchtui.tui.keymap import faults
 from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
-from batchtui.tui.safe_app import Shell
+from batchtui.tui.safe_app import SafeApp
 from batchtui.tui.screens.acting import Room
 from batchtui.tui.screens.batches import BatchesScreen
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -40,7 +40,7 @@ def _palette() -> type[Provider]:
     return Palette
 
 
-class BatchtuiApp(Shell):
+class BatchtuiApp(SafeApp):
     """Shows the state that `desk` reads, follows it, and polls the API if no other process does."""
 
     TITLE = "batchtui"

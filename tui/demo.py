@@ -20,7 +20,7 @@ from batchtui.core.clock import utc_now
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.simulator.process import Running, start_process
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 from batchtui.core.text import plural
 
 KEY = "sk-ant-simulated-key-of-the-demo"
@@ -71,7 +71,10 @@ TRY = Story("try-me", "claude-haiku-5-5", 500, "Summarise ticket {} in one line.
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Everything the demo needs, and nothing of it left behind."""
-    with TemporaryDirectory(prefix="batchtui-demo-") as root, start_process(Settings(duration=20)) as simulator:
+    with (
+        TemporaryDirectory(prefix="batchtui-demo-") as root,
+        start_process(SimulatorSettings(duration=20)) as simulator,
+    ):
         folder = Path(root, "work")
         folder.mkdir()
         for story in (*STORIES, TRY):

@@ -20,7 +20,7 @@ GOOD, BAD = 5.0, 8.0
 """Seconds that a toast stays."""
 
 
-class Shell(App[int]):
+class SafeApp(App[int]):
     """An app whose faults go to the log at `log_file`; `plain` draws with ASCII alone."""
 
     def __init__(self, log_file: Path, *, plain: bool = False) -> None:

@@ -21,10 +21,10 @@ LONGEST_PAUSE = 3600.0
 
 
 class _Body(Struct):
-    class Error(Struct):
+    class _Said(Struct):
         message: str = ""
 
-    error: Error = msgspec.field(default_factory=Error)
+    error: _Said = msgspec.field(default_factory=_Said)
 
 
 def said_by(content: bytes) -> str:

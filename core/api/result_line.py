@@ -75,7 +75,7 @@ class Detail(Struct, frozen=True, gc=False):
     message: str = ""
 
 
-class Error(Struct, gc=False):
+class ErrorEnvelope(Struct, gc=False):
     """The error envelope: `{"type": "error", "error": {type, message}, "request_id"}`."""
 
     error: Detail = Detail()
@@ -87,7 +87,7 @@ class Succeeded(Struct, tag_field="type", tag="succeeded", gc=False):
 
 
 class Errored(Struct, tag_field="type", tag="errored", gc=False):
-    error: Error
+    error: ErrorEnvelope
 
 
 class Canceled(Struct, tag_field="type", tag="canceled", gc=False):
@@ -111,19 +111,19 @@ class Id(Struct, gc=False):
     custom_id: str
 
 
-class Block(Struct, gc=False):
+class ContentBlock(Struct, gc=False):
     """One content block; only those of type `text` have a text of the answer."""
 
     type: str = ""
     text: str | None = None
 
 
-class Answer(Message, gc=False):
-    content: tuple[Block, ...] = ()
+class FullMessage(Message, gc=False):
+    content: tuple[ContentBlock, ...] = ()
 
 
 class Answered(Struct, tag_field="type", tag="succeeded", gc=False):
-    message: Answer
+    message: FullMessage
 
 
 class FullLine(Struct, gc=False):
@@ -142,7 +142,7 @@ _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
 _id = msgspec.json.Decoder(Id)
 _whole = msgspec.json.Decoder(Whole)
-_error = msgspec.json.Decoder(Error)
+_error = msgspec.json.Decoder(ErrorEnvelope)
 
 
 def blank(raw: bytes) -> bool:
@@ -185,7 +185,7 @@ def decode_message(raw: bytes) -> Message:
     return _decoded(raw, _whole)
 
 
-def decode_error(raw: bytes) -> Error:
+def decode_error(raw: bytes) -> ErrorEnvelope:
     """An error envelope that stands alone. Raises ValueError where it is none."""
     return _decoded(raw, _error)
 

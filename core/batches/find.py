@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from batchtui.core.batches.batch import Batch, BatchId
-from batchtui.core.errors import Usage
+from batchtui.core.errors import UsageError
 from batchtui.core.text import inert_line
 
 _LIST = "batchtui list shows them all."
@@ -17,7 +17,7 @@ def find(batches: Sequence[Batch], word: str) -> Batch:
     """The batch that an id, a ref, a name, or the unique beginning of an id or ref means.
 
     Raises:
-        Usage: none, or more than one.
+        UsageError: none, or more than one.
     """
     exact = [one for one in batches if word in (one.id, one.ref)]
     named = [one for one in batches if one.name == word and not one.retry_of]
@@ -26,9 +26,9 @@ def find(batches: Sequence[Batch], word: str) -> Batch:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Usage(f"No batch is called {inert_line(word)}.", _LIST)
+        raise UsageError(f"No batch is called {inert_line(word)}.", _LIST)
     some = ", ".join(one.label for one in found[:5])
-    raise Usage(f"{inert_line(word)} could be any of {len(found)} batches: {some}.", "Say which by its id.")
+    raise UsageError(f"{inert_line(word)} could be any of {len(found)} batches: {some}.", "Say which by its id.")
 
 
 def is_id(word: str) -> bool:

@@ -19,13 +19,13 @@ def first_of(snapshot: Snapshot, batch: Batch) -> Batch:
     return batch
 
 
-def shelves_of(snapshot: Snapshot, batch: Batch) -> list[Batch]:
+def with_retries(snapshot: Snapshot, batch: Batch) -> list[Batch]:
     """The first batch and all its retries, in the order they were sent: what its results are merged from."""
     first = first_of(snapshot, batch)
     retries = [one for one in snapshot.batches if one.ref != first.ref and first_of(snapshot, one).ref == first.ref]
     return [first, *sorted(retries, key=lambda one: (one.submitted_at, one.ref))]
 
 
-def not_over(shelves: Iterable[Batch]) -> Batch | None:
+def not_over(batches: Iterable[Batch]) -> Batch | None:
     """A batch whose results may still come: until then nobody knows what of it failed."""
-    return next((batch for batch in shelves if batch.state not in _OVER), None)
+    return next((batch for batch in batches if batch.state not in _OVER), None)

@@ -21,18 +21,18 @@ from batchtui.core.batches.batch import (
     newest_first,
 )
 from batchtui.core.batches.find import find
-from batchtui.core.errors import Usage
+from batchtui.core.errors import UsageError
 
 
-def meant(snapshot: Snapshot, word: str) -> list[Batch]:
+def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
     """The batches that a word means: one, or by the name of a submission all of its present step, in order.
 
     Raises:
-        Usage: none, or batches of different submissions.
+        UsageError: none, or batches of different submissions.
     """
     try:
         return [find(snapshot.batches, word)]
-    except Usage:
+    except UsageError:
         submission = snapshot.submissions.get(word)
         named = [one for one in snapshot.batches if one.name == word]
         if submission is None and len({one.submission for one in named}) == 1:
@@ -46,15 +46,15 @@ def meant(snapshot: Snapshot, word: str) -> list[Batch]:
 def word_for(snapshot: Snapshot, submission: Submission) -> str:
     """What a person types for all of a submission: its name where that means just it, else its ref."""
     try:
-        other = any(one.submission != submission.ref for one in meant(snapshot, submission.name))
-    except Usage:
+        other = any(one.submission != submission.ref for one in batches_for(snapshot, submission.name))
+    except UsageError:
         other = True
     return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
-    """What a word means with all of its steps, and the submission that it belongs to. Raises Usage as `meant` does."""
-    batches = meant(snapshot, word)
+    """What a word means with all of its steps, and its submission. Raises UsageError as `batches_for` does."""
+    batches = batches_for(snapshot, word)
     submission = snapshot.submissions.get(batches[0].submission)
     if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
         return batches, submission
@@ -93,8 +93,8 @@ def rows(snapshot: Snapshot) -> Snapshot:
         for ref, submission in snapshot.submissions.items()
         if len(submission.batches) + len(submission.waiting) > 1
     }
-    told = any(one.outputs or one.trouble for one in snapshot.submissions.values())
-    if not several and not told:
+    adds = any(one.outputs or one.trouble for one in snapshot.submissions.values())
+    if not several and not adds:
         return snapshot
     single = [whole_of(snapshot, one) for one in snapshot.batches if one.submission not in several]
     ours: dict[str, list[Batch]] = {ref: [] for ref in several}
@@ -105,7 +105,7 @@ def rows(snapshot: Snapshot) -> Snapshot:
     return Snapshot(snapshot.revision, tuple(sorted([*single, *rolled], key=newest_first)), snapshot.submissions)
 
 
-def told(snapshot: Snapshot) -> tuple[Batch, ...]:
+def with_submission(snapshot: Snapshot) -> tuple[Batch, ...]:
     """Every batch with what the state knows of its submission: the outputs that the answers of this step went to, and,
     on the newest of them, why nothing goes on."""
     with_more = {

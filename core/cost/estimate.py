@@ -83,7 +83,7 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
         return Measured(sums, first_seen, longest, source.unit, unseen)
 
 
-def _add(total: Sum, prompt: token_guess.Prompt, factor: float, written: set[bytes]) -> None:
+def _add(total: Sum, prompt: token_guess.PromptSize, factor: float, written: set[bytes]) -> None:
     total.requests += 1
     total.most += prompt.max_tokens
     total.plain += prompt.plain * factor

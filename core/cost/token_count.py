@@ -34,7 +34,7 @@ class Sampled(Struct, frozen=True):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[input_rows.Source]:
+def opened(path: Path) -> Iterator[input_rows.OpenInput]:
     """The rows of a file that was checked already. Raises BadInput where it cannot be read as such any more."""
     try:
         with input_rows.opened(path, MAX_BYTES) as source:

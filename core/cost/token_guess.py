@@ -42,7 +42,7 @@ class Segment(NamedTuple):
     an_hour: bool
 
 
-class Prompt(NamedTuple):
+class PromptSize(NamedTuple):
     """One request as far as its price goes: `plain` tokens are no cache's. `unseen` counts documents and images."""
 
     model: str
@@ -74,7 +74,7 @@ class _Row(Struct, gc=False):
 _row = msgspec.json.Decoder(_Row)
 
 
-def read(row: bytes) -> Prompt:
+def read(row: bytes) -> PromptSize:
     """The prompt in a row that `requests.check` found nothing wrong with. Raises ValueError where it cannot be."""
     params = _row.decode(row).params
     each = 1 / BYTES_PER_TOKEN if _OLDER.match(params.model) else NEWER / BYTES_PER_TOKEN
@@ -87,7 +87,9 @@ def read(row: bytes) -> Prompt:
         plain = (seen.bytes(params.system) + seen.bytes(params.tools) + seen.bytes(params.messages)) * each
     extra = seen.images * IMAGE + seen.documents * DOCUMENT
     geo = params.inference_geo or ""
-    return Prompt(params.model, plain + extra, tuple(segments), params.max_tokens, geo, seen.images + seen.documents)
+    return PromptSize(
+        params.model, plain + extra, tuple(segments), params.max_tokens, geo, seen.images + seen.documents
+    )
 
 
 class _Seen:

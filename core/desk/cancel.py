@@ -13,16 +13,16 @@ from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import Batch, Part, ProcessingStatus, Remote, State, observe
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.cost.limit import spent
-from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, Usage
+from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, UsageError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.split import drop
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
 
 
-class Canceled(NamedTuple):
+class CancelOutcome(NamedTuple):
     """What canceling came to. `batches` are as they are now: canceled, or over before; `failures` are by ref. What is
     `sending` is on its way at this moment, and can be canceled only once it is accepted."""
 
@@ -31,7 +31,7 @@ class Canceled(NamedTuple):
     sending: list[Batch]
 
 
-async def cancel(batch: Batch, means: Means) -> Batch:
+async def cancel(batch: Batch, means: Context) -> Batch:
     """Asks the API to cancel: what has run by then is kept and billed.
 
     One that had ended before, unseen, comes back as the API has it now.
@@ -54,7 +54,7 @@ async def cancel(batch: Batch, means: Means) -> Batch:
         batch.ref, lambda current: observe(current, seen) if current.id == seen.id else current
     )
     if canceled is None:
-        raise Usage(f"The batch {inert_line(batch.ref)} was forgotten meanwhile.", "batchtui list shows them all.")
+        raise UsageError(f"The batch {inert_line(batch.ref)} was forgotten meanwhile.", "batchtui list shows them all.")
     return canceled
 
 
@@ -69,7 +69,7 @@ async def _if_over(api: Api, batch: Batch, refused: ApiError) -> Remote:
     return seen
 
 
-async def cancel_all(refs: Collection[str], submissions: Collection[str], means: Means) -> Canceled:
+async def cancel_all(refs: Collection[str], submissions: Collection[str], means: Context) -> CancelOutcome:
     """Cancels these batches, and of these submissions all: what has gone out meanwhile, too, and the rest never goes.
 
     One that cannot be canceled keeps no other from it.
@@ -86,17 +86,17 @@ async def cancel_all(refs: Collection[str], submissions: Collection[str], means:
             log.warning("%s not canceled: %s", batch.label, error.message)
             failures[batch.ref] = error
     now = await _concerned((), submissions, means)
-    return Canceled(asked, failures, [one for one in now if one.state is State.SUBMITTING])
+    return CancelOutcome(asked, failures, [one for one in now if one.state is State.SUBMITTING])
 
 
-async def _concerned(refs: Collection[str], submissions: Collection[str], means: Means) -> list[Batch]:
+async def _concerned(refs: Collection[str], submissions: Collection[str], means: Context) -> list[Batch]:
     """The batches as they are now, in the order they were sent."""
     every = (await means.disk.snapshot()).batches
     ours = [one for one in every if one.ref in refs or one.submission in submissions]
     return sorted(ours, key=lambda one: (one.submitted_at, one.part))
 
 
-async def hold_back(submissions: Collection[str], means: Means) -> None:
+async def hold_back(submissions: Collection[str], means: Context) -> None:
     """Lets nothing more of these submissions be sent: parts that wait stay unsent, no step follows. What is answered
     still goes to its outputs, where nothing waits."""
 
@@ -111,7 +111,7 @@ async def hold_back(submissions: Collection[str], means: Means) -> None:
         log.info("%s held back", ", ".join(submissions))
 
 
-async def forget_all(refs: Collection[str], submissions: Collection[str], means: Means) -> list[Batch]:
+async def forget_all(refs: Collection[str], submissions: Collection[str], means: Context) -> list[Batch]:
     """Drops these batches, and of these submissions all, or nothing where one of them is at work; the rest never goes.
 
     Raises:
@@ -127,7 +127,7 @@ async def forget_all(refs: Collection[str], submissions: Collection[str], means:
     return ours
 
 
-async def forget(batch: Batch, means: Means) -> None:
+async def forget(batch: Batch, means: Context) -> None:
     """Drops a batch from this state, and with the last of a submission the parts of it that were not sent yet.
 
     Result files stay, and so does the API's copy. Raises NotAllowed where the batch is at work.

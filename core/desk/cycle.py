@@ -14,15 +14,15 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
 from batchtui.core.files import sweep
-from batchtui.core.jobs.steps import Onward
+from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.results.downloads import Downloads, rests
 from batchtui.core.results.identify import Identifier
 from batchtui.core.sending import look
-from batchtui.core.sending.waiting import Parts
+from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.poller import Election, Poller
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural
 
 EachReport = Callable[[str, int, int | None], None]
@@ -68,12 +68,12 @@ class Cycles:
     def __init__(
         self,
         connection: Connection,
-        disk: Disk,
+        disk: StoreThread,
         paths: Paths,
         election: Election,
         downloads: Downloads,
-        parts: Parts,
-        onward: Onward,
+        parts: WaitingParts,
+        onward: StepRunner,
         clock: Callable[[], datetime],
         *,
         auto_retrieve: bool,

@@ -14,15 +14,15 @@ from batchtui.core.api.credentials import find_credentials
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
 from batchtui.core.batches.find import find, is_id
-from batchtui.core.batches.submissions import meant
+from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.clock import utc_now
 from batchtui.core.desk import cancel
 from batchtui.core.desk.adopt import take_up, unknown_to
 from batchtui.core.desk.cycle import Cycle, CycleError, Cycles, EachReport
-from batchtui.core.desk.make_draft import drafted
-from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
-from batchtui.core.jobs.steps import Onward
+from batchtui.core.desk.make_draft import make_draft
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, UsageError
+from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
@@ -33,14 +33,14 @@ from batchtui.core.results.downloads import Downloads
 from batchtui.core.results.result_file import Results
 from batchtui.core.results.retrieve import looked_at, where
 from batchtui.core.results.summary import Summary
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import start_anew, submit
-from batchtui.core.sending.waiting import Parts
+from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Settings, read_settings
 from batchtui.core.state.poller import Election, Poller
 from batchtui.core.state.store import Store
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line
 
 
@@ -62,13 +62,13 @@ class Desk:
         self.interval = interval
         self.clock = clock
         self._connection = connection
-        self._disk = Disk(Store(paths))
+        self._disk = StoreThread(Store(paths))
         self._shown: Snapshot | None = None
         self._election = Election(paths, command, clock)
         self._downloads = Downloads(connection, self._disk, paths, clock)
         self._sender = Sender(connection, self._disk, paths, clock, asyncio.sleep)
-        self.means = Means(connection, self._disk, paths, settings, self._sender, clock)
-        self._parts = Parts(self._sender, self._disk, clock)
+        self.means = Context(connection, self._disk, paths, settings, self._sender, clock)
+        self._parts = WaitingParts(self._sender, self._disk, clock)
         self._cycles = Cycles(
             connection,
             self._disk,
@@ -76,7 +76,7 @@ class Desk:
             self._election,
             self._downloads,
             self._parts,
-            Onward(self.means),
+            StepRunner(self.means),
             clock,
             auto_retrieve=settings.auto_retrieve,
             interval=interval,
@@ -117,9 +117,9 @@ class Desk:
         """The batch that an id, a ref, a name or a unique beginning means. Raises Usage where it is not just one."""
         return find((await self._disk.snapshot()).batches, word)
 
-    async def meant(self, word: str) -> list[Batch]:
+    async def batches_for(self, word: str) -> list[Batch]:
         """The same, and by the name of a submission of several all of them. Raises Usage."""
-        return meant(await self._disk.snapshot(), word)
+        return batches_for(await self._disk.snapshot(), word)
 
     async def poller(self) -> Poller | None:
         """Who polls, ourselves included; None where nobody does."""
@@ -182,7 +182,7 @@ class Desk:
         not sent. Raises NotSubmittable where the file has problems, BadInput where it is another one by now, else as
         `core.sending.submit.submit` does.
         """
-        made = await drafted(path, self.paths, name, cut, self.settings.rules)
+        made = await make_draft(path, self.paths, name, cut, self.settings.rules)
         if sha256 and made.sha256 != sha256:
             await asyncio.to_thread(discard, made, self.paths)
             raise BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")
@@ -221,11 +221,11 @@ class Desk:
         """Takes up a batch that this state never saw, by its id.
 
         Raises:
-            Usage: that cannot be an id of the API's.
+            UsageError: that cannot be an id of the API's.
             NotFound: the API does not know it.
         """
         if not is_id(batch_id):
-            raise Usage(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
+            raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
         seen = await (await self._connection.api()).get(batch_id)
         adopted = await self._disk.commit(lambda tx: take_up(tx, seen))
         log.info("adopted %s", batch_id)

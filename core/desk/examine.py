@@ -9,12 +9,12 @@ from pathlib import Path
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.requests.check import check
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 
 
 async def examine(
     path: Path,
-    means: Means,
+    means: Context,
     *,
     name: str = "",
     one_batch: bool = True,

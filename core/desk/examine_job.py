@@ -11,15 +11,15 @@ from msgspec.structs import replace
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.jobs.build import BadRows
-from batchtui.core.jobs.draft_job import look_ahead, read_whole, unfolded
+from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.problems import Problem
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
 
-async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
+async def examine_job(path: Path, means: Context, *, offline: bool) -> Preflight:
     """As `core.desk.examine.examine`, for the requests that the first step of a job makes. Nothing is bought or kept.
 
     Raises:
@@ -30,7 +30,7 @@ async def examine_job(path: Path, means: Means, *, offline: bool) -> Preflight:
         try:
             job = await asyncio.to_thread(read_whole, path)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, means.paths, {}))
-            await asyncio.to_thread(look_ahead, path, job, made.built, rules)
+            await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
         except BadJob as error:
             return _wrong(path, error.problems, len(error.problems), 0)
         except BadRows as error:

@@ -13,7 +13,7 @@ from batchtui.core.requests.split import Cut
 from batchtui.core.settings import Rules
 
 
-async def drafted(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
+async def make_draft(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
     """Checks a file, or builds a job, and keeps its rows. Canceled, it waits for its thread and keeps nothing.
 
     Raises:

@@ -15,17 +15,17 @@ from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission, Tr
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import command
 from batchtui.core.desk import now_ask
-from batchtui.core.desk.make_draft import drafted
+from batchtui.core.desk.make_draft import make_draft
 from batchtui.core.desk.now_runs import ELSEWHERE, Runs, Unfinished, given_up, on_disk, refuse_twice, watch
 from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable, Unverified
-from batchtui.core.jobs.steps import Onward
+from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.requests.draft import discard
 from batchtui.core.requests.split import Cut
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.journal import kept
 from batchtui.core.results.verify import Verdict, Verifier, expected_from
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import start_anew
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import number, plural
@@ -43,14 +43,14 @@ class Finished(Struct, frozen=True):
 class Urgent:
     """The runs of one state."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Context) -> None:
         self._connection = means.connection
         self._disk = means.disk
         self._paths = means.paths
         self._clock = means.clock
         self._rules = means.settings.rules
         self._runs = Runs(means.paths)
-        self._onward = Onward(means)
+        self._onward = StepRunner(means)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The run of a job that is past the answers of its first step and not over; None where there is none."""
@@ -80,7 +80,7 @@ class Urgent:
             NoKey: there is no key to ask with.
         """
         await self._connection.api()
-        made = await drafted(path, self._paths, name, Cut(), self._rules)
+        made = await make_draft(path, self._paths, name, Cut(), self._rules)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)
         if known:
             await asyncio.to_thread(discard, made, self._paths)

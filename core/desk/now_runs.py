@@ -25,7 +25,7 @@ from batchtui.core.requests.draft import Draft
 from batchtui.core.results.journal import Journal, kept
 from batchtui.core.sending.submit import sent_already, sent_before
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 ELSEWHERE = 0.2
 """Seconds between two looks at what other processes do to the same run."""
@@ -150,7 +150,7 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
         raise sent_already(earlier, earlier.requests)
 
 
-async def watch(disk: Disk, ref: str, stop: asyncio.Event) -> None:
+async def watch(disk: StoreThread, ref: str, stop: asyncio.Event) -> None:
     """Sets `stop` once another process canceled a run, or forgot it."""
     while True:
         if await given_up(disk, ref):
@@ -159,7 +159,7 @@ async def watch(disk: Disk, ref: str, stop: asyncio.Event) -> None:
         await asyncio.sleep(ELSEWHERE)
 
 
-async def given_up(disk: Disk, ref: str) -> bool:
+async def given_up(disk: StoreThread, ref: str) -> bool:
     """Whether nothing more of a run may be asked."""
     current = (await disk.snapshot()).submissions.get(ref)
     return current is None or current.stopped

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part, Snapshot, State
 from batchtui.core.batches.plan import members
-from batchtui.core.batches.retries import first_of, not_over, shelves_of
+from batchtui.core.batches.retries import first_of, not_over, with_retries
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, spent
 from batchtui.core.cost.past import past_of
@@ -27,13 +27,13 @@ from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import drop, new_ref
-from batchtui.core.results.failures import Chosen, choose, failures
+from batchtui.core.results.failures import RetryChoice, choose, failures
 from batchtui.core.results.retrieve import where
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.settings import Rules
 from batchtui.core.state.archive import copy_rows
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural
 
 
@@ -42,17 +42,17 @@ class NothingLeft(NotAllowed):
 
 
 class Proposal(Struct, frozen=True):
-    """What a retry would send: `chosen` of the requests of `first`, after the results of `shelves`.
+    """What a retry would send: `chosen` of the requests of `first`, after the results of `batches`.
 
     `failed` are the causes of all that failed, by custom_id; `asked` those of its retries that the API took: a row may
     have been edited for one of them.
     """
 
     first: Batch
-    shelves: tuple[str, ...]
+    batches: tuple[str, ...]
     asked: tuple[str, ...]
     failed: dict[str, str]
-    chosen: Chosen
+    chosen: RetryChoice
 
 
 def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
@@ -65,9 +65,9 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     batch = next((one for one in snapshot.batches if one.ref == ref), None)
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten meanwhile.", "batchtui list shows them all.")
-    shelves = shelves_of(snapshot, batch)
-    first = shelves[0]
-    running = not_over(shelves)
+    batches = with_retries(snapshot, batch)
+    first = batches[0]
+    running = not_over(batches)
     if running:
         state = running.state.replace("_", " ")
         what = "It" if running is first else f"Its retry {running.label}"
@@ -76,7 +76,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         raise NotAllowed("It has no results that say what failed.", f"batchtui show {first.label}")
     if not paths.archive(first.ref).exists():
         raise NotAllowed("Its requests are not on this machine: it was sent by somebody else.", "")
-    retrieved = [where(paths, one) for one in shelves if one.state is State.RETRIEVED]
+    retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
     chosen = choose(failed, include_permanent=include_permanent)
     if not chosen.ids:
@@ -86,8 +86,8 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
                 f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
             )
         raise NothingLeft("Every request of it has its answer.", "There is nothing to ask again.")
-    asked = tuple(one.ref for one in shelves[1:] if one.state is not State.REJECTED)
-    return Proposal(first, tuple(one.ref for one in shelves), asked, failed, chosen)
+    asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
+    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
 
 
 def in_words(causes: dict[str, int]) -> str:
@@ -160,7 +160,9 @@ def _drop(*paths: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def priced(proposal: Proposal, part: Part, estimate: Estimate | None, disk: Disk, limit: float | None) -> Part:
+async def priced(
+    proposal: Proposal, part: Part, estimate: Estimate | None, disk: StoreThread, limit: float | None
+) -> Part:
     """The archived retry with what it is likely to cost.
 
     Raises:
@@ -177,7 +179,7 @@ async def priced(proposal: Proposal, part: Part, estimate: Estimate | None, disk
 
 
 async def send(
-    proposal: Proposal, part: Part, means: Means, max_cost: float | None = None, report: Report | None = None
+    proposal: Proposal, part: Part, means: Context, max_cost: float | None = None, report: Report | None = None
 ) -> Batch:
     """Sends an archived retry as one batch of the first one's submission. `max_cost` becomes the limit of that.
 
@@ -193,7 +195,7 @@ async def send(
         submission = tx.submission(current.submission) if current else None
         if current is None or submission is None:
             raise NotAllowed("The batch was forgotten meanwhile.", "batchtui list shows them all.")
-        if tuple(one.ref for one in shelves_of(tx.snapshot, first_of(tx.snapshot, current))) != proposal.shelves:
+        if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
             raise Busy("Another process asked these requests again meanwhile.", f"batchtui show {first.label}")
         limit = submission.max_cost if max_cost is None else max_cost
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
@@ -236,7 +238,7 @@ def likely_usd(proposals: Sequence[Proposal]) -> float | None:
 
 async def retry(
     refs: Sequence[str],
-    means: Means,
+    means: Context,
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
@@ -260,7 +262,7 @@ async def retry(
     return [await _again(proposal, means, max_cost, report) for proposal in proposals]
 
 
-async def propose_all(refs: Sequence[str], means: Means, *, include_permanent: bool = False) -> list[Proposal]:
+async def propose_all(refs: Sequence[str], means: Context, *, include_permanent: bool = False) -> list[Proposal]:
     """What retries of several batches would send. Raises as `propose`, where none of them has anything to ask again."""
     snapshot = await means.disk.snapshot()
     found: dict[str, Proposal] = {}
@@ -276,7 +278,7 @@ async def propose_all(refs: Sequence[str], means: Means, *, include_permanent: b
     return list(found.values())
 
 
-async def _again(proposal: Proposal, means: Means, max_cost: float | None, report: Report | None) -> Batch:
+async def _again(proposal: Proposal, means: Context, max_cost: float | None, report: Report | None) -> Batch:
     disk, paths = means.disk, means.paths
     part, checked = await asyncio.to_thread(archive, proposal, paths, means.settings.rules)
     try:

@@ -26,7 +26,7 @@ from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.problems import Problem, Unusable
 from batchtui.core.requests.split import drop
 from batchtui.core.results.failures import only
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.text import inert_line
 
@@ -38,7 +38,7 @@ class Edited(Struct, frozen=True):
     looked: Preflight
 
 
-async def propose_one(refs: Sequence[str], means: Means) -> Proposal:
+async def propose_one(refs: Sequence[str], means: Context) -> Proposal:
     """All that failed of the one batch that these are, whatever the cause.
 
     Raises:
@@ -75,7 +75,7 @@ def write(proposal: Proposal, path: Path, paths: Paths) -> None:
         ) from error
 
 
-async def look(proposal: Proposal, path: Path, means: Means) -> Edited:
+async def look(proposal: Proposal, path: Path, means: Context) -> Edited:
     """Checks a file of edited rows. Nothing is bought or kept.
 
     Raises:
@@ -94,7 +94,7 @@ async def look(proposal: Proposal, path: Path, means: Means) -> Edited:
 async def retry_edited(
     proposal: Proposal,
     path: Path,
-    means: Means,
+    means: Context,
     *,
     agreed: Callable[[Edited], bool] = lambda _: True,
     max_cost: float | None = None,
@@ -124,7 +124,7 @@ async def retry_edited(
     return await send(edited.proposal, part, means, max_cost, report)
 
 
-def _check(proposal: Proposal, path: Path, means: Means) -> tuple[Checked, frozenset[str]]:
+def _check(proposal: Proposal, path: Path, means: Context) -> tuple[Checked, frozenset[str]]:
     """The checked file and its ids."""
     checked = check(path, rules=means.settings.rules)
     lines = _ids(path)

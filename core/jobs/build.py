@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs import sources
-from batchtui.core.jobs.earlier_answer import Earlier
+from batchtui.core.jobs.earlier_answer import EarlierAnswer
 from batchtui.core.jobs.job import Step
 from batchtui.core.jobs.keys import Seen, custom_id
 from batchtui.core.jobs.sources import Found
-from batchtui.core.jobs.step_templates import Shape
+from batchtui.core.jobs.step_templates import StepTemplates
 from batchtui.core.jobs.templates import Unfit
 from batchtui.core.requests.check import SHOWN
 from batchtui.core.requests.problems import Problem
@@ -61,7 +61,7 @@ def build(step: Step, folder: Path, rows_sink: BinaryIO, keys_sink: BinaryIO, ea
         OSError: a sink could not be written.
         StateError: earlier answers cannot be read.
     """
-    building = _Building(Shape(step), earlier, rows_sink, keys_sink)
+    building = _Building(StepTemplates(step), earlier, rows_sink, keys_sink)
     try:
         if step.source:
             for found in sources.rows(step.source, folder, building.note):
@@ -78,13 +78,13 @@ class _Given(Struct):
 
     found: Found
     key: str | None
-    answers: dict[str, Earlier]
+    answers: dict[str, EarlierAnswer]
 
 
 class _Building:
     def __init__(
         self,
-        shape: Shape,
+        shape: StepTemplates,
         earlier: Mapping[str, Answers],
         rows_sink: BinaryIO,
         keys_sink: BinaryIO,
@@ -135,7 +135,7 @@ class _Building:
         for number, answer in enumerate(self._earlier[step], 1):
             if answer.result.type == "succeeded":
                 found = Found(number, f"row {number}", answer.row)
-                self.add(_Given(found, answer.key, {step: Earlier(answer)}))
+                self.add(_Given(found, answer.key, {step: EarlierAnswer(answer)}))
             else:
                 self.skipped += 1
 
@@ -185,7 +185,7 @@ class _Building:
             raise Unfit("doubled", message, hint)
         return custom
 
-    def _answers(self, key: str, known: dict[str, Earlier]) -> dict[str, Earlier] | None:
+    def _answers(self, key: str, known: dict[str, EarlierAnswer]) -> dict[str, EarlierAnswer] | None:
         """The answers that the templates see; None where one of them did not succeed."""
         for name in self._shape.answers - known.keys():
             answer = self._earlier[name].find(key) if name in self._earlier else None
@@ -194,5 +194,5 @@ class _Building:
                 raise Unfit("no_answer", message, "Give both steps the same keys.")
             if answer.result.type != "succeeded":
                 return None
-            known[name] = Earlier(answer)
+            known[name] = EarlierAnswer(answer)
         return known

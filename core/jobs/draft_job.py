@@ -14,7 +14,7 @@ from batchtui.core.batches.batch import Part
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
-from batchtui.core.jobs.look_ahead import foresee
+from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.read_job import read_job
 from batchtui.core.outputs import kinds
 from batchtui.core.paths import Paths
@@ -100,9 +100,9 @@ def read_whole(path: Path) -> Job:
     return job
 
 
-def look_ahead(path: Path, job: Job, built: Built, rules: Rules) -> None:
+def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> None:
     """Raises BadJob where a later step can be seen to fail before the first is paid for."""
-    if problems := foresee(job, built.columns, rules):
+    if problems := look_ahead(job, built.columns, rules):
         raise BadJob(path, problems)
 
 
@@ -114,7 +114,7 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURR
     """
     job = read_whole(path)
     with unfolded(job, 0, paths, {}) as made:
-        look_ahead(path, job, made.built, rules)
+        refuse_what_will_fail(path, job, made.built, rules)
         parts = _archived(job, 0, paths, made, rules)
     try:
         drafted = Draft(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 
 from batchtui.core.outputs.value_paths import Reading, Value
-from batchtui.core.results.answers import Answer
+from batchtui.core.results.answers import KeyedResult
 
 
-class Earlier:
+class EarlierAnswer:
     """The answer of an earlier step to the same key. Filled in as it stands it is its text."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: KeyedResult) -> None:
         self._answer = answer
         self.text = answer.result.text
         self.model = answer.result.model

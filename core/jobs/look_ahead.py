@@ -12,7 +12,7 @@ from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs import sources
 from batchtui.core.jobs.job import Job, Step, place
-from batchtui.core.jobs.step_templates import Shape
+from batchtui.core.jobs.step_templates import StepTemplates
 from batchtui.core.jobs.templates import which
 from batchtui.core.outputs.kinds import columns_named
 from batchtui.core.requests.problems import Problem, explain
@@ -20,7 +20,7 @@ from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.text import inert_line
 
 
-def foresee(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> list[Problem]:
+def look_ahead(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> list[Problem]:
     """Problems of the outputs, and of the steps after the first, where the rows have these `columns`.
 
     A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
@@ -42,7 +42,7 @@ def foresee(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> list[
             return problems
         if not foreseen:
             continue
-        for template in Shape(step).all:
+        for template in StepTemplates(step).all:
             for name in sorted(template.columns - set(columns)):
                 message = f"{template.where} names “{inert_line(name, 60)}”, which is not there."
                 problems.append(Problem(None, template.where, message, which(name, columns), "undefined", where))

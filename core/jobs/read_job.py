@@ -14,7 +14,7 @@ from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
 from batchtui.core.jobs.toml_lines import Field, shown
-from batchtui.core.jobs.toml_tables import Tables, meant
+from batchtui.core.jobs.toml_tables import Tables, did_you_mean
 from batchtui.core.text import inert_line
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
@@ -273,7 +273,9 @@ class _Reading:
                 continue
             for name in sorted(frozenset[str]().union(*(one.answers for one in found)) - set(earlier)):
                 message = f"{shown(field)} names answers.{inert_line(name, 60)}, and no step before has that name."
-                hint = meant(name, earlier) or (f"Steps before: {', '.join(earlier)}" if earlier else "There is none.")
+                hint = did_you_mean(name, earlier) or (
+                    f"Steps before: {', '.join(earlier)}" if earlier else "There is none."
+                )
                 self.tables.note(field, "answers", message, hint)
 
 

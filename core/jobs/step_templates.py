@@ -9,7 +9,7 @@ from batchtui.core.jobs.job import Step
 from batchtui.core.jobs.templates import Template, Tree, Unfit
 
 
-class Shape:
+class StepTemplates:
     """The templates of a step, compiled.
 
     Raises:

@@ -25,8 +25,8 @@ from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.split import drop
-from batchtui.core.results.answers import Answers, Shelved, shelves
-from batchtui.core.sending.context import Means
+from batchtui.core.results.answers import Answers, BatchFiles, files_of
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.sending.waiting import Failed
 from batchtui.core.state.store import Transaction
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from batchtui.core.jobs.job import Job
 
 
-class Onward:
+class StepRunner:
     """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Context) -> None:
         self._disk = means.disk
         self._paths = means.paths
         self._clock = means.clock
@@ -107,7 +107,7 @@ class Onward:
 
         scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
-        answers = await asyncio.to_thread(Answers.open, shelves(self._paths, batches))
+        answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
         try:
             for place, spec in due:
                 done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
@@ -121,7 +121,7 @@ class Onward:
         job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
         snapshot = await self._disk.snapshot()
         this, following = job.steps[submission.step], job.steps[submission.step + 1]
-        unanswered = await asyncio.to_thread(_unanswered, shelves(self._paths, batches))
+        unanswered = await asyncio.to_thread(_unanswered, files_of(self._paths, batches))
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not begun.",
@@ -214,13 +214,13 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
     with ExitStack() as stack:
         yield {
             job.steps[step].name: stack.enter_context(
-                Answers.open(shelves(paths, [one for one in ours if one.step == step]))
+                Answers.open(files_of(paths, [one for one in ours if one.step == step]))
             )
             for step in range(submission.step + 1)
         }
 
 
-def _unanswered(shelved: Sequence[Shelved]) -> int:
+def _unanswered(shelved: Sequence[BatchFiles]) -> int:
     """How many requests did not succeed, retries counted in."""
     with Answers.open(shelved) as answers:
         return sum(answer.result.type != "succeeded" for answer in answers)

@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import Prompt
-from batchtui.core.jobs.toml_tables import meant
+from batchtui.core.jobs.toml_tables import did_you_mean
 from batchtui.core.text import inert_line
 
 OURS = frozenset({"row", "key", "answers"})
@@ -114,7 +114,7 @@ class Template:
 def which(name: str, columns: Collection[str]) -> str:
     """The hint for a name that no column has."""
     shown = inert_line(", ".join(str(column) for column in columns), 200)
-    return meant(name, columns) or (f"The columns are: {shown}" if columns else "There are no columns.")
+    return did_you_mean(name, columns) or (f"The columns are: {shown}" if columns else "There are no columns.")
 
 
 class Tree:

@@ -70,7 +70,7 @@ class Tables:
         name = inert_line(str(field[-1]), 60)
         place = shown(field[:-1]) or "the job"
         message = f'"{name}" is no field of {place}.'
-        hint = meant(name, known) or f"Allowed are: {', '.join(sorted(known))}"
+        hint = did_you_mean(name, known) or f"Allowed are: {', '.join(sorted(known))}"
         if name in PARAMETERS and "params" in known:
             hint = f"Parameters of the Messages API stand in [{place}.params]."
         self.note(field, "unknown_field", message, hint)
@@ -88,14 +88,14 @@ class Tables:
         allowed = _choices(wanted)
         if allowed and isinstance(value, str):
             message = f'{shown(field)} is "{inert_line(value, 60)}".'
-            hint = meant(value, allowed) or f"Allowed are: {', '.join(allowed)}"
+            hint = did_you_mean(value, allowed) or f"Allowed are: {', '.join(allowed)}"
         else:
             message = f"{shown(field)} is {inert_line(repr(value), 60)}: {_said(str(error))}."
             hint = "Correct it there."
         self.note(field, "wrong_value", message, hint)
 
 
-def meant(name: str, known: Collection[str]) -> str:
+def did_you_mean(name: str, known: Collection[str]) -> str:
     """A question with the nearest of the known names; empty where none is near."""
     close = get_close_matches(name.lower(), known, 1)
     return f'Did you mean "{close[0]}"?' if close else ""

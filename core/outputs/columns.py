@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.failed_rows import Left
+from batchtui.core.outputs.failed_rows import FailedRows
 from batchtui.core.outputs.target import Work, each
 from batchtui.core.outputs.value_paths import Missing, Reading, Value, path
 from batchtui.core.results.answers import Answers
@@ -68,7 +68,7 @@ def asked_columns(asked: Asked) -> tuple[Column, ...]:
     return tuple(Column(name, path(said).take) for name, said in pairs)
 
 
-def records(answers: Answers, table: Table, work: Work, left: Left) -> Iterator[list[Value]]:
+def records(answers: Answers, table: Table, work: Work, left: FailedRows) -> Iterator[list[Value]]:
     """A record for each answer that fits; all others go to `left`, and are in the table too if it has every result."""
     takes = [column.take for column in table.columns]
     for answer in each(answers, work.report):

@@ -10,7 +10,7 @@ import unicodedata
 import msgspec
 
 from batchtui.core.outputs.columns import Asked, records, table
-from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder
 from batchtui.core.outputs.value_paths import Value, words
@@ -34,7 +34,7 @@ def write(answers: Answers, work: Work, options: CsvOptions) -> int:
     no_folder(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
-        left = Left(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path))
         text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text)
         asked = table(answers, options.columns)

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, noted
-from batchtui.core.batches.submissions import meant
+from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary
-from batchtui.core.results.answers import Answers, shelves
+from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural
 
 
@@ -29,7 +29,7 @@ def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
         Usage: it is not clear which.
         NotAllowed: one of them cannot be exported.
     """
-    batches = meant(snapshot, word)
+    batches = batches_for(snapshot, word)
     for batch in batches:
         if reason := why_not(Verb.EXPORT, batch):
             can = why_not(Verb.RETRIEVE, batch) is None or batch.state in UNDER_WAY
@@ -45,7 +45,7 @@ async def export(
     *,
     kind: str | None,
     overwrite: bool,
-    disk: Disk,
+    disk: StoreThread,
     paths: Paths,
     now: datetime,
     report: Report | None,
@@ -63,7 +63,7 @@ async def export(
     scope = first.label if len(batches) == 1 else first.submission
 
     def work() -> Output:
-        with Answers.open(shelves(paths, batches)) as answers:
+        with Answers.open(files_of(paths, batches)) as answers:
             return kinds.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
 
     output = replace(await asyncio.to_thread(work), done_at=now)

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from batchtui.core.outputs.staging import Stage
 from batchtui.core.outputs.target import whole
-from batchtui.core.results.answers import Answer
+from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
 ENDING = ".failed.jsonl"
@@ -26,7 +26,7 @@ def name_for(path: Path) -> str:
     return path.name + ENDING
 
 
-class Left:
+class FailedRows:
     """One JSON object a line: custom_id, key, type, cause, the source's row where there is one, and the raw result.
 
     `type` is that of the result, or `unfit`, `unmatched` or `repeated` where an answer could not be used. The file
@@ -40,7 +40,7 @@ class Left:
         self._file: BinaryIO | None = None
         stage.without(name)
 
-    def add(self, answer: Answer, kind: str = "", cause: str = "") -> None:
+    def add(self, answer: KeyedResult, kind: str = "", cause: str = "") -> None:
         """Notes one; without a `kind` it is a request that did not succeed."""
         if self._file is None:
             self._file = self._stage.file(self.name)

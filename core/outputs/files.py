@@ -8,12 +8,12 @@ from pathlib import Path
 
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.failed_rows import ENDING, Left
+from batchtui.core.outputs.failed_rows import ENDING, FailedRows
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, each, shown, whole
-from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, Template, path, template, words
+from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, ValueTemplate, path, template, words
 from batchtui.core.outputs.when import mark
-from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert, inert_line
 
 PLACES = ("{custom_id}", "{key}")
@@ -64,7 +64,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
     names = _names(answers, pattern, failed)
     with staged(work.path.parent, work.there) as stage:
         stage.free([*names])
-        left = Left(stage, failed)
+        left = FailedRows(stage, failed)
         written = set()
         for answer in each(answers, work.report):
             if answer.result.type != "succeeded":
@@ -85,7 +85,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
     return len(written)
 
 
-def _pattern(target: Path) -> Template:
+def _pattern(target: Path) -> ValueTemplate:
     """Understands the pattern; of the answer itself nothing may stand in a name, only of what was asked."""
     if is_pattern(str(target.parent)):
         raise BadInput(f"{shown(target)} has a place in a folder's name.", _HINT)
@@ -102,7 +102,7 @@ def _pattern(target: Path) -> Template:
     return pattern
 
 
-def _name(pattern: Template, reading: Reading) -> str:
+def _name(pattern: ValueTemplate, reading: Reading) -> str:
     said = unicodedata.normalize("NFC", words(pattern.take(reading)))
     name = _EDGES.sub("_", _NOT_IN_NAMES.sub("_", inert(said)))
     if _RESERVED.fullmatch(name):
@@ -114,7 +114,7 @@ def _name(pattern: Template, reading: Reading) -> str:
     return name
 
 
-def _names(answers: Answers, pattern: Template, failed: str) -> list[str]:
+def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
     """Every name that will come up: different from each other on any file system."""
     names: dict[str, tuple[str, str]] = {failed.casefold(): (failed, "")}
     for answer in answers:
@@ -129,7 +129,7 @@ def _names(answers: Answers, pattern: Template, failed: str) -> list[str]:
     return [name for name, whose in names.values() if whose]
 
 
-def _collision(name: str, answer: Answer, other: str, whose: str) -> BadInput:
+def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInput:
     mine = inert_line(answer.key, 80)
     if not whose:
         message = f"The answer of {mine} would take the name {other}, which is kept for failed requests."

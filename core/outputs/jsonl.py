@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, each, no_folder
-from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.results.answers import Answers, KeyedResult
 
 
 def write(answers: Answers, work: Work, options: Options) -> int:
@@ -15,7 +15,7 @@ def write(answers: Answers, work: Work, options: Options) -> int:
     no_folder(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
-        left = Left(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path))
         file = stage.file(work.path.name)
         for answer in each(answers, work.report):
             file.write(_line(answer) if answers.keyed else answer.raw)
@@ -25,7 +25,7 @@ def write(answers: Answers, work: Work, options: Options) -> int:
     return len(answers)
 
 
-def _line(answer: Answer) -> bytes:
+def _line(answer: KeyedResult) -> bytes:
     if answer.result.type == "unreadable":
         return answer.raw
     ours = msgspec.json.encode({"key": answer.key, "row": answer.row})

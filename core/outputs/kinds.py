@@ -16,7 +16,7 @@ from batchtui.core.outputs import columns, command, csv, failed_rows, files, jso
 from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
 from batchtui.core.outputs.value_paths import row_columns
-from batchtui.core.outputs.when import Chosen, wanted
+from batchtui.core.outputs.when import AnswersWhen, wanted
 from batchtui.core.results.answers import Answers
 
 __all__ = [
@@ -169,7 +169,7 @@ def run(
         report=report,
         leave=leave,
     )
-    rows = kind.write(Chosen(answers, options.when) if options.when else answers, work, options)
+    rows = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
     return replace(spec, path=str(path) if path != Path() else "", options=kept, done_at=now, rows=rows)
 

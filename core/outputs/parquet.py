@@ -11,7 +11,7 @@ import msgspec
 
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.columns import Asked, Table, records, table
-from batchtui.core.outputs.failed_rows import Left, name_for
+from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, whole
 from batchtui.core.outputs.value_paths import Missing, Reading, Value, words
@@ -56,7 +56,7 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> int:
     count = 0
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
-        left = Left(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path))
         with pq.ParquetWriter(stage.file(work.path.name), schema, compression="zstd") as writer:
             rows = records(answers, asked, work, left)
             while group := list(islice(rows, _GROUP)):

@@ -14,7 +14,7 @@ import msgspec
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import sqlite_file, sqlite_update
 from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_columns, free, records, table
-from batchtui.core.outputs.failed_rows import ENDING, Left
+from batchtui.core.outputs.failed_rows import ENDING, FailedRows
 from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
@@ -89,7 +89,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
             connection = stack.enter_context(sqlite_file.new(made))
-        rows = records(answers, asked, work, Left(stage, failed_name(work.path, options)))
+        rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options)))
         with sqlite_file.errors(work.path), sqlite_file.transaction(connection):
             return _insert(connection, name, asked, work, rows)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
-from batchtui.core.outputs.failed_rows import Left
+from batchtui.core.outputs.failed_rows import FailedRows
 from batchtui.core.outputs.sqlite_file import columns, opened, transaction
 from batchtui.core.outputs.sqlite_statement import (
     Several,
@@ -33,7 +33,7 @@ from batchtui.core.outputs.sqlite_statement import (
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import NotWritten, Work, each, shown
 from batchtui.core.outputs.value_paths import Missing, Reading, path, template
-from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line, plural
 
 LEDGER = "_batchtui_applied"
@@ -121,7 +121,7 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
     with opened(work.path) as connection, staged(work.path.parent, "replace") as stage:
-        left = Left(stage, failed)
+        left = FailedRows(stage, failed)
         statement = prepare(connection, work.path, wanted)
         _make_ledger(connection, work.path)
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))
@@ -140,7 +140,7 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
     return count
 
 
-def _succeeded(answers: Iterator[Answer], left: Left) -> Iterator[Answer]:
+def _succeeded(answers: Iterator[KeyedResult], left: FailedRows) -> Iterator[KeyedResult]:
     for answer in answers:
         if answer.result.type == "succeeded":
             yield answer
@@ -148,8 +148,8 @@ def _succeeded(answers: Iterator[Answer], left: Left) -> Iterator[Answer]:
             left.add(answer)
 
 
-def _chunks(answers: Iterator[Answer]) -> Iterator[list[Answer]]:
-    chunk: list[Answer] = []
+def _chunks(answers: Iterator[KeyedResult]) -> Iterator[list[KeyedResult]]:
+    chunk: list[KeyedResult] = []
     held = 0
     for answer in answers:
         chunk.append(answer)
@@ -163,13 +163,13 @@ def _chunks(answers: Iterator[Answer]) -> Iterator[list[Answer]]:
 
 def _apply(
     connection: sqlite3.Connection,
-    chunk: list[Answer],
+    chunk: list[KeyedResult],
     statement: Statement,
     wanted: Update,
     work: Work,
     stamp: int,
     change: Callable[[sqlite3.Cursor, Statement, list[Any]], None],
-) -> list[tuple[Answer, str, str]]:
+) -> list[tuple[KeyedResult, str, str]]:
     """One transaction: the rows and what the ledger says of them. Returns what was refused."""
     ids = msgspec.json.encode([answer.custom_id for answer in chunk]).decode()
     now: dict[str, None] = {}

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.errors import BadInput, BatchtuiError
-from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
 Report = Callable[[int, int], None]
@@ -116,7 +116,7 @@ def os_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[Answer]:
+def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[KeyedResult]:
     """The answers but for those that are `done`, with progress told now and then and at the end."""
     total = len(answers)
     for number, answer in enumerate(answers.rest(done), len(done)):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.errors import BadInput
-from batchtui.core.results.answers import Answer
+from batchtui.core.results.answers import KeyedResult
 from batchtui.core.text import inert_line, plural
 
 ROOTS = ("text", "json", "usage", "stop_reason", "model", "type", "custom_id", "key", "row", "now", "null")
@@ -52,7 +52,7 @@ class Reading:
 
     __slots__ = ("_json", "answer", "now")
 
-    def __init__(self, answer: Answer, now: datetime | None = None) -> None:
+    def __init__(self, answer: KeyedResult, now: datetime | None = None) -> None:
         self.answer = answer
         self.now = now
         self._json: Value = _UNREAD
@@ -99,7 +99,7 @@ class _UsageLine(Struct, frozen=True, gc=False):
     result: _UsageResult
 
 
-class Path(Struct, frozen=True):
+class ValuePath(Struct, frozen=True):
     """A path that was understood. `take` gives the value, or raises Missing. `column` is the source's, else ""."""
 
     root: str
@@ -107,15 +107,15 @@ class Path(Struct, frozen=True):
     column: str = ""
 
 
-class Template(Struct, frozen=True):
+class ValueTemplate(Struct, frozen=True):
     """Text with paths in it; of a single path and nothing else, the value keeps its type."""
 
-    parts: tuple[str | Path, ...]
+    parts: tuple[str | ValuePath, ...]
 
     @property
     def take(self) -> Callable[[Reading], Value]:
         """Gives the value, or raises Missing."""
-        if len(self.parts) == 1 and isinstance(only := self.parts[0], Path):
+        if len(self.parts) == 1 and isinstance(only := self.parts[0], ValuePath):
             return only.take
         return self._text
 
@@ -125,10 +125,10 @@ class Template(Struct, frozen=True):
     @property
     def roots(self) -> frozenset[str]:
         """What its paths begin with."""
-        return frozenset(part.root for part in self.parts if isinstance(part, Path))
+        return frozenset(part.root for part in self.parts if isinstance(part, ValuePath))
 
 
-def path(said: str) -> Path:
+def path(said: str) -> ValuePath:
     """Understands a path.
 
     Raises:
@@ -139,7 +139,7 @@ def path(said: str) -> Path:
         literal = text[1:-1]
         if len(text) < 2 or text[-1] != text[0] or text[0] in literal:
             raise BadInput(f"The literal {_quoted(said)} does not end.", "Put the same quote at both ends.")
-        return Path("null", lambda _: literal)
+        return ValuePath("null", lambda _: literal)
     head = _ROOT.match(text)
     root = head[0] if head else ""
     if root not in ROOTS:
@@ -158,12 +158,12 @@ def path(said: str) -> Path:
         at = step.end()
     if root == "row" and not steps:
         raise BadInput(f"{_quoted(said)} names no column.", "Write row.COLUMN")
-    return Path(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
+    return ValuePath(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
 
 
-def template(said: str) -> Template:
+def template(said: str) -> ValueTemplate:
     """Understands text with `{{ path }}` in it. Raises as `path` does."""
-    parts: list[str | Path] = []
+    parts: list[str | ValuePath] = []
     at = 0
     for place in _PLACE.finditer(said):
         parts.extend((said[at : place.start()], path(place[1])))
@@ -172,7 +172,7 @@ def template(said: str) -> Template:
     for part in parts:
         if isinstance(part, str) and ("{{" in part or "}}" in part):
             raise BadInput(f"{_quoted(said)} has braces that do not match.", "Write {{ path }}")
-    return Template(tuple(part for part in parts if part != ""))
+    return ValueTemplate(tuple(part for part in parts if part != ""))
 
 
 def row_columns(said: str) -> frozenset[str]:
@@ -181,7 +181,7 @@ def row_columns(said: str) -> frozenset[str]:
         parts = template(said).parts if "{{" in said else (path(said),)
     except BadInput:
         return frozenset()
-    return frozenset(part.column for part in parts if isinstance(part, Path) and part.column)
+    return frozenset(part.column for part in parts if isinstance(part, ValuePath) and part.column)
 
 
 def words(value: Value) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from batchtui.core.errors import BadInput
-from batchtui.core.results.answers import Answer, Answers
+from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
 _NOT_IN_NAMES = re.compile(r"[^\w -]")
@@ -18,7 +18,7 @@ When = Mapping[str, Any]
 """A column of the source, and the value that it must have, or a list of such values."""
 
 
-class Chosen(Answers):
+class AnswersWhen(Answers):
     """The answers of `every` whose row is as `when` says. A result of which no row is known is among them, so that it
     is listed where it fits nowhere.
 
@@ -39,7 +39,7 @@ class Chosen(Answers):
         self._wanted = wanted(when)
         self._count: int | None = None
 
-    def _fits(self, answer: Answer) -> bool:
+    def _fits(self, answer: KeyedResult) -> bool:
         row = answer.row
         return not row or all(_text(row.get(name)) in values for name, values in self._wanted.items())
 
@@ -51,13 +51,13 @@ class Chosen(Answers):
     def __contains__(self, custom_id: str) -> bool:
         return custom_id in self._every
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[KeyedResult]:
         return filter(self._fits, self._every)
 
-    def rest(self, done: Iterable[str]) -> Iterator[Answer]:
+    def rest(self, done: Iterable[str]) -> Iterator[KeyedResult]:
         return filter(self._fits, self._every.rest(done))
 
-    def find(self, key: str) -> Answer | None:
+    def find(self, key: str) -> KeyedResult | None:
         found = self._every.find(key)
         return found if found and self._fits(found) else None
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
 from batchtui.core.requests import fast_check, input_rows
 from batchtui.core.requests.problems import Problem, Unusable, explain
-from batchtui.core.requests.row_writer import Kept
+from batchtui.core.requests.row_writer import RowWriter
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.state.archive import digest, id_of
 from batchtui.core.text import inert_line, number, size
@@ -82,7 +82,7 @@ def check(
     Raises:
         OSError: `sink` could not be written.
     """
-    with Kept(sink) as kept:
+    with RowWriter(sink) as kept:
         tally = _Tally(kept, rules, one_batch=one_batch)
         try:
             with input_rows.opened(path, _MAX_ROW) as source:
@@ -92,7 +92,7 @@ def check(
         return tally.checked(path)
 
 
-def _look(source: input_rows.Source, tally: _Tally, report: Callable[[int, int], None] | None) -> None:
+def _look(source: input_rows.OpenInput, tally: _Tally, report: Callable[[int, int], None] | None) -> None:
     shown = 0
     for block in source.blocks:
         if source.unit != "line" or not tally.add_lines(block):
@@ -106,7 +106,7 @@ def _look(source: input_rows.Source, tally: _Tally, report: Callable[[int, int],
 
 
 class _Tally:
-    def __init__(self, kept: Kept, rules: Rules, *, one_batch: bool) -> None:
+    def __init__(self, kept: RowWriter, rules: Rules, *, one_batch: bool) -> None:
         self.kept = kept
         self.rules = rules
         self.one_batch = one_batch

@@ -57,7 +57,7 @@ class Block(NamedTuple):
     done: int
 
 
-class Source(NamedTuple):
+class OpenInput(NamedTuple):
     """An open input: `unit` is what the numbers count, "line" or "request"; `total` is the file's size in bytes.
 
     `blocks` are all rows, many at once for whoever can take them so.
@@ -80,7 +80,7 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path, longest: int) -> Iterator[Source]:
+def opened(path: Path, longest: int) -> Iterator[OpenInput]:
     """The rows of a file. A line over `longest` bytes may come cut, but then to no less than `longest` + 1.
 
     Raises:
@@ -106,9 +106,9 @@ def opened(path: Path, longest: int) -> Iterator[Source]:
             file.seek(start)
         text = head[start:]
         if text.lstrip().startswith(b"[") or _OBJECT.match(text):
-            yield Source("request", about.st_size, _array(file, about.st_size, shown))
+            yield OpenInput("request", about.st_size, _array(file, about.st_size, shown))
         else:
-            yield Source("line", about.st_size, _lines(file, longest, shown))
+            yield OpenInput("line", about.st_size, _lines(file, longest, shown))
 
 
 def _lines(file: BinaryIO, longest: int, shown: str) -> Iterator[Block]:

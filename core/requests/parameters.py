@@ -59,7 +59,7 @@ _ELSEWHERE = {
 """Names that other APIs have for much the same."""
 
 
-def meant(name: str) -> str:
+def did_you_mean(name: str) -> str:
     """What to do about a parameter that there is not."""
     near = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name.lower(), sorted(PARAMETERS), 1)), "")
     if near:

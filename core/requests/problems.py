@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.batches.limits import ID
-from batchtui.core.requests.parameters import PARAMETERS, meant
+from batchtui.core.requests.parameters import PARAMETERS, did_you_mean
 from batchtui.core.settings import OLDER_VERSION, Rules
 from batchtui.core.text import inert_line, number
 
@@ -197,7 +197,7 @@ def _in_a_batch(params: dict[str, Any], more_params: frozenset[str]) -> Found:
     """What the Messages API does not know, or takes and a batch does not."""
     for name in sorted(params.keys() - PARAMETERS - more_params - UNSUPPORTED.keys() - REFUSED.keys()):
         shown = inert_line(name, 60)
-        yield "unknown_param", f"params.{shown}", f'"{shown}" is no parameter of the Messages API.', meant(name)
+        yield "unknown_param", f"params.{shown}", f'"{shown}" is no parameter of the Messages API.', did_you_mean(name)
     stream = params.get("stream", False)
     if stream is True:
         yield "stream", "params.stream", "params.stream is true; a batch cannot stream.", "Remove it."

@@ -11,7 +11,7 @@ _BLOCK = 1 << 20
 """Bytes that are gathered for the thread; there are never more than two such blocks."""
 
 
-class Kept:
+class RowWriter:
     """What `sink` is given, if there is one, and the sha256 of it. A with block, which leaves no thread behind."""
 
     def __init__(self, sink: BinaryIO | None) -> None:

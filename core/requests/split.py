@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Part
 from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
-from batchtui.core.files import Part as FilePart
+from batchtui.core.files import NewFile as FilePart
 from batchtui.core.paths import Paths
 from batchtui.core.state.archive import digest
 

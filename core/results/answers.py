@@ -1,6 +1,6 @@
 """The answers to what a person asked: the results of one or more batches, each with its own key and source row.
 
-Parts of a split and retries are shelves of one reading. Only ids and offsets are in memory; every answer is read from
+The parts of a split, and retries, are read as one. Only ids and offsets are in memory; every answer is read from
 its file when its turn comes.
 """
 
@@ -20,7 +20,7 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch
 from batchtui.core.errors import StateError
 from batchtui.core.paths import Paths
-from batchtui.core.results.read_ahead import Ahead
+from batchtui.core.results.read_ahead import ReadAhead
 from batchtui.core.results.result_file import Results, Row, read_row
 from batchtui.core.results.retrieve import where
 from batchtui.core.state.archive import archived_ids
@@ -30,7 +30,7 @@ _NONE = (1 << 64) - 1
 _BLOCK = 1 << 20
 
 
-class Shelved(Struct, frozen=True):
+class BatchFiles(Struct, frozen=True):
     """The files of one retrieved batch: its verified results, its requests as submitted, and their keys."""
 
     results: Path
@@ -38,7 +38,7 @@ class Shelved(Struct, frozen=True):
     keys: Path | None = None
 
 
-class Answer(Struct, frozen=True, gc=False):
+class KeyedResult(Struct, frozen=True, gc=False):
     """One result with whose it is. `row` is what the source held. Hostile text, all of it, as it came.
 
     Where there is no keys file `row` is empty and `key` is the custom_id. `raw` is the line as the API sent it.
@@ -68,66 +68,66 @@ _names = msgspec.json.Decoder(_Names)
 
 
 class Answers:
-    """All answers in the order of the requests, shelf after shelf; a retried one stands where it was first asked.
+    """All answers in the order of the requests, batch after batch; a retried one stands where it was first asked.
 
-    A request that several shelves hold is given once: its first success, else its latest failure. A line that comes
+    A request that several batches hold is given once: its first success, else its latest failure. A line that comes
     twice in one file is given twice, and one that cannot be read is given too. Reading is safe from several threads.
-    `columns` names the source's columns in the order in which they first come; `keyed` is false where no shelf has
+    `columns` names the source's columns in the order in which they first come; `keyed` is false if no batch has
     keys; `folders` is where the files are.
     """
 
-    def __init__(self, shelves: Sequence[Shelved]) -> None:
-        self.folders = frozenset(shelf.results.parent for shelf in shelves)
-        self.keyed = any(shelf.keys for shelf in shelves)
+    def __init__(self, batches: Sequence[BatchFiles]) -> None:
+        self.folders = frozenset(files.results.parent for files in batches)
+        self.keyed = any(files.keys for files in batches)
         self.columns: tuple[str, ...] = ()
         self._results: list[Results] = []
-        self._keys: list[Ahead] = []
-        self._shelf, self._index = array("L"), array("Q")
+        self._keys: list[ReadAhead] = []
+        self._file, self._index = array("L"), array("Q")
         self._key_file, self._key_start, self._key_end = array("L"), array("Q"), array("Q")
         self._place: dict[str, int] = {}
         self._by_key: dict[str, int] | None = None
 
     @classmethod
-    def open(cls, shelves: Sequence[Shelved]) -> Self:
+    def open(cls, batches: Sequence[BatchFiles]) -> Self:
         """Finds where everything is: one pass over each file.
 
         Raises:
             StateError: a file is not there, cannot be read, or is not what it should be.
         """
-        answers = cls(shelves)
+        answers = cls(batches)
         try:
-            for shelf in shelves:
-                answers._add(shelf)
+            for files in batches:
+                answers._add(files)
             answers._key_start = array("Q", [_NONE]) * len(answers)
             answers._key_end = array("Q", [0]) * len(answers)
             answers._key_file = array("L", [0]) * len(answers)
-            for shelf in shelves:
-                if shelf.keys:
-                    answers._add_keys(shelf.keys)
+            for files in batches:
+                if files.keys:
+                    answers._add_keys(files.keys)
         except BaseException:
             answers.close()
             raise
         return answers
 
-    def _add(self, shelf: Shelved) -> None:
-        results = Results.open(shelf.results)
+    def _add(self, files: BatchFiles) -> None:
+        results = Results.open(files.results)
         this = len(self._results)
         self._results.append(results)
-        for index, custom_id in _ordered(results, shelf.archive):
+        for index, custom_id in _ordered(results, files.archive):
             at = self._place.get(custom_id) if custom_id else None
-            if at is None or self._shelf[at] == this:
+            if at is None or self._file[at] == this:
                 if custom_id:
                     self._place.setdefault(custom_id, len(self._index))
-                self._shelf.append(this)
+                self._file.append(this)
                 self._index.append(index)
-            elif not _succeeded(self._results[self._shelf[at]].raw(self._index[at])):
-                self._shelf[at], self._index[at] = this, index
+            elif not _succeeded(self._results[self._file[at]].raw(self._index[at])):
+                self._file[at], self._index[at] = this, index
 
     def _add_keys(self, path: Path) -> None:
         """Notes where each key stands; the first that names a request counts."""
         columns = dict.fromkeys(self.columns)
         with _readable(path):
-            self._keys.append(Ahead(path))
+            self._keys.append(ReadAhead(path))
             start = 0
             with path.open("rb", buffering=_BLOCK) as lines:
                 for said in lines:
@@ -148,15 +148,15 @@ class Answers:
     def __contains__(self, custom_id: str) -> bool:
         return custom_id in self._place
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[KeyedResult]:
         return (self._answer(at) for at in range(len(self)))
 
-    def rest(self, done: Iterable[str]) -> Iterator[Answer]:
+    def rest(self, done: Iterable[str]) -> Iterator[KeyedResult]:
         """The answers without those to these custom_ids, which are not read at all."""
         skipped = {self._place.get(custom_id, -1) for custom_id in done}
         return (self._answer(at) for at in range(len(self)) if at not in skipped)
 
-    def find(self, key: str) -> Answer | None:
+    def find(self, key: str) -> KeyedResult | None:
         """The (first) answer under a key. The first call reads all keys once."""
         if self._by_key is None:
             by_key: dict[str, int] = {}
@@ -167,13 +167,13 @@ class Answers:
         at = self._by_key.get(key, -1)
         return self._answer(at) if at >= 0 else None
 
-    def _answer(self, at: int) -> Answer:
-        raw = self._results[self._shelf[at]].raw(self._index[at])
+    def _answer(self, at: int) -> KeyedResult:
+        raw = self._results[self._file[at]].raw(self._index[at])
         result = read_row(raw)
         key = self._key_of(result.custom_id) if self.keyed else None
         if key is None:
-            return Answer(result.custom_id, result.custom_id, {}, result, raw)
-        return Answer(result.custom_id, key.key, key.row, result, raw)
+            return KeyedResult(result.custom_id, result.custom_id, {}, result, raw)
+        return KeyedResult(result.custom_id, key.key, key.row, result, raw)
 
     def _key_of(self, custom_id: str) -> _Key | None:
         at = self._place.get(custom_id, -1)
@@ -223,13 +223,13 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def shelves(paths: Paths, batches: Sequence[Batch]) -> list[Shelved]:
+def files_of(paths: Paths, batches: Sequence[Batch]) -> list[BatchFiles]:
     """The files of retrieved batches of one step, parts first and in order, retries behind them."""
 
     def there(path: Path) -> Path | None:
         return path if path.exists() else None
 
     return [
-        Shelved(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))
+        BatchFiles(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))
         for one in plan.in_order(batches)
     ]

@@ -16,7 +16,7 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.results.retrieve import OtherBatch, retrieve
 from batchtui.core.results.summary import Summary
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural
 
 AT_ONCE = 3
@@ -28,7 +28,7 @@ _LONGEST_REST = timedelta(hours=6)
 class Downloads:
     """Whoever asks for a batch that is on its way follows the download that runs."""
 
-    def __init__(self, connection: Connection, disk: Disk, paths: Paths, clock: Callable[[], datetime]) -> None:
+    def __init__(self, connection: Connection, disk: StoreThread, paths: Paths, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._disk = disk
         self._paths = paths

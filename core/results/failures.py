@@ -21,7 +21,7 @@ TRANSIENT = frozenset(
 _BLOCK = 1 << 20
 
 
-class Chosen(Struct, frozen=True):
+class RetryChoice(Struct, frozen=True):
     """The requests to ask again, by custom_id, and how many of each cause are asked again or left out."""
 
     ids: frozenset[str]
@@ -76,16 +76,16 @@ def _lines(path: Path) -> Iterator[result_line.Line]:
         ) from error
 
 
-def choose(failed: Mapping[str, str], *, include_permanent: bool) -> Chosen:
+def choose(failed: Mapping[str, str], *, include_permanent: bool) -> RetryChoice:
     """What to ask again: what time may heal, and with `include_permanent` everything that failed."""
     return only(failed, frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT))
 
 
-def only(failed: Mapping[str, str], ids: frozenset[str]) -> Chosen:
+def only(failed: Mapping[str, str], ids: frozenset[str]) -> RetryChoice:
     """These of what failed, and no others."""
     every = Counter(failed.values())
     causes = Counter(failed[name] for name in ids)
-    return Chosen(ids, dict(causes.most_common()), dict((every - causes).most_common()))
+    return RetryChoice(ids, dict(causes.most_common()), dict((every - causes).most_common()))
 
 
 class _Id(Struct, gc=False):

@@ -14,13 +14,13 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.results.retrieve import of_others
 from batchtui.core.results.verify import Expected, Verifier, expected_from
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 
 class Identifier:
     """Remembers whom it looked at, because looking costs a download."""
 
-    def __init__(self, disk: Disk, paths: Paths) -> None:
+    def __init__(self, disk: StoreThread, paths: Paths) -> None:
         self._disk = disk
         self._paths = paths
         self._seen: set[tuple[str, str]] = set()

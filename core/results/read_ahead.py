@@ -10,7 +10,7 @@ _BREAK = 2
 """Bytes that end a line, between one piece and the next."""
 
 
-class Ahead:
+class ReadAhead:
     """An open file. Reading is safe from several threads."""
 
     def __init__(self, path: Path) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from batchtui.core.api import result_line
 from batchtui.core.batches.price import Tokens
 from batchtui.core.errors import StateError
-from batchtui.core.results.read_ahead import Ahead
+from batchtui.core.results.read_ahead import ReadAhead
 
 Type = Literal["succeeded", "errored", "canceled", "expired", "unreadable"]
 
@@ -47,7 +47,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
 class Results:
     """The lines of one results file, by index in the order of the file. Reading is safe from several threads."""
 
-    def __init__(self, path: Path, file: Ahead) -> None:
+    def __init__(self, path: Path, file: ReadAhead) -> None:
         self.path = path
         self._file = file
         self._starts = array("Q")
@@ -62,7 +62,7 @@ class Results:
             StateError: the file is not there or cannot be read.
         """
         try:
-            file = Ahead(path)
+            file = ReadAhead(path)
         except OSError as error:
             raise StateError(
                 f"The results in {path} cannot be read: {error.strerror}.", "Retrieve the batch again."
@@ -152,7 +152,7 @@ def read_row(raw: bytes) -> Row:
     return Row(custom_id=full.custom_id, type="canceled" if isinstance(result, result_line.Canceled) else "expired")
 
 
-def _text(blocks: Sequence[result_line.Block]) -> str:
+def _text(blocks: Sequence[result_line.ContentBlock]) -> str:
     if len(blocks) == 1 and blocks[0].type == "text":
         return blocks[0].text or ""
     return "".join(block.text or "" for block in blocks if block.type == "text")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, Counts, Remote, State, observe
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
-from batchtui.core.files import Part, private_folder
+from batchtui.core.files import NewFile, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
@@ -37,7 +37,7 @@ def of_others(verdict: Verdict, counts: Counts) -> bool:
     return whole and bool(verdict.foreign or verdict.missing)
 
 
-class Shelf:
+class ResultPlace:
     """Where results stand. Everything here is for a thread."""
 
     def __init__(self, paths: Paths, batch: Batch) -> None:
@@ -102,10 +102,10 @@ async def retrieve(
         StateError: they could not be written.
     """
     await asyncio.to_thread(private_folder, paths.results)
-    shelf = Shelf(paths, batch)
+    place = ResultPlace(paths, batch)
     try:
-        verdict = await asyncio.to_thread(shelf.already) or await _download(api, shelf, str(batch.id), report)
-        return await asyncio.to_thread(shelf.describe, verdict, clock())
+        verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
+        return await asyncio.to_thread(place.describe, verdict, clock())
     except OSError as error:
         raise StateError(
             f"The results could not be written: {error.strerror}.",
@@ -113,14 +113,14 @@ async def retrieve(
         ) from error
 
 
-async def _download(api: Api, shelf: Shelf, batch_id: str, report: Report | None) -> Verdict:
-    verifier = shelf.verifier()
-    part = await asyncio.to_thread(Part, shelf.result)
+async def _download(api: Api, place: ResultPlace, batch_id: str, report: Report | None) -> Verdict:
+    verifier = place.verifier()
+    part = await asyncio.to_thread(NewFile, place.result)
     try:
         async with api.results(batch_id) as chunks:
             await _pour(chunks, part.file, verifier, report)
         verdict = await asyncio.to_thread(verifier.finish)
-        shelf.check(verdict)
+        place.check(verdict)
         await asyncio.to_thread(part.keep)
     except BaseException:
         await asyncio.to_thread(part.drop)
@@ -136,11 +136,11 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
         ApiError: nothing could be had.
         StateError: it could not be written.
     """
-    verifier = Shelf(paths, batch).verifier()
+    verifier = ResultPlace(paths, batch).verifier()
     broken: list[str] = []
     done = 0
     try:
-        part = await asyncio.to_thread(Part, to, overwrite=False)
+        part = await asyncio.to_thread(NewFile, to, overwrite=False)
         try:
             try:
                 async with api.results(str(batch.id)) as chunks:

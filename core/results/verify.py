@@ -225,7 +225,7 @@ class Verifier:
         elif not isinstance(result, result_line.Succeeded):
             self._types["canceled" if isinstance(result, result_line.Canceled) else "expired"] += 1
 
-    def _error(self, error: result_line.Error) -> None:
+    def _error(self, error: result_line.ErrorEnvelope) -> None:
         kind = error.error.type or "unknown"
         group = self._errors.get(kind)
         if group is None:

@@ -10,14 +10,14 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.paths import Paths
 from batchtui.core.sending.send import Sender
 from batchtui.core.settings import Settings
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 
-class Means(NamedTuple):
+class Context(NamedTuple):
     """One process's hold on the API, the state, the files and the clock."""
 
     connection: Connection
-    disk: Disk
+    disk: StoreThread
     paths: Paths
     settings: Settings
     sender: Sender

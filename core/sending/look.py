@@ -20,7 +20,7 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.sending.settle import Settled, claim, given_up, oldest_needed, settle
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 LOOKED_FOR = timedelta(days=2)
 """How long an unknown submission is looked for in the list. Not there by then, it never comes."""
@@ -60,7 +60,7 @@ def under_way(snapshot: Snapshot) -> list[Batch]:
     return [batch for batch in snapshot.batches if batch.state in UNDER_WAY]
 
 
-async def look(api: Api, disk: Disk, paths: Paths, clock: Callable[[], datetime], account: str = "") -> Looked:
+async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], datetime], account: str = "") -> Looked:
     """Looks once, as `account`, and writes what it saw in one transaction.
 
     Raises:
@@ -110,7 +110,7 @@ async def look(api: Api, disk: Disk, paths: Paths, clock: Callable[[], datetime]
     return Looked(settled.several, failures)
 
 
-async def orphaned(disk: Disk, paths: Paths, now: datetime) -> None:
+async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
     """Marks as unconfirmed what a process was sending when it died: the lock it held then is free."""
     if not any(batch.state is State.SUBMITTING for batch in (await disk.snapshot()).batches):
         return

@@ -24,7 +24,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.sending.look import look
 from batchtui.core.sending.settle import SKEW
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural, size
 
 _PAUSES = (1.0, 4.0)
@@ -50,7 +50,7 @@ class Sender:
     def __init__(
         self,
         connection: Connection,
-        disk: Disk,
+        disk: StoreThread,
         paths: Paths,
         clock: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]],

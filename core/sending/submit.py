@@ -21,7 +21,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft, discard
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural
 
 TWICE_WITHIN = timedelta(hours=24)
@@ -64,7 +64,14 @@ def _half_asked(snapshot: Snapshot) -> list[Submission]:
 
 
 async def submit(
-    draft: Draft, sender: Sender, disk: Disk, paths: Paths, now: datetime, *, again: bool, report: Report | None = None
+    draft: Draft,
+    sender: Sender,
+    disk: StoreThread,
+    paths: Paths,
+    now: datetime,
+    *,
+    again: bool,
+    report: Report | None = None,
 ) -> Batch:
     """Sends the first part of a draft; the others wait in the state from the same moment on.
 
@@ -125,7 +132,7 @@ async def submit(
         raise
 
 
-async def send_next(submission: Submission, sender: Sender, disk: Disk, report: Report | None = None) -> Batch:
+async def send_next(submission: Submission, sender: Sender, disk: StoreThread, report: Report | None = None) -> Batch:
     """Sends the part that waits first.
 
     Raises:
@@ -160,7 +167,7 @@ async def send_next(submission: Submission, sender: Sender, disk: Disk, report: 
         raise
 
 
-async def note(ref: str, trouble: Trouble | None, disk: Disk, *, stopped: bool = False) -> None:
+async def note(ref: str, trouble: Trouble | None, disk: StoreThread, *, stopped: bool = False) -> None:
     """Writes on a submission why it does not go on."""
 
     def write(tx: Transaction) -> None:
@@ -191,7 +198,7 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
                 tx.put(replace(last, trouble=None))
 
 
-async def _drop_unknown(made: Draft, disk: Disk, paths: Paths) -> None:
+async def _drop_unknown(made: Draft, disk: StoreThread, paths: Paths) -> None:
     """What was kept is of no use once the state has no such submission. Where it fails it stays."""
     with suppress(BatchtuiError, OSError):
         if made.ref not in (await disk.snapshot()).submissions:

@@ -11,16 +11,16 @@ from batchtui.core.errors import BatchtuiError, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import note, send_next
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 Failed = tuple[str | None, BatchtuiError]
 """The ref of a batch of the submission, and what went wrong."""
 
 
-class Parts:
+class WaitingParts:
     """The parts that wait in the state of one process."""
 
-    def __init__(self, sender: Sender, disk: Disk, clock: Callable[[], datetime]) -> None:
+    def __init__(self, sender: Sender, disk: StoreThread, clock: Callable[[], datetime]) -> None:
         self._sender = sender
         self._disk = disk
         self._clock = clock

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="batchtui-simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
-    for field in msgspec.structs.fields(Settings):
+    for field in msgspec.structs.fields(SimulatorSettings):
         flag = f"--{field.name.replace('_', '-')}"
         if field.type is bool:
             parser.add_argument(flag, action="store_true")
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from batchtui.core.simulator.server import serve
 
-    serve(ready=_say, port=port, settings=Settings(**given))
+    serve(ready=_say, port=port, settings=SimulatorSettings(**given))
 
 
 def _say(url: str) -> None:

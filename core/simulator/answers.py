@@ -10,7 +10,7 @@ import msgspec
 from batchtui.core.simulator.life import Ending, ending, final_share
 from batchtui.core.simulator.rules import Refused
 from batchtui.core.simulator.schema import by_schema
-from batchtui.core.simulator.world import Row, Settings, Stored
+from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
 
 _SENTENCES = (
     "No model was asked for this text.",
@@ -41,7 +41,7 @@ _BATCH, _ALONE = b"batch", b"standard"
 _CHUNK = 200
 
 
-def in_result_order(batch: Stored) -> list[Row]:
+def in_result_order(batch: Stored) -> list[SimulatedRequest]:
     """The rows as the results give them: not as they were sent, and the same at every call."""
     return sorted(batch.rows(), key=lambda row: row.draw)
 
@@ -57,7 +57,7 @@ def lines(batch: Stored, laid_down: dict[str, bytes]) -> Iterator[bytes]:
             yield _line(row, _result(batch, row, ending(batch, row, share)))
 
 
-def answer_to(row: Row, settings: Settings) -> bytes:
+def answer_to(row: SimulatedRequest, settings: SimulatorSettings) -> bytes:
     """The message that a request outside of a batch is answered with.
 
     Raises:
@@ -83,11 +83,11 @@ def chunks(pieces: Iterator[bytes], count: int = _CHUNK) -> Iterator[bytes]:
         yield b"".join(kept)
 
 
-def _line(row: Row, result: bytes) -> bytes:
+def _line(row: SimulatedRequest, result: bytes) -> bytes:
     return b'{"custom_id":%b,"result":%b}\n' % (msgspec.json.encode(row.custom_id), result)
 
 
-def _result(batch: Stored, row: Row, how: Ending) -> bytes:
+def _result(batch: Stored, row: SimulatedRequest, how: Ending) -> bytes:
     match how:
         case Ending.CANCELED | Ending.EXPIRED:
             return b'{"type":"%b"}' % how.value.encode()
@@ -101,16 +101,16 @@ def _result(batch: Stored, row: Row, how: Ending) -> bytes:
             return _SUCCEEDED % _answer(row, batch.settings.answer_chars, _BATCH)
 
 
-def _errored(row: Row, kind: str, message: str) -> bytes:
+def _errored(row: SimulatedRequest, kind: str, message: str) -> bytes:
     error = {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{row.draw:016x}"}
     return msgspec.json.encode({"type": "errored", "error": error})
 
 
-def _refusal(row: Row, tier: bytes) -> bytes:
+def _refusal(row: SimulatedRequest, tier: bytes) -> bytes:
     return _message(row, _REFUSAL, 0, tier)
 
 
-def _answer(row: Row, usual_chars: int, tier: bytes) -> bytes:
+def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
     """Between half and one and a half times the usual length, cut where `max_tokens` is less."""
     if row.schema:
         text = msgspec.json.encode(by_schema(row.schema, row.draw))
@@ -149,7 +149,7 @@ def _filler(start: int, length: int) -> tuple[str, bytes]:
 _quoted = lru_cache(maxsize=64)(msgspec.json.encode)
 
 
-def _message(row: Row, body: bytes, output_tokens: int, tier: bytes) -> bytes:
+def _message(row: SimulatedRequest, body: bytes, output_tokens: int, tier: bytes) -> bytes:
     return (
         b'{"id":"msg_01%016x","type":"message","role":"assistant","model":%b,%b,'
         b'"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,'

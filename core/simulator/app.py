@@ -14,7 +14,7 @@ from batchtui.core.simulator import backstage
 from batchtui.core.simulator.endpoints import Simulator
 from batchtui.core.simulator.exchange import Exchange, error_body, headers_for
 from batchtui.core.simulator.faults import Call
-from batchtui.core.simulator.wire import Cut
+from batchtui.core.simulator.wire import CutOff
 
 _MESSAGES = "/v1/messages"
 _COUNT = "/v1/messages/count_tokens"
@@ -38,8 +38,8 @@ _PATHS: tuple[tuple[str, str, Call], ...] = (
 def make_app(simulator: Simulator) -> Starlette:
     """The application. It must run on `wire.WiredProtocol`, which some faults need."""
 
-    def endpoint(call: Call) -> Callable[[Request], Awaitable[Response | Cut]]:
-        async def run(request: Request) -> Response | Cut:
+    def endpoint(call: Call) -> Callable[[Request], Awaitable[Response | CutOff]]:
+        async def run(request: Request) -> Response | CutOff:
             return await Exchange(simulator, call, request).run()
 
         return run

@@ -15,7 +15,7 @@ from batchtui.core.simulator.control import ROOT, Known, Preload
 from batchtui.core.simulator.endpoints import Simulator, workspace_of
 from batchtui.core.simulator.faults import Plan
 from batchtui.core.simulator.life import advance, ends_at, status
-from batchtui.core.simulator.world import Made, Settings, Stored
+from batchtui.core.simulator.world import Made, SimulatorSettings, Stored
 
 _Act = Callable[[Request], Awaitable[object]]
 
@@ -88,10 +88,10 @@ def routes(simulator: Simulator) -> list[Route]:
     async def clear(_: Request) -> None:
         simulator.faults.clear()
 
-    async def settings(request: Request) -> Settings:
+    async def settings(request: Request) -> SimulatorSettings:
         changes = msgspec.json.decode(await request.body(), type=dict[str, object])
         merged = msgspec.to_builtins(simulator.world.settings) | changes
-        simulator.world.settings = msgspec.convert(merged, Settings)
+        simulator.world.settings = msgspec.convert(merged, SimulatorSettings)
         return simulator.world.settings
 
     async def lay_down(request: Request) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from batchtui.core.batches.batch import ProcessingStatus
 from batchtui.core.simulator.calls import Received, Stats
 from batchtui.core.simulator.faults import Call, Fault, Plan
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 ROOT = "/_simulator"
 
@@ -121,9 +121,9 @@ class Control:
         """Forgets every plan; stalled calls go on."""
         self._ask("DELETE", "/faults", None)
 
-    def settings(self, **changes: Any) -> Settings:
+    def settings(self, **changes: Any) -> SimulatorSettings:
         """Changes settings of the running simulator, for batches made from now on; all settings."""
-        return self._ask("POST", "/settings", Settings, changes)
+        return self._ask("POST", "/settings", SimulatorSettings, changes)
 
     def lay_down(self, custom_id: str, result: bytes | dict[str, Any]) -> None:
         """The `result` of every request with this custom_id from now on: raw bytes on one line, or an object."""

@@ -17,7 +17,7 @@ from batchtui.core.simulator.catalogue import counted, listed, model
 from batchtui.core.simulator.faults import Call, Faults, Hit
 from batchtui.core.simulator.life import archived_at, cancel, describe, status
 from batchtui.core.simulator.rules import Refused, invalid, read_create, read_message
-from batchtui.core.simulator.world import Settings, Stored, World
+from batchtui.core.simulator.world import SimulatorSettings, Stored, World
 
 KEY_START = "sk-ant-"
 REFUSED_KEY_START = "sk-ant-refused"
@@ -27,7 +27,7 @@ REFUSED_KEY_START = "sk-ant-refused"
 class Simulator:
     """Everything that one running simulator holds. `clock` gives aware datetimes."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.initial = settings
         self.clock = clock
         self.world = World(settings)

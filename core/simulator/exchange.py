@@ -19,7 +19,7 @@ from batchtui.core.simulator.damage import damaged, truncated, zipped
 from batchtui.core.simulator.endpoints import Asked, Given, Simulator, admitted, answer
 from batchtui.core.simulator.life import stamp
 from batchtui.core.simulator.rules import MAX_BYTES, Refused
-from batchtui.core.simulator.wire import Cut
+from batchtui.core.simulator.wire import CutOff
 from batchtui.core.simulator.world import Stored
 
 _KINDS = {
@@ -70,19 +70,19 @@ class Exchange:
         )
         simulator.log.note(self.received)
 
-    async def run(self) -> Response | Cut:
+    async def run(self) -> Response | CutOff:
         """What to send. Every answer carries request-id, Date and Server."""
         fault = self.hit.fault
         if isinstance(fault, f.Stall) and fault.where == "before":
             await self.hit.stall(fault.seconds)
         if isinstance(fault, f.Drop) and fault.where == "before":
-            return Cut(reset=fault.reset)
+            return CutOff(reset=fault.reset)
         try:
             body = await self._read(fault)
         except ClientDisconnect:
-            return Cut()
+            return CutOff()
         if isinstance(fault, f.Drop) and fault.where in ("mid_request", "unaccepted"):
-            return Cut(reset=fault.reset)
+            return CutOff(reset=fault.reset)
         if isinstance(fault, f.Redirect):
             return self._plain(fault.status, b"", {"location": fault.url})
         if isinstance(fault, f.Answer) and not fault.accepted:
@@ -113,12 +113,12 @@ class Exchange:
         self.received.complete = True
         return body if self.received.body_bytes <= MAX_BYTES else None
 
-    async def _send(self, given: Given) -> Response | Cut:
+    async def _send(self, given: Given) -> Response | CutOff:
         fault = self.hit.fault
         if isinstance(fault, f.Stall) and fault.where == "accepted":
             await self.hit.stall(fault.seconds)
         if isinstance(fault, f.Drop) and fault.where == "accepted":
-            return Cut(reset=fault.reset)
+            return CutOff(reset=fault.reset)
         if isinstance(fault, f.Answer):
             return self._instead(fault)
         if given.results_of:
@@ -126,14 +126,14 @@ class Exchange:
         half = len(given.body) // 2
         if isinstance(fault, f.Drop):
             head = self._head(given.status, _JSON, len(given.body))
-            return Cut(head, _in_turn(iter([given.body[:half]])), reset=fault.reset)
+            return CutOff(head, _in_turn(iter([given.body[:half]])), reset=fault.reset)
         if isinstance(fault, f.Stall) and fault.where == "mid_answer":
             self.headers["content-length"] = str(len(given.body))
             pieces = self._pausing(iter([given.body[:half]]), iter([given.body[half:]]), fault.seconds)
             return self._stream(pieces, _JSON, given.status)
         return self._plain(given.status, given.body, {})
 
-    async def _results(self, batch: Stored) -> Response | Cut:
+    async def _results(self, batch: Stored) -> Response | CutOff:
         fault = self.hit.fault
         found = lines(batch, self.simulator.world.results)
         match fault:
@@ -148,14 +148,14 @@ class Exchange:
                 return self._stream(self._pausing(first_half, chunks(found), fault.seconds), _RESULTS)
             case f.Drop(_, reset):
                 some = chunks(truncated(found, f.Truncate("chunked", "middle"), batch.size))
-                return Cut(self._head(200, _RESULTS), _in_turn(some), chunked=True, reset=reset)
+                return CutOff(self._head(200, _RESULTS), _in_turn(some), chunked=True, reset=reset)
             case f.Truncate(framing):
                 some = chunks(truncated(found, fault, batch.size))
                 if framing == "short":
                     return self._stream(_in_turn(some), _RESULTS)
                 whole = lines(batch, self.simulator.world.results)
                 length = await asyncio.to_thread(_length, whole) if framing == "length" else None
-                return Cut(self._head(200, _RESULTS, length), _in_turn(some), chunked=framing == "chunked")
+                return CutOff(self._head(200, _RESULTS, length), _in_turn(some), chunked=framing == "chunked")
             case _:
                 return self._stream(_in_turn(chunks(found)), _RESULTS)
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from batchtui.core.batches.batch import RETENTION, TIME_LIMIT, Counts, ProcessingStatus
-from batchtui.core.simulator.world import Row, Stored
+from batchtui.core.simulator.world import SimulatedRequest, Stored
 
 
 class Ending(StrEnum):
@@ -80,7 +80,7 @@ def final_share(batch: Stored) -> float:
     return reached(batch, min(batch.canceled_at, stop) if batch.canceled_at else stop)
 
 
-def ending(batch: Stored, row: Row, share: float) -> Ending:
+def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
     """How a request ends if `share` of the batch is worked on."""
     if (row.draw >> 32) / 2**32 >= share:
         return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.simulator.control import Control
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 
 class Running(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Running(Struct, frozen=True):
 
 
 @contextmanager
-def start_process(settings: Settings | None = None, *, port: int = 0) -> Iterator[Running]:
+def start_process(settings: SimulatorSettings | None = None, *, port: int = 0) -> Iterator[Running]:
     """A simulator for as long as the block lasts. It also ends when this process does, however that comes about.
 
     It is out of the reach of Ctrl+C. What it wrote to its stderr, such as the trace of a mistake in it, goes to ours
@@ -35,7 +35,7 @@ def start_process(settings: Settings | None = None, *, port: int = 0) -> Iterato
     Raises:
         BatchtuiError: it did not start.
     """
-    flags = _flags(settings or Settings())
+    flags = _flags(settings or SimulatorSettings())
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: S603 - our own module, arguments made of numbers
             [sys.executable, "-P", "-m", "batchtui.core.simulator", "--tied", f"--port={port}", *flags],
@@ -64,7 +64,7 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
-def _flags(settings: Settings) -> Iterator[str]:
+def _flags(settings: SimulatorSettings) -> Iterator[str]:
     for name, value in msgspec.to_builtins(settings).items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:

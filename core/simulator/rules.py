@@ -12,7 +12,7 @@ import sys
 import msgspec
 from msgspec import Raw, Struct, ValidationError
 
-from batchtui.core.simulator.world import Row, draw
+from batchtui.core.simulator.world import SimulatedRequest, draw
 
 MAX_BYTES = 256_000_000
 MAX_REQUESTS = 100_000
@@ -112,7 +112,7 @@ _params = msgspec.json.Decoder(_Params)
 _message = msgspec.json.Decoder(_Message)
 
 
-def read_create(body: bytes | bytearray, version: str) -> tuple[Row, ...]:
+def read_create(body: bytes | bytearray, version: str) -> tuple[SimulatedRequest, ...]:
     """The requests of a create body; `version` is the call's anthropic-version.
 
     Raises:
@@ -120,7 +120,7 @@ def read_create(body: bytes | bytearray, version: str) -> tuple[Row, ...]:
     """
     try:
         requests = _requests(body)
-        rows: list[Row] = []
+        rows: list[SimulatedRequest] = []
         seen: set[str] = set()
         for index, raw in enumerate(requests):
             row = _row(raw, f"requests.{index}", version)
@@ -133,7 +133,7 @@ def read_create(body: bytes | bytearray, version: str) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def read_message(body: bytes | bytearray, version: str) -> Row:
+def read_message(body: bytes | bytearray, version: str) -> SimulatedRequest:
     """The params of one request outside of a batch. Having no custom_id, all chance of it comes from its bytes.
 
     Raises:
@@ -162,7 +162,7 @@ def _requests(body: bytes | bytearray) -> list[Raw]:
     return requests
 
 
-def _row(raw: Raw, where: str, version: str) -> Row:
+def _row(raw: Raw, where: str, version: str) -> SimulatedRequest:
     try:
         request = _request.decode(raw)
     except msgspec.DecodeError as error:
@@ -184,14 +184,14 @@ def _id_problem(custom_id: str) -> str:
     return "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
 
 
-def _checked(custom_id: str, raw: bytes, version: str) -> Row:
+def _checked(custom_id: str, raw: bytes, version: str) -> SimulatedRequest:
     tokens = len(raw) // 4
     try:
         params = _params.decode(raw)
         last = _message.decode(params.messages[-1]) if params.messages else None
     except msgspec.DecodeError as error:
-        return Row(custom_id, "", "", tokens, 0, _said(error, ""), draw(custom_id))
-    return Row(
+        return SimulatedRequest(custom_id, "", "", tokens, 0, _said(error, ""), draw(custom_id))
+    return SimulatedRequest(
         custom_id,
         sys.intern(params.model),
         _excerpt(last) if last else "",

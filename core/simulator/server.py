@@ -14,7 +14,7 @@ import uvicorn
 from batchtui.core.simulator.app import make_app
 from batchtui.core.simulator.endpoints import Simulator
 from batchtui.core.simulator.wire import WiredProtocol
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 HOST = "127.0.0.1"
 
@@ -45,7 +45,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def serve(*, ready: Callable[[str], None], port: int = 0, settings: Settings | None = None) -> None:
+def serve(*, ready: Callable[[str], None], port: int = 0, settings: SimulatorSettings | None = None) -> None:
     """Serves until SIGINT or SIGTERM, then returns. `ready` gets the base URL once it listens; port 0 is any free one.
 
     Raises:
@@ -56,7 +56,7 @@ def serve(*, ready: Callable[[str], None], port: int = 0, settings: Settings | N
     with listener:
         listener.bind((HOST, port))
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        simulator = Simulator(settings or Settings())
+        simulator = Simulator(settings or SimulatorSettings())
         config = uvicorn.Config(
             make_app(simulator),
             http=WiredProtocol,

@@ -64,7 +64,7 @@ def _phrase(status: int) -> str:
         return ""
 
 
-class Cut:
+class CutOff:
     """An answer of which some is sent, if anything, before the connection ends.
 
     `head` is the status and the headers, None for no answer at all; with `chunked` the pieces are framed as chunks and

@@ -13,7 +13,7 @@ from msgspec import Struct
 from batchtui.core.batches.batch import Counts
 
 
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the simulator behaves; each batch keeps those of the moment it was made.
 
     A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired` and `refused`
@@ -32,7 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clock_offset: float = 0.0
 
 
-class Row(Struct, frozen=True, gc=False):
+class SimulatedRequest(Struct, frozen=True, gc=False):
     """One request, as much of it as an answer needs. `problem` is why its params will not do, empty if they do.
 
     `draw` is 64 bits made of the custom_id: all chance of this request comes from it. `schema` is the JSON schema that
@@ -60,9 +60,11 @@ class Made(Struct, frozen=True):
     count: int
     prefix: str
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[SimulatedRequest, ...]:
         ids = (f"{self.prefix}{index}" for index in range(self.count))
-        return tuple(Row(name, "claude-haiku-5-5", f"Question {name}", 40, 1024, "", draw(name)) for name in ids)
+        return tuple(
+            SimulatedRequest(name, "claude-haiku-5-5", f"Question {name}", 40, 1024, "", draw(name)) for name in ids
+        )
 
 
 class Stored(Struct, kw_only=True):
@@ -73,8 +75,8 @@ class Stored(Struct, kw_only=True):
     created_at: datetime
     duration: timedelta
     settle: timedelta
-    settings: Settings
-    content: tuple[Row, ...] | Made
+    settings: SimulatorSettings
+    content: tuple[SimulatedRequest, ...] | Made
     canceled_at: datetime | None = None
     archived_at: datetime | None = None
     tallied: tuple[float, Counts] | None = None
@@ -83,11 +85,11 @@ class Stored(Struct, kw_only=True):
     def size(self) -> int:
         return self.content.count if isinstance(self.content, Made) else len(self.content)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[SimulatedRequest, ...]:
         return self.content.rows() if isinstance(self.content, Made) else self.content
 
 
-class Page(Struct, frozen=True):
+class ListedPage(Struct, frozen=True):
     """A page of the list, newest first."""
 
     batches: list[Stored]
@@ -101,7 +103,7 @@ def _age_order(batch: Stored) -> tuple[datetime, str]:
 class World:
     """All batches, by id and by workspace."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
         self.results: dict[str, bytes] = {}
         """Results that a test laid down: raw JSON by custom_id."""
@@ -111,7 +113,7 @@ class World:
     def add(
         self,
         workspace: str,
-        content: tuple[Row, ...] | Made,
+        content: tuple[SimulatedRequest, ...] | Made,
         created_at: datetime,
         *,
         duration: float | None = None,
@@ -155,7 +157,7 @@ class World:
         after: Stored | None = None,
         before: Stored | None = None,
         until: datetime | None = None,
-    ) -> Page:
+    ) -> ListedPage:
         """`after` gives what is older than it, `before` what is newer and nearest; `until` hides what is newer."""
         oldest_first: Sequence[Stored] = self._by_age.get(workspace, [])
         if until:
@@ -163,7 +165,7 @@ class World:
         if before:
             start = bisect_left(oldest_first, _age_order(before), key=_age_order) + 1
             chosen = oldest_first[start : start + limit]
-            return Page(list(reversed(chosen)), start + limit < len(oldest_first))
+            return ListedPage(list(reversed(chosen)), start + limit < len(oldest_first))
         end = bisect_left(oldest_first, _age_order(after), key=_age_order) if after else len(oldest_first)
         start = max(end - limit, 0)
-        return Page(list(reversed(oldest_first[start:end])), start > 0)
+        return ListedPage(list(reversed(oldest_first[start:end])), start > 0)

@@ -13,7 +13,7 @@ from batchtui.core.state.store import Store, Transaction
 T = TypeVar("T")
 
 
-class Disk:
+class StoreThread:
     """One thread, so that what was asked first is done first."""
 
     def __init__(self, store: Store) -> None:

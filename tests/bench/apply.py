@@ -12,11 +12,11 @@ from pathlib import Path
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.outputs.kinds import run
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 from tests.bench.measure import timed
 
 
-def write_answers(folder: Path, count: int) -> Shelved:
+def write_answers(folder: Path, count: int) -> BatchFiles:
     """Answers in JSON as a classification gives them, with the keys of the rows that they are for."""
     kept = folder / "results"
     kept.mkdir()
@@ -38,7 +38,7 @@ def write_answers(folder: Path, count: int) -> Shelved:
             said.write(json.dumps(line, separators=(",", ":")) + "\n")
             row = {"id": number, "headline": f"Headline {number}"}
             known.write(json.dumps({"custom_id": f"news-{number}", "key": f"news-{number}", "row": row}) + "\n")
-    return Shelved(results, None, keys)
+    return BatchFiles(results, None, keys)
 
 
 def write_news(path: Path, count: int) -> None:

@@ -21,7 +21,7 @@ import pyarrow.parquet  # noqa: F401 - before the forks, it is slow to import
 from batchtui.core.batches.batch import Output
 from batchtui.core.outputs import sqlite_update
 from batchtui.core.outputs.kinds import export, run
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ def killed(work: Callable[[int], object], steps: int) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def update(database: str, shelf: Shelved, kills: int) -> int:
+def update(database: str, shelf: BatchFiles, kills: int) -> int:
     """Updates until it was killed so often, at most three transactions of 250 further each time."""
     sqlite_update._CHUNK = 250
     each = sqlite_update._apply
@@ -91,7 +91,7 @@ def at_call(results: str, target: str, call: str, number: int) -> int:
 
     child = os.fork()
     if child == 0:
-        with Answers.open([Shelved(Path(results))]) as answers:
+        with Answers.open([BatchFiles(Path(results))]) as answers:
             setattr(os, call, counted)
             export(answers, target)
         os._exit(0)
@@ -102,7 +102,7 @@ def at_call(results: str, target: str, call: str, number: int) -> int:
 if __name__ == "__main__":
     if sys.argv[1] == "update":
         _, _, database, results, keys, kills = sys.argv
-        print(update(database, Shelved(Path(results), None, Path(keys)), int(kills)))
+        print(update(database, BatchFiles(Path(results), None, Path(keys)), int(kills)))
     else:
         _, _, results, target, call, number = sys.argv
         print(int(at_call(results, target, call, int(number))))

@@ -13,7 +13,7 @@ import pytest
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.outputs.kinds import export, run
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 DRIVER = Path(__file__).with_name("output_kills.py")
 ROWS = 60_000
@@ -36,7 +36,7 @@ def drive(*arguments: Any) -> int:
 def test_an_update_killed_at_fifty_random_moments_applies_each_of_60000_rows_once(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    shelf = Shelved(kept / "results.jsonl", None, kept / "keys.jsonl")
+    shelf = BatchFiles(kept / "results.jsonl", None, kept / "keys.jsonl")
     assert shelf.keys
     with shelf.results.open("w") as results, shelf.keys.open("w") as keys:
         for number in range(ROWS):
@@ -83,7 +83,7 @@ def test_every_kind_killed_half_way_leaves_no_name_for_half_a_file_and_runs_agai
     results = kept / "results.jsonl"
     failed = json.dumps({"custom_id": "f", "result": {"type": "expired"}})
     results.write_text("".join(line(f"r{number}", "text " * 10_000) for number in range(60)) + failed + "\n")
-    with Answers.open([Shelved(results)]) as answers:
+    with Answers.open([BatchFiles(results)]) as answers:
         export(answers, str(whole / target))
         assert drive("file", results, out / target, call, number) == 1
         expected = {path.name: path for path in whole.iterdir()}

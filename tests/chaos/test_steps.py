@@ -14,7 +14,7 @@ from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry import retry
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.example_jobs import write_examples
-from batchtui.core.jobs.steps import Onward
+from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Answer, WrongCounts
 from batchtui.core.state.store import Store
@@ -137,9 +137,9 @@ async def test_a_step_that_is_being_built_while_it_is_canceled_is_never_sent(
     world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.submit(job(world))
-    build = Onward._archive
+    build = StepRunner._archive
 
-    def canceled_meanwhile(onward: Onward, *about: Any) -> tuple[Part, ...]:
+    def canceled_meanwhile(onward: StepRunner, *about: Any) -> tuple[Part, ...]:
         parts = build(onward, *about)
         with Store(world.paths).transaction() as tx:
             submission = tx.submission(about[1].ref)
@@ -147,7 +147,7 @@ async def test_a_step_that_is_being_built_while_it_is_canceled_is_never_sent(
             tx.put_submission(replace(submission, steps=()))  # as `hold_back` does
         return parts
 
-    monkeypatch.setattr(Onward, "_archive", canceled_meanwhile)
+    monkeypatch.setattr(StepRunner, "_archive", canceled_meanwhile)
     await finish_all(world, desk)
     assert (await only(desk)).waiting == ()
     await desk.cycle()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import Part, create, private_folder, replacing, sweep
+from batchtui.core.files import NewFile, create, private_folder, replacing, sweep
 
 
 def mode(path: Path) -> int:
@@ -107,11 +107,11 @@ def test_create_never_follows_a_link_to_nowhere(tmp_path: Path) -> None:
 
 
 def test_sweep_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) -> None:
-    script = "import os,sys;from pathlib import Path;from batchtui.core.files import Part;"
-    script += "Part(Path(sys.argv[1]));os._exit(9)"
+    script = "import os,sys;from pathlib import Path;from batchtui.core.files import NewFile;"
+    script += "NewFile(Path(sys.argv[1]));os._exit(9)"
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "dead")], check=False)
     assert [name for name in names(tmp_path) if name.startswith(".dead.")]
-    living = Part(tmp_path / "living")
+    living = NewFile(tmp_path / "living")
     (tmp_path / "other").write_text("")
     sweep(tmp_path)
     living.file.write(b"whole")

@@ -22,7 +22,7 @@ from batchtui.core.clock import utc_now
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.paths import Paths
 from batchtui.core.simulator.process import Running, start_process
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 from batchtui.tui.app import BatchtuiApp
 from tests.conftest import PATIENCE
 
@@ -116,7 +116,7 @@ class Hand:
 
 @pytest.fixture(scope="session")
 def simulated() -> Iterator[Running]:
-    with start_process(Settings(duration=0.4)) as running:
+    with start_process(SimulatorSettings(duration=0.4)) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from batchtui.core.batches.find import find
 from batchtui.core.batches.submissions import whole, word_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.cancel import cancel_all, forget_all
-from batchtui.core.errors import BatchtuiError, NotAllowed, Usage
+from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
 from batchtui.tui.cli.report import batch_json, dumps, error_json
@@ -78,7 +78,7 @@ def _meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | Non
     """One batch by its id, or a whole submission by its name or ref."""
     try:
         batch = find(snapshot.batches, word)
-    except Usage:
+    except UsageError:
         return whole(snapshot, word)
     submission = snapshot.submissions.get(batch.submission)
     return ([batch], submission if batch.name == word else None)

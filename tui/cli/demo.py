@@ -80,7 +80,7 @@ def simulate(*, port: int, duration: float | None, speed: float, moving_counts: 
     """The simulator alone: the Message Batches API on this machine, with made-up answers."""
     try:
         from batchtui.core.simulator.server import serve
-        from batchtui.core.simulator.world import Settings
+        from batchtui.core.simulator.world import SimulatorSettings
     except ModuleNotFoundError:
         complain(BatchtuiError(_NEEDS, _HOW))
         return errors.FAILED
@@ -91,7 +91,7 @@ def simulate(*, port: int, duration: float | None, speed: float, moving_counts: 
         out("export ANTHROPIC_API_KEY=sk-ant-simulated")
         sys.stdout.flush()
 
-    settings = Settings(duration=duration, speed=speed, moving_counts=moving_counts, errored=errored)
+    settings = SimulatorSettings(duration=duration, speed=speed, moving_counts=moving_counts, errored=errored)
     try:
         serve(ready=ready, port=port, settings=settings)
     except OSError as error:

@@ -11,7 +11,7 @@ import click
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch
-from batchtui.core.batches.submissions import told
+from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.tui.cli.command_desk import desk_for, tell_outputs
@@ -55,7 +55,7 @@ async def _monitor(interval: float) -> int:
                 cycle = await desk.cycle()
                 for error in cycle.errors:
                     complain(BatchtuiError(error.message, error.hint))
-                batches = told(await desk.snapshot())
+                batches = with_submission(await desk.snapshot())
                 _tell_changes(batches, seen, desk.clock())
                 await tell_outputs(batches, began)
             except BatchtuiError as error:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State
-from batchtui.core.batches.submissions import told
+from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.cycle import Cycle, CycleError
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
@@ -44,7 +44,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
     if cycle.polled_by and cycle.due:
         cycle = await _ask_poller(desk, cycle)
     snapshot = await desk.snapshot()
-    batches = told(snapshot)
+    batches = with_submission(snapshot)
     if json:
         out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
     else:

@@ -13,7 +13,7 @@ from batchtui.core.batches.batch import Batch, Output, State, observe
 from batchtui.core.batches.find import is_id
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, Usage
+from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, UsageError
 from batchtui.core.results.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, inert_line, number, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, left_by, outcome
@@ -101,7 +101,7 @@ async def _as_is(word: str, to: Path, *, json: bool) -> int:
         try:
             batch, *more = await _meant(desk, word)
             if more:
-                raise Usage(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
+                raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
             api = await desk.means.connection.api()
             if batch.id and batch.state is not State.RETRIEVED:
                 batch = observe(batch, await api.get(batch.id))
@@ -122,8 +122,8 @@ async def _as_is(word: str, to: Path, *, json: bool) -> int:
 
 async def _meant(desk: Desk, word: str) -> list[Batch]:
     try:
-        return await desk.meant(word)
-    except Usage:
+        return await desk.batches_for(word)
+    except UsageError:
         if not is_id(word):
             raise
     batch = await desk.adopt(word)
@@ -179,7 +179,7 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
     async with desk_for("batchtui export") as desk:
         try:
             output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
-            batches = await desk.meant(word)
+            batches = await desk.batches_for(word)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         await _tell_exported(output, batches)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State, newest_first
 from batchtui.core.batches.spending import spending_json, spending_text
-from batchtui.core.batches.submissions import rolled_up, told, whole
+from batchtui.core.batches.submissions import rolled_up, whole, with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
@@ -47,7 +47,7 @@ async def _costs(*, json: bool) -> int:
 async def _list(*, remote: bool, everything: bool, json: bool) -> int:
     async with desk_for("batchtui list", logged=remote) as desk:
         snapshot = await desk.snapshot()
-        batches = list(told(snapshot))
+        batches = list(with_submission(snapshot))
         trouble: BatchtuiError | None = None
         if remote:
             try:
@@ -101,7 +101,7 @@ async def _show(word: str, *, json: bool) -> int:
 
 async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
     snapshot = await desk.snapshot()
-    known, submission = whole(replace(snapshot, batches=told(snapshot)), word)
+    known, submission = whole(replace(snapshot, batches=with_submission(snapshot)), word)
     summary = await desk.summary(known[0]) if len(known) == 1 else None
     if len(known) == 1 or submission is None:
         batch, parts = known[0], []

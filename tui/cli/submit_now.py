@@ -15,7 +15,7 @@ from batchtui.core import errors
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Submission
 from batchtui.core.batches.price import STANDARD
-from batchtui.core.batches.submissions import told
+from batchtui.core.batches.submissions import with_submission
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold, most_usd
 from batchtui.core.cost.preflight import Preflight
@@ -65,7 +65,7 @@ async def run_now(
             return failed(error, json=json)
         snapshot = await desk.snapshot()
         batches = plan.members(
-            replace(snapshot, batches=told(snapshot)), snapshot.submissions.get(submission.ref, submission)
+            replace(snapshot, batches=with_submission(snapshot)), snapshot.submissions.get(submission.ref, submission)
         )
         code = _tell(finished, batches, json=json)
         await tell_outputs(batches, began)

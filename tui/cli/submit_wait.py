@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, State, Submission
-from batchtui.core.batches.submissions import told
+from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
@@ -41,7 +41,7 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
         if not _goes_on(snapshot, submission, batches):
             break
         await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
-    batches = plan.members(replace(snapshot, batches=told(snapshot)), submission)
+    batches = plan.members(replace(snapshot, batches=with_submission(snapshot)), submission)
     if json:
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}))
     else:

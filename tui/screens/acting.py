@@ -12,7 +12,7 @@ from textual.widgets import Footer, Input, Static
 
 from batchtui.core.batches.batch import Batch, Submission
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.desk.cancel import Canceled, cancel_all, forget_all
+from batchtui.core.desk.cancel import CancelOutcome, cancel_all, forget_all
 from batchtui.core.desk.retry import propose_all, retry
 from batchtui.core.errors import BatchtuiError
 from batchtui.tui import clipboard
@@ -192,7 +192,7 @@ class Room(Screen[None]):
     ) -> Callable[[], Awaitable[None]]:
         desk = self.session.desk
 
-        async def each() -> Canceled:
+        async def each() -> CancelOutcome:
             done = await cancel_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
             await desk.poke()
             for error in done.failures.values():

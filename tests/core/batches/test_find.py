@@ -7,7 +7,7 @@ import pytest
 from batchtui.core.batches.batch import Batch, Counts, ProcessingStatus, Remote, State
 from batchtui.core.batches.find import find, is_id
 from batchtui.core.desk.adopt import adoption, foreign
-from batchtui.core.errors import USAGE, Usage
+from batchtui.core.errors import USAGE, UsageError
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def test_a_unique_beginning_of_an_id_is_enough() -> None:
 
 @pytest.mark.parametrize(("word", "count"), [("weekly", 2), ("msgbatch_01ab", 2), ("b1", 2), ("b", 3)])
 def test_a_word_that_means_several_is_refused_with_their_names(word: str, count: int) -> None:
-    with pytest.raises(Usage, match=f"any of {count} batches") as caught:
+    with pytest.raises(UsageError, match=f"any of {count} batches") as caught:
         find(EVERY, word)
     assert "b1234" in caught.value.message or "msgbatch_01abc" in caught.value.message
     assert "by its id" in caught.value.hint
@@ -53,7 +53,7 @@ def test_a_word_that_means_several_is_refused_with_their_names(word: str, count:
 
 @pytest.mark.parametrize("word", ["", "night", "01abc", "MSGBATCH_01ABC", "msgbatch_01abcd", "*"])
 def test_a_word_that_means_none_is_refused(word: str) -> None:
-    with pytest.raises(Usage, match="No batch is called") as caught:
+    with pytest.raises(UsageError, match="No batch is called") as caught:
         find(EVERY, word)
     assert caught.value.exit_code == USAGE
 
@@ -65,7 +65,7 @@ def test_an_exact_name_goes_before_a_beginning_and_an_exact_id_before_a_name() -
 
 
 def test_a_word_is_repeated_inert() -> None:
-    with pytest.raises(Usage) as caught:
+    with pytest.raises(UsageError) as caught:
         find(EVERY, "\x1b[31mred\nline")
     assert caught.value.message == "No batch is called \ufffd[31mred line."
 

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
-from batchtui.core.batches.submissions import meant, rolled_up, word_for
+from batchtui.core.batches.submissions import batches_for, rolled_up, word_for
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.errors import Usage
+from batchtui.core.errors import UsageError
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 HELD = Trouble("2 requests of notes did not succeed, so reports was not begun.", "Retry them.", NOW)
@@ -59,8 +59,8 @@ def test_what_is_held_back_by_failed_requests_can_be_retried() -> None:
 
 def test_a_submission_of_which_no_batch_is_there_means_nothing_yet() -> None:
     alone = replace(submission(waiting=(PART,)), batches=())
-    with pytest.raises(Usage, match="No batch"):
-        meant(Snapshot(1, (), {"s": alone}), "s")
+    with pytest.raises(UsageError, match="No batch"):
+        batches_for(Snapshot(1, (), {"s": alone}), "s")
 
 
 @pytest.mark.parametrize(("name", "word"), [("notes", "notes"), ("my notes", "'my notes'"), ("--yes", "s")])

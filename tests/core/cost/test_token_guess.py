@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.cost.token_guess import BYTES_PER_TOKEN, DOCUMENT, IMAGE, NEWER, Prompt, read
+from batchtui.core.cost.token_guess import BYTES_PER_TOKEN, DOCUMENT, IMAGE, NEWER, PromptSize, read
 
 OLDER_MODEL = "claude-sonnet-4-6"
 
 
-def prompt(content: Any = "x" * 350, model: str = OLDER_MODEL, **params: Any) -> Prompt:
+def prompt(content: Any = "x" * 350, model: str = OLDER_MODEL, **params: Any) -> PromptSize:
     messages = [{"role": "user", "content": content}]
     row = {"custom_id": "a", "params": {"model": model, "max_tokens": 9, "messages": messages, **params}}
     return read(json.dumps(row).encode())

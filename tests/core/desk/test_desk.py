@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.desk.desk import Desk, open_desk
-from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, Usage
+from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.simulator.control import Preload
@@ -232,7 +232,7 @@ async def test_adopting_twice_makes_one_record(world: "World", desk: Desk) -> No
 
 @pytest.mark.parametrize("word", ["nonsense", "msgbatch_../x", "msgbatch_a\n", ""])
 async def test_what_cannot_be_an_id_is_not_asked_for(world: "World", desk: Desk, word: str) -> None:
-    with pytest.raises(Usage):
+    with pytest.raises(UsageError):
         await desk.adopt(word)
     assert world.control.calls() == []
 
@@ -265,7 +265,7 @@ async def test_cancel_and_forget_obey_what_the_state_allows(world: "World", desk
     snapshot = await desk.snapshot()
     assert (snapshot.batches, snapshot.submissions) == ((), {})
     assert not world.paths.archive(batch.ref).exists()
-    with pytest.raises(Usage):
+    with pytest.raises(UsageError):
         await desk.cancel(batch.ref)
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from batchtui.core.batches.batch import Batch, State
-from batchtui.core.batches.retries import shelves_of
+from batchtui.core.batches.retries import with_retries
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry import Proposal, in_words, retry
 from batchtui.core.desk.retry_edited import Edited, look, propose_one, retry_edited, write
 from batchtui.core.errors import BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 from batchtui.core.results.retrieve import where
-from batchtui.core.sending.context import Means
+from batchtui.core.sending.context import Context
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.simulator.world import draw
 from tests.conftest import World
@@ -81,7 +81,7 @@ def healed(world: World) -> None:
 
 async def again_of(
     ref: str,
-    means: Means,
+    means: Context,
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
@@ -117,9 +117,11 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
     assert world.paths.archive(again.ref).read_bytes().splitlines() == sent
 
     await finished(world, desk, again)
-    shelves = shelves_of(await desk.snapshot(), again)
+    shelves = with_retries(await desk.snapshot(), again)
     assert [one.ref for one in shelves] == [first.ref, again.ref]
-    with Answers.open([Shelved(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]) as answers:
+    with Answers.open(
+        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]
+    ) as answers:
         merged = list(answers)
     assert [one.custom_id for one in merged] == [json.loads(row)["custom_id"] for row in archived]
     assert len([one for one in merged if one.result.type == "succeeded"]) == 980
@@ -289,8 +291,10 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     assert {row["custom_id"] for row in rows_of(world.paths.keys(again.ref))} == chosen.ids
 
     await finished(world, desk, again)
-    shelves = shelves_of(await desk.snapshot(), first)
-    with Answers.open([Shelved(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]) as answers:
+    shelves = with_retries(await desk.snapshot(), first)
+    with Answers.open(
+        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]
+    ) as answers:
         merged = list(answers)
     assert [one.custom_id for one in merged] == [row["custom_id"] for row in rows_of(path)]
     assert {one.custom_id for one in merged if one.result.type != "succeeded"} == proposal.failed.keys() - chosen.ids

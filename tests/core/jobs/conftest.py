@@ -13,7 +13,7 @@ import pytest
 from batchtui.core.jobs.build import Built, build
 from batchtui.core.jobs.job import Job
 from batchtui.core.jobs.read_job import read_job
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 REQUEST = '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 100\n'
 
@@ -69,7 +69,7 @@ class Workshop:
             self.file(f"shelf/{name}.jsonl", "".join(json.dumps(one) + "\n" for one in lines))
             for name, lines in (("results", results[::-1]), ("requests", made.requests), ("keys", made.keys))
         ]
-        return Answers.open([Shelved(*files)])
+        return Answers.open([BatchFiles(*files)])
 
 
 def _lines(sink: io.BytesIO) -> list[dict[str, Any]]:

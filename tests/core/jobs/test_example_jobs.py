@@ -8,7 +8,7 @@ import pytest
 
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.example_jobs import examples, write_examples
-from batchtui.core.jobs.look_ahead import foresee
+from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.read_job import read_job
 from batchtui.core.requests.check import check
 from tests.core.jobs.conftest import Workshop
@@ -23,7 +23,7 @@ def test_every_example_builds_good_requests_as_it_is_written(shop: Workshop, tmp
         rows = shop.file("built.jsonl", b"")
         rows.write_text("".join(f"{json.dumps(row)}\n" for row in made.requests))
         assert check(rows).ok
-        assert foresee(job, made.built.columns) == []
+        assert look_ahead(job, made.built.columns) == []
 
 
 def test_the_reports_build_on_the_notes_and_have_their_keys(shop: Workshop, tmp_path: Path) -> None:

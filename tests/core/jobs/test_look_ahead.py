@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from batchtui.core.jobs.look_ahead import foresee
+from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.settings import OLDER_VERSION, Rules
 from tests.core.jobs.conftest import Workshop
 
@@ -14,7 +14,7 @@ def test_a_name_that_no_row_will_have_is_found_before_the_first_step_is_paid_for
     good = STEP.format(name="two", source="", user="{{ id }} {{ answers.job }} {{ key }} {{ x | default('') }}")
     bad = STEP.format(name="three", source="", user="{{ txet }}")
     job = shop.job('path = "a.csv"', more=good + bad)
-    [problem] = foresee(job, shop.build(job).built.columns)
+    [problem] = look_ahead(job, shop.build(job).built.columns)
     assert (problem.where, problem.field, problem.hint) == (
         "step three",
         "step[2].request.user",
@@ -26,11 +26,11 @@ def test_the_rows_of_a_later_step_are_looked_at_too(shop: Workshop) -> None:
     shop.file("a.csv", "id,text\n1,x\n")
     source = "[step.source]\npath = 'b.csv'\nkey = '{{ id }}'"
     job = shop.job('path = "a.csv"', more=STEP.format(name="two", source=source, user="{{ more }}"))
-    assert [one.kind for one in foresee(job, ("id", "text"))] == ["source"]
+    assert [one.kind for one in look_ahead(job, ("id", "text"))] == ["source"]
     shop.file("b.csv", "id,more\n1,x\n")
-    assert foresee(job, ("id", "text")) == []
+    assert look_ahead(job, ("id", "text")) == []
     shop.file("b.csv", "nr,more\n1,x\n")
-    assert [one.field for one in foresee(job, ("id", "text"))] == ["step[1].source.key"]
+    assert [one.field for one in look_ahead(job, ("id", "text"))] == ["step[1].source.key"]
 
 
 def test_a_later_source_that_an_earlier_step_writes_need_not_be_there_yet(shop: Workshop) -> None:
@@ -50,12 +50,12 @@ def test_a_later_source_that_an_earlier_step_writes_need_not_be_there_yet(shop: 
     ):
         step = STEP.format(name="two", source=f"[step.source]\n{source}", user="{{ text }}")
         after = STEP.format(name="three", source="", user="{{ text }}")
-        assert foresee(shop.job('path = "a.csv"', more=outputs + step + after), ("id", "text")) == []
+        assert look_ahead(shop.job('path = "a.csv"', more=outputs + step + after), ("id", "text")) == []
         alone = shop.job('path = "a.csv"', more=step + after)
-        assert [one.kind for one in foresee(alone, ("id", "text"))] == ["source"], "nothing will be there"
+        assert [one.kind for one in look_ahead(alone, ("id", "text"))] == ["source"], "nothing will be there"
     wrong = "path = 'a.db'\nquery = 'SELECT ix FROM news'\nkey = '{{ id }}'"
     step = STEP.format(name="two", source=f"[step.source]\n{wrong}", user="{{ text }}")
-    [problem] = foresee(shop.job('path = "a.csv"', more=outputs + step), ("id", "text"))
+    [problem] = look_ahead(shop.job('path = "a.csv"', more=outputs + step), ("id", "text"))
     assert "no such column: ix" in problem.message
 
 
@@ -68,7 +68,7 @@ def test_a_column_that_an_output_names_and_no_row_has_is_found_before_anything_i
         "[[output]]", "[[step.output]]"
     ).replace("out.csv", "later.csv")
     job = shop.job('path = "a.csv"', more=output + later)
-    found = [(one.where, one.field, one.hint) for one in foresee(job, ("id", "text"))]
+    found = [(one.where, one.field, one.hint) for one in look_ahead(job, ("id", "text"))]
     meant, known = 'Did you mean "text"?', "The columns are: id, text"
     assert found == [
         ("step job", "output 1", known),
@@ -84,10 +84,10 @@ def test_what_no_request_of_a_later_step_may_hold_is_found_before_the_first_step
     job = shop.job(
         'path = "a.csv"', more=step + 'params = { temperature = 0.5, sytem = "{{ text }}", speed = "fast" }\n'
     )
-    found = foresee(job, ("id", "text"))
+    found = look_ahead(job, ("id", "text"))
     assert [(one.line, one.where) for one in found] == [(None, "step two")] * 3
     assert {one.field for one in found} == {"params.temperature", "params.sytem", "params.speed"}
-    with_older = foresee(job, ("id", "text"), Rules(OLDER_VERSION))
+    with_older = look_ahead(job, ("id", "text"), Rules(OLDER_VERSION))
     assert {one.field for one in with_older} >= {"params.sytem", "params.speed"}
     fine = shop.job('path = "a.csv"', more=step + 'params = { metadata = { user_id = "{{ id }}" } }\n')
-    assert foresee(fine, ("id", "text")) == []
+    assert look_ahead(fine, ("id", "text")) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 
 class Maker:
@@ -18,11 +18,11 @@ class Maker:
     def __call__(self, *lines: bytes, archive: Path | None = None, keys: Path | None = None) -> Answers:
         return Answers.open([self.shelf("msgbatch_1", *lines, archive=archive, keys=keys)])
 
-    def shelf(self, name: str, *lines: bytes, archive: Path | None = None, keys: Path | None = None) -> Shelved:
+    def shelf(self, name: str, *lines: bytes, archive: Path | None = None, keys: Path | None = None) -> BatchFiles:
         """The files of one batch."""
         path = self.folder / f"{name}.jsonl"
         path.write_bytes(b"".join(line + b"\n" for line in lines))
-        return Shelved(path, archive, keys)
+        return BatchFiles(path, archive, keys)
 
     def answer(self, custom_id: str, text: str, **usage: int) -> bytes:
         message = {

@@ -146,7 +146,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from batchtui.core.outputs.kinds import export
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 source, to, call, number = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 original, calls = getattr(os, call), 0
@@ -159,7 +159,7 @@ def killed(*arguments, **names):
     return original(*arguments, **names)
 
 setattr(os, call, killed)
-export(Answers.open([Shelved(source)]), to)
+export(Answers.open([BatchFiles(source)]), to)
 """
 
 

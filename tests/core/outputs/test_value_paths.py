@@ -9,7 +9,7 @@ import pytest
 
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.value_paths import Missing, Reading, path, template, words
-from batchtui.core.results.answers import Answer
+from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -20,7 +20,7 @@ def reading(text: str = JSON, stop_reason: str = "end_turn", **row: Any) -> Read
     usage = {"input_tokens": 3, "output_tokens": 4, "cache_creation": {"ephemeral_5m_input_tokens": 9}}
     raw = json.dumps({"custom_id": "k1", "result": {"type": "succeeded", "message": {"usage": usage}}}).encode()
     result = Row(custom_id="k1", type="succeeded", text=text, stop_reason=stop_reason, model="m-1")
-    return Reading(Answer(custom_id="k1", key="TEG 10", row=row, result=result, raw=raw), NOW)
+    return Reading(KeyedResult(custom_id="k1", key="TEG 10", row=row, result=result, raw=raw), NOW)
 
 
 @pytest.mark.parametrize(

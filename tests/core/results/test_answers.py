@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchtui.core.errors import StateError
-from batchtui.core.results.answers import Answers, Shelved
+from batchtui.core.results.answers import Answers, BatchFiles
 
 
 def said(custom_id: str, text: str) -> bytes:
@@ -27,14 +27,14 @@ class Shelves:
         self._folder = folder
         self._count = 0
 
-    def __call__(self, *lines: bytes, asked: str = "", keys: Any = None) -> Shelved:
+    def __call__(self, *lines: bytes, asked: str = "", keys: Any = None) -> BatchFiles:
         self._count += 1
         results, archive, named = (self._folder / f"{self._count}.{end}" for end in ("results", "archive", "keys"))
         results.write_bytes(b"".join(one + b"\n" for one in lines))
         archive.write_text("".join(f'{{"custom_id":"{one}","params":{{}}}}\n' for one in asked.split()))
         if keys is not None:
             named.write_text("".join(json.dumps(one) + "\n" for one in keys))
-        return Shelved(results, archive if asked else None, named if keys is not None else None)
+        return BatchFiles(results, archive if asked else None, named if keys is not None else None)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
-from batchtui.core.batches.retries import first_of, not_over, shelves_of
+from batchtui.core.batches.retries import first_of, not_over, with_retries
 from batchtui.core.errors import StateError
 from batchtui.core.results.failures import TRANSIENT, choose, failures
 from batchtui.core.state.archive import copy_rows
@@ -113,8 +113,8 @@ def test_the_shelves_are_the_first_batch_and_its_retries_in_the_order_they_were_
     batches = [batch("r2", "a", minutes=9), batch("r3", "r2", minutes=20), batch("r1", "a", minutes=5), batch("a")]
     snapshot = Snapshot(1, (*batches, batch("other"), batch("lost", "forgotten")))
     for one in batches:
-        assert [shelf.ref for shelf in shelves_of(snapshot, one)] == ["a", "r1", "r2", "r3"]
-    assert [shelf.ref for shelf in shelves_of(snapshot, snapshot.batches[-1])] == ["lost"]
+        assert [shelf.ref for shelf in with_retries(snapshot, one)] == ["a", "r1", "r2", "r3"]
+    assert [shelf.ref for shelf in with_retries(snapshot, snapshot.batches[-1])] == ["lost"]
 
 
 def test_batches_that_name_each_other_do_not_go_on_for_ever() -> None:

@@ -16,7 +16,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.sending.look import LOOKED_FOR, Looked, look, next_delay, open_intents
 from batchtui.core.sending.settle import GRACE
 from batchtui.core.state.store import Store
-from batchtui.core.state.store_thread import Disk
+from batchtui.core.state.store_thread import StoreThread
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
@@ -103,7 +103,7 @@ class Kept:
 
     def __init__(self, home: Path) -> None:
         self.paths = Paths(data=home, config=home, log=home)
-        self.disk = Disk(Store(self.paths))
+        self.disk = StoreThread(Store(self.paths))
 
     async def put(self, *batches: Batch) -> None:
         await self.disk.commit(lambda tx: tx.put(*batches))

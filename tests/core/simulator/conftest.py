@@ -10,7 +10,7 @@ from anthropic import Anthropic
 
 from batchtui.core.simulator.control import Control, Preload
 from batchtui.core.simulator.process import Running, start_process
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 KEY = "sk-ant-test-0001"
 MESSAGES = "/v1/messages"
@@ -66,7 +66,7 @@ def lines(bare: Bare, batch_id: str) -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
-    with start_process(Settings(duration=3600)) as running:
+    with start_process(SimulatorSettings(duration=3600)) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from batchtui.core.simulator.answers import chunks, lines
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.life import cancel, counts, status, tally
 from batchtui.core.simulator.rules import read_create
-from batchtui.core.simulator.world import Made, Settings, Stored, World
+from batchtui.core.simulator.world import Made, SimulatorSettings, Stored, World
 
 from .conftest import requests
 
@@ -22,7 +22,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def made(count: int, *, hours: float = 1, **settings: float) -> Stored:
-    world = World(Settings(duration=hours * 3600, **settings))  # type: ignore[arg-type]
+    world = World(SimulatorSettings(duration=hours * 3600, **settings))  # type: ignore[arg-type]
     return world.add("w", Made(count, "row-"), BEGAN)
 
 
@@ -64,7 +64,7 @@ def test_a_cancel_takes_a_tenth_of_the_duration() -> None:
 
 
 def test_a_batch_lasts_by_its_size_and_the_speed() -> None:
-    batch = World(Settings(speed=60)).add("w", Made(500, "row-"), BEGAN)
+    batch = World(SimulatorSettings(speed=60)).add("w", Made(500, "row-"), BEGAN)
     assert batch.duration == timedelta(seconds=2)
 
 
@@ -91,14 +91,14 @@ def test_hostile_prompts_come_back_as_they_were() -> None:
     rows = read_create(
         json.dumps({"requests": requests(1, messages=[{"role": "user", "content": prompt}])}).encode(), "2026-10-21"
     )
-    batch = World(Settings()).add("w", rows, BEGAN)
+    batch = World(SimulatorSettings()).add("w", rows, BEGAN)
     [line] = lines(batch, {})
     assert line.count(b"\n") == 1
     assert prompt in json.loads(line)["result"]["message"]["content"][0]["text"]
 
 
 def test_results_are_made_as_they_are_read() -> None:
-    batch = World(Settings(answer_chars=2000)).add("w", Made(6000, "row-").rows(), BEGAN)
+    batch = World(SimulatorSettings(answer_chars=2000)).add("w", Made(6000, "row-").rows(), BEGAN)
     size = sum(len(chunk) for chunk in chunks(lines(batch, {})))
     tracemalloc.start()
     assert sum(len(chunk) for chunk in chunks(lines(batch, {}))) == size

@@ -18,7 +18,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.simulator.control import Control, Preload
 from batchtui.core.simulator.faults import Fault, Stall, Truncate
 from batchtui.core.simulator.process import Running, start_process
-from batchtui.core.simulator.world import Settings
+from batchtui.core.simulator.world import SimulatorSettings
 
 from .conftest import KEY, Bare
 
@@ -38,7 +38,7 @@ def wait_until_gone(pid: int) -> bool:
 
 
 def test_it_ends_with_the_block_and_its_settings_reach_it() -> None:
-    settings = Settings(
+    settings = SimulatorSettings(
         speed=60,
         duration=5,
         moving_counts=True,
@@ -89,7 +89,7 @@ def test_a_signal_ends_it_quietly_even_while_a_call_is_stalled(number: signal.Si
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     fault: Fault | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with start_process(Settings(answer_chars=2000)) as running:
+    with start_process(SimulatorSettings(answer_chars=2000)) as running:
         [ended] = running.control.preload(Preload(key=KEY, requests=5000, duration=0))
         if fault:
             running.control.fault("results", fault)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -21,6 +23,26 @@ class BatchtuiError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def with_hint(self, hint: str) -> Self:
+        """This error with another hint, set by whoever knows better what to do next."""
+        self.hint = hint
+        return self
+
+
+class Failure(NamedTuple):
+    """An error and the batch that it is about: its ref, None if it is about none."""
+
+    batch: str | None
+    error: BatchtuiError
+
+    @property
+    def message(self) -> str:
+        return self.error.message
+
+    @property
+    def hint(self) -> str:
+        return self.error.hint
 
 
 class UsageError(BatchtuiError):

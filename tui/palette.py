@@ -88,7 +88,7 @@ class Palette(Provider):
         return [
             Entry(
                 place(batch),
-                batch.state.replace("_", " "),
+                batch.state.words,
                 partial(self.app.push_screen, BatchScreen(session, batch.ref)),
             )
             for batch in found

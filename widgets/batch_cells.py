@@ -36,7 +36,7 @@ _SOON_GONE = timedelta(days=3)
 def time_left(batch: Batch, now: datetime) -> timedelta | None:
     """Until unfinished requests expire while it runs; afterwards until the API drops its results."""
     if batch.state in UNDER_WAY:
-        began = batch.created_at or batch.submitted_at
+        began = batch.began
         return (batch.expires_at or began + TIME_LIMIT) - now
     if batch.state in (State.ENDED, State.RETRIEVED):
         return retention_left(batch, now)
@@ -45,7 +45,7 @@ def time_left(batch: Batch, now: datetime) -> timedelta | None:
 
 def _since(batch: Batch, now: datetime) -> timedelta:
     """How long ago it was sent."""
-    return max(now - (batch.created_at or batch.submitted_at), timedelta())
+    return max(now - batch.began, timedelta())
 
 
 def cells(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from batchtui.core.batches.batch import UNDER_WAY, Batch, Counts, State, age, retention_left
+from batchtui.core.batches.batch import UNDER_WAY, Batch, State, age, retention_left
 from batchtui.core.batches.progress import Counted, progress
+from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural
 from batchtui.widgets.batch_cells import time_left
@@ -124,6 +125,6 @@ def _moment(at: datetime, now: datetime) -> str:
 
 
 def _no_id(batch: Batch) -> str:
-    if batch.ref == batch.submission:
+    if batch.is_whole:
         return "several batches"
     return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"

@@ -24,7 +24,7 @@ from batchtui.core.api.credentials import Credentials, is_loopback
 from batchtui.core.api.http_errors import ASK_LATER, UNCLEAR, how_it_broke, http_date, pause_of, refused, said_by
 from batchtui.core.api.protocol import PAGE, Page, Report
 from batchtui.core.api.result_line import decode_message
-from batchtui.core.batches.batch import Remote
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line
@@ -123,7 +123,7 @@ class AnthropicApi:
         except ApiError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
                 if isinstance(error, Unreachable):
-                    error.hint = "Nothing was bought. Submit it again in a while."
+                    error.with_hint("Nothing was bought. Submit it again in a while.")
                 raise
             if not body.whole:
                 raise NotSent(
@@ -157,7 +157,7 @@ class AnthropicApi:
             response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
             return self._about(batch_id, response.content)
         except Unreachable as error:
-            error.hint = "The next look shows whether it is canceled all the same. If not, cancel it again."
+            error.with_hint("The next look shows whether it is canceled all the same. If not, cancel it again.")
             raise
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from batchtui.core.batches.batch import Remote
+from batchtui.core.batches.remote import Remote
 
 Report = Callable[[int, int | None], None]
 """Bytes done, and their total or None where it is not known. Called from any thread."""

@@ -9,32 +9,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
-from msgspec.structs import astuple, replace
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+from batchtui.core.errors import BatchtuiError
 
 RETENTION = timedelta(days=29)
 """Results can be had for this long after `created_at` (not `ended_at`), by the API's documentation."""
 
 TIME_LIMIT = timedelta(hours=24)
 """A request that has not run this long after `created_at` expires."""
-
-BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
-"""An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
-
-
-class ProcessingStatus(StrEnum):
-    """`processing_status` of the API's object. A value that is new to it is UNKNOWN, and has not ended for us."""
-
-    IN_PROGRESS = "in_progress"
-    CANCELING = "canceling"
-    ENDED = "ended"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> ProcessingStatus:
-        return cls.UNKNOWN
 
 
 class State(StrEnum):
@@ -49,6 +36,11 @@ class State(StrEnum):
     RETRIEVED = "retrieved"
     GONE = "gone"
 
+    @property
+    def words(self) -> str:
+        """As a person reads it: `in progress`."""
+        return self.value.replace("_", " ")
+
 
 UNSETTLED = frozenset({State.SUBMITTING, State.UNCONFIRMED})
 """A POST may have gone out, and no id is known."""
@@ -57,57 +49,17 @@ UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
 """The API is at work on it: it must be polled."""
 
 
-class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`request_counts`: their sum is always the number of requests.
-
-    By its documentation the API keeps all of them in `processing` until the whole batch has ended.
-    """
-
-    processing: int = 0
-    succeeded: int = 0
-    errored: int = 0
-    canceled: int = 0
-    expired: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.processing + self.done
-
-    @property
-    def done(self) -> int:
-        return self.succeeded + self.failed
-
-    @property
-    def failed(self) -> int:
-        """Requests that ended without an answer."""
-        return self.errored + self.canceled + self.expired
-
-
-class Remote(Struct, frozen=True, gc=False, kw_only=True):
-    """A Message Batch as the API describes it, every field checked when it is decoded."""
-
-    id: BatchId
-    processing_status: ProcessingStatus
-    request_counts: Counts
-    created_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None = None
-    archived_at: datetime | None = None
-    cancel_initiated_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        times = (self.created_at, self.expires_at, self.ended_at, self.archived_at, self.cancel_initiated_at)
-        odd = any(at and not (at.tzinfo and 2000 < at.year < 3000) for at in times)
-        if odd or not all(0 <= count < 2**40 for count in astuple(self.request_counts)):
-            raise ValueError("its times have no zone, or a time or a count cannot be")
-
-
 class Trouble(Struct, frozen=True, gc=False):
     """What went wrong last with a batch, in words, and what to do about it."""
 
     message: str
     hint: str
     at: datetime
+
+    @classmethod
+    def of(cls, error: BatchtuiError, at: datetime) -> Trouble:
+        """An error as what stands on a batch's row."""
+        return cls(error.message, error.hint, at)
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -189,6 +141,16 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
         """What to call it in a sentence: the id once known, else the ref."""
         return self.id or self.ref
 
+    @property
+    def began(self) -> datetime:
+        """When the API made it; until that is known, when we sent it."""
+        return self.created_at or self.submitted_at
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a row that stands for all batches of a submission, and no batch of the API's."""
+        return self.ref == self.submission
+
 
 class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Requests that are archived under `ref` and wait to be sent as one batch.
@@ -260,7 +222,7 @@ def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
 
 def newest_first(batch: Batch) -> tuple[float, str]:
     """Sort key: by when the API made it, else by when we sent it."""
-    return (-(batch.created_at or batch.submitted_at).timestamp(), batch.ref)
+    return (-batch.began.timestamp(), batch.ref)
 
 
 def observe(batch: Batch, remote: Remote) -> Batch:
@@ -292,7 +254,7 @@ def _state(remote: Remote) -> State:
 
 def age(batch: Batch, now: datetime) -> timedelta:
     """How long it has been at work, or was until it ended."""
-    return max((batch.ended_at or now) - (batch.created_at or batch.submitted_at), timedelta())
+    return max((batch.ended_at or now) - batch.began, timedelta())
 
 
 def retention_left(batch: Batch, now: datetime) -> timedelta | None:

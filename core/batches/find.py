@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchtui.core.batches.batch import Batch, BatchId
+from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.remote import BatchId
 from batchtui.core.errors import UsageError
 from batchtui.core.text import inert_line
 

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from batchtui.core.batches.batch import (
-    UNDER_WAY,
-    UNSETTLED,
-    Batch,
-    Counts,
-    Output,
-    Part,
-    Snapshot,
-    State,
-    Submission,
-    Trouble,
-)
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.core.text import number
 
 

@@ -42,7 +42,7 @@ def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
         return None
     if counts.done:
         return Counted(counts.done, counts.total)
-    return Waiting(max(now - (batch.created_at or batch.submitted_at), timedelta()), usual)
+    return Waiting(max(now - batch.began, timedelta()), usual)
 
 
 def usual(batches: Iterable[Batch], like: Batch) -> timedelta | None:

@@ -46,7 +46,7 @@ def by_name(batches: Iterable[Batch]) -> list[Spent]:
 
 def by_day(batches: Iterable[Batch]) -> list[Spent]:
     """One for each day that batches were made on, by UTC as the API bills."""
-    return _grouped(batches, lambda batch: f"{(batch.created_at or batch.submitted_at).astimezone(UTC):%Y-%m-%d}")
+    return _grouped(batches, lambda batch: f"{batch.began.astimezone(UTC):%Y-%m-%d}")
 
 
 def total(batches: Iterable[Batch]) -> Spent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNSETTLED, Batch, Remote, State, Submission, observe
+from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission, observe
+from batchtui.core.batches.remote import Remote
 from batchtui.core.sending.settle import claim, settle
 from batchtui.core.state.store import Transaction
 

@@ -12,7 +12,7 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
-from batchtui.core.errors import FAILED, BatchtuiError, Unreachable
+from batchtui.core.errors import BatchtuiError, Failure, Unreachable
 from batchtui.core.files import sweep
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
@@ -29,15 +29,6 @@ EachReport = Callable[[str, int, int | None], None]
 """ref, done, total in bytes (None: not known): how far the download of a batch is."""
 
 
-class CycleError(Struct, frozen=True):
-    """What went wrong in a cycle; `batch` is a ref, None where it was not about one. See `core.errors` for the code."""
-
-    batch: str | None
-    message: str
-    hint: str
-    exit_code: int = FAILED
-
-
 class Cycle(Struct, frozen=True, kw_only=True):
     """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it.
 
@@ -47,7 +38,7 @@ class Cycle(Struct, frozen=True, kw_only=True):
     due: bool = True
     retrieved: tuple[str, ...] = ()
     submitted: tuple[str, ...] = ()
-    errors: tuple[CycleError, ...] = ()
+    errors: tuple[Failure, ...] = ()
     api_calls: int = 0
     polled_by: Poller | None = None
     blocked: BatchtuiError | None = None
@@ -104,14 +95,14 @@ class Cycles:
         try:
             api = await self._connection.api()
         except BatchtuiError as error:
-            return await self._announce(Cycle(errors=(_said(None, error),), blocked=error))
+            return await self._announce(Cycle(errors=(Failure(None, error),), blocked=error))
         before = api.calls
-        errors: list[CycleError] = []
+        errors: list[Failure] = []
         try:
             await self._look(api, errors)
         except BatchtuiError as error:
             log.warning("look: %s", error.message)
-            errors.append(_said(None, error))
+            errors.append(Failure(None, error))
             return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
         if api.calls > before:
             left = len(look.under_way(await self._disk.snapshot()))
@@ -155,16 +146,16 @@ class Cycles:
             for folder in (self._paths.data, self._paths.requests, self._paths.results):
                 await asyncio.to_thread(sweep, folder)
 
-    async def _look(self, api: Api, errors: list[CycleError]) -> None:
+    async def _look(self, api: Api, errors: list[Failure]) -> None:
         looked = await look.look(api, self._disk, self._paths, self._clock, self._connection.account)
-        errors += [_said(ref, error) for ref, error in looked.failures.items()]
+        errors += [Failure(ref, error) for ref, error in looked.failures.items()]
         for batch in (await self._disk.snapshot()).batches if looked.several else ():
             try:
                 await self._identifier.rule_out(api, batch, looked.several.get(batch.ref, ()))
             except BatchtuiError as error:
-                errors.append(_said(batch.ref, error))
+                errors.append(Failure(batch.ref, error))
 
-    async def _retrieve(self, report: EachReport | None, errors: list[CycleError], *, wait: bool) -> tuple[str, ...]:
+    async def _retrieve(self, report: EachReport | None, errors: list[Failure], *, wait: bool) -> tuple[str, ...]:
         ended = self._to_retrieve(await self._disk.snapshot())
         tasks = [
             self._downloads.start(one, report and (lambda done, total, ref=one.ref: report(ref, done, total)))
@@ -177,19 +168,19 @@ class Cycles:
         retrieved: list[str] = []
         for one, outcome in zip(ended, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
             if isinstance(outcome, BatchtuiError):
-                errors.append(_said(one.ref, outcome))
+                errors.append(Failure(one.ref, outcome))
             elif isinstance(outcome, BaseException):
                 raise outcome
             else:
                 retrieved.append(str(outcome.id))
         return tuple(retrieved)
 
-    async def go_on(self, errors: list[CycleError]) -> tuple[str, ...]:
+    async def go_on(self, errors: list[Failure]) -> tuple[str, ...]:
         """What the answers so far allow: outputs, the next steps, the parts that waited; the ids that were sent."""
         await self._parts.judge_canaries()
         wrong = await self._onward.go()
         sent, failed = await self._parts.send()
-        errors += [_said(ref, error) for ref, error in (*wrong, *failed)]
+        errors += [*wrong, *failed]
         return tuple(sent)
 
     def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
@@ -223,7 +214,3 @@ class Cycles:
         looked_at = None if cycle.blocked else now
         await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))
         return cycle
-
-
-def _said(ref: str | None, error: BatchtuiError) -> CycleError:
-    return CycleError(ref, error.message, error.hint, error.exit_code)

@@ -19,9 +19,9 @@ from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.clock import utc_now
 from batchtui.core.desk import cancel
 from batchtui.core.desk.adopt import take_up, unknown_to
-from batchtui.core.desk.cycle import Cycle, CycleError, Cycles, EachReport
+from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
 from batchtui.core.desk.make_draft import make_draft
-from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, UsageError
+from batchtui.core.errors import BadInput, BatchtuiError, Failure, NotAllowed, UsageError
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
@@ -210,10 +210,10 @@ class Desk:
             batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 
-    async def go_on(self, submissions: Collection[str], max_cost: float | None = None) -> list[CycleError]:
+    async def go_on(self, submissions: Collection[str], max_cost: float | None = None) -> list[Failure]:
         """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
         await self._disk.commit(lambda tx: start_anew(tx, submissions, max_cost))
-        errors: list[CycleError] = []
+        errors: list[Failure] = []
         await self._cycles.go_on(errors)
         return errors
 

@@ -125,7 +125,7 @@ class Urgent:
             return await self._finish(submission, parallel, stop, report, tell)
         except Stopped as error:
             if await given_up(self._disk, submission.ref):
-                error.message = "It was canceled meanwhile."
+                raise Stopped("It was canceled meanwhile.", error.hint) from error
             raise
         finally:
             watching.cancel()
@@ -180,7 +180,7 @@ class Urgent:
                 verdict = await self._answer(part, parallel, stop, _beyond(report, before, submission.requests), tell)
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # there is no next look at this
-                error.hint = f"{first} {await self.how_to_go_on(submission)}".strip()
+                error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
             done.append(await self._keep(submission, part, verdict))
             before += part.requests

@@ -69,7 +69,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     first = batches[0]
     running = not_over(batches)
     if running:
-        state = running.state.replace("_", " ")
+        state = running.state.words
         what = "It" if running is first else f"Its retry {running.label}"
         raise NotAllowed(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
     if first.state is not State.RETRIEVED:

@@ -19,7 +19,7 @@ from batchtui.core.cost import estimate as estimates
 from batchtui.core.cost.limit import OverLimit, hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -28,7 +28,6 @@ from batchtui.core.requests.split import drop
 from batchtui.core.results.answers import Answers, BatchFiles, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
-from batchtui.core.sending.waiting import Failed
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line, plural
 
@@ -45,7 +44,7 @@ class StepRunner:
         self._clock = means.clock
         self._rules = means.settings.rules
 
-    async def go(self) -> list[Failed]:
+    async def go(self) -> list[Failure]:
         """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
         snapshot = await self._disk.snapshot()
         if not plan.can_go_on(snapshot):
@@ -53,7 +52,7 @@ class StepRunner:
         lock = Lock(self._paths.outputs_lock)
         if not await asyncio.to_thread(lock.try_acquire):
             return []
-        failed: list[Failed] = []
+        failed: list[Failure] = []
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed))
@@ -70,7 +69,7 @@ class StepRunner:
         submission: Submission,
         batches: list[Batch],
         work: Callable[[Submission, list[Batch]], Awaitable[None]],
-        failed: list[Failed],
+        failed: list[Failure],
     ) -> None:
         """Does one thing. A mistake in the job, a program that failed, or its limit stops it; anything else is tried
         again."""
@@ -80,10 +79,10 @@ class StepRunner:
             from batchtui.core.outputs.command import CommandFailed
 
             log.warning("%s: %s", submission.ref, error.message)
-            trouble = Trouble(error.message, error.hint, self._clock())
+            trouble = Trouble.of(error, self._clock())
             for_good = isinstance(error, BadInput | CommandFailed | OverLimit)
             await note(submission.ref, trouble, self._disk, stopped=for_good)
-            failed.append((batches[0].ref, error))
+            failed.append(Failure(batches[0].ref, error))
 
     async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
         due = [(place, submission.outputs[place]) for place in plan.undone(submission, batches)]

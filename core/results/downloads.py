@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Cost, Remote, State, Trouble, observe, retention_left
+from batchtui.core.batches.batch import Batch, Cost, State, Trouble, observe, retention_left
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
@@ -71,12 +72,12 @@ class Downloads:
                 made = await retrieve(await self._connection.api(), self._paths, batch, self._clock, tell)
         except OtherBatch as error:
             log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
-            trouble = self._trouble(error)
+            trouble = Trouble.of(error, self._clock())
             await self._change(batch, lambda current: _released(current, trouble))
             raise
         except BatchtuiError as error:
             log.warning("%s not retrieved: %s", batch.id, error.message)
-            trouble, seen = self._trouble(error), await self._look_again(batch, error)
+            trouble, seen = Trouble.of(error, self._clock()), await self._look_again(batch, error)
             gone = isinstance(error, NotFound) and self._lapsed(batch)
             await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
@@ -84,7 +85,7 @@ class Downloads:
             log.exception("%s not retrieved", batch.id)
             hint = f"The details are in {self._paths.log_file}"
             broken = BatchtuiError(f"Retrieving it broke ({type(error).__name__}).", hint)
-            trouble = self._trouble(broken)
+            trouble = Trouble.of(broken, self._clock())
             await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
             raise broken from error
         log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
@@ -121,9 +122,6 @@ class Downloads:
     def _lapsed(self, batch: Batch) -> bool:
         left = retention_left(batch, self._clock())
         return left is not None and left < timedelta()
-
-    def _trouble(self, error: BatchtuiError) -> Trouble:
-        return Trouble(error.message, error.hint, self._clock())
 
 
 def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) -> Batch:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import Batch, Remote, State
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, Unverified
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths

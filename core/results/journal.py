@@ -15,7 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from batchtui.core.api import result_line
-from batchtui.core.batches.batch import Counts
+from batchtui.core.batches.remote import Counts
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.files import sync_folder
 from batchtui.core.text import inert_line

@@ -11,7 +11,8 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Report
-from batchtui.core.batches.batch import Batch, Counts, Remote, State, observe
+from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.remote import Counts, Remote
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
 from batchtui.core.files import NewFile, private_folder
 from batchtui.core.paths import Paths
@@ -84,9 +85,7 @@ class ResultPlace:
 
     def describe(self, verdict: Verdict, now: datetime) -> Summary:
         batch = self._batch
-        summary = summaries.summarise(
-            verdict, batch_id=str(batch.id), name=batch.name, made_at=batch.created_at or batch.submitted_at, now=now
-        )
+        summary = summaries.summarise(verdict, batch_id=str(batch.id), name=batch.name, made_at=batch.began, now=now)
         summaries.write(self._summary, summary)
         return summary
 

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from batchtui.core.batches.batch import Counts, Output, noted
+from batchtui.core.batches.batch import Output, noted
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
+from batchtui.core.batches.remote import Counts
 from batchtui.core.errors import StateError
 from batchtui.core.files import replacing
 from batchtui.core.results.verify import ErrorGroup, Verdict

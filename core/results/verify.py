@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.api import result_line
-from batchtui.core.batches.batch import Counts
 from batchtui.core.batches.price import Tokens, Usage, prompt_over
+from batchtui.core.batches.remote import Counts
 from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.text import inert_line, plural
 

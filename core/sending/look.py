@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Remote, Snapshot, State, Trouble, observe
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble, observe
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -91,7 +92,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
             if current is None or current.state not in UNDER_WAY or current.id != batch.id:
                 continue
             if batch.ref in failures:
-                tx.put(replace(current, trouble=trouble(failures[batch.ref], now)))
+                tx.put(replace(current, trouble=Trouble.of(failures[batch.ref], now)))
             else:
                 tx.put(replace(observe(current, listed[str(batch.id)]), trouble=None))
         # Whoever sent something since the list came may own what it shows: so all of this is decided by the state now.
@@ -173,11 +174,6 @@ def _decided(
     return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, at))
 
 
-def trouble(error: BatchtuiError, now: datetime) -> Trouble:
-    """An error as what stands on a batch's row."""
-    return Trouble(error.message, error.hint, now)
-
-
 def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, Remote]) -> None:
     for batch in running:
         remote = listed.get(str(batch.id))
@@ -189,7 +185,7 @@ def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, 
 
 def next_delay(snapshot: Snapshot, now: datetime) -> float:
     """Seconds until the next look is worth a call, by the age of the youngest batch under way."""
-    ages = [now - (batch.created_at or batch.submitted_at) for batch in under_way(snapshot)]
+    ages = [now - batch.began for batch in under_way(snapshot)]
     waiting = (one for one in snapshot.submissions.values() if one.waiting and not one.urgent)
     fresh = any(now - one.submitted_at < LOOKED_FOR for one in open_intents(snapshot))
     if fresh or any(not one.stopped for one in waiting):

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api, Report
-from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, Remote, State, Trouble, observe
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble, observe
 from batchtui.core.batches.limits import body_size
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -145,13 +146,15 @@ class Sender:
         try:
             remote = await api.create(self._paths.archive(batch.ref), report)
         except OutcomeUnknown as error:
-            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._trouble(error)))
+            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=Trouble.of(error, self._clock())))
             raise
         except (NoKey, Unreachable):  # NotSent among them
             await self._disk.commit(undo)
             raise
         except ApiError as error:
-            await self._note(replace(batch, state=State.REJECTED, attempt=None, trouble=self._trouble(error)))
+            await self._note(
+                replace(batch, state=State.REJECTED, attempt=None, trouble=Trouble.of(error, self._clock()))
+            )
             raise
         except asyncio.CancelledError:
             log.warning("submit %s: interrupted; it is settled by the API's list", batch.ref)
@@ -183,9 +186,6 @@ class Sender:
             await self._put(batch)
         except BatchtuiError as error:
             log.error("submit %s: %s", batch.ref, error.message)
-
-    def _trouble(self, error: BatchtuiError) -> Trouble:
-        return Trouble(error.message, error.hint, self._clock())
 
     def _interrupted(self) -> Trouble:
         return Trouble(

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Remote, State, observe
+from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.remote import Remote
 
 SKEW = timedelta(minutes=2)
 """How far apart the clocks of the API's own servers may be."""

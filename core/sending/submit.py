@@ -52,7 +52,7 @@ def sent_already(earlier: Batch, requests: int) -> NotAllowed:
             f"{sent}, as {named}, and it is not known yet whether the API took {'it' if one else 'them'}.",
             "batchtui --once looks for them. Submitting them with --again may buy them twice.",
         )
-    state = earlier.state.replace("_", " ")
+    state = earlier.state.words
     return NotAllowed(
         f"{sent}, as {named}, and {'is' if one else 'are'} {state}.", "To buy them a second time, submit with --again."
     )
@@ -127,7 +127,7 @@ async def submit(
         return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
     except BaseException as error:
         if isinstance(error, Unreachable):
-            error.hint = "Nothing was sent and nothing bought. Submit it again later."
+            error.with_hint("Nothing was sent and nothing bought. Submit it again later.")
         await _drop_unknown(draft, disk, paths)
         raise
 
@@ -161,7 +161,7 @@ async def send_next(submission: Submission, sender: Sender, disk: StoreThread, r
         raise
     except BatchtuiError as error:
         if isinstance(error, Unreachable):
-            error.hint = "It was not bought. It waits, and a later look sends it."
+            error.with_hint("It was not bought. It waits, and a later look sends it.")
         with suppress(BatchtuiError):  # what went wrong first is what a person must know
             await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk)
         raise

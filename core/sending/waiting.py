@@ -7,14 +7,11 @@ from datetime import datetime
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
-from batchtui.core.errors import BatchtuiError, Unreachable
+from batchtui.core.errors import BatchtuiError, Failure, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import note, send_next
 from batchtui.core.state.store_thread import StoreThread
-
-Failed = tuple[str | None, BatchtuiError]
-"""The ref of a batch of the submission, and what went wrong."""
 
 
 class WaitingParts:
@@ -25,13 +22,13 @@ class WaitingParts:
         self._disk = disk
         self._clock = clock
 
-    async def send(self, only: str | None = None, report: Report | None = None) -> tuple[list[str], list[Failed]]:
+    async def send(self, only: str | None = None, report: Report | None = None) -> tuple[list[str], list[Failure]]:
         """Sends the parts that wait and may go, of one submission or of all: their ids, and what went wrong.
 
         A full queue at the API is nothing wrong: they wait on, and the submission says so.
         """
         sent: list[str] = []
-        failed: list[Failed] = []
+        failed: list[Failure] = []
         tried: set[str] = set()
         while True:
             snapshot = await self._disk.snapshot()
@@ -45,7 +42,7 @@ class WaitingParts:
                 log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
                 tried.add(submission.ref)
                 if not (isinstance(error, Unreachable) and error.status == 429):
-                    failed.append((next(iter(submission.batches), None), error))
+                    failed.append(Failure(next(iter(submission.batches), None), error))
 
     async def judge_canaries(self) -> None:
         """Stops what waits behind a canary whose answers are not all well."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.batches.batch import ProcessingStatus
+from batchtui.core.batches.remote import ProcessingStatus
 from batchtui.core.simulator.calls import Received, Stats
 from batchtui.core.simulator.faults import Call, Fault, Plan
 from batchtui.core.simulator.world import SimulatorSettings

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.batches.batch import ProcessingStatus
+from batchtui.core.batches.remote import ProcessingStatus
 from batchtui.core.simulator.answers import answer_to
 from batchtui.core.simulator.calls import CallLog
 from batchtui.core.simulator.catalogue import counted, listed, model

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from batchtui.core.batches.batch import RETENTION, TIME_LIMIT, Counts, ProcessingStatus
+from batchtui.core.batches.batch import RETENTION, TIME_LIMIT
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.simulator.world import SimulatedRequest, Stored
 
 

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from batchtui.core.batches.batch import Batch, Counts, ProcessingStatus, State, Submission
+from batchtui.core.batches.batch import Batch, State, Submission
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.paths import Paths
 from batchtui.core.state.store import Store
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from textual import events
 
 from batchtui.core import paths
-from batchtui.core.batches.batch import Counts
+from batchtui.core.batches.remote import Counts
 from batchtui.core.desk.desk import open_desk
 from batchtui.core.results.retrieve import retrieve
 from batchtui.core.state.store import Store

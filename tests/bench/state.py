@@ -11,7 +11,7 @@ import time
 from msgspec.structs import replace
 
 from batchtui.core import paths
-from batchtui.core.batches.batch import Counts
+from batchtui.core.batches.remote import Counts
 from batchtui.core.desk.desk import open_desk
 from batchtui.core.state.store import Store
 from tests.bench.measure import tell

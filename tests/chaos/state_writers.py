@@ -12,7 +12,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Counts, State
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.remote import Counts
 from batchtui.core.paths import Paths
 from batchtui.core.state.store import Store
 

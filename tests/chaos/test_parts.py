@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.api.anthropic_sdk import AnthropicApi
-from batchtui.core.batches.batch import Remote, State, Submission
+from batchtui.core.batches.batch import State, Submission
+from batchtui.core.batches.remote import Remote
 from batchtui.core.desk.cancel import cancel_all, hold_back
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable

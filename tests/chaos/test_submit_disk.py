@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from batchtui.core.api.anthropic_sdk import AnthropicApi
-from batchtui.core.batches.batch import Remote, State
+from batchtui.core.batches.batch import State
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import NEEDS_PERSON, NotAllowed, OutcomeUnknown, StateError
 from batchtui.core.sending import send as sending
 from batchtui.core.simulator.faults import Drop, Stall

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from textual.command import CommandPalette
 
-from batchtui.core.batches.batch import Batch, Cost, Counts, ProcessingStatus, State, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Cost, State, Submission, Trouble
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.lock import Lock
 from batchtui.core.state.poller import Poller
 from batchtui.core.state.store import Store

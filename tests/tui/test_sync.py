@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core.batches.batch import Batch, Counts, Snapshot, State, Trouble
+from batchtui.core.batches.batch import Batch, Snapshot, State, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import open_desk
 from batchtui.core.paths import Paths

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from textual.app import App
 
-from batchtui.core.batches.batch import Batch, Counts, State
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.remote import Counts
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

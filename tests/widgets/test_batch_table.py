@@ -6,7 +6,8 @@ from msgspec import json
 from msgspec.structs import replace
 from textual.app import App, ComposeResult
 
-from batchtui.core.batches.batch import Batch, Cost, Counts, Snapshot, State, Trouble
+from batchtui.core.batches.batch import Batch, Cost, Snapshot, State, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.widgets.batch_cells import COLUMNS, cells, in_order
 from batchtui.widgets.batch_table import BatchTable
 from batchtui.widgets.line_table import Cells

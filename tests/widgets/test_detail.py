@@ -4,7 +4,8 @@ from typing import Any
 
 from textual.app import App, ComposeResult
 
-from batchtui.core.batches.batch import Batch, Cost, Counts, Output, State, Trouble
+from batchtui.core.batches.batch import Batch, Cost, Output, State, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.widgets.detail import BatchDetail, lines
 from batchtui.widgets.facts import known
 from batchtui.widgets.segments import TONES, cells

@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from batchtui.core.batches.batch import Batch, Counts, Output, Snapshot, State, Trouble
+from batchtui.core.batches.batch import Batch, Output, Snapshot, State, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.widgets.batch_table import BatchTable
 from batchtui.widgets.columns import Column
 from batchtui.widgets.detail import BatchDetail

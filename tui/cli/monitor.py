@@ -53,8 +53,8 @@ async def _monitor(interval: float) -> int:
             began = desk.clock()
             try:
                 cycle = await desk.cycle()
-                for error in cycle.errors:
-                    complain(BatchtuiError(error.message, error.hint))
+                for failure in cycle.errors:
+                    complain(failure.error)
                 batches = with_submission(await desk.snapshot())
                 _tell_changes(batches, seen, desk.clock())
                 await tell_outputs(batches, began)

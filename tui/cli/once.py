@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State
 from batchtui.core.batches.submissions import with_submission
-from batchtui.core.desk.cycle import Cycle, CycleError
+from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.command_desk import desk_for, tell_outputs
 from batchtui.tui.cli.report import cycle_json, dumps, error_json, line
@@ -76,7 +76,7 @@ def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
     """The cycle with every unknown outcome among its errors: they are why the exit code is 6."""
     said = {one.batch for one in cycle.errors}
     unknown = (
-        CycleError(batch.ref, batch.trouble.message, batch.trouble.hint, errors.NEEDS_PERSON)
+        Failure(batch.ref, OutcomeUnknown(batch.trouble.message, batch.trouble.hint))
         for batch in snapshot.batches
         if batch.state is State.UNCONFIRMED and batch.trouble and batch.ref not in said
     )
@@ -99,7 +99,7 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
     """The worst that happened. Batches that are simply under way are fine."""
-    codes = {one.exit_code for one in cycle.errors}
+    codes = {one.error.exit_code for one in cycle.errors}
     if cycle.blocked:
         codes.add(cycle.blocked.exit_code)
     if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):

@@ -126,7 +126,7 @@ def poller_json(poller: Poller) -> dict[str, Any]:
 
 def line(batch: Batch, now: datetime) -> str:
     """One batch on one line: name, id, state, counts, age, cost, and what is wrong with it."""
-    words = [inert_line(batch.name, 40), batch.label, batch.state.replace("_", " "), _counts(batch, now)]
+    words = [inert_line(batch.name, 40), batch.label, batch.state.words, _counts(batch, now)]
     if batch.state in UNDER_WAY or batch.ended_at:
         words.append(f"{'took' if batch.ended_at else 'for'} {duration(age(batch, now))}")
     if batch.cost.actual_usd is not None:
@@ -142,10 +142,10 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
         (
             inert_line(batch.name, 40) or "–",
             batch.label,
-            batch.state.replace("_", " "),
+            batch.state.words,
             _counts(batch, now),
             number(batch.request_counts.failed) if batch.request_counts.failed else "",
-            duration(max(now - (batch.created_at or batch.submitted_at), timedelta())),
+            duration(max(now - batch.began, timedelta())),
             money(batch.cost.actual_usd),
         )
         for batch in batches
@@ -179,7 +179,7 @@ def details(
         ("name", batch.name),
         ("id", batch.id or _no_id(batch)),
         ("ref", batch.ref),
-        ("state", batch.state.replace("_", " ")),
+        ("state", batch.state.words),
         ("requests", number(batch.requests)),
         ("counts", ", ".join(f"{number(value)} {name}" for name, value in msgspec.structs.asdict(counts).items())),
         ("models", ", ".join(batch.models)),
@@ -222,7 +222,7 @@ def _cost(batch: Batch) -> str:
 
 
 def _no_id(batch: Batch) -> str:
-    if batch.ref == batch.submission:
+    if batch.is_whole:
         return "several batches"
     return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"
 

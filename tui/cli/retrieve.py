@@ -13,7 +13,8 @@ from batchtui.core.batches.batch import Batch, Output, State, observe
 from batchtui.core.batches.find import is_id
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, UsageError
+from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
+from batchtui.core.outputs.target import TargetExists
 from batchtui.core.results.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, inert_line, number, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, left_by, outcome
@@ -69,9 +70,9 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
         try:
             for trouble in await desk.go_on({batch.submission for batch in got}, max_cost) if got else ():
-                complain(BatchtuiError(trouble.message, trouble.hint))
-                wrong.append({"batch": trouble.batch, "message": trouble.message, "hint": trouble.hint})
-                code = code or trouble.exit_code
+                complain(trouble.error)
+                wrong.append(error_json(trouble.error, trouble.batch))
+                code = code or trouble.error.exit_code
         except BatchtuiError as error:
             complain(error)
             wrong.append(error_json(error))
@@ -88,10 +89,9 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
 async def _exported(desk: Desk, word: str, to: str) -> Output:
     try:
         return await desk.export(word, to)
-    except BadInput as error:
-        if "--force" in error.hint:  # which this command has not
-            again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
-            error.hint = f"It is retrieved. To overwrite: {again}"
+    except TargetExists as error:  # its hint names --force, which this command has not
+        again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
+        error.with_hint(f"It is retrieved. To overwrite: {again}")
         raise
 
 

@@ -116,9 +116,9 @@ class Room(Screen[None]):
     async def _go_on(self, submissions: set[str]) -> None:
         """Tries anew what had stopped: outputs, and steps. Raises what went wrong with it."""
         refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
-        for error in await self.session.desk.go_on(submissions):
-            if error.batch in refs:
-                raise BatchtuiError(error.message, error.hint)
+        for failure in await self.session.desk.go_on(submissions):
+            if failure.batch in refs:
+                raise failure.error
 
     def action_export(self) -> None:
         """Asks where the results shall go, and writes them there."""

@@ -141,7 +141,7 @@ class BatchesScreen(Room):
     def action_open(self) -> None:
         """Opens the batch under the cursor."""
         batch = self.table.current
-        if batch is not None and batch.ref == batch.submission:
+        if batch is not None and batch.is_whole:
             self.app.push_screen(PartsScreen(self.session, batch.ref))
         elif batch is not None:
             from batchtui.tui.screens.batch import BatchScreen  # late, as in `tui.app`

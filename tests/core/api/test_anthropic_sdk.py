@@ -13,7 +13,7 @@ import pytest
 from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.http_errors import http_date, pause_of
-from batchtui.core.batches.batch import Counts, ProcessingStatus
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.errors import (
     ApiError,
     BadInput,

@@ -7,20 +7,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import (
-    RETENTION,
-    Attempt,
-    Batch,
-    Counts,
-    ProcessingStatus,
-    Remote,
-    State,
-    age,
-    newest_first,
-    observe,
-    retention_left,
-)
+from batchtui.core.batches.batch import RETENTION, Attempt, Batch, State, age, newest_first, observe, retention_left
 from batchtui.core.batches.progress import Counted, Waiting, progress, usual
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 ID = "msgbatch_01aa"

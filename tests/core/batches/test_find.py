@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core.batches.batch import Batch, Counts, ProcessingStatus, Remote, State
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.find import find, is_id
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.desk.adopt import adoption, foreign
 from batchtui.core.errors import USAGE, UsageError
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batches.batch import Batch, Cost, Counts, State
+from batchtui.core.batches.batch import Batch, Cost, State
+from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.spending import by_batch, by_day, by_name, spending_json, spending_text, total
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

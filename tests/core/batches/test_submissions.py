@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Counts, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.submissions import batches_for, rolled_up, word_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import UsageError

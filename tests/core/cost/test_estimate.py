@@ -12,8 +12,8 @@ import pytest
 
 from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.api.credentials import Credentials
-from batchtui.core.batches.batch import Counts
 from batchtui.core.batches.price import Tokens, Usage
+from batchtui.core.batches.remote import Counts
 from batchtui.core.cost.estimate import Measured, Sum, measure, price
 from batchtui.core.cost.past import Usual, usual
 from batchtui.core.cost.token_count import Sampled, count, pick

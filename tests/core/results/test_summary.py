@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Counts, Output
+from batchtui.core.batches.batch import Output
 from batchtui.core.batches.price import Tokens
+from batchtui.core.batches.remote import Counts
 from batchtui.core.errors import StateError
 from batchtui.core.results.summary import Summary, read, summarise, write
 from batchtui.core.results.verify import Verifier

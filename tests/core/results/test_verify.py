@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batches.batch import Counts
 from batchtui.core.batches.price import Tokens, Usage
+from batchtui.core.batches.remote import Counts
 from batchtui.core.results import verify
 from batchtui.core.results.verify import ErrorGroup, Expected, Verdict, Verifier, expected_from
 from batchtui.core.state.archive import digest

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import PAGE, Page, Report
-from batchtui.core.batches.batch import Attempt, Batch, Counts, ProcessingStatus, Remote, Snapshot, State
+from batchtui.core.batches.batch import Attempt, Batch, Snapshot, State
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.errors import ApiError, NotFound, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths

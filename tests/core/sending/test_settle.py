@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtui.core.batches.batch import Attempt, Batch, Counts, ProcessingStatus, Remote, State
+from batchtui.core.batches.batch import Attempt, Batch, State
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.sending.settle import GRACE, SKEW, given_up, oldest_needed, settle
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

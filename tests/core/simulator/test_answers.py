@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from anthropic import Anthropic
 
-from batchtui.core.batches.batch import Counts, ProcessingStatus
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.simulator.answers import chunks, lines
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.life import cancel, counts, status, tally

@@ -13,18 +13,8 @@ import pytest
 from msgspec.structs import replace
 from tinydb import TinyDB
 
-from batchtui.core.batches.batch import (
-    Attempt,
-    Batch,
-    Cost,
-    Counts,
-    Output,
-    ProcessingStatus,
-    Snapshot,
-    State,
-    Submission,
-    Trouble,
-)
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Output, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchtui.core.batches.batch import Batch, Counts, Output, ProcessingStatus, State, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Output, State, Submission, Trouble
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.faults import Stall
 from batchtui.core.state.store import Store

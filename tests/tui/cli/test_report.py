@@ -8,20 +8,11 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batches.batch import (
-    Attempt,
-    Batch,
-    Cost,
-    Counts,
-    Output,
-    ProcessingStatus,
-    State,
-    Submission,
-    Trouble,
-)
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Output, State, Submission, Trouble
 from batchtui.core.batches.price import Tokens, Usage
-from batchtui.core.desk.cycle import Cycle, CycleError
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.batches.remote import Counts, ProcessingStatus
+from batchtui.core.desk.cycle import Cycle
+from batchtui.core.errors import BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.results.summary import Summary
@@ -149,10 +140,10 @@ def test_once_has_these_fields_and_names_batches_by_what_people_know() -> None:
         retrieved=(ID,),
         submitted=("msgbatch_01bb",),
         errors=(
-            CycleError("b1", "one", "do"),
-            CycleError("b2", "two", ""),
-            CycleError(None, "three", ""),
-            CycleError("b9", "four", ""),
+            Failure("b1", BatchtuiError("one", "do")),
+            Failure("b2", BatchtuiError("two", "")),
+            Failure(None, BatchtuiError("three", "")),
+            Failure("b9", BatchtuiError("four", "")),
         ),
         api_calls=3,
     )

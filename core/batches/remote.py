@@ -1,0 +1,74 @@
+"""A Message Batch as the API describes it, every field checked when it is decoded.
+
+The fields keep the names of the API's own object (https://docs.claude.com/en/api/creating-message-batches).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import astuple
+
+BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
+"""An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
+
+
+class ProcessingStatus(StrEnum):
+    """`processing_status` of the API's object. A value that is new to it is UNKNOWN, and has not ended for us."""
+
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ProcessingStatus:
+        return cls.UNKNOWN
+
+
+class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
+    """`request_counts`: their sum is always the number of requests.
+
+    By its documentation the API keeps all of them in `processing` until the whole batch has ended.
+    """
+
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.done
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended without an answer."""
+        return self.errored + self.canceled + self.expired
+
+
+class Remote(Struct, frozen=True, gc=False, kw_only=True):
+    """A Message Batch as the API describes it, every field checked when it is decoded."""
+
+    id: BatchId
+    processing_status: ProcessingStatus
+    request_counts: Counts
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    archived_at: datetime | None = None
+    cancel_initiated_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        times = (self.created_at, self.expires_at, self.ended_at, self.archived_at, self.cancel_initiated_at)
+        odd = any(at and not (at.tzinfo and 2000 < at.year < 3000) for at in times)
+        if odd or not all(0 <= count < 2**40 for count in astuple(self.request_counts)):
+            raise ValueError("its times have no zone, or a time or a count cannot be")

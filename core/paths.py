@@ -1,4 +1,4 @@
-"""Where things live: platformdirs' folders for the user, or all under `BATCHTUI_HOME`."""
+"""Where things live: platformdirs' folders for the user, or all under `BATCHTUI_HOME`; and what a path means."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
+
+from batchtui.core.errors import BadInput
+from batchtui.core.text import inert_line
 
 
 class Paths(Struct, frozen=True):
@@ -89,14 +92,72 @@ class Paths(Struct, frozen=True):
     def summary(self, batch_id: str) -> Path:
         return self.results / f"{batch_id}.summary.json"
 
+    def owns(self, target: Path) -> bool:
+        """Whether a target, as `target_path` gives it, is a file that batchtui needs, or in a folder of such files."""
+        if any(target.is_relative_to(os.path.realpath(folder)) for folder in (self.requests, self.results)):
+            return True
+        named = [target_path(str(one)) for one in (self.state, self.settings, *self.locks)]
+        log = target_path(str(self.log_file))
+        rotated = target.parent == log.parent and target.name.startswith(f"{log.name}.")
+        return target in named or target == log or rotated
 
-def find(environment: Mapping[str, str] = os.environ) -> Paths:
-    """The user's folders by the platform's custom, or all under `BATCHTUI_HOME` where that is set."""
+
+def expanded(path: str) -> Path:
+    """A path as a person wrote it, with `~` and `~name` in front taken for the home of that user.
+
+    Raises:
+        BadInput: there is no such home, or it cannot be a path.
+    """
+    said = os.path.expanduser(path)  # noqa: PTH111 - pathlib forgets the "./" in front of "./~name"
+    if said.startswith("~"):
+        name = said.partition("/")[0]
+        raise BadInput(
+            f"{inert_line(path)} names a home folder that is not there.",
+            f"Write the whole path; for a file of that name in this folder write ./{inert_line(name, 60)}.",
+        )
+    if "\0" in said:
+        raise BadInput(f"{inert_line(path)} is not a path: it has a NUL in it.", "Write the path without it.")
+    return Path(said)
+
+
+def target_path(to: str) -> Path:
+    """Where something is to be written: absolute, `~` expanded, the links of its folder followed.
+
+    Whoever judges a target and whoever writes it both start from this, so that they mean the same file.
+
+    Raises:
+        BadInput: it names a home that is not there, or a name that is not valid UTF-8, which the state could not note.
+    """
+    path = expanded(to)
+    target = Path(os.path.realpath(path.parent)) / path.name
+    try:
+        str(target).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None
+    return target
+
+
+def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
+    """The user's folders by the platform's custom, or all under `BATCHTUI_HOME` if that is set.
+
+    Raises:
+        BadInput: there is no home folder to put them in.
+    """
     home = environment.get("BATCHTUI_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
+        try:
+            root = expanded(home).absolute()
+        except BadInput as error:
+            raise BadInput(f"BATCHTUI_HOME: {error.message}", "Set it to a folder of yours.") from error
         return Paths(data=root, config=root, log=root)
     from platformdirs import PlatformDirs  # 45 ms, and not needed with BATCHTUI_HOME
 
     folders = PlatformDirs("batchtui", appauthor=False)
-    return Paths(data=folders.user_data_path, config=folders.user_config_path, log=folders.user_log_path)
+    try:
+        found = Paths(data=folders.user_data_path, config=folders.user_config_path, log=folders.user_log_path)
+        for folder in (found.data, found.config, found.log):
+            expanded(str(folder))  # an older platformdirs leaves the ~ where there is no home
+    except (RuntimeError, BadInput) as error:
+        hint = "Set BATCHTUI_HOME to a folder where batchtui may keep its files."
+        raise BadInput("This user has no home folder.", hint) from error
+    return found

@@ -51,7 +51,7 @@ class World:
 
     @property
     def paths(self) -> Paths:
-        return paths.find(self.environment)
+        return paths.find_paths(self.environment)
 
     @property
     def environment(self) -> dict[str, str]:

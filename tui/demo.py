@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-from batchtui.core import logs, paths
-from batchtui.core.api.credentials import redactor
+from batchtui.core import paths
 from batchtui.core.batches.batch import UNDER_WAY, Batch
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.desk import Desk, open_desk
@@ -36,9 +35,9 @@ class Stage(Struct, frozen=True):
 
     def desk(self, command: str, interval: float, clock: Callable[[], datetime] = utc_now) -> Desk:
         """A desk on the demo's state."""
-        where = paths.find(self.environment)
+        where = paths.find_paths(self.environment)
         desk = open_desk(where, self.environment, command=command, interval=interval, clock=clock, folder=self.folder)
-        logs.start(where.log_file, redactor(self.environment, desk.settings, self.folder))
+        desk.write_log()
         return desk
 
 
@@ -119,7 +118,9 @@ async def play(stage: Stage) -> None:
             if story.canceled:
                 ago = story.canceled
                 control.settings(clock_offset=-ago * 60)
-                await desk.cancel(batch.ref)
+                done = await desk.cancel(batch.ref)
+                for error in done.failures.values():
+                    raise error
             ago = max(story.sent - story.lasts - 1, 0) if not story.canceled else story.canceled - story.lasts / 10 - 1
             control.settings(clock_offset=-ago * 60)
             await desk.cycle()
@@ -136,7 +137,7 @@ async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> Non
     """
     stage.simulator.control.settings(duration=3.0, errored=0.02)
     path = stage.folder / f"{TRY.name}.jsonl"
-    checked = await desk.check(path)
+    checked = (await desk.examine(path, offline=True)).checked
     tell(f"check     {path.name}: {plural(checked.requests, 'request')}, {plural(checked.problem_count, 'problem')}")
     batch = await desk.submit(path)
     tell(f"submit    {batch.id}, at the simulator on {stage.simulator.url}")

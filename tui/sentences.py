@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.desk.retry import Proposal, described, likely_usd
+from batchtui.core.desk.retry_proposal import Proposal, described, likely_usd
 from batchtui.core.text import inert_line, money, number, plural
 
 

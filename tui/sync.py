@@ -84,7 +84,7 @@ class Sync:
         """One look at the state, at who polls, and for a key."""
         self._set(replace(self.pulse, key=await has_key(self._desk)))
         try:
-            changed = await self._desk.changed()
+            changed = await self._desk.changed(self._snapshot)
             poller = await self._desk.poller()
             if self._watch_trouble:
                 self._watch_trouble = ""
@@ -101,7 +101,7 @@ class Sync:
             self._watch_trouble = f"The state cannot be followed ({type(error).__name__})."
             self._set(replace(self.pulse, trouble=self._watch_trouble))
             return
-        if changed is not None:
+        if changed is not None and changed is not self._snapshot:  # else another look was quicker
             self._tell_news(changed)
             self._snapshot = changed
             self._post(BatchesChanged(changed))

@@ -182,3 +182,12 @@ def can_go_on(snapshot: Snapshot) -> bool:
     """Whether what is here allows a submission's next move, without anything to ask the API."""
     moves = (to_send, spoiled_canaries, outputs_due, late_due, step_due)
     return any(any(True for _ in move(snapshot)) for move in moves)
+
+
+def goes_on(snapshot: Snapshot, submission: Submission, batches: Sequence[Batch]) -> bool:
+    """Whether anything of a submission is under way, or follows by itself. What holds back a step is its trouble."""
+    if any(one.state in UNDER_WAY | {State.ENDED, State.SUBMITTING} for one in batches):
+        return True
+    alone = Snapshot(snapshot.revision, tuple(batches), {submission.ref: submission})
+    held = submission.trouble and not (submission.waiting or any(outputs_due(alone)))
+    return not held and can_go_on(alone)

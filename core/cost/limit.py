@@ -18,30 +18,35 @@ class OverLimit(NotAllowed):
     """It could cost more than its limit, or nobody knows what it costs. Nothing of it was sent."""
 
 
-def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> None:
-    """Nothing where the requests cannot cost more than `limit` US dollars, at `share` of the standard price.
+def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> OverLimit | None:
+    """Why requests may not be sent under a limit in US dollars, at `share` of the standard price; None if they may.
 
-    Raises:
-        OverLimit: they could, or nobody knows.
+    What cannot be estimated does not pass under a limit.
     """
-    if limit is None or estimate is None:
-        return
+    if limit is None:
+        return None
     if (most := most_usd(estimate, share)) is None:
-        raise OverLimit(
-            f"What it costs is not known, as there is no price for {_unpriced(estimate)}: nothing was sent.",
+        return OverLimit(
+            f"What it costs is not known{_why(estimate)}: nothing was sent.",
             "Submit without a limit, or name a model that has a price.",
         )
-    if not most <= limit:  # so that nan lets nothing pass
-        raise OverLimit(
-            f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. "
-            "Nothing was sent.",
-            "Raise the limit, lower max_tokens, send fewer requests"
-            + (", or submit them as a batch for half of it." if share > HALF else "."),
-        )
+    if most <= limit:  # so that nan lets nothing pass
+        return None
+    return OverLimit(
+        f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. Nothing was sent.",
+        "Raise the limit, lower max_tokens, send fewer requests"
+        + (", or submit them as a batch for half of it." if share > HALF else "."),
+    )
+
+
+def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> None:
+    """Raises OverLimit if `refusal` finds a reason."""
+    if refused := refusal(estimate, limit, share):
+        raise refused
 
 
 def hold_more(
-    what: str, estimate: Estimate, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
+    what: str, estimate: Estimate | None, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
 ) -> None:
     """The same for what comes on top of what is `spent`; `what` in words, `how` is what a person types to go on.
 
@@ -52,7 +57,7 @@ def hold_more(
         return
     most, hint = most_usd(estimate, share), _UNKNOWN
     if most is None:
-        why = f"what it costs is not known (no price for {_unpriced(estimate)})"
+        why = f"what it costs is not known{_why(estimate)}"
     elif spent is None:
         why = "the cost of what was sent before is not known"
     elif not spent + most <= limit:
@@ -79,17 +84,20 @@ def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
     return total
 
 
-def most_usd(estimate: Estimate, share: Decimal = HALF) -> float | None:
-    """With every answer as long as its max_tokens, at `share` of the standard price; None where a price is missing."""
-    return None if estimate.batch_max_usd is None else estimate.batch_max_usd * float(share / HALF)
+def most_usd(estimate: Estimate | None, share: Decimal = HALF) -> float | None:
+    """With every answer as long as its max_tokens, at `share` of the standard price; None if that is not known."""
+    if estimate is None or estimate.batch_max_usd is None:
+        return None
+    return estimate.batch_max_usd * float(share / HALF)
 
 
-def _likely(estimate: Estimate, share: Decimal) -> str:
+def _likely(estimate: Estimate | None, share: Decimal) -> str:
     """The likely price as a subordinate clause, where it is another than the highest."""
-    if estimate.batch_usd is None or money(estimate.batch_usd) == money(estimate.batch_max_usd):
+    if estimate is None or estimate.batch_usd is None or money(estimate.batch_usd) == money(estimate.batch_max_usd):
         return ""
     return f", and is likely to cost {money(estimate.batch_usd * float(share / HALF))}"
 
 
-def _unpriced(estimate: Estimate) -> str:
-    return ", ".join(inert_line(model, 60) for model in estimate.unpriced)
+def _why(estimate: Estimate | None) -> str:
+    names = ", ".join(inert_line(model, 60) for model in estimate.unpriced) if estimate else ""
+    return f", as there is no price for {names}" if names else ""

@@ -13,6 +13,7 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api
 from batchtui.core.cost import models, token_count
 from batchtui.core.cost.estimate import Estimate, measure, price
+from batchtui.core.cost.limit import OverLimit
 from batchtui.core.cost.models import Catalogue
 from batchtui.core.cost.past import Usual
 from batchtui.core.cost.token_count import Sampled
@@ -25,7 +26,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     """A checked file with the problems of its models added; `estimate` is None where it has problems.
 
     `notes` are worth saying and stop nothing: models on their way out, and what could not be asked. Of a job, `first`
-    is the first request that it makes, and `max_cost` the limit that it sets itself.
+    is the first request that it makes, `max_cost` the limit that it sets itself, and `steps` names what follows.
+    `over_limit` is why it may not be sent under the limit that holds.
     """
 
     checked: Checked
@@ -33,6 +35,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     first: bytes = b""
     max_cost: float | None = None
+    steps: tuple[str, ...] = ()
+    over_limit: OverLimit | None = None
 
 
 async def preflight(

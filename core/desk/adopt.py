@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission, observe
+from batchtui.core.batches.find import is_id
 from batchtui.core.batches.remote import Remote
+from batchtui.core.errors import UsageError
+from batchtui.core.logs import log
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.settle import claim, settle
 from batchtui.core.state.store import Transaction
+from batchtui.core.text import inert_line
 
 
 def foreign(remote: Remote) -> Batch:
@@ -63,3 +68,18 @@ async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
         if not page.has_more or not page.batches or page.batches[-1].id == after:
             return unknown
         after = page.batches[-1].id
+
+
+async def adopt(batch_id: str, context: Context) -> Batch:
+    """Asks the API about an id that this state does not know, and takes the batch up.
+
+    Raises:
+        UsageError: that cannot be an id of the API's.
+        NotFound: the API does not know it.
+    """
+    if not is_id(batch_id):
+        raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
+    seen = await (await context.connection.api()).get(batch_id)
+    adopted = await context.disk.commit(lambda tx: take_up(tx, seen))
+    log.info("adopted %s", batch_id)
+    return adopted

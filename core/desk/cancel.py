@@ -17,8 +17,8 @@ from batchtui.core.cost.limit import spent
 from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, UsageError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
-from batchtui.core.requests.split import drop
 from batchtui.core.sending.context import Context
+from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
 
@@ -32,7 +32,7 @@ class CancelOutcome(NamedTuple):
     sending: list[Batch]
 
 
-async def cancel(batch: Batch, means: Context) -> Batch:
+async def cancel(batch: Batch, context: Context) -> Batch:
     """Asks the API to cancel: what has run by then is kept and billed.
 
     One that had ended before, unseen, comes back as the API has it now.
@@ -43,7 +43,7 @@ async def cancel(batch: Batch, means: Context) -> Batch:
     """
     if reason := why_not(Verb.CANCEL, batch):
         raise NotAllowed(reason)
-    api = await means.connection.api()
+    api = await context.connection.api()
     try:
         seen = await api.cancel(str(batch.id))
         log.info("%s cancel asked", batch.id)
@@ -51,7 +51,7 @@ async def cancel(batch: Batch, means: Context) -> Batch:
         raise
     except ApiError as error:
         seen = await _if_over(api, batch, error)
-    canceled = await means.disk.change(
+    canceled = await context.disk.change(
         batch.ref, lambda current: observe(current, seen) if current.id == seen.id else current
     )
     if canceled is None:
@@ -70,34 +70,36 @@ async def _if_over(api: Api, batch: Batch, refused: ApiError) -> Remote:
     return seen
 
 
-async def cancel_all(refs: Collection[str], submissions: Collection[str], means: Context) -> CancelOutcome:
+async def cancel_all(refs: Collection[str], submissions: Collection[str], context: Context) -> CancelOutcome:
     """Cancels these batches, and of these submissions all: what has gone out meanwhile, too, and the rest never goes.
 
     One that cannot be canceled keeps no other from it.
     """
-    await hold_back(submissions, means)
+    await hold_back(submissions, context)
     asked: list[Batch] = []
     failures: dict[str, BatchtuiError] = {}
-    for batch in await _concerned(refs, submissions, means):
+    for batch in await _concerned(refs, submissions, context):
         if batch.ref not in refs and batch.state not in (State.IN_PROGRESS, State.UNCONFIRMED):
             continue
         try:
-            asked.append(await cancel(batch, means))
+            asked.append(await cancel(batch, context))
         except BatchtuiError as error:
             log.warning("%s not canceled: %s", batch.label, error.message)
             failures[batch.ref] = error
-    now = await _concerned((), submissions, means)
+    now = await _concerned((), submissions, context)
     return CancelOutcome(asked, failures, [one for one in now if one.state is State.SUBMITTING])
 
 
-async def _concerned(refs: Collection[str], submissions: Collection[str], means: Context) -> list[Batch]:
-    """The batches as they are now, in the order they were sent."""
-    every = (await means.disk.snapshot()).batches
+async def _concerned(refs: Collection[str], submissions: Collection[str], context: Context) -> list[Batch]:
+    """The batches as they are now, in the order they were sent. Raises UsageError if none of the `refs` is known."""
+    every = (await context.disk.snapshot()).batches
     ours = [one for one in every if one.ref in refs or one.submission in submissions]
+    if refs and not ours:
+        raise UsageError(f"No batch is called {inert_line(', '.join(refs))}.", "batchtui list shows them all.")
     return sorted(ours, key=lambda one: (one.submitted_at, one.part))
 
 
-async def hold_back(submissions: Collection[str], means: Context) -> None:
+async def hold_back(submissions: Collection[str], context: Context) -> None:
     """Lets nothing more of these submissions be sent: parts that wait stay unsent, no step follows. What is answered
     still goes to its outputs, where nothing waits."""
 
@@ -108,27 +110,27 @@ async def hold_back(submissions: Collection[str], means: Context) -> None:
                 tx.put_submission(replace(current, stopped=current.stopped or bool(current.waiting), steps=()))
 
     if submissions:
-        await means.disk.commit(write)
+        await context.disk.commit(write)
         log.info("%s held back", ", ".join(submissions))
 
 
-async def forget_all(refs: Collection[str], submissions: Collection[str], means: Context) -> list[Batch]:
+async def forget_all(refs: Collection[str], submissions: Collection[str], context: Context) -> list[Batch]:
     """Drops these batches, and of these submissions all, or nothing where one of them is at work; the rest never goes.
 
     Raises:
         NotAllowed: one of them may not be forgotten yet, such as a part that has gone out meanwhile.
     """
-    await hold_back(submissions, means)
-    ours = await _concerned(refs, submissions, means)
+    await hold_back(submissions, context)
+    ours = await _concerned(refs, submissions, context)
     for batch in ours:
         if reason := why_not(Verb.FORGET, batch):
             raise NotAllowed(f"{batch.label}: {reason}")
     for batch in ours:
-        await forget(batch, means)
+        await forget(batch, context)
     return ours
 
 
-async def forget(batch: Batch, means: Context) -> None:
+async def forget(batch: Batch, context: Context) -> None:
     """Drops a batch from this state, and with the last of a submission the parts of it that were not sent yet.
 
     Result files stay, and so does the API's copy. Raises NotAllowed where the batch is at work.
@@ -148,14 +150,12 @@ async def forget(batch: Batch, means: Context) -> None:
         tx.forget(batch.ref)
         return waiting
 
-    waiting = await means.disk.commit(write)
+    waiting = await context.disk.commit(write)
     log.info("%s forgotten", batch.label)
-    await asyncio.to_thread(_remove, batch.ref, waiting, means.paths)
+    await asyncio.to_thread(_remove, batch.ref, waiting, context.paths)
 
 
 def _remove(ref: str, waiting: tuple[Part, ...], paths: Paths) -> None:
     """The requests of what is forgotten. What cannot be removed stays, and is in nobody's way."""
     with suppress(OSError):
-        drop([*waiting], paths)
-        paths.archive(ref).unlink(missing_ok=True)
-        paths.keys(ref).unlink(missing_ok=True)
+        drop([ref, *(part.ref for part in waiting)], paths)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 
-from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
@@ -16,13 +15,12 @@ from batchtui.core.errors import BatchtuiError, Failure, Unreachable
 from batchtui.core.files import sweep
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths
 from batchtui.core.results.downloads import Downloads, rests
 from batchtui.core.results.identify import Identifier
 from batchtui.core.sending import look
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.poller import Election, Poller
-from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural
 
 EachReport = Callable[[str, int, int | None], None]
@@ -58,30 +56,26 @@ class Cycles:
 
     def __init__(
         self,
-        connection: Connection,
-        disk: StoreThread,
-        paths: Paths,
+        context: Context,
         election: Election,
         downloads: Downloads,
         parts: WaitingParts,
-        onward: StepRunner,
-        clock: Callable[[], datetime],
+        steps: StepRunner,
         *,
-        auto_retrieve: bool,
         interval: float | None,
     ) -> None:
-        self._connection = connection
-        self._disk = disk
-        self._paths = paths
+        self._connection = context.connection
+        self._disk = context.disk
+        self._paths = context.paths
+        self._clock = context.clock
+        self._auto_retrieve = context.settings.auto_retrieve
         self._election = election
         self._downloads = downloads
         self._parts = parts
-        self._onward = onward
-        self._following: set[asyncio.Task[None]] = set()
-        self._clock = clock
-        self._auto_retrieve = auto_retrieve
+        self._steps = steps
         self._interval = interval
-        self._identifier = Identifier(disk, paths)
+        self._identifier = Identifier(context.disk, context.paths)
+        self._following: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._swept = False
 
@@ -109,7 +103,7 @@ class Cycles:
             calls = plural(api.calls - before, "call")
             log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
         retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
-        submitted = await self.go_on(errors)
+        submitted = await self.advance(errors)
         return await self._announce(
             Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
         )
@@ -175,10 +169,10 @@ class Cycles:
                 retrieved.append(str(outcome.id))
         return tuple(retrieved)
 
-    async def go_on(self, errors: list[Failure]) -> tuple[str, ...]:
+    async def advance(self, errors: list[Failure]) -> tuple[str, ...]:
         """What the answers so far allow: outputs, the next steps, the parts that waited; the ids that were sent."""
         await self._parts.judge_canaries()
-        wrong = await self._onward.go()
+        wrong = await self._steps.go()
         sent, failed = await self._parts.send()
         errors += [*wrong, *failed]
         return tuple(sent)
@@ -188,7 +182,7 @@ class Cycles:
 
         async def follow() -> None:
             await asyncio.gather(*downloads, return_exceptions=True)
-            await self.go_on([])
+            await self.advance([])
 
         task = asyncio.create_task(follow())
         self._following.add(task)

@@ -1,167 +1,67 @@
-"""The verbs that both front ends call. A desk is one process at work on one state."""
+"""The verbs that front ends and scripts call. A desk is one process at work on one state.
+
+What only one verb needs is imported by that verb: a command that lists batches should not pay for sending them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from batchtui.core.api.connection import Connection, KeyInfo
-from batchtui.core.api.credentials import find_credentials
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.credentials import find_credentials, redactor
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Output, Snapshot, State
-from batchtui.core.batches.find import find, is_id
-from batchtui.core.batches.submissions import batches_for
-from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.clock import utc_now
-from batchtui.core.desk import cancel
-from batchtui.core.desk.adopt import take_up, unknown_to
-from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
-from batchtui.core.desk.make_draft import make_draft
-from batchtui.core.errors import BadInput, BatchtuiError, Failure, NotAllowed, UsageError
-from batchtui.core.jobs.steps import StepRunner
+from batchtui.core.desk import adopt
+from batchtui.core.desk.state_desk import StateDesk
+from batchtui.core.errors import Failure
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths
-from batchtui.core.requests.check import Checked, check
-from batchtui.core.requests.draft import discard
-from batchtui.core.requests.split import Cut, shared_out
-from batchtui.core.results import summary
-from batchtui.core.results.downloads import Downloads
-from batchtui.core.results.result_file import Results
-from batchtui.core.results.retrieve import looked_at, where
-from batchtui.core.results.summary import Summary
+from batchtui.core.paths import Paths, find_paths
 from batchtui.core.sending.context import Context
-from batchtui.core.sending.send import Sender
-from batchtui.core.sending.submit import start_anew, submit
-from batchtui.core.sending.waiting import WaitingParts
-from batchtui.core.settings import Settings, read_settings
-from batchtui.core.state.poller import Election, Poller
+from batchtui.core.sending.submit import start_anew
+from batchtui.core.settings import read_settings
 from batchtui.core.state.store import Store
 from batchtui.core.state.store_thread import StoreThread
-from batchtui.core.text import inert_line
+
+if TYPE_CHECKING:
+    from batchtui.core.cost.preflight import Preflight
+    from batchtui.core.desk.cancel import CancelOutcome
+    from batchtui.core.desk.now import Finished, NowProposal
+    from batchtui.core.desk.retry_edited import Edited
+    from batchtui.core.desk.retry_proposal import Proposal
+    from batchtui.core.requests.split import Cut
 
 
-class Desk:
+class Desk(StateDesk):
     """Opened by `open_desk`. Its methods raise only children of `BatchtuiError` for what can be expected."""
 
-    def __init__(
+    async def examine(
         self,
-        paths: Paths,
-        settings: Settings,
-        connection: Connection,
+        path: Path,
         *,
-        command: str,
-        clock: Callable[[], datetime],
-        interval: float | None,
-    ) -> None:
-        self.paths = paths
-        self.settings = settings
-        self.interval = interval
-        self.clock = clock
-        self._connection = connection
-        self._disk = StoreThread(Store(paths))
-        self._shown: Snapshot | None = None
-        self._election = Election(paths, command, clock)
-        self._downloads = Downloads(connection, self._disk, paths, clock)
-        self._sender = Sender(connection, self._disk, paths, clock, asyncio.sleep)
-        self.means = Context(connection, self._disk, paths, settings, self._sender, clock)
-        self._parts = WaitingParts(self._sender, self._disk, clock)
-        self._cycles = Cycles(
-            connection,
-            self._disk,
-            paths,
-            self._election,
-            self._downloads,
-            self._parts,
-            StepRunner(self.means),
-            clock,
-            auto_retrieve=settings.auto_retrieve,
-            interval=interval,
+        name: str = "",
+        one_batch: bool = True,
+        offline: bool = False,
+        max_cost: float | None = None,
+        report: Report | None = None,
+    ) -> Preflight:
+        """Everything that is wrong with a file or a job, and what it will cost. Sends nothing. See `desk.examine`."""
+        from batchtui.core.desk.examine import examine
+
+        return await examine(
+            path,
+            self._context,
+            name=name,
+            one_batch=one_batch,
+            offline=offline,
+            max_cost=max_cost,
+            report=report,
         )
-
-    def key(self) -> KeyInfo | None:
-        """Where the key would come from; None where there is none that can be used."""
-        return self._connection.key()
-
-    async def snapshot(self) -> Snapshot:
-        """The state as it is now.
-
-        Raises:
-            StateError: it cannot be read.
-        """
-        self._shown = await self._disk.snapshot()
-        return self._shown
-
-    async def changed(self) -> Snapshot | None:
-        """The state if it is another than `snapshot` and `changed` gave last, whoever changed it. Costs one stat."""
-        before = self._shown
-        return now if (now := await self.snapshot()) is not before else None
-
-    async def summary(self, batch: Batch) -> Summary | None:
-        """What the results of a retrieved batch amount to."""
-        if batch.state is not State.RETRIEVED:
-            return None
-        path = self.paths.summary(batch.label)
-        return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
-
-    async def results(self, batch: Batch) -> Results:
-        """The results of a retrieved batch, to be read row by row and closed."""
-        if batch.state is not State.RETRIEVED:
-            raise NotAllowed("Its results are not on this machine yet.", f"batchtui retrieve {batch.label}")
-        return await asyncio.to_thread(Results.open, where(self.paths, batch))
-
-    async def find(self, word: str) -> Batch:
-        """The batch that an id, a ref, a name or a unique beginning means. Raises Usage where it is not just one."""
-        return find((await self._disk.snapshot()).batches, word)
-
-    async def batches_for(self, word: str) -> list[Batch]:
-        """The same, and by the name of a submission of several all of them. Raises Usage."""
-        return batches_for(await self._disk.snapshot(), word)
-
-    async def poller(self) -> Poller | None:
-        """Who polls, ourselves included; None where nobody does."""
-        return await self._disk.run(self._election.who)
-
-    async def poll_if_free(self) -> bool:
-        """Becomes the one process that polls, if there is none; true if it is us. Kept until `close`."""
-        return await self._disk.run(self._election.stand)
-
-    async def poke(self) -> None:
-        """Asks whoever polls to look now."""
-        await self._disk.run(self._election.poke)
-
-    async def poked(self) -> bool:
-        """Whether somebody asked us to look since this was last called."""
-        return await self._disk.run(self._election.poked)
-
-    async def prepare(self) -> None:
-        """Imports the SDK in a thread, so that the first call need not wait for it. Without a key it does nothing."""
-        try:
-            await self._connection.api()
-        except BatchtuiError as error:
-            log.info("not connected: %s", error.message)
-
-    async def cycle(self, report: EachReport | None = None, *, wait: bool = True) -> Cycle:
-        """Settles unknown submissions, polls, retrieves what ended. Trouble is recorded, never raised.
-
-        With `wait` false the downloads go on by themselves, so that one that stands still delays no other batch.
-        """
-        return await self._cycles.run(report, wait=wait)
-
-    def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
-        """Seconds until the next cycle is worth it."""
-        return self._cycles.next_delay(cycle, snapshot)
-
-    async def check(self, path: Path, report: Report | None = None) -> Checked:
-        """Every problem of an input file, or of a job. Asks and sends nothing."""
-        if path.suffix == ".toml":
-            from batchtui.core.desk.examine import examine
-
-            return (await examine(path, self.means, offline=True)).checked
-        return await asyncio.to_thread(check, path, None, report, rules=self.settings.rules)
 
     async def submit(
         self,
@@ -170,52 +70,139 @@ class Desk:
         name: str | None = None,
         again: bool = False,
         cut: Cut | None = None,
-        estimated_usd: float | None = None,
+        looked: Preflight | None = None,
         max_cost: float | None = None,
-        sha256: str = "",
         report: Report | None = None,
     ) -> Batch:
-        """Sends a file or a job as one batch, or as several where `cut` says how, once; `report` follows the upload.
+        """Sends a file or a job once, as one batch, or as several if `cut` says how. The first of them comes back.
 
-        What comes back is the first of them; parts that cannot be sent now wait, and go with a later cycle. `max_cost`
-        holds before later steps, in place of the job's own. `sha256` is of the rows that a person agreed to: others are
-        not sent. Raises NotSubmittable where the file has problems, BadInput where it is another one by now, else as
-        `core.sending.submit.submit` does.
+        `looked` is what `examine` said and a person agreed to: other rows are not sent. `max_cost` in US dollars holds
+        now and before each later step and retry, in place of the job's own limit. `report` follows the upload. Raises
+        as `submit_file` does.
         """
-        made = await make_draft(path, self.paths, name, cut, self.settings.rules)
-        if sha256 and made.sha256 != sha256:
-            await asyncio.to_thread(discard, made, self.paths)
-            raise BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")
-        limit = made.max_cost if max_cost is None else max_cost
-        made = replace(made, parts=shared_out(made.parts, estimated_usd), max_cost=limit)
+        from batchtui.core.desk.submit_file import submit_file
+
         try:
-            batch = await submit(made, self._sender, self._disk, self.paths, self.clock(), again=again, report=report)
-            await self._parts.send(made.ref, report)
-            return batch
+            return await submit_file(
+                path,
+                self._context,
+                self._sender,
+                self._parts,
+                name=name,
+                again=again,
+                cut=cut,
+                looked=looked,
+                max_cost=max_cost,
+                report=report,
+            )
         finally:
             await self.poke()
 
-    async def retrieve(self, ref: str, report: Report | None = None) -> Batch:
-        """Looks at a batch and, once it has ended, downloads, verifies and keeps its results.
+    async def now(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        again: bool = False,
+        max_cost: float | None = None,
+        parallel: int | None = None,
+        agreed: Callable[[NowProposal], bool] = lambda _: True,
+        stop: asyncio.Event | None = None,
+        give_up: asyncio.Event | None = None,
+        checking: Report | None = None,
+        report: Report | None = None,
+        tell: Callable[[str], None] = log.info,
+    ) -> Finished | None:
+        """Answers a file or a job without a batch, at the standard price, while one waits. None if not `agreed`.
 
-        A batch that has not ended is returned as it is. One that is retrieved already costs no call.
+        `checking` follows the check, `report` the answers, and `tell` is told why it waits. Raises as `Now.answer`.
         """
-        batch = await self.find(ref)
-        if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
-            return batch
-        if batch.id is None or batch.state in (State.REJECTED, State.GONE):
-            raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
-        if batch.state is not State.ENDED:
-            seen = await (await self._connection.api()).get(batch.id)
-            batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
-        return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
+        from batchtui.core.desk.now import Now
 
-    async def go_on(self, submissions: Collection[str], max_cost: float | None = None) -> list[Failure]:
-        """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
-        await self._disk.commit(lambda tx: start_anew(tx, submissions, max_cost))
-        errors: list[Failure] = []
-        await self._cycles.go_on(errors)
-        return errors
+        try:
+            return await Now(self._context).answer(
+                path,
+                name=name,
+                again=again,
+                max_cost=max_cost,
+                parallel=parallel,
+                agreed=agreed,
+                stop=stop or asyncio.Event(),
+                give_up=give_up or asyncio.Event(),
+                checking=checking,
+                report=report,
+                tell=tell,
+            )
+        finally:
+            await self.poke()
+
+    async def propose_retry(self, refs: Sequence[str], *, include_permanent: bool = False) -> list[Proposal]:
+        """What retries of these batches would send. Raises as `retry_proposal.propose`."""
+        from batchtui.core.desk.retry_proposal import propose_all
+
+        return await propose_all(refs, self._context, include_permanent=include_permanent)
+
+    async def retry(
+        self,
+        refs: Sequence[str],
+        *,
+        include_permanent: bool = False,
+        agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
+        max_cost: float | None = None,
+        report: Report | None = None,
+    ) -> list[Batch]:
+        """Asks what failed of batches once more; nothing is sent unless `agreed`. Raises as `desk.retry`."""
+        from batchtui.core.desk.retry import retry
+
+        try:
+            return await retry(
+                refs,
+                self._context,
+                self._sender,
+                include_permanent=include_permanent,
+                agreed=agreed,
+                max_cost=max_cost,
+                report=report,
+            )
+        finally:
+            await self.poke()
+
+    async def propose_edit(self, refs: Sequence[str]) -> Proposal:
+        """All that failed of the one batch that these are, whatever the cause. Raises as `retry_edited.propose_one`."""
+        from batchtui.core.desk.retry_edited import propose_one
+
+        return await propose_one(refs, self._context)
+
+    async def write_failed(self, proposal: Proposal, to: str) -> Path:
+        """Writes the rows that failed into a new file, to be edited. Raises as `retry_edited.write`."""
+        from batchtui.core.desk.retry_edited import write
+
+        return await asyncio.to_thread(write, proposal, to, self.paths)
+
+    async def retry_edited(
+        self,
+        proposal: Proposal,
+        path: Path,
+        *,
+        agreed: Callable[[Edited], bool] = lambda _: True,
+        max_cost: float | None = None,
+        report: Report | None = None,
+    ) -> Batch | None:
+        """Sends edited rows as the retry of what failed; None unless `agreed`. Raises as `retry_edited`."""
+        from batchtui.core.desk.retry_edited import retry_edited
+
+        try:
+            return await retry_edited(
+                proposal, path, self._context, self._sender, agreed=agreed, max_cost=max_cost, report=report
+            )
+        finally:
+            await self.poke()
+
+    async def as_is(self, ref: str, to: str, report: Report | None = None) -> tuple[Batch, list[str]]:
+        """Writes the API's lines to `to` unverified, and says what is wrong with them. Raises as `desk.as_is`."""
+        from batchtui.core.desk.as_is import as_is
+
+        return await as_is(await self.find(ref), to, self._context, report)
 
     async def adopt(self, batch_id: str) -> Batch:
         """Takes up a batch that this state never saw, by its id.
@@ -224,18 +211,14 @@ class Desk:
             UsageError: that cannot be an id of the API's.
             NotFound: the API does not know it.
         """
-        if not is_id(batch_id):
-            raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
-        seen = await (await self._connection.api()).get(batch_id)
-        adopted = await self._disk.commit(lambda tx: take_up(tx, seen))
-        log.info("adopted %s", batch_id)
+        adopted = await adopt.adopt(batch_id, self._context)
         await self.poke()
         return adopted
 
     async def export(
         self, word: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
     ) -> Output:
-        """Writes the results of what `word` means somewhere, as `core.outputs.export` does."""
+        """Writes the results of what `word` means somewhere, as `outputs.export` does."""
         from batchtui.core.outputs.export import export, to_export
 
         batches = to_export(await self._disk.snapshot(), word)
@@ -250,44 +233,48 @@ class Desk:
             report=report,
         )
 
-    async def cancel(self, ref: str) -> Batch:
-        """Asks the API to cancel: what has run by then is kept and billed."""
-        canceled = await cancel.cancel(await self.find(ref), self.means)
-        await self.poke()
-        return canceled
+    async def advance(self, submissions: Collection[str], max_cost: float | None = None) -> list[Failure]:
+        """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
+        await self._disk.commit(lambda tx: start_anew(tx, submissions, max_cost))
+        errors: list[Failure] = []
+        await self._cycles.advance(errors)
+        return errors
 
-    async def forget(self, ref: str) -> None:
-        """Drops a batch from this state. Result files stay, and so does the API's copy."""
-        await cancel.forget(await self.find(ref), self.means)
+    async def cancel(self, *refs: str, submissions: Collection[str] = ()) -> CancelOutcome:
+        """Asks the API to cancel batches, and all of submissions: what has run by then is kept and billed."""
+        from batchtui.core.desk.cancel import cancel_all
 
-    async def remote(self) -> list[Batch]:
-        """What the API lists and this state does not know, newest first."""
-        return await unknown_to((await self._disk.snapshot()).batches, await self._connection.api())
+        try:
+            return await cancel_all(refs, submissions, self._context)
+        finally:
+            await self.poke()
 
-    async def close(self) -> None:
-        """Ends what runs, gives polling to others, and waits for what is being written."""
-        await self._cycles.close()
-        await self._downloads.close()
-        await self._connection.close()
-        await self._disk.run(self._election.resign)
-        self._disk.close()
+    async def forget(self, *refs: str, submissions: Collection[str] = ()) -> list[Batch]:
+        """Drops batches, and all of submissions, from this state. Result files stay, and so does the API's copy."""
+        from batchtui.core.desk.cancel import forget_all
+
+        return await forget_all(refs, submissions, self._context)
 
 
 def open_desk(
-    paths: Paths,
-    environment: Mapping[str, str],
+    paths: Paths | None = None,
+    environment: Mapping[str, str] = os.environ,
     *,
     command: str,
     interval: float | None = None,
     clock: Callable[[], datetime] = utc_now,
     folder: Path | None = None,
 ) -> Desk:
-    """A desk on the state under `paths`. Neither the SDK nor the state is touched yet.
+    """A desk on the state under `paths`, by default the user's own. Neither the SDK nor the state is touched yet.
+
+    `command` is what other processes are told of this one; `interval` fixes the seconds between two looks.
 
     Raises:
-        BadInput: `config.toml` is not usable.
+        BadInput: `config.toml` is not usable, or there is no folder for the state.
     """
+    paths = paths or find_paths(environment)
     settings = read_settings(paths.settings)
-    here = folder or Path()  # also where the current folder is no more
+    here = folder or Path()  # also if the current folder is no more
     connection = Connection(settings, lambda: find_credentials(settings, environment, here))
-    return Desk(paths, settings, connection, command=command, clock=clock, interval=interval)
+    context = Context(connection, StoreThread(Store(paths)), paths, settings, clock)
+    return Desk(context, command=command, interval=interval, redact=lambda: redactor(environment, settings, here))

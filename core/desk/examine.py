@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.cost.limit import refusal
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.requests.check import check
@@ -14,23 +17,28 @@ from batchtui.core.sending.context import Context
 
 async def examine(
     path: Path,
-    means: Context,
+    context: Context,
     *,
     name: str = "",
     one_batch: bool = True,
     offline: bool = False,
-    report: Callable[[int, int], None] | None = None,
+    max_cost: float | None = None,
+    report: Report | None = None,
 ) -> Preflight:
-    """Everything that can be said of a file of requests, or of a job, before it is sent. Nothing is bought.
+    """Checks a file of requests, or a job, and estimates what it costs. Nothing is bought.
 
-    With `offline` the API is not asked. Raises BadInput where the file changes meanwhile, StateError where the state
-    cannot be read.
+    With `offline` the API is not asked. `max_cost` is the limit in US dollars, in place of the job's own. Raises
+    BadInput if the file changes meanwhile, StateError if the state cannot be read.
     """
     if path.suffix == ".toml":
         from batchtui.core.desk.examine_job import examine_job
 
-        return await examine_job(path, means, offline=offline)
-    rules = means.settings.rules
-    checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)
-    past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, name or path.stem)
-    return await preflight(path, checked, None if offline else means.connection, past, means.clock())
+        looked = await examine_job(path, context, offline=offline)
+    else:
+        rules = context.settings.rules
+        checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)
+        past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, name or path.stem)
+        connection = None if offline else context.connection
+        looked = await preflight(path, checked, connection, past, context.clock())
+    limit = looked.max_cost if max_cost is None else max_cost
+    return replace(looked, over_limit=refusal(looked.estimate, limit) if looked.checked.ok else None)

@@ -19,30 +19,31 @@ from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
 
-async def examine_job(path: Path, means: Context, *, offline: bool) -> Preflight:
+async def examine_job(path: Path, context: Context, *, offline: bool) -> Preflight:
     """As `core.desk.examine.examine`, for the requests that the first step of a job makes. Nothing is bought or kept.
 
     Raises:
         BadInput: an output of the job cannot be what it says, or a template is none.
     """
-    rules = means.settings.rules
+    rules = context.settings.rules
     with ExitStack() as stack:
         try:
-            job = await asyncio.to_thread(read_whole, path)
-            made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, means.paths, {}))
+            job = await asyncio.to_thread(read_whole, path, context.paths)
+            made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}))
             await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
         except BadJob as error:
             return _wrong(path, error.problems, len(error.problems), 0)
         except BadRows as error:
             return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
         checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
-        past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, job.name)
+        past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        looked = await preflight(made.rows, asked, None if offline else means.connection, past, means.clock())
+        looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *await asyncio.to_thread(_in_the_way, job))
-        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost)
+        steps = tuple(step.name for step in job.steps[1:])
+        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost, steps=steps)
 
 
 def _in_the_way(job: Job) -> list[str]:

@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft, discard, draft
 from batchtui.core.requests.split import Cut
 from batchtui.core.settings import Rules
+from batchtui.core.text import inert_line
 
 
 async def make_draft(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
@@ -35,3 +36,8 @@ def _make(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Ru
     from batchtui.core.jobs.draft_job import draft_job
 
     return draft_job(path, paths, name, rules=rules)
+
+
+def changed(path: Path) -> BadInput:
+    """What to say of a file that holds other rows than the ones that were agreed to."""
+    return BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Submission, Trouble
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import command
+from batchtui.core.cost.limit import refusal
+from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk import now_ask
-from batchtui.core.desk.make_draft import make_draft
-from batchtui.core.desk.now_runs import ELSEWHERE, Runs, Unfinished, given_up, on_disk, refuse_twice, watch
-from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable, Unverified
+from batchtui.core.desk.examine import examine
+from batchtui.core.desk.make_draft import changed, make_draft
+from batchtui.core.desk.now_part import answer_part, keep_part
+from batchtui.core.desk.now_runs import ELSEWHERE, Runs, Unfinished, given_up, refuse_twice, watch
+from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
-from batchtui.core.requests.draft import discard
+from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
-from batchtui.core.results import summary as summaries
-from batchtui.core.results.journal import kept
-from batchtui.core.results.verify import Verdict, Verifier, expected_from
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import start_anew
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import number, plural
-
-_PIECE = 2_000_000
 
 
 class Finished(Struct, frozen=True):
@@ -40,17 +40,92 @@ class Finished(Struct, frozen=True):
     trouble: Trouble | None
 
 
-class Urgent:
+class NowProposal(Struct, frozen=True):
+    """What answering a file without a batch would do.
+
+    `known` is a run of the same rows that was cut short and goes on. `looked` is None if that run is past the answers
+    of its first step: its rows are paid for.
+    """
+
+    looked: Preflight | None
+    known: Unfinished | None
+
+
+class Now:
     """The runs of one state."""
 
-    def __init__(self, means: Context) -> None:
-        self._connection = means.connection
-        self._disk = means.disk
-        self._paths = means.paths
-        self._clock = means.clock
-        self._rules = means.settings.rules
-        self._runs = Runs(means.paths)
-        self._onward = StepRunner(means)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._connection = context.connection
+        self._disk = context.disk
+        self._paths = context.paths
+        self._clock = context.clock
+        self._rules = context.settings.rules
+        self._runs = Runs(context.paths)
+        self._steps = StepRunner(context)
+
+    async def answer(
+        self,
+        path: Path,
+        *,
+        name: str | None,
+        again: bool,
+        max_cost: float | None,
+        parallel: int | None,
+        agreed: Callable[[NowProposal], bool],
+        stop: asyncio.Event,
+        give_up: asyncio.Event,
+        checking: Report | None,
+        report: Report | None,
+        tell: Callable[[str], None],
+    ) -> Finished | None:
+        """Proposes, and if `agreed` says so answers every request and does what follows. None if it does not.
+
+        Setting `stop` lets what is under way come in; setting `give_up` does not wait for that.
+
+        Raises:
+            NotSubmittable: the file has problems.
+            NotAllowed: the same rows were submitted lately, and `again` was not said.
+            OverLimit: it could cost more than the limit.
+            Stopped: it was stopped before the end.
+            BatchtuiError: as `finish`.
+        """
+        proposal = await self._propose(path, name=name, again=again, max_cost=max_cost, checking=checking)
+        if not agreed(proposal):
+            return None
+        if looked := proposal.looked:
+            if looked.over_limit:
+                raise looked.over_limit
+            price = looked.estimate.standard_usd if looked.estimate else None
+            sha256 = looked.checked.sha256
+            submission = await self.begin(path, name=name, again=again, estimated_usd=price, sha256=sha256)
+        else:
+            assert proposal.known
+            submission = proposal.known.submission
+        work = self.finish(
+            submission, parallel=parallel or now_ask.PARALLEL, stop=stop, max_cost=max_cost, report=report, tell=tell
+        )
+        try:
+            return await _unless(give_up, work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not give_up.is_set() or (task and task.cancelling()):
+                raise
+            raise Stopped(
+                "It was stopped before the end. What was under way may be billed.", await self.how_to_go_on(submission)
+            ) from None
+
+    async def _propose(
+        self, path: Path, *, name: str | None, again: bool, max_cost: float | None, checking: Report | None
+    ) -> NowProposal:
+        if begun := None if again else await self.begun(path):
+            return NowProposal(None, begun)
+        looked = await examine(path, self._context, name=name or "", one_batch=False, report=checking)
+        if looked.estimate is None:
+            raise NotSubmittable(looked.checked)
+        known = await self.look(looked.checked.sha256, again=again)
+        limit = looked.max_cost if max_cost is None else max_cost
+        return NowProposal(replace(looked, over_limit=refusal(looked.estimate, limit, STANDARD)), known)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The run of a job that is past the answers of its first step and not over; None where there is none."""
@@ -70,17 +145,22 @@ class Urgent:
         return await asyncio.to_thread(self._runs.unfinished, known) if known else None
 
     async def begin(
-        self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None
+        self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None, sha256: str = ""
     ) -> Submission:
         """The run of the rows of a file or job that is not over, else a new one, on disk before anything is asked.
 
+        `sha256` is of the rows that a person agreed to: others are not asked.
+
         Raises:
-            BadInput: the file or the job has problems.
+            BadInput: the file or the job has problems, or holds other rows by now.
             NotAllowed: the same rows were submitted lately, and `again` was not said.
             NoKey: there is no key to ask with.
         """
         await self._connection.api()
         made = await make_draft(path, self._paths, name, Cut(), self._rules)
+        if sha256 and made.sha256 != sha256:
+            await asyncio.to_thread(discard, made, self._paths)
+            raise changed(path)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)
         if known:
             await asyncio.to_thread(discard, made, self._paths)
@@ -149,7 +229,7 @@ class Urgent:
                 continue
             if stop.is_set():
                 raise Stopped("It was stopped before the end.", await self.how_to_go_on(current))
-            await self._onward.go()
+            await self._steps.go()
             snapshot = await self._disk.snapshot()
             after = snapshot.submissions.get(current.ref)
             if after == current:  # another process is at it
@@ -177,94 +257,16 @@ class Urgent:
         before = submission.requests - sum(part.requests for part in submission.waiting)
         for part in submission.waiting:
             try:
-                verdict = await self._answer(part, parallel, stop, _beyond(report, before, submission.requests), tell)
+                verdict = await answer_part(
+                    part, self._context, self._runs, parallel, stop, _beyond(report, before, submission.requests), tell
+                )
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # there is no next look at this
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
-            done.append(await self._keep(submission, part, verdict))
+            done.append(await keep_part(submission, part, verdict, self._context))
             before += part.requests
         return done
-
-    async def _answer(
-        self,
-        part: Part,
-        parallel: int,
-        stop: asyncio.Event | None,
-        report: Report | None,
-        tell: Callable[[str], None],
-    ) -> Verdict:
-        """Brings the results of one part under their final name, where they do not stand there yet."""
-        final = self._paths.result(part.ref)
-        journal = await asyncio.to_thread(self._runs.open, part)
-        if journal is None:
-            return await asyncio.to_thread(self._verify, final, part)
-        try:
-            api = await self._connection.api()
-            archive = self._paths.archive(part.ref)
-            log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
-            await now_ask.run(
-                api, archive, journal, part.requests, parallel=parallel, stop=stop, report=report, tell=tell
-            )
-            verdict = await asyncio.to_thread(self._verify, self._runs.journal(part), part)
-            with on_disk(self._paths):
-                await asyncio.to_thread(journal.finish, final)
-            return verdict
-        finally:
-            await asyncio.to_thread(journal.close)
-
-    def _verify(self, path: Path, part: Part) -> Verdict:
-        verifier = Verifier(kept(path).counts, expected_from(self._paths.archive(part.ref), part.digest))
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                verifier.feed(piece)
-        verdict = verifier.finish()
-        if not verdict.ok:
-            raise Unverified(
-                f"The answers in {path} did not pass the check: {' '.join(verdict.anomalies)}",
-                "Take the lines that are wrong out of it; their requests are asked again.",
-            )
-        return verdict
-
-    async def _keep(self, submission: Submission, part: Part, verdict: Verdict) -> Batch:
-        """Writes the summary, then the batch in place of the part that waits."""
-        now = self._clock()
-        made = summaries.summarise(
-            verdict, batch_id=part.ref, name=submission.name, made_at=submission.created_at, now=now, share=STANDARD
-        )
-        with on_disk(self._paths):
-            await asyncio.to_thread(summaries.write, self._paths.summary(part.ref), made)
-        batch = Batch(
-            ref=part.ref,
-            name=submission.name,
-            submission=submission.ref,
-            submitted_at=submission.created_at,
-            requests=part.requests,
-            state=State.RETRIEVED,
-            part=part.number,
-            step=part.step,
-            request_counts=verdict.counts,
-            ended_at=now,
-            models=part.models,
-            digest=part.digest,
-            results_path=str(self._paths.result(part.ref)),
-            retrieved_at=now,
-            cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd),
-        )
-
-        def write(tx: Transaction) -> None:
-            current = tx.submission(submission.ref)
-            if current is None or part.ref not in {one.ref for one in current.waiting}:
-                return
-            waiting = tuple(one for one in current.waiting if one.ref != part.ref)
-            batches = (*current.batches, part.ref)
-            trouble = current.trouble if waiting else None
-            tx.put_submission(replace(current, waiting=waiting, batches=batches, trouble=trouble))
-            tx.put(batch)
-
-        await self._disk.commit(write)
-        log.info("%s answered: %s", part.ref, plural(verdict.counts.total, "result"))
-        return batch
 
     async def how_to_go_on(self, submission: Submission) -> str:
         """What is kept of a run, and what a person types to go on."""
@@ -275,6 +277,22 @@ class Urgent:
             known = None
         what = f"{number(known.answered)} of {plural(current.requests, 'answer')} are" if known else "It is all"
         return f"{what} kept. To go on: {command(current.input)}"
+
+
+async def _unless(give_up: asyncio.Event, work: Coroutine[Any, Any, Finished]) -> Finished:
+    """Does work to its end. Setting `give_up`, or a cancel, cancels it, and waits for what it must still do then."""
+    doing, leaving = asyncio.ensure_future(work), asyncio.ensure_future(give_up.wait())
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            doing.cancel()
+        return await doing
+    except asyncio.CancelledError:
+        doing.cancel()
+        await asyncio.wait({doing})
+        raise
+    finally:
+        leaving.cancel()
 
 
 def _beyond(report: Report | None, before: int, total: int) -> Report | None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Part, Snapshot, State
+from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.plan import members
-from batchtui.core.batches.retries import first_of, not_over, with_retries
+from batchtui.core.batches.retries import first_of, with_retries
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
+from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.late_answers import late_outputs
@@ -26,87 +24,13 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.requests.split import drop, new_ref
-from batchtui.core.results.failures import RetryChoice, choose, failures
-from batchtui.core.results.retrieve import where
+from batchtui.core.requests.split import new_ref
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.send import Sender
 from batchtui.core.settings import Rules
-from batchtui.core.state.archive import copy_rows
+from batchtui.core.state.archive import copy_rows, drop
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
-from batchtui.core.text import inert_line, plural
-
-
-class NothingLeft(NotAllowed):
-    """Nothing of a batch is to be asked again."""
-
-
-class Proposal(Struct, frozen=True):
-    """What a retry would send: `chosen` of the requests of `first`, after the results of `batches`.
-
-    `failed` are the causes of all that failed, by custom_id; `asked` those of its retries that the API took: a row may
-    have been edited for one of them.
-    """
-
-    first: Batch
-    batches: tuple[str, ...]
-    asked: tuple[str, ...]
-    failed: dict[str, str]
-    chosen: RetryChoice
-
-
-def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
-    """Looks at all results of a batch, those of its retries included. Runs in a thread.
-
-    Raises:
-        NotAllowed: its results are not here yet, its requests are not, or nothing is left to ask again.
-        StateError: a file cannot be read.
-    """
-    batch = next((one for one in snapshot.batches if one.ref == ref), None)
-    if batch is None:
-        raise NotAllowed(f"The batch {inert_line(ref)} was forgotten meanwhile.", "batchtui list shows them all.")
-    batches = with_retries(snapshot, batch)
-    first = batches[0]
-    running = not_over(batches)
-    if running:
-        state = running.state.words
-        what = "It" if running is first else f"Its retry {running.label}"
-        raise NotAllowed(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
-    if first.state is not State.RETRIEVED:
-        raise NotAllowed("It has no results that say what failed.", f"batchtui show {first.label}")
-    if not paths.archive(first.ref).exists():
-        raise NotAllowed("Its requests are not on this machine: it was sent by somebody else.", "")
-    retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
-    failed = failures(retrieved)
-    chosen = choose(failed, include_permanent=include_permanent)
-    if not chosen.ids:
-        if chosen.left:
-            raise NothingLeft(
-                f"What failed would fail again: {in_words(chosen.left)}.",
-                f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
-            )
-        raise NothingLeft("Every request of it has its answer.", "There is nothing to ask again.")
-    asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
-    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
-
-
-def in_words(causes: dict[str, int]) -> str:
-    """`100 expired, 30 overloaded_error`. Causes come from the API; they are made inert."""
-    return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
-
-
-def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
-    """The rows to be asked again, each as it was last sent. Runs in a thread.
-
-    Raises:
-        NotAllowed: the archive does not hold them all.
-        StateError: a file cannot be read.
-    """
-    later = [paths.archive(ref) for ref in proposal.asked if paths.archive(ref).exists()]
-    ids = proposal.chosen.ids
-    copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
-    if copied != len(ids):
-        raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
 
 
 def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
@@ -134,7 +58,7 @@ def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None 
             with replacing(paths.keys(ref), overwrite=False) as sink:
                 copy_rows(paths.keys(first.ref), ids, sink)
     except BaseException:
-        _drop(rows, paths.keys(ref))
+        drop([ref], paths)
         raise
     part = Part(
         ref=ref,
@@ -155,11 +79,6 @@ def _good(checked: Checked) -> Checked:
     return checked
 
 
-def _drop(*paths: Path) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
 async def priced(
     proposal: Proposal, part: Part, estimate: Estimate | None, disk: StoreThread, limit: float | None
 ) -> Part:
@@ -170,16 +89,21 @@ async def priced(
     """
     snapshot, first = await disk.snapshot(), proposal.first
     submission = snapshot.submissions.get(first.submission)
-    if estimate is None or submission is None:
+    if submission is None:
         return part
     so_far = spent(members(snapshot, submission), submission.forgotten_usd)
     most = submission.max_cost if limit is None else limit
     hold_more("The retry", estimate, so_far, most, f"batchtui retry {first.label} --max-cost USD")
-    return replace(part, estimated_usd=estimate.batch_usd)
+    return replace(part, estimated_usd=estimate.batch_usd if estimate else None)
 
 
 async def send(
-    proposal: Proposal, part: Part, means: Context, max_cost: float | None = None, report: Report | None = None
+    proposal: Proposal,
+    part: Part,
+    context: Context,
+    sender: Sender,
+    max_cost: float | None = None,
+    report: Report | None = None,
 ) -> Batch:
     """Sends an archived retry as one batch of the first one's submission. `max_cost` becomes the limit of that.
 
@@ -202,43 +126,23 @@ async def send(
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
 
     try:
-        late = await asyncio.to_thread(late_outputs, means.paths, first)
-        batch = await means.sender.send(
+        late = await asyncio.to_thread(late_outputs, context.paths, first)
+        batch = await sender.send(
             part, begin, lambda tx: tx.forget(part.ref), name=first.name, submission=first.submission, report=report
         )
     except BaseException:
-        known = {one.ref for one in (await means.disk.snapshot()).batches}
+        known = {one.ref for one in (await context.disk.snapshot()).batches}
         if part.ref not in known:
-            await asyncio.to_thread(drop, [part], means.paths)
+            await asyncio.to_thread(drop, [part.ref], context.paths)
         raise
     log.info("%s retried as %s: %s", first.label, batch.label, in_words(proposal.chosen.causes))
     return batch
 
 
-def described(proposals: Sequence[Proposal]) -> str:
-    """What would be sent, and what would not, in a sentence or two."""
-    causes: Counter[str] = Counter()
-    left: Counter[str] = Counter()
-    for proposal in proposals:
-        causes.update(proposal.chosen.causes)
-        left.update(proposal.chosen.left)
-    said = f"{plural(causes.total(), 'request')} can succeed when asked again ({in_words(causes)})."
-    return f"{said} Left out, as they would fail again: {in_words(left)}." if left else said
-
-
-def likely_usd(proposals: Sequence[Proposal]) -> float | None:
-    """What they are likely to cost together, by what the first ones were estimated at; None where that is not known."""
-    shares = [
-        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
-        for one in proposals
-        if one.first.cost.estimated_usd is not None and one.first.requests
-    ]
-    return sum(shares) if shares and len(shares) == len(proposals) else None
-
-
 async def retry(
     refs: Sequence[str],
-    means: Context,
+    context: Context,
+    sender: Sender,
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
@@ -256,36 +160,22 @@ async def retry(
         OverLimit: it could cost more than the limit.
         BatchtuiError: as `send`; what was sent before stays sent.
     """
-    proposals = await propose_all(refs, means, include_permanent=include_permanent)
+    proposals = await propose_all(refs, context, include_permanent=include_permanent)
     if not agreed(proposals):
         return []
-    return [await _again(proposal, means, max_cost, report) for proposal in proposals]
+    return [await _again(proposal, context, sender, max_cost, report) for proposal in proposals]
 
 
-async def propose_all(refs: Sequence[str], means: Context, *, include_permanent: bool = False) -> list[Proposal]:
-    """What retries of several batches would send. Raises as `propose`, where none of them has anything to ask again."""
-    snapshot = await means.disk.snapshot()
-    found: dict[str, Proposal] = {}
-    nothing: NothingLeft | None = None
-    for ref in refs:
-        try:
-            one = await asyncio.to_thread(propose, snapshot, ref, means.paths, include_permanent=include_permanent)
-            found[one.first.ref] = one
-        except NothingLeft as error:
-            nothing = nothing or error
-    if nothing and not found:
-        raise nothing
-    return list(found.values())
-
-
-async def _again(proposal: Proposal, means: Context, max_cost: float | None, report: Report | None) -> Batch:
-    disk, paths = means.disk, means.paths
-    part, checked = await asyncio.to_thread(archive, proposal, paths, means.settings.rules)
+async def _again(
+    proposal: Proposal, context: Context, sender: Sender, max_cost: float | None, report: Report | None
+) -> Batch:
+    disk, paths = context.disk, context.paths
+    part, checked = await asyncio.to_thread(archive, proposal, paths, context.settings.rules)
     try:
         past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
-        looked = await preflight(paths.archive(part.ref), checked, None, past, means.clock())
+        looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock())
         part = await priced(proposal, part, looked.estimate, disk, max_cost)
     except BaseException:
-        await asyncio.to_thread(drop, [part], paths)
+        await asyncio.to_thread(drop, [part.ref], paths)
         raise
-    return await send(proposal, part, means, max_cost, report)
+    return await send(proposal, part, context, sender, max_cost, report)

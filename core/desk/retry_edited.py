@@ -16,18 +16,20 @@ from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.limits import MAX_BYTES
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
-from batchtui.core.desk.retry import Proposal, archive, copy_chosen, priced, propose_all, send
+from batchtui.core.desk.retry import archive, priced, send
+from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, propose_all
 from batchtui.core.errors import BadInput, NotAllowed
 from batchtui.core.files import replacing
-from batchtui.core.paths import Paths
+from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.paths import Paths, target_path
 from batchtui.core.requests import input_rows
 from batchtui.core.requests.check import SHOWN, Checked, check
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.problems import Problem, Unusable
-from batchtui.core.requests.split import drop
 from batchtui.core.results.failures import only
 from batchtui.core.sending.context import Context
-from batchtui.core.state.archive import archived_ids, digest
+from batchtui.core.sending.send import Sender
+from batchtui.core.state.archive import archived_ids, digest, drop
 from batchtui.core.text import inert_line
 
 
@@ -38,14 +40,14 @@ class Edited(Struct, frozen=True):
     looked: Preflight
 
 
-async def propose_one(refs: Sequence[str], means: Context) -> Proposal:
+async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
     """All that failed of the one batch that these are, whatever the cause.
 
     Raises:
         NotAllowed: requests of several of them failed, nothing failed, or it is not known yet.
         StateError: a file cannot be read.
     """
-    proposals = await propose_all(refs, means, include_permanent=True)
+    proposals = await propose_all(refs, context, include_permanent=True)
     if len(proposals) > 1:
         named = ", ".join(one.first.label for one in proposals[:3]) + ("…" if len(proposals) > 3 else "")
         raise NotAllowed(
@@ -55,7 +57,7 @@ async def propose_one(refs: Sequence[str], means: Context) -> Proposal:
     return proposals[0]
 
 
-def write(proposal: Proposal, path: Path, paths: Paths) -> None:
+def write(proposal: Proposal, to: str, paths: Paths) -> Path:
     """Writes the rows that failed, as they were last sent, into a new file of this person alone. Runs in a thread.
 
     Raises:
@@ -63,9 +65,11 @@ def write(proposal: Proposal, path: Path, paths: Paths) -> None:
         NotAllowed: the archive does not hold them all.
         StateError: the archive cannot be read.
     """
+    path = refuse_ours(target_path(to), paths)
     try:
         with replacing(path, overwrite=False) as sink:
             copy_chosen(proposal, paths, sink)
+        return path
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(path))} is there already; it was not written over.", "") from error
     except OSError as error:
@@ -75,7 +79,7 @@ def write(proposal: Proposal, path: Path, paths: Paths) -> None:
         ) from error
 
 
-async def look(proposal: Proposal, path: Path, means: Context) -> Edited:
+async def look(proposal: Proposal, path: Path, context: Context) -> Edited:
     """Checks a file of edited rows. Nothing is bought or kept.
 
     Raises:
@@ -83,9 +87,9 @@ async def look(proposal: Proposal, path: Path, means: Context) -> Edited:
         BadInput: it changes meanwhile.
         StateError: the state, or an archive, cannot be read.
     """
-    checked, ids = await asyncio.to_thread(_check, proposal, path, means)
-    past = await asyncio.to_thread(past_of, await means.disk.snapshot(), means.paths, proposal.first.name)
-    looked = await preflight(path, checked, means.connection, past, means.clock())
+    checked, ids = await asyncio.to_thread(_check, proposal, path, context)
+    past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, proposal.first.name)
+    looked = await preflight(path, checked, context.connection, past, context.clock())
     if not looked.checked.ok:
         raise NotSubmittable(looked.checked)
     return Edited(replace(proposal, chosen=only(proposal.failed, ids)), looked)
@@ -94,7 +98,8 @@ async def look(proposal: Proposal, path: Path, means: Context) -> Edited:
 async def retry_edited(
     proposal: Proposal,
     path: Path,
-    means: Context,
+    context: Context,
+    sender: Sender,
     *,
     agreed: Callable[[Edited], bool] = lambda _: True,
     max_cost: float | None = None,
@@ -108,27 +113,27 @@ async def retry_edited(
         OverLimit: it could cost more than the limit.
         BatchtuiError: as `core.desk.retry.send`.
     """
-    edited = await look(proposal, path, means)
+    edited = await look(proposal, path, context)
     if not agreed(edited):
         return None
     before, estimate = edited.looked.checked, edited.looked.estimate
-    rules = means.settings.rules
-    part, checked = await asyncio.to_thread(archive, edited.proposal, means.paths, rules, path)
+    rules = context.settings.rules
+    part, checked = await asyncio.to_thread(archive, edited.proposal, context.paths, rules, path)
     try:
         if checked.sha256 != before.sha256:
             raise _changed(path)
-        part = await priced(edited.proposal, part, estimate, means.disk, max_cost)
+        part = await priced(edited.proposal, part, estimate, context.disk, max_cost)
     except BaseException:
-        await asyncio.to_thread(drop, [part], means.paths)
+        await asyncio.to_thread(drop, [part.ref], context.paths)
         raise
-    return await send(edited.proposal, part, means, max_cost, report)
+    return await send(edited.proposal, part, context, sender, max_cost, report)
 
 
-def _check(proposal: Proposal, path: Path, means: Context) -> tuple[Checked, frozenset[str]]:
+def _check(proposal: Proposal, path: Path, context: Context) -> tuple[Checked, frozenset[str]]:
     """The checked file and its ids."""
-    checked = check(path, rules=means.settings.rules)
+    checked = check(path, rules=context.settings.rules)
     lines = _ids(path)
-    known = set(archived_ids(means.paths.archive(proposal.first.ref)))
+    known = set(archived_ids(context.paths.archive(proposal.first.ref)))
     strangers = [_stranger(name, known, at, unit) for name, at, unit in lines if name not in proposal.chosen.ids]
     if strangers:
         kinds = Counter(checked.kinds) + Counter(one.kind for one in strangers)

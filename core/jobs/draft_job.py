@@ -17,12 +17,14 @@ from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.read_job import read_job
 from batchtui.core.outputs import kinds
-from batchtui.core.paths import Paths
+from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.paths import Paths, target_path
 from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import Draft, NotSubmittable
-from batchtui.core.requests.split import Cut, drop, fingerprint, shared_out, split
+from batchtui.core.requests.split import Cut, fingerprint, shared_out, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.state.archive import drop
 
 
 class Unfolded(Struct, frozen=True):
@@ -91,12 +93,14 @@ def _archived(
     return shared_out(parts, estimated_usd)
 
 
-def read_whole(path: Path) -> Job:
-    """A job whose outputs can all be what they say. Raises BadInput."""
+def read_whole(path: Path, paths: Paths) -> Job:
+    """A job whose outputs can all be what they say, and are none of our own files. Raises BadInput."""
     job = read_job(path)
     for step in job.steps:
         for output in step.outputs:
             kinds.check(output)
+            if output.path:
+                refuse_ours(target_path(output.path), paths)
     return job
 
 
@@ -112,7 +116,7 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURR
     Raises:
         BadInput: the job, or a request that it makes, has problems; nothing is kept.
     """
-    job = read_whole(path)
+    job = read_whole(path, paths)
     with unfolded(job, 0, paths, {}) as made:
         refuse_what_will_fail(path, job, made.built, rules)
         parts = _archived(job, 0, paths, made, rules)
@@ -131,6 +135,6 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURR
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))
     except BaseException:
-        drop(parts, paths)
+        drop((part.ref for part in parts), paths)
         raise
     return drafted

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
+from batchtui.core.paths import expanded
 from batchtui.core.requests.problems import Problem
 from batchtui.core.text import inert_line, plural
 
@@ -71,18 +72,8 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def place(folder: Path, path: str) -> Path:
-    """Where a path written in a job leads: from the job file's folder, `~` being the home.
-
-    Raises:
-        BadInput: it is no path, or there is no such home.
-    """
-    try:
-        leads = folder / Path(path).expanduser()
-    except RuntimeError as error:
-        raise BadInput(f"{inert_line(path)} names a home that is not there.", "Write the whole path.") from error
-    if "\0" in path:
-        raise BadInput(f"{inert_line(path)} is no path.", "Write the path without NUL.")
-    return leads
+    """Where a path written in a job leads: from the job file's folder. Raises BadInput as `expanded` does."""
+    return folder / expanded(path)
 
 
 class BadJob(BadInput):

@@ -24,10 +24,10 @@ from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
-from batchtui.core.requests.split import drop
 from batchtui.core.results.answers import Answers, BatchFiles, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
+from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line, plural
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 class StepRunner:
     """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
 
-    def __init__(self, means: Context) -> None:
-        self._disk = means.disk
-        self._paths = means.paths
-        self._clock = means.clock
-        self._rules = means.settings.rules
+    def __init__(self, context: Context) -> None:
+        self._disk = context.disk
+        self._paths = context.paths
+        self._clock = context.clock
+        self._rules = context.settings.rules
 
     async def go(self) -> list[Failure]:
         """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
@@ -157,7 +157,7 @@ class StepRunner:
         if await self._disk.commit(write):
             log.info("%s: step %s is built", submission.ref, following.name)
         else:
-            await asyncio.to_thread(drop, parts, self._paths)
+            await asyncio.to_thread(drop, [part.ref for part in parts], self._paths)
 
     def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
         from batchtui.core.jobs.draft_job import archive_step

@@ -14,7 +14,7 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths
+from batchtui.core.paths import Paths, target_path
 from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
@@ -58,7 +58,7 @@ async def export(
     """
     from batchtui.core.outputs import kinds
 
-    _check_target(to, paths)
+    refuse_ours(target_path(to), paths)
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
@@ -84,17 +84,8 @@ async def export(
     return output
 
 
-def _check_target(to: str, paths: Paths) -> None:
-    """Before anything is written. The state is UTF-8, which a name on disk need not be; and what is ours stays ours,
-    whatever may be overwritten."""
-    target = Path(to).absolute()
-    try:
-        str(target).encode()
-    except UnicodeEncodeError:
-        raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None
-    folder = target.parent.resolve()
-    ours = (paths.state, paths.settings, paths.log_file, *paths.locks)
-    if folder.is_relative_to(paths.requests.resolve()) or folder / target.name in [
-        one.parent.resolve() / one.name for one in ours
-    ]:
-        raise BadInput(f"{inert_line(to)} is where batchtui keeps what it needs.", "Choose another place.")
+def refuse_ours(target: Path, paths: Paths) -> Path:
+    """The target. Raises BadInput if it is a file of ours: that stays, whatever a person lets be overwritten."""
+    if paths.owns(target):
+        raise BadInput(f"{inert_line(str(target))} is where batchtui keeps what it needs.", "Choose another place.")
+    return target

@@ -17,6 +17,7 @@ from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
+from batchtui.core.paths import target_path
 from batchtui.core.results.answers import Answers
 
 __all__ = [
@@ -210,9 +211,9 @@ def _understood(spec: Output) -> tuple[Kind, Any]:
 def _path(kind: str, to: str) -> Path:
     if not to and kind == "command":
         return Path()
-    if not to or "\0" in to:
-        raise BadInput(f"{shown(to) or 'Nothing'} is no path.", _KNOWN)
-    return Path(to).expanduser().absolute()
+    if not to:
+        raise BadInput("An empty text is not a path.", _KNOWN)
+    return target_path(to)
 
 
 def _not_ours(path: Path, answers: Answers) -> None:

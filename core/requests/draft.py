@@ -11,8 +11,9 @@ from batchtui.core.errors import BadInput, StateError
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
-from batchtui.core.requests.split import Cut, drop, new_ref, split
+from batchtui.core.requests.split import Cut, new_ref, split
 from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.state.archive import drop
 from batchtui.core.text import inert_line, plural
 
 
@@ -91,5 +92,5 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rul
 
 def discard(made: Draft, paths: Paths) -> None:
     """Removes what was kept for a draft that is not sent. Raises OSError."""
-    drop(made.parts, paths)
+    drop((part.ref for part in made.parts), paths)
     paths.job(made.ref).unlink(missing_ok=True)

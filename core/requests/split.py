@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ from batchtui.core.batches.batch import Part
 from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
 from batchtui.core.files import NewFile as FilePart
 from batchtui.core.paths import Paths
-from batchtui.core.state.archive import digest
+from batchtui.core.state.archive import digest, drop
 
 
 class _Model(Struct, gc=False):
@@ -58,7 +58,7 @@ def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | Non
                 most = cut.alone if first else cut.most or MAX_REQUESTS
                 done.append(_one(lines, paths, min(most, MAX_REQUESTS), len(done) + 1, step, keyed=bool(keys)))
     except BaseException:
-        drop(done, paths)
+        drop((part.ref for part in done), paths)
         raise
     return tuple(done)
 
@@ -69,13 +69,6 @@ def shared_out(parts: tuple[Part, ...], estimated_usd: float | None) -> tuple[Pa
         return parts
     whole = sum(part.bytes for part in parts)
     return tuple(replace(part, estimated_usd=estimated_usd * part.bytes / whole) for part in parts)
-
-
-def drop(parts: Iterator[Part] | tuple[Part, ...] | list[Part], paths: Paths) -> None:
-    """Removes what was archived for parts that are not sent."""
-    for part in parts:
-        paths.archive(part.ref).unlink(missing_ok=True)
-        paths.keys(part.ref).unlink(missing_ok=True)
 
 
 class _Lines:

@@ -18,7 +18,7 @@ from batchtui.core.files import NewFile, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
-from batchtui.core.results.verify import Verdict, Verifier, expected_from
+from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_from, verify_file
 from batchtui.core.text import inert_line
 
 PIECE = 500_000
@@ -48,21 +48,19 @@ class ResultPlace:
         self._summary = paths.summary(batch.id)
         self._archive = paths.archive(batch.ref)
 
+    @property
+    def _expected(self) -> Expected | None:
+        return expected_from(self._archive, self._batch.digest) if self._batch.digest else None
+
     def verifier(self) -> Verifier:
-        expected = expected_from(self._archive, self._batch.digest) if self._batch.digest else None
-        return Verifier(self._batch.request_counts, expected)
+        return Verifier(self._batch.request_counts, self._expected)
 
     def already(self) -> Verdict | None:
         """What is here, where an earlier run died between keeping the file and saying so; None where it did not."""
         try:
-            file = self.result.open("rb")
+            verdict = verify_file(self.result, self._batch.request_counts, self._expected)
         except FileNotFoundError:
             return None
-        verifier = self.verifier()
-        with file:
-            while piece := file.read(PIECE):
-                verifier.feed(piece)
-        verdict = verifier.finish()
         return verdict if verdict.ok and self._recorded() in (None, verdict.sha256) else None
 
     def _recorded(self) -> str | None:

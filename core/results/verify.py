@@ -21,6 +21,8 @@ from batchtui.core.text import inert_line, plural
 LONGEST = 64 << 20
 """Bytes that one result line may have."""
 
+_PIECE = 2_000_000
+
 SHOWN = 5
 """So many ids, or bad lines, are named in words."""
 
@@ -272,3 +274,12 @@ def _in_words(counts: Counts) -> str:
 def expected_from(archive: Path, known: str) -> Expected:
     """What was submitted, by its digest (`known`) and its archived rows."""
     return Expected(known, lambda: set(archived_ids(archive)))
+
+
+def verify_file(path: Path, counts: Counts, expected: Expected | None) -> Verdict:
+    """The verdict on a results file that is here already. Raises OSError."""
+    verifier = Verifier(counts, expected)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            verifier.feed(piece)
+    return verifier.finish()

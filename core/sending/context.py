@@ -1,4 +1,4 @@
-"""What the verbs that live in rooms of their own work with."""
+"""What everything that works on one state is given: the API, the state, the files, the settings and the clock."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import NamedTuple
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.paths import Paths
-from batchtui.core.sending.send import Sender
 from batchtui.core.settings import Settings
 from batchtui.core.state.store_thread import StoreThread
 
 
 class Context(NamedTuple):
-    """One process's hold on the API, the state, the files and the clock."""
+    """One process's hold on one state."""
 
     connection: Connection
     disk: StoreThread
     paths: Paths
     settings: Settings
-    sender: Sender
     clock: Callable[[], datetime]

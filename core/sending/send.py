@@ -9,23 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble, observe
-from batchtui.core.batches.limits import body_size
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import look
 from batchtui.core.sending.settle import SKEW
+from batchtui.core.state.archive import check_archive
 from batchtui.core.state.store import Transaction
-from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural, size
 
 _PAUSES = (1.0, 4.0)
@@ -35,8 +32,6 @@ _SETTLE_AFTER = (0.0, 2.0, 5.0)
 """Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
 
 _NOBODY_WAITS = 30.0
-
-_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel what waits and submit it anew."
 
 Begin = Callable[[Transaction, Batch], None]
 """Writes the intent with whatever belongs to it, or raises where it must not be sent (any more)."""
@@ -48,18 +43,11 @@ Undo = Callable[[Transaction], None]
 class Sender:
     """One create at a time in all processes of one state, so that an unknown outcome has few candidates."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        disk: StoreThread,
-        paths: Paths,
-        clock: Callable[[], datetime],
-        pause: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._connection = connection
-        self._disk = disk
-        self._paths = paths
-        self._clock = clock
+    def __init__(self, context: Context, pause: Callable[[float], Awaitable[None]]) -> None:
+        self._connection = context.connection
+        self._disk = context.disk
+        self._paths = context.paths
+        self._clock = context.clock
         self._pause = pause
 
     async def send(
@@ -98,7 +86,7 @@ class Sender:
         self, part: Part, begin: Begin, undo: Undo, name: str, submission: str, report: Report | None
     ) -> Batch:
         lock = Lock(self._paths.submit_lock)
-        await asyncio.to_thread(_check_archive, self._paths.archive(part.ref), part)
+        await asyncio.to_thread(check_archive, self._paths.archive(part.ref), part)
         api = await self._connection.api()
         try:
             await _take(lock)
@@ -193,16 +181,6 @@ class Sender:
             "It is looked for in the API's list; it is never sent again by itself.",
             self._clock(),
         )
-
-
-def _check_archive(archive: Path, part: Part) -> None:
-    """Raises StateError where the requests are not there as they were checked: no intent is written for such."""
-    try:
-        whole = body_size(archive.stat().st_size) == part.bytes
-    except OSError as error:
-        raise StateError(f"The requests in {archive} cannot be read: {error.strerror}.", _PUT_BACK) from error
-    if not whole:
-        raise StateError(f"The requests in {archive} are not those that were checked.", _PUT_BACK)
 
 
 async def _take(lock: Lock) -> None:

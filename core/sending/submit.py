@@ -15,10 +15,9 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
-from batchtui.core.clock import utc_now
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, Unreachable
-from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft, discard
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
@@ -63,16 +62,7 @@ def _half_asked(snapshot: Snapshot) -> list[Submission]:
     return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
 
 
-async def submit(
-    draft: Draft,
-    sender: Sender,
-    disk: StoreThread,
-    paths: Paths,
-    now: datetime,
-    *,
-    again: bool,
-    report: Report | None = None,
-) -> Batch:
+async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool, report: Report | None = None) -> Batch:
     """Sends the first part of a draft; the others wait in the state from the same moment on.
 
     Raises:
@@ -81,6 +71,7 @@ async def submit(
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
         BatchtuiError: it was certainly not accepted, and nothing of it is kept.
     """
+    now = context.clock()
     first, *others = draft.parts
     models = sorted({model for part in draft.parts for model in part.models})
     submission = Submission(
@@ -128,11 +119,11 @@ async def submit(
     except BaseException as error:
         if isinstance(error, Unreachable):
             error.with_hint("Nothing was sent and nothing bought. Submit it again later.")
-        await _drop_unknown(draft, disk, paths)
+        await _drop_unknown(draft, context)
         raise
 
 
-async def send_next(submission: Submission, sender: Sender, disk: StoreThread, report: Report | None = None) -> Batch:
+async def send_next(submission: Submission, context: Context, sender: Sender, report: Report | None = None) -> Batch:
     """Sends the part that waits first.
 
     Raises:
@@ -163,7 +154,7 @@ async def send_next(submission: Submission, sender: Sender, disk: StoreThread, r
         if isinstance(error, Unreachable):
             error.with_hint("It was not bought. It waits, and a later look sends it.")
         with suppress(BatchtuiError):  # what went wrong first is what a person must know
-            await note(submission.ref, Trouble(error.message, error.hint, utc_now()), disk)
+            await note(submission.ref, Trouble.of(error, context.clock()), context.disk)
         raise
 
 
@@ -198,8 +189,8 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
                 tx.put(replace(last, trouble=None))
 
 
-async def _drop_unknown(made: Draft, disk: StoreThread, paths: Paths) -> None:
+async def _drop_unknown(made: Draft, context: Context) -> None:
     """What was kept is of no use once the state has no such submission. Where it fails it stays."""
     with suppress(BatchtuiError, OSError):
-        if made.ref not in (await disk.snapshot()).submissions:
-            await asyncio.to_thread(discard, made, paths)
+        if made.ref not in (await context.disk.snapshot()).submissions:
+            await asyncio.to_thread(discard, made, context.paths)

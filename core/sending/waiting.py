@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable
 from batchtui.core.logs import log
+from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import note, send_next
-from batchtui.core.state.store_thread import StoreThread
 
 
 class WaitingParts:
-    """The parts that wait in the state of one process."""
+    """The parts that wait in one state."""
 
-    def __init__(self, sender: Sender, disk: StoreThread, clock: Callable[[], datetime]) -> None:
+    def __init__(self, context: Context, sender: Sender) -> None:
+        self._context = context
+        self._disk = context.disk
         self._sender = sender
-        self._disk = disk
-        self._clock = clock
 
     async def send(self, only: str | None = None, report: Report | None = None) -> tuple[list[str], list[Failure]]:
         """Sends the parts that wait and may go, of one submission or of all: their ids, and what went wrong.
@@ -37,7 +34,7 @@ class WaitingParts:
                 return sent, failed
             submission = ready[0]
             try:
-                sent.append((await send_next(submission, self._sender, self._disk, report)).label)
+                sent.append((await send_next(submission, self._context, self._sender, report)).label)
             except BatchtuiError as error:
                 log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
                 tried.add(submission.ref)
@@ -48,4 +45,6 @@ class WaitingParts:
         """Stops what waits behind a canary whose answers are not all well."""
         for submission, batch in plan.spoiled_canaries(await self._disk.snapshot()):
             log.warning("%s: the canary %s is not clean", submission.ref, batch.label)
-            await note(submission.ref, plan.why_stopped(submission, batch, self._clock()), self._disk, stopped=True)
+            await note(
+                submission.ref, plan.why_stopped(submission, batch, self._context.clock()), self._disk, stopped=True
+            )

@@ -1,4 +1,4 @@
-"""The rows of a batch as they were submitted."""
+"""The archive: the rows of each batch as they were submitted, kept under its ref. Read, copied, checked, dropped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import Annotated, BinaryIO
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.batches.batch import Part
+from batchtui.core.batches.limits import body_size
 from batchtui.core.errors import StateError
+from batchtui.core.paths import Paths
 from batchtui.core.text import inert_line
 
 _BLOCK = 1 << 20
 _AGAIN = "they cannot be asked again."
+_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel what waits and submit it anew."
 
 
 class _Id(Struct):
@@ -93,3 +97,24 @@ def _readable(archive: Path, without_it: str) -> Iterator[None]:
             f"The archived requests in {inert_line(str(archive))} cannot be read: {inert_line(str(error), 120)}",
             f"Put the file back from a copy; without it {without_it}",
         ) from error
+
+
+def check_archive(archive: Path, part: Part) -> None:
+    """Checks that the rows of a part are there, as long as they were when they were checked, before it is sent.
+
+    Raises:
+        StateError: they are not.
+    """
+    try:
+        whole = body_size(archive.stat().st_size) == part.bytes
+    except OSError as error:
+        raise StateError(f"The requests in {archive} cannot be read: {error.strerror}.", _PUT_BACK) from error
+    if not whole:
+        raise StateError(f"The requests in {archive} are not those that were checked.", _PUT_BACK)
+
+
+def drop(refs: Iterable[str], paths: Paths) -> None:
+    """Removes the archived rows of these refs, and their keys. Raises OSError."""
+    for ref in refs:
+        paths.archive(ref).unlink(missing_ok=True)
+        paths.keys(ref).unlink(missing_ok=True)

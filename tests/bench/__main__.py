@@ -143,7 +143,7 @@ def fill_from(home: Path, ids: list[str]) -> None:
 
     from batchtui.core.state.store import Store
 
-    where = paths.find({"BATCHTUI_HOME": str(home)})
+    where = paths.find_paths({"BATCHTUI_HOME": str(home)})
     fill_state(where, len(ids), running=len(ids))
     with Store(where).transaction() as transaction:
         for batch, known in zip(transaction.snapshot.batches, ids, strict=True):
@@ -154,7 +154,7 @@ def states(folder: Path) -> None:
     print("\nthe state")
     for count, hold in ((1000, 10), (10_000, 100)):
         home = folder / f"state-{count}"
-        fill_state(paths.find({"BATCHTUI_HOME": str(home)}), count, running=100)
+        fill_state(paths.find_paths({"BATCHTUI_HOME": str(home)}), count, running=100)
         took = alone("state", "commit", "100", home=home).seconds * 1000
         row(f"one tick's commit, 100 changed of {count:,}", f"{took:.1f} ms", f"{hold} ms", well=took < hold)
     for words in (["list"], ["--version"]):

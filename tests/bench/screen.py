@@ -69,7 +69,7 @@ async def keys() -> None:
     from batchtui.tui.app import BatchtuiApp
 
     gc.disable()  # as the command line does until the app has started
-    where = paths.find()
+    where = paths.find_paths()
     client = api()
     batch = batch_of(await client.get(ID), "bench")
     desk = open_desk(where, os.environ, command="bench", interval=3600)
@@ -116,7 +116,7 @@ async def keys() -> None:
 
 def changes() -> None:
     """Another process at work on the state: 1,000 batches changed each second."""
-    store = Store(paths.find())
+    store = Store(paths.find_paths())
     turn = 0
     while True:
         turn += 1

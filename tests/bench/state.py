@@ -19,7 +19,7 @@ from tests.bench.measure import tell
 
 def commit(changed: int) -> None:
     """One transaction that changes so many batches, eleven times; the median."""
-    store = Store(paths.find())
+    store = Store(paths.find_paths())
     took = []
     for turn in range(11):
         before = time.perf_counter()
@@ -32,7 +32,7 @@ def commit(changed: int) -> None:
 
 async def cycle() -> None:
     """One cycle over all batches under way; how many calls it made."""
-    desk = open_desk(paths.find(), os.environ, command="bench")
+    desk = open_desk(paths.find_paths(), os.environ, command="bench")
     await desk.prepare()
     wall, cpu = time.perf_counter(), time.process_time()
     done = await desk.cycle()

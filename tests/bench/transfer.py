@@ -41,7 +41,7 @@ async def ours_down() -> None:
     client = api()
     batch = batch_of(await client.get(ID), "bench")
     cpu, wall = time.process_time(), time.perf_counter()
-    lag = await with_lag(retrieve(client, paths.find(), batch, clock))
+    lag = await with_lag(retrieve(client, paths.find_paths(), batch, clock))
     tell(time.perf_counter() - wall, time.process_time() - cpu, lag=lag)
 
 
@@ -51,7 +51,7 @@ async def sdk_down() -> None:
 
     async with anthropic.AsyncAnthropic() as client:
         cpu, wall = time.process_time(), time.perf_counter()
-        target = paths.find().data / "sdk.jsonl"
+        target = paths.find_paths().data / "sdk.jsonl"
         with target.open("w") as file:
             async for result in await client.messages.batches.results(ID):
                 file.write(result.to_json(indent=None) + "\n")
@@ -72,7 +72,7 @@ async def sdk_loop() -> None:
 
 async def ours_up(source: Path) -> None:
     """Check every row, archive, fsync, intent, list, POST, id: the whole submission."""
-    desk = open_desk(paths.find(), os.environ, command="bench")
+    desk = open_desk(paths.find_paths(), os.environ, command="bench")
     await desk.prepare()
     cpu, wall = time.process_time(), time.perf_counter()
     lag = await with_lag(desk.submit(source, again=True))

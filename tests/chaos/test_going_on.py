@@ -96,7 +96,7 @@ async def test_a_clock_that_is_set_back_runs_no_output_again(world: World, desk:
     await desk.retrieve(batch.ref)
     clock.set_by = timedelta()
     for _ in range(3):
-        await desk.go_on(())
+        await desk.advance(())
     assert ran.read_text() == "once\n"
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.batches.batch import State, Submission
 from batchtui.core.batches.remote import Remote
-from batchtui.core.desk.cancel import cancel_all, hold_back
+from batchtui.core.desk.cancel import hold_back
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable
 from batchtui.core.requests.split import Cut
@@ -190,12 +190,12 @@ async def test_what_is_canceled_while_its_first_part_cannot_be_sent_is_not_sent_
     world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "_PAUSES", (0.0, 0.0))
-    api = await desk.means.connection.api()
+    api = await desk._connection.api()
     create = AnthropicApi.create
 
     async def canceled_meanwhile(self: AnthropicApi, *about: Any) -> Remote:
         monkeypatch.setattr(AnthropicApi, "create", create)
-        await hold_back([(await only(desk)).ref], desk.means)
+        await hold_back([(await only(desk)).ref], desk._context)
         raise NotSent("The connection broke.", "Again.")
 
     monkeypatch.setattr(AnthropicApi, "create", canceled_meanwhile)
@@ -214,7 +214,7 @@ async def test_canceling_all_says_which_part_may_run_on(world: World, desk: Desk
     first, second = sorted((await desk.snapshot()).batches, key=lambda one: one.part)
     with Store(world.paths).transaction() as tx:
         tx.put(replace(first, **change))
-    done = await cancel_all((), {first.submission}, desk.means)
+    done = await desk.cancel(submissions={first.submission})
     assert [one.id for one in done.batches] == [second.id]
     assert list(done.failures) == [first.ref]
     assert [call.batch_id for call in world.control.calls("cancel")] == [second.id]

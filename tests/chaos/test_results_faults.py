@@ -248,7 +248,7 @@ async def test_results_that_are_wrong_for_long_are_tried_ever_more_rarely_and_at
     row = await desk.find(batch.ref)
     assert row.trouble
     assert row.failing_since == row.trouble.at
-    await desk.means.disk.change(batch.ref, lambda current: _failing(current, since, last))
+    await desk._disk.change(batch.ref, lambda current: _failing(current, since, last))
     cycle = await desk.cycle()
     assert (cycle.retrieved, cycle.due) == ((), False) if tired else ((batch.id,), True)
     await desk.retrieve(batch.ref)

@@ -9,9 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Part, State, Submission
-from batchtui.core.desk.cancel import cancel_all
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry import retry
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.example_jobs import write_examples
 from batchtui.core.jobs.steps import StepRunner
@@ -116,7 +114,7 @@ async def test_a_step_that_was_held_back_is_judged_anew_only_by_newer_answers(wo
     (first,) = (await desk.snapshot()).batches
     message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
     world.control.lay_down(world.control.custom_ids(str(first.id))[0], {"type": "succeeded", "message": message})
-    await retry([first.ref], desk.means, include_permanent=True, agreed=lambda _: True)
+    await desk.retry([first.ref], include_permanent=True, agreed=lambda _: True)
     await finish_all(world, desk)
     assert (await only(desk)).trouble is None
     assert [one.requests for one in world.control.batches()] == [4, 1, 4]
@@ -124,7 +122,7 @@ async def test_a_step_that_was_held_back_is_judged_anew_only_by_newer_answers(wo
 
 async def test_a_job_that_is_canceled_keeps_its_answers_and_sends_no_later_step(world: World, desk: Desk) -> None:
     await desk.submit(job(world, JOB.replace('name = "notes"', 'name = "notes"\non_error = "skip"')))
-    done = await cancel_all((), {(await only(desk)).ref}, desk.means)
+    done = await desk.cancel(submissions={(await only(desk)).ref})
     assert [one.state for one in done.batches] == [State.CANCELING]
     await finish_all(world, desk)
     await desk.cycle()
@@ -180,7 +178,7 @@ async def test_answers_to_a_retry_of_an_earlier_step_go_where_its_others_went(wo
     (_, first) = (await desk.snapshot()).batches
     message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
     world.control.lay_down(missed, {"type": "succeeded", "message": message})
-    await retry([first.ref], desk.means, include_permanent=True, agreed=lambda _: True)
+    await desk.retry([first.ref], include_permanent=True, agreed=lambda _: True)
     await finish_all(world, desk)
     assert len(list(notes.glob("*.md"))) == 4
     assert reports.stat() == before
@@ -212,7 +210,7 @@ async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent
     assert archived == {submission.batches[0]}, "what was built for it is gone"
     await desk.cycle()
     assert len(world.control.batches()) == 1
-    assert await desk.go_on({submission.ref}, max_cost=2.0) == []
+    assert await desk.advance({submission.ref}, max_cost=2.0) == []
     assert len(world.control.batches()) == 2
     assert (await only(desk)).max_cost == 2.0
 
@@ -300,7 +298,7 @@ async def test_an_output_whose_place_is_taken_stops_and_is_done_when_asked_again
     assert submission.stopped
     assert submission.trouble
     (world.folder / "notes" / "Row 1.md").unlink()
-    assert await desk.go_on({batch.submission}) == []
+    assert await desk.advance({batch.submission}) == []
     assert len(list((world.folder / "notes").glob("*.md"))) == 4
     assert len(world.control.batches()) == 2
 
@@ -327,5 +325,5 @@ async def test_a_list_that_fails_does_not_keep_outputs_from_being_done(world: Wo
     world.control.finish(str(batch.id))
     await desk.retrieve(batch.ref)
     world.control.fault("list", Answer(500), times=None)
-    assert (await desk.go_on(set()))[0].message
+    assert (await desk.advance(set()))[0].message
     assert len(list((world.folder / "notes").glob("*.md"))) == 4

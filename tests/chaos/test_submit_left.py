@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchtui.core.desk import make_draft
-from batchtui.core.desk.now import Urgent
+from batchtui.core.desk.now import Now
 from batchtui.core.requests.draft import Draft, draft
 from tests.conftest import World
 
@@ -30,7 +30,7 @@ async def test_a_submit_that_is_canceled_while_its_file_is_read_leaves_no_archiv
     desk = world.desk()
     try:
         rows = world.rows()
-        work = Urgent(desk.means).begin(rows, name=None, again=False) if urgent else desk.submit(rows)
+        work = Now(desk._context).begin(rows, name=None, again=False) if urgent else desk.submit(rows)
         submitting = asyncio.ensure_future(work)
         await asyncio.to_thread(archived.wait)
         assert list(world.paths.requests.iterdir())

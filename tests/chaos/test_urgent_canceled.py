@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.desk.cancel import hold_back
-from batchtui.core.desk.now import Urgent
+from batchtui.core.desk.now import Now
 from batchtui.core.errors import Stopped
 from batchtui.core.simulator.faults import Stall
 from tests.conftest import World
@@ -31,11 +31,11 @@ async def test_what_is_canceled_asks_nothing_more(world: World, answered: int) -
     world.control.fault("message", Stall("accepted", 600), times=None, skip=answered)
     desk = world.desk()
     try:
-        urgent, stop = Urgent(desk.means), asyncio.Event()
+        urgent, stop = Now(desk._context), asyncio.Event()
         run = await urgent.begin(job(world), name=None, again=False)
         asking = asyncio.create_task(urgent.finish(run, parallel=1, stop=stop))
         await asyncio.to_thread(world.control.wait_for_calls, "message", answered + 1, 60)
-        await hold_back([run.ref], desk.means)
+        await hold_back([run.ref], desk._context)
         await asyncio.wait_for(stop.wait(), 60)
         world.control.clear_faults()
         with pytest.raises(Stopped) as raised:

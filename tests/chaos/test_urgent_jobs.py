@@ -14,8 +14,8 @@ from tests.conftest import PATIENCE, World, until
 
 DIES_BEFORE_THE_STEP_IS_BUILT = """
 import os, signal, sys
-from batchtui.core.jobs.steps import Onward
-Onward._build_step = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from batchtui.core.jobs.steps import StepRunner
+StepRunner._build_step = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 from batchtui.tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """

@@ -1,6 +1,7 @@
 """Where things live."""
 
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import asdict
 
 from batchtui.core import paths
+from batchtui.core.errors import BadInput
 from batchtui.core.files import private_folder
 from batchtui.core.paths import Paths
 
@@ -27,18 +29,18 @@ def every(where: Paths) -> list[Path]:
 
 
 def test_one_variable_puts_every_file_under_one_folder(tmp_path: Path) -> None:
-    where = paths.find({"BATCHTUI_HOME": str(tmp_path / "home")})
+    where = paths.find_paths({"BATCHTUI_HOME": str(tmp_path / "home")})
     assert all(path.is_relative_to(tmp_path / "home") for path in every(where))
     assert len(set(every(where))) == len(every(where))
 
 
 def test_looking_makes_nothing(tmp_path: Path) -> None:
-    every(paths.find({"BATCHTUI_HOME": str(tmp_path / "home")}))
+    every(paths.find_paths({"BATCHTUI_HOME": str(tmp_path / "home")}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_files_have_the_names_that_people_were_told(tmp_path: Path) -> None:
-    where = paths.find({"BATCHTUI_HOME": str(tmp_path)})
+    where = paths.find_paths({"BATCHTUI_HOME": str(tmp_path)})
     told = {
         "state.json": where.state,
         "requests/b1.jsonl": where.archive("b1"),
@@ -53,8 +55,8 @@ def test_the_files_have_the_names_that_people_were_told(tmp_path: Path) -> None:
 def test_a_relative_or_tilde_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    assert paths.find({"BATCHTUI_HOME": "here"}).data == tmp_path / "here"
-    assert paths.find({"BATCHTUI_HOME": "~/there"}).data == tmp_path / "me/there"
+    assert paths.find_paths({"BATCHTUI_HOME": "here"}).data == tmp_path / "here"
+    assert paths.find_paths({"BATCHTUI_HOME": "~/there"}).data == tmp_path / "me/there"
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="XDG folders are for Linux")
@@ -64,7 +66,7 @@ def test_without_it_the_platforms_own_folders_are_used(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from batchtui.core import paths; w = paths.find(); print(w.data, w.config, w.log, sep='\\n')",
+            "from batchtui.core import paths; w = paths.find_paths(); print(w.data, w.config, w.log, sep='\\n')",
         ],
         env={
             **kept,
@@ -96,4 +98,82 @@ def test_the_folders_above_are_ours_alone_too_where_they_are_made(tmp_path: Path
 
 
 def test_an_empty_home_is_no_home() -> None:
-    assert asdict(paths.find({"BATCHTUI_HOME": ""})) == asdict(paths.find({}))
+    assert asdict(paths.find_paths({"BATCHTUI_HOME": ""})) == asdict(paths.find_paths({}))
+
+
+def test_a_home_that_is_not_there_is_said_and_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="BATCHTUI_HOME: ~no-such-user/x names a home folder that is not there"):
+        paths.find_paths({"BATCHTUI_HOME": "~no-such-user/x"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_user_without_a_home_is_told_to_set_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a number that a container runs as: there is neither HOME nor a line in the list of users."""
+
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(BadInput, match="no home folder") as caught:
+        paths.find_paths({})
+    assert "BATCHTUI_HOME" in caught.value.hint
+    assert paths.find_paths({"BATCHTUI_HOME": "/somewhere"}).data == Path("/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("said", "leads"),
+    [
+        ("out.csv", "here/out.csv"),
+        ("./~out.csv", "here/~out.csv"),
+        ("~/out.csv", "me/out.csv"),
+        ("../me/./out.csv", "me/out.csv"),
+        ("link/out.csv", "me/out.csv"),
+        ("link/../out.csv", "out.csv"),
+        ("loop/out.csv", "here/loop/out.csv"),
+        ("other.csv", "here/other.csv"),
+    ],
+)
+def test_a_target_is_absolute_with_the_links_of_its_folder_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, leads: str
+) -> None:
+    for name in ("me", "here"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    Path("link").symlink_to(tmp_path / "me")
+    Path("loop").symlink_to("loop")
+    Path("other.csv").symlink_to("elsewhere.csv")  # replaced itself, not followed
+    assert paths.target_path(said) == tmp_path / leads
+
+
+@pytest.mark.parametrize("said", ["~no-such-user/out.csv", "~no-such-user", "a\0.csv", "a\udc9b.csv"])
+def test_what_names_no_place_is_refused(said: str) -> None:
+    with pytest.raises(BadInput):
+        paths.target_path(said)
+
+
+def test_every_file_of_ours_is_known_as_ours_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    where = paths.find_paths({"BATCHTUI_HOME": "~/link"})
+    ours = (
+        where.state,
+        where.settings,
+        where.log_file,
+        where.log_file.with_name("batchtui.log.1"),
+        *where.locks,
+        where.archive("b1"),
+        where.summary("msgbatch_1"),
+        where.requests / "new.csv",
+    )
+    for path in ours:
+        for said in (str(path), str(path).replace(str(tmp_path), "~"), str(path).replace("/link/", "/home/")):
+            assert where.owns(paths.target_path(said)), said
+    for said in ("~/link/out.csv", "~/state.json", "~/home/requests.csv"):
+        assert not where.owns(paths.target_path(said)), said

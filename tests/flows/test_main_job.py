@@ -67,7 +67,7 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         def broken(*arguments, **options):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("batchtui.tui.screens.submit.examine", broken)
+        monkeypatch.setattr("batchtui.core.desk.desk.Desk.examine", broken)
         await hand.type("x")
         await hand.shows("It cannot be read: Permission denied")
         await hand.shows("The file could not be read.")

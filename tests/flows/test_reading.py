@@ -55,12 +55,13 @@ async def test_the_ending_of_the_path_and_the_chosen_form_never_contradict(simul
 async def test_a_retry_says_the_causes_and_the_price_before_it_sends(simulator, open_one, sit, rows):
     simulator.control.settings(errored=1.0)
     desk = open_one(simulator.url)
-    batch = await desk.submit(rows(count=40), estimated_usd=2.0)
+    file = rows(count=40)
+    batch = await desk.submit(file, looked=await desk.examine(file))
     async with sit(desk) as hand:
         await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
         await hand.press("t")
         await hand.until(lambda: re.search(r"\d requests? can succeed when asked again \(\d+ \w+_error", hand.words))
-        assert re.search(r"That is about \$\d\.\d\d\. Send them again\?", hand.words)
+        assert re.search(r"That is about \$\d\.\d+\. Send them again\?", hand.words)
         assert len(simulator.control.batches()) == 1
 
 

@@ -62,7 +62,7 @@ async def test_leaving_says_what_it_waits_for_where_another_process_holds_the_st
     batch = await desk.submit(rows())
     lock = Lock(paths.state_lock)
     lock.acquire(10)
-    forgetting = asyncio.ensure_future(desk.means.disk.change(batch.ref, lambda current: current))
+    forgetting = asyncio.ensure_future(desk._disk.change(batch.ref, lambda current: current))
     open_one.opened.remove(desk)
     closing = asyncio.ensure_future(app_module._closed(desk))
     err = ""

@@ -12,7 +12,6 @@ from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, Submission
 from batchtui.core.batches.find import find
 from batchtui.core.batches.submissions import whole, word_for
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.desk.cancel import cancel_all, forget_all
 from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
@@ -46,8 +45,7 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
                 raise NotAllowed(reason, f"batchtui show {batches[0].label}")
             _ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
-            done = await cancel_all(refs, wholes, desk.means)
-            await desk.poke()
+            done = await desk.cancel(*refs, submissions=wholes)
             snapshot = await desk.snapshot()
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
@@ -131,7 +129,7 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
             held = [whole] if whole and (whole.waiting or whole.steps) else []
             _ask(forget_question([whole or batches[0]], batches, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
-            batches = await forget_all(refs, wholes, desk.means)
+            batches = await desk.forget(*refs, submissions=wholes)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         for batch in batches:

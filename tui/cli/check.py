@@ -11,7 +11,6 @@ import msgspec
 from batchtui.core import errors
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
-from batchtui.core.desk.examine import examine
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.check import Checked
 from batchtui.core.text import inert, inert_line, plural, size
@@ -36,7 +35,7 @@ def check(*, file: Path, offline: bool, as_json: bool) -> int:
 async def _check(file: Path, *, offline: bool, json: bool) -> int:
     async with desk_for("batchtui check", logged=False) as desk:
         try:
-            looked = await examine(file, desk.means, offline=offline, report=progress("Checking"))
+            looked = await desk.examine(file, offline=offline, report=progress("Checking"))
         except BatchtuiError as error:
             return failed(error, json=json)
     checked = looked.checked

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from batchtui.core import errors, logs, paths
-from batchtui.core.api.credentials import redactor
-from batchtui.core.batches.batch import Batch, Output
+from batchtui.core import errors
+from batchtui.core.batches.batch import Batch
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
@@ -27,14 +24,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 @asynccontextmanager
 async def desk_for(command: str, *, interval: float | None = None, logged: bool = True) -> AsyncIterator[Desk]:
     """The desk for one command, closed behind it. `logged` false for commands that only look at the state."""
-    where = paths.find()
-    desk = open_desk(where, os.environ, command=command, interval=interval)
-    if logged:
-        logs.start(where.log_file, redactor(os.environ, desk.settings))
-    try:
+    async with open_desk(command=command, interval=interval) as desk:
+        if logged:
+            desk.write_log()
         yield desk
-    finally:
-        await desk.close()
 
 
 def failed(
@@ -62,23 +55,13 @@ def outcome(batch: Batch) -> int:
     return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
 
 
-def left_by(output: Output) -> str:
-    """The file in which an output keeps what it could not use; empty where there is none. For a thread."""
-    from batchtui.core.outputs import kinds  # most commands need no kind of output
-
-    with suppress(BatchtuiError, OSError):  # an output that this version does not know has no such file either
-        path = kinds.failed_path(output)
-        return str(path) if path and path.exists() else ""
-    return ""
-
-
-async def tell_outputs(batches: Sequence[Batch], since: datetime) -> None:
+async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) -> None:
     """Says what was written since then, and where that is which failed or had no place in it."""
     new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
     for words, one in {written(one): one for one in new}.items():
         say(words)
-        if left := await asyncio.to_thread(left_by, one):
-            say(f"    What failed or did not fit, and why: {inert_line(left)}")
+        if left := await desk.failed_rows(one):
+            say(f"    What failed or did not fit, and why: {inert_line(str(left))}")
 
 
 def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:

@@ -57,7 +57,7 @@ async def _monitor(interval: float) -> int:
                     complain(failure.error)
                 batches = with_submission(await desk.snapshot())
                 _tell_changes(batches, seen, desk.clock())
-                await tell_outputs(batches, began)
+                await tell_outputs(desk, batches, began)
             except BatchtuiError as error:
                 complain(error)
             await _rest(desk, interval, stopped)

@@ -51,7 +51,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
         for batch in batches:
             out(line(batch, desk.clock()))
     _tell(cycle, snapshot)
-    await tell_outputs(batches, began)
+    await tell_outputs(desk, batches, began)
     return exit_code(cycle, snapshot)
 
 

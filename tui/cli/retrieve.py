@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-from pathlib import Path
 
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import Batch, Output, State, observe
+from batchtui.core.batches.batch import Batch, Output, State
 from batchtui.core.batches.find import is_id
-from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
+from batchtui.core.errors import BatchtuiError, UsageError
 from batchtui.core.outputs.target import TargetExists
-from batchtui.core.results.retrieve import as_is as write_as_is
 from batchtui.core.text import inert, inert_line, number, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, left_by, outcome
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
-
-KINDS = ("jsonl", "csv", "files", "parquet", "sqlite")
 
 
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--to", help="Also export them there: a file, or a pattern with {custom_id}.")
 @click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Of a job: a new limit for all its steps.")
-@click.option(
-    "--as-is", type=click.Path(path_type=Path), metavar="FILE", help="Only write the API's lines, unverified."
-)
+@click.option("--as-is", metavar="FILE", help="Only write the API's lines, unverified.")
 @as_json
 def retrieve(
-    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: Path | None, as_json: bool
+    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: str | None, as_json: bool
 ) -> int:
     """Download and verify the results of batches that have ended.
 
@@ -61,7 +53,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                     batches = [*batches, await _retrieved(desk, one)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
                     output = await _exported(desk, word, to)
-                    await _tell_exported(output, batches)
+                    await _tell_exported(desk, output, batches)
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
@@ -69,7 +61,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             got += [await desk.find(one.ref) for one in batches]
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
         try:
-            for trouble in await desk.go_on({batch.submission for batch in got}, max_cost) if got else ():
+            for trouble in await desk.advance({batch.submission for batch in got}, max_cost) if got else ():
                 complain(trouble.error)
                 wrong.append(error_json(trouble.error, trouble.batch))
                 code = code or trouble.error.exit_code
@@ -95,26 +87,21 @@ async def _exported(desk: Desk, word: str, to: str) -> Output:
         raise
 
 
-async def _as_is(word: str, to: Path, *, json: bool) -> int:
+async def _as_is(word: str, to: str, *, json: bool) -> int:
     """Whatever the API gives, in a file; what is wrong with it is said, and makes the exit code 3."""
     async with desk_for("batchtui retrieve --as-is") as desk:
         try:
             batch, *more = await _meant(desk, word)
             if more:
                 raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
-            api = await desk.means.connection.api()
-            if batch.id and batch.state is not State.RETRIEVED:
-                batch = observe(batch, await api.get(batch.id))
-            if batch.id is None or why_not(Verb.RETRIEVE, batch):
-                raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
-            wrong = await write_as_is(api, desk.paths, batch, to, progress(f"Retrieving {batch.label}"))
+            batch, wrong = await desk.as_is(batch.ref, to, progress(f"Retrieving {batch.label}"))
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
     if json:
         said = [{"batch": batch.label, "message": one, "hint": ""} for one in wrong]
         out(dumps({"batches": [batch_json(batch)], "errors": said}))
     else:
-        out(inert(str(to)))
+        out(inert(to))
     for one in wrong:
         say(f"batchtui: {one}")
     return errors.SOME_FAILED if wrong else errors.OK
@@ -150,10 +137,10 @@ def _tell(batch: Batch) -> None:
         say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
 
 
-async def _tell_exported(output: Output, batches: list[Batch]) -> None:
+async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> None:
     say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
-    if any(one.request_counts.failed for one in batches) and (left := await asyncio.to_thread(left_by, output)):
-        say(f"What did not succeed, and why: {inert_line(left, 2000)}")
+    if any(one.request_counts.failed for one in batches) and (left := await desk.failed_rows(output)):
+        say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 
 @click.command()
@@ -182,6 +169,6 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bo
             batches = await desk.batches_for(word)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
-        await _tell_exported(output, batches)
+        await _tell_exported(desk, output, batches)
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

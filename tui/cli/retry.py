@@ -11,8 +11,7 @@ import click
 
 from batchtui.core import errors
 from batchtui.core.batches.submissions import whole
-from batchtui.core.desk.retry import Proposal, in_words, likely_usd
-from batchtui.core.desk.retry import retry as ask_again
+from batchtui.core.desk.retry_proposal import Proposal, in_words, likely_usd
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import money, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
@@ -70,9 +69,8 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
 
         try:
             refs = [batch.ref for batch in whole(await desk.snapshot(), word)[0]]
-            batches = await ask_again(
+            batches = await desk.retry(
                 refs,
-                desk.means,
                 include_permanent=include_permanent,
                 agreed=agreed,
                 max_cost=max_cost,
@@ -82,6 +80,5 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             return failed(error, json=json, batch=word)
         if not batches:
             raise click.Abort
-        await desk.poke()
         tell_sent(batches, causes, left, json=json)
         return errors.OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -13,8 +12,8 @@ from batchtui.core import errors
 from batchtui.core.batches.submissions import whole
 from batchtui.core.cost.estimate import in_words as price
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry import Proposal, in_words
-from batchtui.core.desk.retry_edited import Edited, propose_one, retry_edited, write
+from batchtui.core.desk.retry_edited import Edited
+from batchtui.core.desk.retry_proposal import Proposal, in_words
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert, inert_line, plural
@@ -31,7 +30,7 @@ async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, 
         raise click.UsageError("Nobody can be asked here: say --yes.")
     async with desk_for("batchtui retry") as desk:
         try:
-            proposal = await propose_one([batch.ref for batch in whole(await desk.snapshot(), word)[0]], desk.means)
+            proposal = await desk.propose_edit([batch.ref for batch in whole(await desk.snapshot(), word)[0]])
             if there:
                 return await _send(desk, proposal, file, max_cost, yes=yes, json=json)
             return await _write(desk, proposal, file, json=json)
@@ -42,7 +41,7 @@ async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, 
 
 
 async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> int:
-    await asyncio.to_thread(write, proposal, file, desk.paths)
+    await desk.write_failed(proposal, str(file))
     causes = proposal.chosen.causes
     shown = inert_line(str(file))
     say(f"{plural(len(proposal.chosen.ids), 'request')} that failed ({in_words(causes)}) were written to {shown}.")
@@ -73,9 +72,8 @@ async def _send(desk: Desk, proposal: Proposal, file: Path, max_cost: float | No
         return yes or agree("Send them?")
 
     sending = progress("Submitting")
-    batch = await retry_edited(proposal, file, desk.means, agreed=agreed, max_cost=max_cost, report=sending)
+    batch = await desk.retry_edited(proposal, file, agreed=agreed, max_cost=max_cost, report=sending)
     if batch is None:
         raise click.Abort
-    await desk.poke()
     tell_sent([batch], causes, left, json=json)
     return errors.OK

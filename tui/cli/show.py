@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import click
@@ -15,7 +14,7 @@ from batchtui.core.batches.submissions import rolled_up, whole, with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, left_by
+from batchtui.tui.cli.command_desk import as_json, desk_for
 from batchtui.tui.cli.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
 
@@ -111,7 +110,7 @@ async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
         shown = details_json(batch, submission, summary)
         out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
     else:
-        left = {written(one): await asyncio.to_thread(left_by, one) for one in batch.outputs}
+        left = {written(one): str(await desk.failed_rows(one) or "") for one in batch.outputs}
         out(details(batch, submission, summary, desk.clock(), left))
         if parts:
             out(table(parts, desk.clock()))

@@ -8,22 +8,22 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from batchtui.core import errors
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.submissions import word_for
-from batchtui.core.cost.limit import hold
+from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.examine import examine
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.check import described, tell_notes
-from batchtui.tui.cli.command_desk import as_json, desk_for
-from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems
+from batchtui.tui.cli.command_desk import as_json, desk_for, not_submittable
+from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, agree, complain, out, progress, say, wait_for
 
@@ -73,72 +73,90 @@ def submit(
     if parallel is not None:
         raise click.UsageError("--parallel goes with --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
-    return wait_for(_submit(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json))
+    return wait_for(_submit(_Wanted(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
 
 
-async def _submit(
-    file: Path,
-    name: str | None,
-    cut: Cut | None,
-    max_cost: float | None,
-    *,
-    wait: bool,
-    yes: bool,
-    again: bool,
-    json: bool,
-) -> int:
+class _Wanted(Struct, frozen=True):
+    """What a person asked for on the command line."""
+
+    file: Path
+    name: str | None
+    cut: Cut | None
+    max_cost: float | None
+    wait: bool
+    yes: bool
+    again: bool
+    json: bool
+
+
+async def _submit(wanted: _Wanted) -> int:
     async with desk_for("batchtui submit") as desk:
         began = desk.clock()
         try:
-            agreed = yes or cut is not None
-            looked = await examine(file, desk.means, name=name or "", one_batch=not agreed, report=progress("Checking"))
-            if looked.checked.only_too_long and _several(looked.checked):
-                looked = await examine(
-                    file, desk.means, name=name or "", one_batch=False, report=progress("Checking again")
-                )
-            if cut is None and looked.checked.batches > 1:
-                cut = Cut()
-            if not looked.checked.ok:
-                raise NotSubmittable(looked.checked)
-            tell_notes(looked)
-            hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost)
-            if not yes and looked.checked.requests >= ASK_FROM and sys.stdin.isatty() and sys.stderr.isatty():
-                say("\n".join(described(looked)))
-                if not agree("Send them?"):
-                    raise click.Abort
-            estimated = looked.estimate.batch_usd if looked.estimate else None
-            batch = await desk.submit(
-                file,
-                name=name,
-                again=again,
-                cut=cut,
-                estimated_usd=estimated,
-                max_cost=max_cost,
-                sha256=looked.checked.sha256,
-                report=progress("Submitting"),
-            )
+            looked = await _look(desk, wanted)
+            _agree(looked, wanted)
+            batch = await _send(desk, looked, wanted)
         except NotSubmittable as error:
-            if json:
-                wrong = [problem_json(one) for one in error.checked.problems]
-                out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
-            say(f"batchtui: {inert_line(str(file))} was not submitted: nothing was sent.")
-            say(problems(error.checked))
-            return error.exit_code
+            return not_submittable(wanted.file, error, json=wanted.json)
         except BatchtuiError as error:
-            return await _not_submitted(desk, error, json=json)
+            return await _not_submitted(desk, error, json=wanted.json)
         except asyncio.CancelledError:
             await _tell_unsure(desk, began)
             raise
-        if not json or wait:
-            await _tell(desk, batch)
-        if wait:
-            return await stay(desk, batch.submission, json=json)
-        sent = await _sent(desk, batch)
-        if json:
-            out(dumps({"batches": [batch_json(one) for one in sent], "errors": []}))
-        else:
-            out("\n".join(one.label for one in sent))
-        return errors.OK
+        return await _tell(desk, batch, wanted)
+
+
+async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
+    """What the file holds; a file that is too long for one batch is looked at anew once a person lets it be split."""
+
+    async def examined(words: str, *, one_batch: bool) -> Preflight:
+        name, most = wanted.name or "", wanted.max_cost
+        return await desk.examine(wanted.file, name=name, one_batch=one_batch, max_cost=most, report=progress(words))
+
+    looked = await examined("Checking", one_batch=not (wanted.yes or wanted.cut))
+    if looked.checked.only_too_long and _several(looked.checked):
+        looked = await examined("Checking again", one_batch=False)
+    if not looked.checked.ok:
+        raise NotSubmittable(looked.checked)
+    return looked
+
+
+def _agree(looked: Preflight, wanted: _Wanted) -> None:
+    """Says what is worth saying, and asks before much is sent. Raises click.Abort for a no."""
+    tell_notes(looked)
+    if looked.over_limit:
+        raise looked.over_limit
+    many = looked.checked.requests >= ASK_FROM
+    if many and not wanted.yes and sys.stdin.isatty() and sys.stderr.isatty():
+        say("\n".join(described(looked)))
+        if not agree("Send them?"):
+            raise click.Abort
+
+
+async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
+    return await desk.submit(
+        wanted.file,
+        name=wanted.name,
+        again=wanted.again,
+        cut=wanted.cut or (Cut() if looked.checked.batches > 1 else None),
+        looked=looked,
+        max_cost=wanted.max_cost,
+        report=progress("Submitting"),
+    )
+
+
+async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
+    """Says what was sent, and with --wait stays until it is done; the exit code."""
+    if not wanted.json or wanted.wait:
+        await _say_sent(desk, batch)
+    if wanted.wait:
+        return await stay(desk, batch.submission, json=wanted.json)
+    sent = await _sent(desk, batch)
+    if wanted.json:
+        out(dumps({"batches": [batch_json(one) for one in sent], "errors": []}))
+    else:
+        out("\n".join(one.label for one in sent))
+    return errors.OK
 
 
 async def _sent(desk: Desk, batch: Batch) -> list[Batch]:
@@ -175,7 +193,7 @@ async def _tell_unsure(desk: Desk, began: datetime) -> None:
             complain(BatchtuiError(f"{one.ref}: {one.trouble.message}", hint))
 
 
-async def _tell(desk: Desk, batch: Batch) -> None:
+async def _say_sent(desk: Desk, batch: Batch) -> None:
     sent = await _sent(desk, batch)
     labels = batch.label if len(sent) == 1 else plural(len(sent), "batch", "batches")
     say(f"Submitted {plural(sum(one.requests for one in sent), 'request')} as {inert_line(batch.name)}: {labels}")

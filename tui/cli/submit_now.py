@@ -9,21 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from msgspec.structs import replace
 
 from batchtui.core import errors
-from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, Submission
+from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import with_submission
-from batchtui.core.cost.estimate import Estimate
-from batchtui.core.cost.limit import hold, most_usd
+from batchtui.core.cost.limit import most_usd
 from batchtui.core.cost.preflight import Preflight
-from batchtui.core.desk.examine import examine
-from batchtui.core.desk.now import Finished, Urgent
+from batchtui.core.desk.now import Finished, NowProposal
 from batchtui.core.desk.now_ask import PARALLEL
 from batchtui.core.desk.now_runs import Unfinished
-from batchtui.core.errors import BatchtuiError, Stopped
+from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert_line, money, number, plural
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_outputs
@@ -38,43 +34,66 @@ async def run_now(
     """Says the price, asks on a terminal, and stays until every request is answered. The same command goes on with a
     run that was stopped."""
     async with desk_for("batchtui submit --now") as desk:
-        urgent, parallel = Urgent(desk.means), parallel or PARALLEL
-        try:
-            begun = None if again else await urgent.begun(file)
-            if begun:
-                _announce_rest(begun)
-                _agree(yes=yes)
-                submission = begun.submission
-            else:
-                looked = await examine(file, desk.means, name=name or "", one_batch=False, report=progress("Checking"))
-                if looked.estimate is None:
-                    raise NotSubmittable(looked.checked)
-                price = looked.estimate.standard_usd
-                known = await urgent.look(looked.checked.sha256, again=again)
-                _announce(looked, looked.estimate, known, parallel)
-                _announce_steps(file)
-                hold(looked.estimate, max_cost if max_cost is not None else looked.max_cost, STANDARD)
-                _agree(yes=yes)
-                submission = await urgent.begin(file, name=name, again=again, estimated_usd=price)
+        began = desk.clock()
+        interrupts = _Interrupts()
+
+        def agreed(proposal: NowProposal) -> bool:
+            nonlocal began
+            _announce(proposal, parallel or PARALLEL)
+            _agree(yes=yes)
+            interrupts.begin()
             began = desk.clock()
-            finished = await _finish(urgent, submission, parallel, max_cost)
-            await desk.poke()
+            return True
+
+        try:
+            finished = await desk.now(
+                file,
+                name=name,
+                again=again,
+                max_cost=max_cost,
+                parallel=parallel,
+                agreed=agreed,
+                stop=interrupts.stop,
+                give_up=interrupts.give_up,
+                checking=progress("Checking"),
+                report=_counter(),
+                tell=say,
+            )
         except NotSubmittable as error:
             return not_submittable(file, error, json=json)
         except BatchtuiError as error:
             return failed(error, json=json)
-        snapshot = await desk.snapshot()
-        batches = plan.members(
-            replace(snapshot, batches=with_submission(snapshot)), snapshot.submissions.get(submission.ref, submission)
-        )
+        finally:
+            interrupts.end()
+        assert finished
+        known = {one.ref: one for one in with_submission(await desk.snapshot())}
+        batches = [known.get(one.ref, one) for one in finished.batches]
         code = _tell(finished, batches, json=json)
-        await tell_outputs(batches, began)
+        await tell_outputs(desk, batches, began)
         return code
 
 
-def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, parallel: int) -> None:
+def _announce(proposal: NowProposal, parallel: int) -> None:
+    looked, known = proposal.looked, proposal.known
+    if looked is None:
+        assert known
+        _announce_rest(known)
+        return
+    _announce_price(looked, parallel)
+    if known:
+        left = looked.checked.requests - known.answered
+        say(f"{number(known.answered)} are answered by an earlier run; {number(left)} are left.")
+    for step in looked.steps:
+        say(f"Then follows the step {inert_line(step, 60)}, the same way; its price is not in this.")
+    if looked.over_limit:
+        raise looked.over_limit
+
+
+def _announce_price(looked: Preflight, parallel: int) -> None:
     models = ", ".join(inert_line(model, 60) for model in looked.checked.models)
     say(f"{plural(looked.checked.requests, 'request')} to {models}, without a batch and {parallel} at a time.")
+    estimate = looked.estimate
+    assert estimate
     if estimate.standard_usd is None:
         say(f"What it costs is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
     else:
@@ -83,17 +102,6 @@ def _announce(looked: Preflight, estimate: Estimate, known: Unfinished | None, p
         say(f"{about} at the standard price; {money(estimate.batch_usd)} in a batch ({estimate.how}).")
     for note in looked.notes:
         say(note)
-    if known:
-        left = looked.checked.requests - known.answered
-        say(f"{number(known.answered)} are answered by an earlier run; {number(left)} are left.")
-
-
-def _announce_steps(file: Path) -> None:
-    if file.suffix == ".toml":
-        from batchtui.core.jobs.read_job import read_job
-
-        for step in read_job(file).steps[1:]:
-            say(f"Then follows the step {inert_line(step.name, 60)}, the same way; its price is not in this.")
 
 
 def _announce_rest(begun: Unfinished) -> None:
@@ -109,36 +117,29 @@ def _agree(*, yes: bool) -> None:
         raise click.Abort
 
 
-async def _finish(urgent: Urgent, submission: Submission, parallel: int, max_cost: float | None) -> Finished:
-    """Until all is answered and written. The first Ctrl+C waits for what is under way, which is paid for; the second
-    does not."""
-    stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
-    assert task
-    interrupts = 0
+class _Interrupts:
+    """The first Ctrl+C waits for what is under way, which is paid for; the second does not."""
 
-    def interrupted() -> None:
-        nonlocal interrupts
-        interrupts += 1
-        stop.set()
-        if interrupts == 1:
-            say("\nStopping: the answers under way still come in. Ctrl+C again gives them up.")
-        elif interrupts == 2:
-            task.cancel()
+    def __init__(self) -> None:
+        self.stop, self.give_up = asyncio.Event(), asyncio.Event()
+        self._begun = False
 
-    loop.add_signal_handler(signal.SIGINT, interrupted)
-    try:
-        return await urgent.finish(
-            submission, parallel=parallel, stop=stop, max_cost=max_cost, report=_counter(), tell=say
-        )
-    except asyncio.CancelledError:
-        if not interrupts:
-            raise
-        task.uncancel()
-        raise Stopped(
-            "It was stopped before the end. What was under way may be billed.", await urgent.how_to_go_on(submission)
-        ) from None
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
+    def begin(self) -> None:
+        """From here on Ctrl+C is counted, and ends nothing by itself."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+        self._begun = True
+
+    def _interrupted(self) -> None:
+        if self.stop.is_set():
+            self.give_up.set()
+            return
+        self.stop.set()
+        say("\nStopping: the answers under way still come in. Ctrl+C again gives them up.")
+
+    def end(self) -> None:
+        """Ctrl+C ends the command again."""
+        if self._begun:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
 def _counter() -> Callable[[int, int | None], None] | None:

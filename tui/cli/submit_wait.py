@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, State, Submission
+from batchtui.core.batches.batch import Batch, State, Submission
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
@@ -19,50 +17,34 @@ from batchtui.tui.cli.terminal import out, progress, say
 
 
 async def stay(desk: Desk, ref: str, *, json: bool) -> int:
-    """Cycles until every part and step is retrieved and its outputs are written, or nothing more can be done."""
+    """Waits until every part and step is retrieved and its outputs are written, or nothing more can be done."""
     began = desk.clock()
-    while True:
-        cycle = await desk.cycle()
-        snapshot = await desk.snapshot()
-        submission = snapshot.submissions.get(ref)
-        batches = plan.members(snapshot, submission) if submission else []
-        if submission is None or not batches:
-            gone = BatchtuiError("The batch was forgotten meanwhile.", "batchtui list shows the rest.")
-            return failed(gone, json=json)
-        if cycle.blocked and cycle.blocked.exit_code == errors.NO_KEY:
-            return failed(cycle.blocked, json=json, batches=[batch_json(one) for one in batches])
-        if not desk.settings.auto_retrieve and (ended := [one for one in batches if one.state is State.ENDED]):
-            try:
-                for one in ended:
-                    await desk.retrieve(one.ref, progress("Retrieving"))
-            except BatchtuiError as error:
-                return failed(error, json=json, batches=[batch_json(one) for one in batches])
-            continue
-        if not _goes_on(snapshot, submission, batches):
-            break
-        await asyncio.sleep(2.0 if cycle.polled_by else desk.next_delay(cycle, snapshot))
-    batches = plan.members(replace(snapshot, batches=with_submission(snapshot)), submission)
+    try:
+        await desk.wait(ref, progress("Retrieving"))
+    except BatchtuiError as error:
+        _, batches = await _known(desk, ref)
+        return failed(error, json=json, batches=[batch_json(one) for one in batches])
+    submission, batches = await _known(desk, ref)
     if json:
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}))
     else:
         for one in batches:
             out(one.label)
     codes = {_said(one) for one in batches}
-    await tell_outputs(batches, began)
-    if submission.trouble:
+    await tell_outputs(desk, batches, began)
+    if submission and submission.trouble:
         say(f"batchtui: {inert_line(submission.trouble.message)}")
         say(f"  {inert_line(submission.trouble.hint)}")
         codes.add(errors.FAILED)
     return next((code for code in _WORST_FIRST if code in codes), errors.OK)
 
 
-def _goes_on(snapshot: Snapshot, submission: Submission, batches: list[Batch]) -> bool:
-    """Whether anything of it is under way, or follows by itself. A step that is held back has its trouble written."""
-    if any(one.state in UNDER_WAY | {State.ENDED, State.SUBMITTING} for one in batches):
-        return True
-    alone = Snapshot(snapshot.revision, tuple(batches), {submission.ref: submission})
-    held = submission.trouble and not (submission.waiting or any(plan.outputs_due(alone)))
-    return not held and plan.can_go_on(alone)
+async def _known(desk: Desk, ref: str) -> tuple[Submission | None, list[Batch]]:
+    """A submission, and its batches with what is known of it."""
+    snapshot = await desk.snapshot()
+    submission = snapshot.submissions.get(ref)
+    batches = with_submission(snapshot)
+    return submission, plan.members(replace(snapshot, batches=batches), submission) if submission else []
 
 
 def _said(batch: Batch) -> int:

@@ -12,8 +12,7 @@ from textual.widgets import Footer, Input, Static
 
 from batchtui.core.batches.batch import Batch, Submission
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.desk.cancel import CancelOutcome, cancel_all, forget_all
-from batchtui.core.desk.retry import propose_all, retry
+from batchtui.core.desk.cancel import CancelOutcome
 from batchtui.core.errors import BatchtuiError
 from batchtui.tui import clipboard
 from batchtui.tui.commands import key_of
@@ -116,7 +115,7 @@ class Room(Screen[None]):
     async def _go_on(self, submissions: set[str]) -> None:
         """Tries anew what had stopped: outputs, and steps. Raises what went wrong with it."""
         refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
-        for failure in await self.session.desk.go_on(submissions):
+        for failure in await self.session.desk.advance(submissions):
             if failure.batch in refs:
                 raise failure.error
 
@@ -139,7 +138,7 @@ class Room(Screen[None]):
         desk = self.session.desk
         refs = [batch.ref for batch in batches]
         try:
-            proposals = await propose_all(refs, desk.means)
+            proposals = await desk.propose_retry(refs)
         except BatchtuiError as error:
             self.session.say(error.message, error.hint, bad=True)
             return
@@ -147,14 +146,13 @@ class Room(Screen[None]):
         def answered(agreed: bool | None) -> None:
             if agreed:
                 task = Task(Kind.SUBMIT, f"Sending {named(batches)} again")
-                work = retry(refs, desk.means, include_permanent=False, agreed=lambda _: True, report=task.report)
+                work = desk.retry(refs, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
         self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Leave"), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)
-        await self.session.desk.poke()
 
     def action_cancel(self) -> None:
         """Cancels the chosen batches, and what of them still waits to be sent, once a person has agreed."""
@@ -193,8 +191,8 @@ class Room(Screen[None]):
         desk = self.session.desk
 
         async def each() -> CancelOutcome:
-            done = await cancel_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
-            await desk.poke()
+            refs = {one.ref for one in batches}
+            done = await desk.cancel(*refs, submissions={one.ref for one in wholes})
             for error in done.failures.values():
                 raise error
             return done
@@ -214,7 +212,8 @@ class Room(Screen[None]):
         desk = self.session.desk
 
         async def work() -> None:
-            forgetting = forget_all({one.ref for one in batches}, {one.ref for one in wholes}, desk.means)
+            refs = {one.ref for one in batches}
+            forgetting = desk.forget(*refs, submissions={one.ref for one in wholes})
             await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), forgetting, lambda _: forgotten(rows))
 
         return work

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,9 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, RadioSet, Static
 
 from batchtui.core.batches.batch import Batch, Output
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.outputs.kinds import kind_of
 from batchtui.core.outputs.target import TargetExists
+from batchtui.core.paths import target_path
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -133,8 +133,10 @@ class ExportScreen(ModalScreen[None]):
 
     def _say_place(self) -> None:
         target = self.query_one(PathInput).value.strip()
-        place = Path(target).expanduser().absolute() if target else None
-        self._report(f"Will write {place}" if place else "Say where to.")
+        try:
+            self._report(f"Will write {target_path(target)}" if target else "Say where to.")
+        except BadInput as error:
+            self._report(f"{error.message}\n{error.hint}")
 
     @on(Choices.Accepted)
     @on(PathInput.Submitted)
@@ -179,7 +181,7 @@ class ExportScreen(ModalScreen[None]):
     def _warning(self, batch: Batch, place: str) -> str:
         submission = self._session.snapshot.submissions.get(batch.submission)
         source = submission.input if submission else ""
-        same = source and Path(place).expanduser().absolute() == Path(source)
+        same = source and target_path(place) == target_path(source)
         return " It is the file that this batch was submitted from!" if same else ""
 
     def _ask(self, question: str, jobs: Sequence[tuple[Batch, str]]) -> None:

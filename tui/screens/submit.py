@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from textual import on, work
@@ -13,17 +14,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
 from batchtui.core.batches.batch import Batch
-from batchtui.core.cost.estimate import Estimate
-from batchtui.core.cost.limit import OverLimit, hold
 from batchtui.core.cost.preflight import Preflight
-from batchtui.core.desk.examine import examine
 from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
 from batchtui.core.logs import log
-from batchtui.core.requests.check import Checked
+from batchtui.core.paths import expanded
 from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
+from batchtui.tui.screens.submit_form import Form, reason
 from batchtui.tui.screens.submit_report import what_it_holds
 from batchtui.tui.session import Session, broke
 from batchtui.tui.sync import Sync
@@ -41,7 +40,6 @@ _START = "Say which file. Each line of it is one request:"
 _NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
 
-_KEPT = "Sent as soon as the API has answered."
 _CLOSE = "You can close the laptop."
 
 _DEARER = 1.1
@@ -58,12 +56,10 @@ class SubmitScreen(ModalScreen[None]):
         self._session = session
         self._sync = sync
         self._path = path
-        self._checked: Checked | None = None
-        self._estimate: Estimate | None = None
-        self._unread = self._dear = self._asking = self._meant = False
+        self._form = Form(key_variable=session.desk.settings.key_variable)
+        self._why = ""
         self._sending: Task | None = None
         self._checking: Task | None = None
-        self._why = "Say which file."
 
     def compose(self) -> ComposeResult:
         """The path, the name, what the file holds, and the button with why it is dead."""
@@ -87,13 +83,18 @@ class SubmitScreen(ModalScreen[None]):
         self.query_one("#progress").display = False
         self.set_interval(0.2, self._show_progress)
         self._report([[(_START, "")], [(_EXAMPLE, "dim")]])
-        self._judge()
+        self._set()
+
+    def _set(self, **changes: Any) -> None:
+        """Takes in what has changed: the button lives or says why not."""
+        self._form = replace(self._form, key=self._session.key, sending=self._sending is not None, **changes)
+        self._why = reason(self._form)
+        self.query_one("#act", Button).disabled = bool(self._why)
+        self.query_one("#why", Static).update(self._why)
 
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        self._checked, self._estimate = None, None
-        self._unread = self._dear = self._asking = self._meant = False
         named = "the name that the job gives itself" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
         self.query_one("#name", Input).placeholder = named or "the name of the file"
         if path:
@@ -101,19 +102,20 @@ class SubmitScreen(ModalScreen[None]):
         else:
             self.workers.cancel_group(self, "check")
             self._report([[(_START, "")], [(_EXAMPLE, "dim")]])
-        self._judge()
+        self._set(path=path, looked=None, unread=False, asking=False, kept=False)
 
     @work(exclusive=True, group="check", exit_on_error=False)
     async def _check(self, path: str) -> None:
-        """Reads the file once the typing has paused, then asks the API about its models and a few exact counts, where
+        """Reads the file once the typing has paused, then asks the API about its models and a few exact counts, if
         there is a key; a newer path cancels this one."""
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
+        asking = False
         try:
             before = looked = await self._look(path, task, offline=True)
             if looked.checked.ok and self._session.key:
-                self._asking = True
-                self._show(looked)
+                asking = True
+                self._show(looked, asking=True)
                 looked = await self._ask(path, looked)
         except BatchtuiError as error:
             self._cannot_read(error)
@@ -128,15 +130,16 @@ class SubmitScreen(ModalScreen[None]):
         finally:
             if self._checking is task:
                 self._checking = None
-                self._asking = False
+                if asking:
+                    self._form = replace(self._form, asking=False)
         self._show(looked)
-        if self._meant and not self._why and _as_said(before, looked):
+        if self._form.kept and not self._why and _as_said(before, looked):
             self._send(again=False)
-        self._meant = False
+        self._form = replace(self._form, kept=False)
 
     async def _look(self, path: str, task: Task, *, offline: bool) -> Preflight:
-        means, file = self._session.desk.means, Path(path).expanduser()
-        return await examine(file, means, one_batch=False, offline=offline, report=task.report)
+        file = expanded(path)
+        return await self._session.desk.examine(file, one_batch=False, offline=offline, report=task.report)
 
     async def _ask(self, path: str, looked: Preflight) -> Preflight:
         """The same file, looked at with the API's help; without it where it does not answer soon."""
@@ -146,70 +149,34 @@ class SubmitScreen(ModalScreen[None]):
             note = "The API could not be asked in time: the models were not checked."
             return replace(looked, notes=(*looked.notes, note))
 
-    def _show(self, looked: Preflight) -> None:
-        self._checked, self._estimate = looked.checked, looked.estimate
-        lines = what_it_holds(looked) + self._over_limit(looked)
-        self._report([*lines, *([[("Asking the API about the models and the price.", "dim")]] if self._asking else [])])
-        self._judge()
-
-    def _over_limit(self, looked: Preflight) -> list[list[Segment]]:
-        """What to say where a job could cost more than the limit that it sets itself."""
-        self._dear = False
-        try:
-            hold(looked.estimate, looked.max_cost)
-        except OverLimit as error:
-            self._dear = True
-            return [[("✗ ", "bad"), (error.message, "bad")], [(error.hint, "dim")]]
-        return []
+    def _show(self, looked: Preflight, *, asking: bool = False) -> None:
+        lines = what_it_holds(looked)
+        self._report([*lines, *([[("Asking the API about the models and the price.", "dim")]] if asking else [])])
+        self._set(looked=looked, asking=asking)
 
     def _cannot_read(self, error: BatchtuiError) -> None:
-        self._unread = True
         self._report([[(error.message, "bad")], [(error.hint, "dim")]])
-        self._judge()
-
-    def _judge(self) -> None:
-        """Decides whether the button lives, and says why where it does not."""
-        self._why = self._reason()
-        self.query_one("#act", Button).disabled = bool(self._why)
-        self.query_one("#why", Static).update(self._why)
-
-    def _reason(self) -> str:
-        if self._sending is not None:
-            return "It is being sent."
-        if not self.query_one(PathInput).value.strip():
-            return "Say which file."
-        if self._checked is None:
-            return "The file could not be read." if self._unread else "The file is being read."
-        if not self._checked.ok:
-            return f"{plural(self._checked.problem_count, 'problem')}: nothing is sent."
-        if self._asking:
-            return _KEPT if self._meant else "The API is asked about the models."
-        if self._dear:
-            return "It could cost more than its limit."
-        if not self._session.key:
-            return f"No API key: set {self._session.desk.settings.key_variable}."
-        return ""
+        self._set(looked=None, unread=True)
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#act")
     def _begin(self) -> None:
         """Sends; while the API is still being asked, as soon as it has answered."""
-        self._meant = self._asking
-        self._judge()
+        self._set(kept=self._form.asking)
         if not self._why:
             self._send(again=False)
 
     def _send(self, *, again: bool) -> None:
-        assert self._checked is not None
+        looked = self._form.looked
+        assert looked is not None
         name = self.query_one("#name", Input).value.strip()
-        self._sending = Task(Kind.SUBMIT, f"Sending {name or self._checked.path.stem}", total=self._checked.bytes)
-        self._judge()
-        self.app.run_worker(
-            self._submit(self._sending, self._checked, name, again), group="submit", exit_on_error=False
-        )
+        what = name or looked.checked.path.stem
+        self._sending = Task(Kind.SUBMIT, f"Sending {what}", total=looked.checked.bytes)
+        self._set()
+        self.app.run_worker(self._submit(self._sending, looked, name, again), group="submit", exit_on_error=False)
 
-    async def _submit(self, task: Task, checked: Checked, name: str, again: bool) -> None:
-        estimated = self._estimate.batch_usd if self._estimate else None
+    async def _submit(self, task: Task, looked: Preflight, name: str, again: bool) -> None:
+        checked = looked.checked
         cut = Cut() if checked.batches > 1 else None
         desk, more = self._session.desk, False
 
@@ -220,11 +187,10 @@ class SubmitScreen(ModalScreen[None]):
                 name=name or None,
                 again=again,
                 cut=cut,
-                estimated_usd=estimated,
-                sha256=checked.sha256,
+                looked=looked,
                 report=task.report,
             )
-            whole = (await desk.means.disk.snapshot()).submissions.get(batch.submission)
+            whole = (await desk.snapshot()).submissions.get(batch.submission)
             more = bool(whole and (whole.waiting or whole.steps or whole.outputs))
             return batch
 
@@ -239,12 +205,12 @@ class SubmitScreen(ModalScreen[None]):
             self._session.say(result.message, result.hint, bad=True)
             self._leave()
         elif isinstance(result, NotAllowed) and not again:
-            self._judge()
+            self._set()
             self._ask_again(result)
         else:
             hint = _NOT_SENT if isinstance(result, Unreachable) else result.hint
             self._report([[(result.message, "bad")], [(hint, "dim")]])
-            self._judge()
+            self._set()
             if isinstance(result, BadInput):  # it is not what was checked
                 self._session.say(result.message, "It is read again.", bad=True)
                 self._path_changed(PathInput.Changed(field := self.query_one(PathInput), field.value))
@@ -266,7 +232,7 @@ class SubmitScreen(ModalScreen[None]):
             self._report(
                 [[(f"{task.text}  {task.words}", "")], [("Esc leaves this form; the sending goes on.", "dim")]]
             )
-        elif self._checking is not None and self._checking.done and not self._asking:
+        elif self._checking is not None and self._checking.done and not self._form.asking:
             self._report([[(f"Reading  {self._checking.words}", "")]])
 
     def _report(self, lines: list[list[Segment]]) -> None:

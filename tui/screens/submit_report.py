@@ -19,6 +19,8 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )
         notes: list[list[Segment]] = [[(inert_line(note), "warn")] for note in looked.notes]
+        if over := looked.over_limit:
+            notes += [[("✗ ", "bad"), (over.message, "bad")], [(over.hint, "dim")]]
         return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several, *notes]
     lines: list[list[Segment]] = [
         [

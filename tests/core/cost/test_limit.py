@@ -35,11 +35,15 @@ def batch(state: State, actual: float | None, estimated: float | None = None) ->
 def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() -> None:
     hold(estimate(1.0, 5.0), 5.0)
     hold(estimate(1.0, 5.0), None)
-    hold(None, 1.0)
+    hold(None, None)
     with pytest.raises(OverLimit, match=r"up to \$5\.00, and is likely to cost \$1\.00; the limit is \$4\.99"):
         hold(estimate(1.0, 5.0), 4.99)
     with pytest.raises(OverLimit, match="no price for claude-novel-9"):
         hold(estimate(None, None), 1000)
+    with pytest.raises(OverLimit, match="What it costs is not known: nothing was sent"):
+        hold(None, 1000)
+    with pytest.raises(OverLimit, match="The retry was not sent: what it costs is not known"):
+        hold_more("The retry", None, 0.0, 1000, "how")
 
 
 def test_a_limit_that_is_no_number_lets_nothing_pass() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.examine import examine
 from batchtui.core.simulator.faults import Answer
 from tests.conftest import World
 
@@ -30,7 +29,7 @@ def rename(path: Path, line: int, model: str) -> Path:
 
 
 async def test_a_good_file_has_a_price_from_exact_counts_and_buys_nothing(world: World, desk: Desk) -> None:
-    looked = await examine(world.rows(50), desk.means)
+    looked = await desk.examine(world.rows(50))
     assert looked.checked.ok
     assert looked.notes == ()
     assert looked.estimate is not None
@@ -42,7 +41,7 @@ async def test_a_good_file_has_a_price_from_exact_counts_and_buys_nothing(world:
 
 
 async def test_an_unknown_model_is_a_problem_with_its_line_and_has_no_price(world: World, desk: Desk) -> None:
-    looked = await examine(rename(world.rows(5), 3, "claude-haiku-5.5"), desk.means)
+    looked = await desk.examine(rename(world.rows(5), 3, "claude-haiku-5.5"))
     [problem] = looked.checked.problems
     assert (problem.line, problem.field, problem.kind) == (3, "params.model", "model")
     assert not looked.checked.ok
@@ -53,7 +52,7 @@ async def test_an_unknown_model_is_a_problem_with_its_line_and_has_no_price(worl
 async def test_a_file_with_problems_has_those_of_its_models_too(world: World, desk: Desk) -> None:
     path = rename(world.rows(5), 3, "claude-opus-4-1-20250805")
     path.write_text(path.read_text() + "\nnot json")
-    looked = await examine(path, desk.means)
+    looked = await desk.examine(path)
     assert looked.checked.kinds == {"not_json": 1, "model": 1}
     assert looked.checked.problem_count == 2
 
@@ -62,7 +61,7 @@ async def test_without_a_key_it_is_said_that_models_were_not_checked(world: Worl
     path = rename(world.rows(5), 3, "claude-novel-9")
     world.configure(key_variable="NOTHING_HERE")
     keyless = world.desk()
-    looked = await examine(path, keyless.means)
+    looked = await keyless.examine(path)
     await keyless.close()
     assert looked.checked.ok
     assert ["not checked" in note for note in looked.notes] == [True]
@@ -73,7 +72,7 @@ async def test_without_a_key_it_is_said_that_models_were_not_checked(world: Worl
 
 async def test_an_api_that_fails_stops_nothing(world: World, desk: Desk) -> None:
     world.control.fault("any", Answer(529), times=None)
-    looked = await examine(world.rows(5), desk.means)
+    looked = await desk.examine(world.rows(5))
     world.control.clear_faults()
     assert looked.checked.ok
     assert looked.estimate is not None
@@ -101,11 +100,11 @@ user = "{{ answers.job }}"
 async def test_the_model_of_a_later_step_is_asked_about_before_the_first_is_paid_for(world: World, desk: Desk) -> None:
     (world.folder / "rows.csv").write_text("id\n1\n")
     (world.folder / "job.toml").write_text(JOB)
-    looked = await examine(world.folder / "job.toml", desk.means)
+    looked = await desk.examine(world.folder / "job.toml")
     [problem] = looked.checked.problems
     assert (problem.kind, problem.message) == ("model", "The API knows no model claude-haiku-5.5.")
     (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5"))
-    assert (await examine(world.folder / "job.toml", desk.means)).checked.ok
+    assert (await desk.examine(world.folder / "job.toml")).checked.ok
 
 
 async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_for(world: World, desk: Desk) -> None:
@@ -114,10 +113,10 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
         '[[output]]\nkind = "csv"\npath = "a.csv"\n[[output]]\nkind = "jsonl"\npath = "b.jsonl"\noverwrite = true\n'
     )
     (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5").replace("[[step]]", f"{outputs}[[step]]"))
-    assert (await examine(world.folder / "job.toml", desk.means)).notes == ()
+    assert (await desk.examine(world.folder / "job.toml")).notes == ()
     for name in ("a.csv", "b.jsonl"):
         (world.folder / name).touch()
-    looked = await examine(world.folder / "job.toml", desk.means)
+    looked = await desk.examine(world.folder / "job.toml")
     [note] = looked.notes
     assert looked.checked.ok
     assert note.startswith(f"{world.folder / 'a.csv'} is there already")
@@ -132,7 +131,7 @@ async def test_with_the_older_version_set_sampling_parameters_pass_and_go_out_wi
     path.write_text("\n".join(map(json.dumps, rows)))
     for version, ok in (("2026-10-21", False), ("2023-06-01", True)):
         desk = world.desk(api_version=version)
-        assert (await examine(path, desk.means)).checked.ok is ok
+        assert (await desk.examine(path)).checked.ok is ok
         if ok:
             await desk.submit(path)
         await desk.close()
@@ -145,7 +144,7 @@ async def test_later_batches_are_priced_by_how_long_answers_were(world: World, d
     world.control.finish(str(first.id))
     await desk.retrieve(first.ref)
     [done] = [one for one in (await desk.snapshot()).batches if one.ref == first.ref]
-    looked = await examine(world.rows(10, prefix="more-"), desk.means)
+    looked = await desk.examine(world.rows(10, prefix="more-"))
     assert looked.estimate is not None
     summary = await desk.summary(done)
     assert summary is not None

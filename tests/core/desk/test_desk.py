@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.cost.limit import OverLimit
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, UsageError
 from batchtui.core.outputs.target import TargetExists
@@ -91,14 +92,14 @@ async def test_a_file_with_problems_is_refused_with_all_of_them(world: "World", 
 
 async def test_rows_that_are_not_the_ones_that_were_judged_are_not_sent(world: "World", desk: Desk) -> None:
     path = world.rows(3)
-    judged = await desk.check(path)
+    judged = await desk.examine(path)
     world.rows(4)
     with pytest.raises(BadInput, match="changed while it was read"):
-        await desk.submit(path, sha256=judged.sha256)
+        await desk.submit(path, looked=judged)
     assert world.control.calls("create") == []
     assert list(world.paths.requests.iterdir()) == []
     world.rows(3)
-    assert (await desk.submit(path, sha256=judged.sha256)).requests == 3
+    assert (await desk.submit(path, looked=judged)).requests == 3
 
 
 async def test_two_submits_of_one_file_at_once_buy_one_batch(world: "World", desk: Desk) -> None:
@@ -109,15 +110,15 @@ async def test_two_submits_of_one_file_at_once_buy_one_batch(world: "World", des
 
 
 async def test_a_change_of_another_process_is_seen_once(world: "World", desk: Desk) -> None:
-    await desk.snapshot()
-    assert await desk.changed() is None
+    before = await desk.snapshot()
+    assert await desk.changed(before) is None
     other = world.desk("another")
     batch = await other.submit(world.rows())
     await other.close()
-    changed = await desk.changed()
+    changed = await desk.changed(before)
     assert changed is not None
     assert [one.id for one in changed.batches] == [batch.id]
-    assert await desk.changed() is None
+    assert await desk.changed(changed) is None
 
 
 async def test_retrieve_of_a_running_batch_gives_it_as_it_is(world: "World", desk: Desk) -> None:
@@ -213,6 +214,73 @@ async def test_an_export_never_writes_over_what_is_ours(world: "World", desk: De
     assert world.paths.state.read_bytes() == before
 
 
+@pytest.mark.parametrize("said", ["~/home/state.json", "~/work/../home/state.json", "~/link/state.json"])
+async def test_a_file_of_ours_is_guarded_under_every_name_of_it(
+    world: "World", desk: Desk, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    batch = await retrieved(world, desk)
+    monkeypatch.setenv("HOME", str(world.home.parent))
+    (world.home.parent / "link").symlink_to(world.home)
+    before = world.paths.state.read_bytes()
+    with pytest.raises(BadInput, match="where batchtui keeps"):
+        await desk.export(batch.ref, said, kind="csv", overwrite=True)
+    with pytest.raises(BadInput, match="where batchtui keeps"):
+        await desk.as_is(batch.ref, said)
+    assert world.paths.state.read_bytes() == before
+
+
+async def test_a_place_in_a_home_that_is_not_there_is_refused(world: "World", desk: Desk) -> None:
+    batch = await retrieved(world, desk)
+    for refused in (desk.export(batch.ref, "~no-such-user/x.csv"), desk.as_is(batch.ref, "~no-such-user/x.jsonl")):
+        with pytest.raises(BadInput, match="names a home folder that is not there"):
+            await refused
+
+
+async def test_an_unknown_batch_can_be_neither_canceled_nor_forgotten(world: "World", desk: Desk) -> None:
+    for refused in (desk.cancel("b0"), desk.forget("b0")):
+        with pytest.raises(UsageError, match="No batch is called b0"):
+            await refused
+
+
+# The limit, whoever sends
+
+
+async def test_the_desk_itself_holds_the_limit_of_a_submission(world: "World", desk: Desk) -> None:
+    path = world.rows()
+    looked = await desk.examine(path, max_cost=1e-9)
+    assert isinstance(looked.over_limit, OverLimit)
+    for given in (None, looked, await desk.examine(path)):
+        with pytest.raises(OverLimit, match="the limit is"):
+            await desk.submit(path, looked=given, max_cost=1e-9)
+    with pytest.raises(OverLimit, match="the limit is"):
+        await desk.now(path, max_cost=1e-9)
+    assert world.control.calls("create") == world.control.calls("message") == []
+    assert list(world.paths.requests.iterdir()) == []
+    assert (await desk.snapshot()).submissions == {}
+    assert (await desk.submit(path, max_cost=1.0)).requests == 5
+
+
+async def test_what_costs_an_unknown_amount_does_not_pass_under_a_limit(world: "World", desk: Desk) -> None:
+    path = world.rows()
+    path.write_text(path.read_text().replace("claude-haiku-5-5", "claude-novel-9"))
+    with pytest.raises(OverLimit, match="not known"):
+        await desk.submit(path, max_cost=1000.0)
+    assert world.control.calls("create") == []
+
+
+async def test_without_a_batch_the_rows_must_be_the_ones_that_were_agreed_to(world: "World", desk: Desk) -> None:
+    path = world.rows(3)
+
+    def agreed(_: object) -> bool:
+        world.rows(4)
+        return True
+
+    with pytest.raises(BadInput, match="changed while it was read"):
+        await desk.now(path, agreed=agreed)
+    assert world.control.calls("message") == []
+    assert list(world.paths.requests.iterdir()) == []
+
+
 async def test_a_failed_export_is_not_noted(world: "World", desk: Desk) -> None:
     batch = await retrieved(world, desk)
     with pytest.raises(BadInput):
@@ -256,9 +324,10 @@ async def test_cancel_and_forget_obey_what_the_state_allows(world: "World", desk
     batch = await desk.submit(world.rows())
     with pytest.raises(NotAllowed, match="cancel it first"):
         await desk.forget(batch.ref)
-    assert (await desk.cancel(batch.ref)).state is State.CANCELING
-    with pytest.raises(NotAllowed, match="already"):
-        await desk.cancel(batch.ref)
+    assert [one.state for one in (await desk.cancel(batch.ref)).batches] == [State.CANCELING]
+    refused = (await desk.cancel(batch.ref)).failures[batch.ref]
+    assert isinstance(refused, NotAllowed)
+    assert "already" in refused.message
     world.control.finish(str(batch.id))
     await desk.cycle()
     await desk.forget(batch.ref)
@@ -276,9 +345,9 @@ async def test_what_nobody_will_try_again_is_not_said_to_be_tried_again(world: "
     assert "Submit it again" in unsent.value.hint
     batch = await desk.submit(world.rows())
     world.control.fault("cancel", Answer(529))
-    with pytest.raises(Unreachable) as uncanceled:
-        await desk.cancel(batch.ref)
-    assert "cancel it again" in uncanceled.value.hint
+    uncanceled = (await desk.cancel(batch.ref)).failures[batch.ref]
+    assert isinstance(uncanceled, Unreachable)
+    assert "cancel it again" in uncanceled.hint
 
 
 # Polling

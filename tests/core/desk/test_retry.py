@@ -14,13 +14,12 @@ import pytest
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.retries import with_retries
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry import Proposal, in_words, retry
-from batchtui.core.desk.retry_edited import Edited, look, propose_one, retry_edited, write
+from batchtui.core.desk.retry_edited import Edited, look, write
+from batchtui.core.desk.retry_proposal import Proposal, in_words
 from batchtui.core.errors import BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.results.answers import Answers, BatchFiles
 from batchtui.core.results.retrieve import where
-from batchtui.core.sending.context import Context
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.simulator.world import draw
 from tests.conftest import World
@@ -81,13 +80,13 @@ def healed(world: World) -> None:
 
 async def again_of(
     ref: str,
-    means: Context,
+    desk: Desk,
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
 ) -> Batch | None:
     """A retry of one batch."""
-    sent = await retry([ref], means, include_permanent=include_permanent, agreed=agreed)
+    sent = await desk.retry([ref], include_permanent=include_permanent, agreed=agreed)
     assert len(sent) <= 1
     return sent[0] if sent else None
 
@@ -100,7 +99,7 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
     proposed: list[Sequence[Proposal]] = []
     again = await again_of(
         first.ref,
-        desk.means,
+        desk,
         include_permanent=False,
         agreed=lambda one: not proposed.append(one),  # type: ignore[func-returns-value]
     )
@@ -117,10 +116,10 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
     assert world.paths.archive(again.ref).read_bytes().splitlines() == sent
 
     await finished(world, desk, again)
-    shelves = with_retries(await desk.snapshot(), again)
-    assert [one.ref for one in shelves] == [first.ref, again.ref]
+    batches = with_retries(await desk.snapshot(), again)
+    assert [one.ref for one in batches] == [first.ref, again.ref]
     with Answers.open(
-        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]
+        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in batches]
     ) as answers:
         merged = list(answers)
     assert [one.custom_id for one in merged] == [json.loads(row)["custom_id"] for row in archived]
@@ -131,16 +130,16 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
 
 async def test_what_fails_again_can_be_retried_again_and_what_succeeded_is_not(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 2, 0)))
-    second = await again_of(first.ref, desk.means, include_permanent=False)
+    second = await again_of(first.ref, desk, include_permanent=False)
     assert second is not None
     await finished(world, desk, second)
     healed(world)
-    third = await again_of(second.ref, desk.means, include_permanent=False)
+    third = await again_of(second.ref, desk, include_permanent=False)
     assert third is not None
     assert (third.requests, third.retry_of) == (5, first.ref)
     await finished(world, desk, third)
     with pytest.raises(NotAllowed, match="has its answer"):
-        await again_of(first.ref, desk.means, include_permanent=False)
+        await again_of(first.ref, desk, include_permanent=False)
     assert len(world.control.calls("create")) == 3
 
 
@@ -148,18 +147,18 @@ async def test_of_several_batches_those_with_nothing_left_are_passed_over(world:
     bad = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     healed(world)
     good = await finished(world, desk, await desk.submit(world.rows(4)))
-    [again] = await retry([good.ref, bad.ref], desk.means, include_permanent=False)
+    [again] = await desk.retry([good.ref, bad.ref], include_permanent=False)
     assert (again.retry_of, again.requests) == (bad.ref, 3)
     with pytest.raises(NotAllowed, match="has its answer"):
-        await retry([good.ref], desk.means, include_permanent=False)
+        await desk.retry([good.ref], include_permanent=False)
 
 
 async def test_permanent_failures_go_only_when_asked_for(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 0, 0, 4)))
     with pytest.raises(NotAllowed, match="4 invalid_request_error") as caught:
-        await again_of(first.ref, desk.means, include_permanent=False)
+        await again_of(first.ref, desk, include_permanent=False)
     assert "--include-permanent" in caught.value.hint
-    again = await again_of(first.ref, desk.means, include_permanent=True)
+    again = await again_of(first.ref, desk, include_permanent=True)
     assert again is not None
     assert again.requests == 4
 
@@ -167,12 +166,12 @@ async def test_permanent_failures_go_only_when_asked_for(world: World, desk: Des
 async def test_nothing_is_retried_before_all_that_was_sent_is_known(world: World, desk: Desk) -> None:
     running = await desk.submit(made(world, 5, 3, 0, 0))
     with pytest.raises(NotAllowed, match="It is in progress"):
-        await again_of(running.ref, desk.means, include_permanent=False)
+        await again_of(running.ref, desk, include_permanent=False)
     first = await finished(world, desk, running)
-    again = await again_of(first.ref, desk.means, include_permanent=False)
+    again = await again_of(first.ref, desk, include_permanent=False)
     assert again is not None
     with pytest.raises(NotAllowed, match=str(again.id)):
-        await again_of(first.ref, desk.means, include_permanent=True)
+        await again_of(first.ref, desk, include_permanent=True)
     assert len(world.control.calls("create")) == 2
 
 
@@ -181,8 +180,8 @@ async def test_two_processes_that_retry_at_once_buy_it_once(world: World, desk: 
     other = world.desk("another")
     await other.snapshot()
     outcomes = await asyncio.gather(
-        again_of(first.ref, desk.means, include_permanent=False),
-        again_of(first.ref, other.means, include_permanent=False),
+        again_of(first.ref, desk, include_permanent=False),
+        again_of(first.ref, other, include_permanent=False),
         return_exceptions=True,
     )
     await other.close()
@@ -198,7 +197,7 @@ async def test_two_processes_that_retry_at_once_buy_it_once(world: World, desk: 
 
 async def test_no_is_no_and_leaves_nothing(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
-    assert await again_of(first.ref, desk.means, include_permanent=False, agreed=lambda _: False) is None
+    assert await again_of(first.ref, desk, include_permanent=False, agreed=lambda _: False) is None
     assert len(world.control.calls("create")) == 1
     assert [path.name for path in world.paths.requests.iterdir()] == [f"{first.ref}.jsonl"]
 
@@ -208,7 +207,7 @@ async def test_a_retry_that_is_refused_leaves_the_first_as_it_was(world: World, 
     before = await desk.snapshot()
     world.control.fault("create", Answer(429))
     with pytest.raises(BatchtuiError):
-        await again_of(first.ref, desk.means, include_permanent=False)
+        await again_of(first.ref, desk, include_permanent=False)
     after = await desk.snapshot()
     assert [one.ref for one in after.batches] == [first.ref]
     assert after.submissions[first.submission].batches == before.submissions[first.submission].batches
@@ -221,7 +220,7 @@ async def test_a_retry_whose_answer_was_lost_is_found_and_linked_and_never_sent_
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     world.control.fault("create", Drop("accepted"))
     try:
-        await again_of(first.ref, desk.means, include_permanent=False)
+        await again_of(first.ref, desk, include_permanent=False)
     except OutcomeUnknown:
         await desk.cycle()
     assert len(world.control.calls("create")) == 2
@@ -237,7 +236,7 @@ async def test_the_keys_of_what_is_retried_go_along(world: World, desk: Desk) ->
     names = [json.loads(row)["custom_id"] for row in path.read_bytes().splitlines()]
     keys = [json.dumps({"custom_id": name, "key": f"key of {name}", "row": {}}) for name in names]
     world.paths.keys(first.ref).write_text("\n".join(keys) + "\n")
-    again = await again_of(first.ref, desk.means, include_permanent=False)
+    again = await again_of(first.ref, desk, include_permanent=False)
     assert again is not None
     sent = [json.loads(row)["custom_id"] for row in world.paths.archive(again.ref).read_bytes().splitlines()]
     kept = [json.loads(row)["key"] for row in world.paths.keys(again.ref).read_bytes().splitlines()]
@@ -248,7 +247,7 @@ async def test_what_somebody_else_sent_cannot_be_retried_from_here(world: World,
     sent = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     world.paths.archive(sent.ref).unlink()
     with pytest.raises(NotAllowed, match="not on this machine"):
-        await again_of(sent.ref, desk.means, include_permanent=False)
+        await again_of(sent.ref, desk, include_permanent=False)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -271,7 +270,7 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     world.paths.keys(first.ref).write_text("\n".join(keys) + "\n")
     healed(world)
     file = world.folder / "edit.jsonl"
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     write(proposal, file, world.paths)
     assert file.stat().st_mode & 0o777 == 0o600
     written = rows_of(file)
@@ -281,7 +280,7 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     edited = [mended(row) for row in written if "metadata" in row["params"]]
     put(file, edited)
     seen: list[Edited] = []
-    again = await retry_edited(proposal, file, desk.means, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]
+    again = await desk.retry_edited(proposal, file, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]
     assert again is not None
     chosen = seen[0].proposal.chosen
     assert (chosen.causes, chosen.left) == ({"invalid_request_error": 4}, {"expired": 3})
@@ -291,9 +290,9 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     assert {row["custom_id"] for row in rows_of(world.paths.keys(again.ref))} == chosen.ids
 
     await finished(world, desk, again)
-    shelves = with_retries(await desk.snapshot(), first)
+    batches = with_retries(await desk.snapshot(), first)
     with Answers.open(
-        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in shelves]
+        [BatchFiles(where(world.paths, one), world.paths.archive(one.ref)) for one in batches]
     ) as answers:
         merged = list(answers)
     assert [one.custom_id for one in merged] == [row["custom_id"] for row in rows_of(path)]
@@ -306,7 +305,7 @@ async def test_edited_rows_that_are_not_to_be_asked_again_are_problems_with_thei
     path = made(world, 5, 2, 0, 2)
     first = await finished(world, desk, await desk.submit(path))
     file = world.folder / "edit.jsonl"
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     write(proposal, file, world.paths)
     good = [mended(row) for row in rows_of(file)]
     answered = next(row for row in rows_of(path) if row["custom_id"] not in proposal.failed)
@@ -314,7 +313,7 @@ async def test_edited_rows_that_are_not_to_be_asked_again_are_problems_with_thei
     cut = {"custom_id": good[3]["custom_id"], "params": {}}
     put(file, [good[0], answered, good[1], foreign, cut, good[0]])
     with pytest.raises(NotSubmittable) as caught:
-        await retry_edited(proposal, file, desk.means)
+        await desk.retry_edited(proposal, file)
     found = [(one.line, one.kind) for one in caught.value.checked.problems]
     assert found == sorted(found, key=lambda one: one[0] or 0)
     assert {(2, "done"), (4, "foreign"), (6, "doubled")} <= set(found)
@@ -328,14 +327,14 @@ async def test_edited_rows_that_are_not_to_be_asked_again_are_problems_with_thei
 async def test_an_edited_row_stays_edited_when_it_is_asked_again_as_it_was(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
     file = world.folder / "edit.jsonl"
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     write(proposal, file, world.paths)
     edited = [mended(row) for row in rows_of(file)]
     put(file, edited[:1])
-    second = await retry_edited(proposal, file, desk.means)
+    second = await desk.retry_edited(proposal, file)
     assert second is not None
     await finished(world, desk, second)
-    third = await again_of(first.ref, desk.means, include_permanent=False)
+    third = await again_of(first.ref, desk, include_permanent=False)
     assert third is not None
     sent = {row["custom_id"]: row["params"]["max_tokens"] for row in rows_of(world.paths.archive(third.ref))}
     assert sent == {edited[0]["custom_id"]: 65, edited[1]["custom_id"]: 64}
@@ -343,7 +342,7 @@ async def test_an_edited_row_stays_edited_when_it_is_asked_again_as_it_was(world
 
 async def test_a_file_of_failures_is_never_written_over_another(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     file = world.folder / "mine.jsonl"
     file.write_text("mine")
     with pytest.raises(BadInput, match="there already"):
@@ -355,7 +354,7 @@ async def test_a_file_of_failures_is_never_written_over_another(world: World, de
 
 async def test_a_file_that_changes_after_the_question_is_not_sent(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     file = world.folder / "edit.jsonl"
     write(proposal, file, world.paths)
 
@@ -364,21 +363,21 @@ async def test_a_file_that_changes_after_the_question_is_not_sent(world: World, 
         return True
 
     with pytest.raises(BadInput, match="changed"):
-        await retry_edited(proposal, file, desk.means, agreed=agreed)
-    assert await retry_edited(proposal, file, desk.means, agreed=lambda _: False) is None
+        await desk.retry_edited(proposal, file, agreed=agreed)
+    assert await desk.retry_edited(proposal, file, agreed=lambda _: False) is None
     assert len(world.control.calls("create")) == 1
     assert [one.name for one in world.paths.requests.iterdir()] == [f"{first.ref}.jsonl"]
 
 
 async def test_an_edit_to_a_model_that_is_not_there_is_found_before_it_is_sent(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 2, 0, 0)))
-    proposal = await propose_one([first.ref], desk.means)
+    proposal = await desk.propose_edit([first.ref])
     file = world.folder / "edit.jsonl"
     write(proposal, file, world.paths)
     rows = rows_of(file)
     put(file, [rows[0], {**rows[1], "params": {**rows[1]["params"], "model": "claude-nothing-9"}}])
     with pytest.raises(NotSubmittable) as caught:
-        await look(proposal, file, desk.means)
+        await look(proposal, file, desk._context)
     assert [one.line for one in caught.value.checked.problems] == [2]
 
 
@@ -387,7 +386,7 @@ async def test_edited_rows_go_back_to_one_batch(world: World, desk: Desk) -> Non
     one = await finished(world, desk, await desk.submit(path))
     two = await finished(world, desk, await desk.submit(path, again=True))
     with pytest.raises(NotAllowed, match="of 2 batches") as caught:
-        await propose_one([one.ref, two.ref], desk.means)
+        await desk.propose_edit([one.ref, two.ref])
     assert f"batchtui retry {one.label} --rows FILE" in caught.value.hint
 
 

@@ -85,7 +85,7 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
         (GOOD + '[[output]]\nkind = "csv"\npath = "a"\nsafe = 1\n', "output[1].safe", "true or false", "", 11),
         (GOOD + '[[output]]\nkind = "command"\ncommand = ["/no/such"]\n', "output[1]", "cannot be run", "PATH", 8),
         (GOOD + '[[output]]\nkind = "files"\npath = "a.md"\n', "output[1]", "", "{key}", 8),
-        (GOOD.replace("a.csv", "a\\u0000.csv"), "source.path", "no path", "NUL", 2),
+        (GOOD.replace("a.csv", "a\\u0000.csv"), "source.path", "not a path", "without it", 2),
         (GOOD.replace("a.csv", "~nobody-of-this-name/a.csv"), "source.path", "home", "whole path", 2),
         (GOOD + '[[output]]\nkind = "csv"\npath = "~nobody-of-this-name/a"\n', "output[1]", "home", "", 8),
         (GOOD + '[output]\nkind = "csv"\n', "output", "no list of tables", "[[output]]", 8),

@@ -108,8 +108,8 @@ def test_files_can_hold_any_value_and_be_named_by_a_column(make: Any, out: Path)
     ("kind", "path", "options", "reason"),
     [
         ("xlsx", "a", {}, "no output of the kind"),
-        ("csv", "", {}, "no path"),
-        ("csv", "a\0", {}, "no path"),
+        ("csv", "", {}, "not a path"),
+        ("csv", "a\0", {}, "not a path"),
         ("csv", "a.csv", {"colums": {}}, "colums"),
         ("csv", "a.csv", {"columns": {"a": "jsn"}}, "is no path"),
         ("csv", "a.csv", {"columns": {"a": 5}}, "columns"),

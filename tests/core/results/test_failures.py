@@ -109,7 +109,7 @@ def batch(ref: str, retry_of: str = "", state: State = State.RETRIEVED, minutes:
     )
 
 
-def test_the_shelves_are_the_first_batch_and_its_retries_in_the_order_they_were_sent() -> None:
+def test_a_batch_with_its_retries_comes_first_and_they_follow_in_the_order_they_were_sent() -> None:
     batches = [batch("r2", "a", minutes=9), batch("r3", "r2", minutes=20), batch("r1", "a", minutes=5), batch("a")]
     snapshot = Snapshot(1, (*batches, batch("other"), batch("lost", "forgotten")))
     for one in batches:

@@ -1,0 +1,29 @@
+"""The results of a batch as the API gives them, written without being verified."""
+
+from __future__ import annotations
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.errors import NotAllowed
+from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.paths import target_path
+from batchtui.core.results import retrieve
+from batchtui.core.sending.context import Context
+
+
+async def as_is(batch: Batch, to: str, context: Context, report: Report | None) -> tuple[Batch, list[str]]:
+    """The batch as the API has it now, and what is wrong with its results, which stand in a new file at `to`.
+
+    Raises:
+        NotAllowed: there are no results.
+        BadInput: nothing can be written there.
+        ApiError: nothing could be had.
+    """
+    target = refuse_ours(target_path(to), context.paths)
+    api = await context.connection.api()
+    if batch.id and batch.state is not State.RETRIEVED:
+        batch = observe(batch, await api.get(batch.id))
+    if batch.id is None or why_not(Verb.RETRIEVE, batch):
+        raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
+    return batch, await retrieve.as_is(api, context.paths, batch, target, report)

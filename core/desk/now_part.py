@@ -1,0 +1,103 @@
+"""One part of a run without a batch: its requests asked, the answers verified, and kept as a retrieved batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission
+from batchtui.core.batches.price import STANDARD
+from batchtui.core.desk import now_ask
+from batchtui.core.desk.now_runs import Runs, on_disk
+from batchtui.core.errors import Unverified
+from batchtui.core.logs import log
+from batchtui.core.results import summary as summaries
+from batchtui.core.results.journal import kept
+from batchtui.core.results.verify import Verdict, expected_from, verify_file
+from batchtui.core.sending.context import Context
+from batchtui.core.state.store import Transaction
+from batchtui.core.text import plural
+
+
+async def answer_part(
+    part: Part,
+    context: Context,
+    runs: Runs,
+    parallel: int,
+    stop: asyncio.Event | None,
+    report: Report | None,
+    tell: Callable[[str], None],
+) -> Verdict:
+    """Brings the results of one part under their final name, where they do not stand there yet."""
+    final = context.paths.result(part.ref)
+    journal = await asyncio.to_thread(runs.open, part)
+    if journal is None:
+        return await asyncio.to_thread(_verified, final, part, context)
+    try:
+        api = await context.connection.api()
+        archive = context.paths.archive(part.ref)
+        log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
+        await now_ask.run(api, archive, journal, part.requests, parallel=parallel, stop=stop, report=report, tell=tell)
+        verdict = await asyncio.to_thread(_verified, runs.journal(part), part, context)
+        with on_disk(context.paths):
+            await asyncio.to_thread(journal.finish, final)
+        return verdict
+    finally:
+        await asyncio.to_thread(journal.close)
+
+
+def _verified(path: Path, part: Part, context: Context) -> Verdict:
+    """The verdict on answers that must be whole. Raises Unverified."""
+    expected = expected_from(context.paths.archive(part.ref), part.digest)
+    verdict = verify_file(path, kept(path).counts, expected)
+    if not verdict.ok:
+        raise Unverified(
+            f"The answers in {path} did not pass the check: {' '.join(verdict.anomalies)}",
+            "Take the lines that are wrong out of it; their requests are asked again.",
+        )
+    return verdict
+
+
+async def keep_part(submission: Submission, part: Part, verdict: Verdict, context: Context) -> Batch:
+    """Writes the summary, then the batch in place of the part that waits."""
+    now = context.clock()
+    made = summaries.summarise(
+        verdict, batch_id=part.ref, name=submission.name, made_at=submission.created_at, now=now, share=STANDARD
+    )
+    with on_disk(context.paths):
+        await asyncio.to_thread(summaries.write, context.paths.summary(part.ref), made)
+    batch = Batch(
+        ref=part.ref,
+        name=submission.name,
+        submission=submission.ref,
+        submitted_at=submission.created_at,
+        requests=part.requests,
+        state=State.RETRIEVED,
+        part=part.number,
+        step=part.step,
+        request_counts=verdict.counts,
+        ended_at=now,
+        models=part.models,
+        digest=part.digest,
+        results_path=str(context.paths.result(part.ref)),
+        retrieved_at=now,
+        cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd),
+    )
+
+    def write(tx: Transaction) -> None:
+        current = tx.submission(submission.ref)
+        if current is None or part.ref not in {one.ref for one in current.waiting}:
+            return
+        waiting = tuple(one for one in current.waiting if one.ref != part.ref)
+        batches = (*current.batches, part.ref)
+        trouble = current.trouble if waiting else None
+        tx.put_submission(replace(current, waiting=waiting, batches=batches, trouble=trouble))
+        tx.put(batch)
+
+    await context.disk.commit(write)
+    log.info("%s answered: %s", part.ref, plural(verdict.counts.total, "result"))
+    return batch

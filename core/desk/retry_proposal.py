@@ -1,0 +1,129 @@
+"""What a retry would send, and what it would leave out: looked at before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.retries import not_over, with_retries
+from batchtui.core.errors import NotAllowed
+from batchtui.core.paths import Paths
+from batchtui.core.results.failures import RetryChoice, choose, failures
+from batchtui.core.results.retrieve import where
+from batchtui.core.sending.context import Context
+from batchtui.core.state.archive import copy_rows
+from batchtui.core.text import inert_line, plural
+
+
+class NothingLeft(NotAllowed):
+    """Nothing of a batch is to be asked again."""
+
+
+class Proposal(Struct, frozen=True):
+    """What a retry would send: `chosen` of the requests of `first`, after the results of `batches`.
+
+    `failed` are the causes of all that failed, by custom_id; `asked` those of its retries that the API took: a row may
+    have been edited for one of them.
+    """
+
+    first: Batch
+    batches: tuple[str, ...]
+    asked: tuple[str, ...]
+    failed: dict[str, str]
+    chosen: RetryChoice
+
+
+def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
+    """Looks at all results of a batch, those of its retries included. Runs in a thread.
+
+    Raises:
+        NotAllowed: its results are not here yet, its requests are not, or nothing is left to ask again.
+        StateError: a file cannot be read.
+    """
+    batch = next((one for one in snapshot.batches if one.ref == ref), None)
+    if batch is None:
+        raise NotAllowed(f"The batch {inert_line(ref)} was forgotten meanwhile.", "batchtui list shows them all.")
+    batches = with_retries(snapshot, batch)
+    first = batches[0]
+    running = not_over(batches)
+    if running:
+        state = running.state.words
+        what = "It" if running is first else f"Its retry {running.label}"
+        raise NotAllowed(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
+    if first.state is not State.RETRIEVED:
+        raise NotAllowed("It has no results that say what failed.", f"batchtui show {first.label}")
+    if not paths.archive(first.ref).exists():
+        raise NotAllowed("Its requests are not on this machine: it was sent by somebody else.", "")
+    retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
+    failed = failures(retrieved)
+    chosen = choose(failed, include_permanent=include_permanent)
+    if not chosen.ids:
+        if chosen.left:
+            raise NothingLeft(
+                f"What failed would fail again: {in_words(chosen.left)}.",
+                f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
+            )
+        raise NothingLeft("Every request of it has its answer.", "There is nothing to ask again.")
+    asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
+    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
+
+
+def in_words(causes: dict[str, int]) -> str:
+    """`100 expired, 30 overloaded_error`. Causes come from the API; they are made inert."""
+    return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
+
+
+def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
+    """The rows to be asked again, each as it was last sent. Runs in a thread.
+
+    Raises:
+        NotAllowed: the archive does not hold them all.
+        StateError: a file cannot be read.
+    """
+    later = [paths.archive(ref) for ref in proposal.asked if paths.archive(ref).exists()]
+    ids = proposal.chosen.ids
+    copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
+    if copied != len(ids):
+        raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
+
+
+def described(proposals: Sequence[Proposal]) -> str:
+    """What would be sent, and what would not, in a sentence or two."""
+    causes: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for proposal in proposals:
+        causes.update(proposal.chosen.causes)
+        left.update(proposal.chosen.left)
+    said = f"{plural(causes.total(), 'request')} can succeed when asked again ({in_words(causes)})."
+    return f"{said} Left out, as they would fail again: {in_words(left)}." if left else said
+
+
+def likely_usd(proposals: Sequence[Proposal]) -> float | None:
+    """What they are likely to cost together, by what the first ones were estimated at; None where that is not known."""
+    shares = [
+        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
+        for one in proposals
+        if one.first.cost.estimated_usd is not None and one.first.requests
+    ]
+    return sum(shares) if shares and len(shares) == len(proposals) else None
+
+
+async def propose_all(refs: Sequence[str], context: Context, *, include_permanent: bool = False) -> list[Proposal]:
+    """What retries of several batches would send. Raises as `propose`, where none of them has anything to ask again."""
+    snapshot = await context.disk.snapshot()
+    found: dict[str, Proposal] = {}
+    nothing: NothingLeft | None = None
+    for ref in refs:
+        try:
+            one = await asyncio.to_thread(propose, snapshot, ref, context.paths, include_permanent=include_permanent)
+            found[one.first.ref] = one
+        except NothingLeft as error:
+            nothing = nothing or error
+    if nothing and not found:
+        raise nothing
+    return list(found.values())

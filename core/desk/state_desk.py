@@ -1,0 +1,210 @@
+"""A desk's hold on one state: what it knows, which process polls, and one look after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from batchtui.core import logs
+from batchtui.core.api.connection import KeyInfo
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch, Output, Snapshot, State
+from batchtui.core.batches.find import find
+from batchtui.core.batches.submissions import batches_for
+from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.desk import adopt
+from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
+from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed
+from batchtui.core.jobs.steps import StepRunner
+from batchtui.core.logs import log
+from batchtui.core.results import summary
+from batchtui.core.results.downloads import Downloads
+from batchtui.core.results.result_file import Results
+from batchtui.core.results.retrieve import looked_at, where
+from batchtui.core.sending.context import Context
+from batchtui.core.sending.send import Sender
+from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.poller import Election, Poller
+
+if TYPE_CHECKING:
+    from batchtui.core.results.summary import Summary
+
+
+Redact = Callable[[str], str]
+"""Takes keys out of a text."""
+
+
+class StateDesk:
+    """What `desk.Desk` builds on. Used as an async context manager, it closes itself."""
+
+    def __init__(self, context: Context, *, command: str, interval: float | None, redact: Callable[[], Redact]) -> None:
+        self.paths = context.paths
+        self.settings = context.settings
+        self.clock = context.clock
+        self.interval = interval
+        self._redact = redact
+        self._context = context
+        self._connection = context.connection
+        self._disk = context.disk
+        self._election = Election(context.paths, command, context.clock)
+        self._downloads = Downloads(context.connection, context.disk, context.paths, context.clock)
+        self._sender = Sender(context, asyncio.sleep)
+        self._parts = WaitingParts(context, self._sender)
+        self._cycles = Cycles(
+            context, self._election, self._downloads, self._parts, StepRunner(context), interval=interval
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def key(self) -> KeyInfo | None:
+        """Where the key would come from; None if there is none that can be used."""
+        return self._connection.key()
+
+    async def snapshot(self) -> Snapshot:
+        """The state as it is now.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        return await self._disk.snapshot()
+
+    async def changed(self, before: Snapshot) -> Snapshot | None:
+        """The state if it is another than `before`, whoever changed it; else None. Costs one stat."""
+        return now if (now := await self.snapshot()) is not before else None
+
+    async def find(self, word: str) -> Batch:
+        """The batch that an id, a ref, a name or a unique beginning means. Raises UsageError if it is not just one."""
+        return find((await self._disk.snapshot()).batches, word)
+
+    async def batches_for(self, word: str) -> list[Batch]:
+        """The same; by the name of a submission of several batches, all of them. Raises UsageError."""
+        return batches_for(await self._disk.snapshot(), word)
+
+    async def summary(self, batch: Batch) -> Summary | None:
+        """What the results of a retrieved batch amount to."""
+        if batch.state is not State.RETRIEVED:
+            return None
+        path = self.paths.summary(batch.label)
+        return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
+
+    async def results(self, batch: Batch) -> Results:
+        """The results of a retrieved batch, to be read row by row and closed."""
+        if batch.state is not State.RETRIEVED:
+            raise NotAllowed("Its results are not on this machine yet.", f"batchtui retrieve {batch.label}")
+        return await asyncio.to_thread(Results.open, where(self.paths, batch))
+
+    async def failed_rows(self, output: Output) -> Path | None:
+        """The file in which an output keeps what it could not use; None if there is none."""
+        from batchtui.core.outputs.kinds import failed_path
+
+        def look() -> Path | None:
+            path = failed_path(output)
+            return path if path and path.exists() else None
+
+        try:
+            return await asyncio.to_thread(look)
+        except (BatchtuiError, OSError):  # an output that this version does not know has no such file
+            return None
+
+    async def remote(self) -> list[Batch]:
+        """What the API lists and this state does not know, newest first."""
+        return await adopt.unknown_to((await self._disk.snapshot()).batches, await self._connection.api())
+
+    async def poller(self) -> Poller | None:
+        """Who polls, ourselves included; None if nobody does."""
+        return await self._disk.run(self._election.who)
+
+    async def poll_if_free(self) -> bool:
+        """Becomes the one process that polls, if there is none; true if it is us. Kept until `close`."""
+        return await self._disk.run(self._election.stand)
+
+    async def poke(self) -> None:
+        """Asks whoever polls to look now."""
+        await self._disk.run(self._election.poke)
+
+    async def poked(self) -> bool:
+        """Whether somebody asked us to look since this was last called."""
+        return await self._disk.run(self._election.poked)
+
+    async def prepare(self) -> None:
+        """Imports the SDK in a thread, so that the first call need not wait for it. Does nothing without a key."""
+        try:
+            await self._connection.api()
+        except BatchtuiError as error:
+            log.info("not connected: %s", error.message)
+
+    async def cycle(self, report: EachReport | None = None, *, wait: bool = True) -> Cycle:
+        """Settles unknown submissions, polls, retrieves what ended. Trouble is recorded, never raised.
+
+        With `wait` false the downloads go on by themselves, so that one that stands still delays no other batch.
+        """
+        return await self._cycles.run(report, wait=wait)
+
+    def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
+        """Seconds until the next cycle is worth it."""
+        return self._cycles.next_delay(cycle, snapshot)
+
+    async def retrieve(self, ref: str, report: Report | None = None) -> Batch:
+        """Looks at a batch and, once it has ended, downloads, verifies and keeps its results.
+
+        A batch that has not ended is returned as it is. One that is retrieved already costs no call.
+        """
+        batch = await self.find(ref)
+        if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
+            return batch
+        if batch.id is None or batch.state in (State.REJECTED, State.GONE):
+            raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
+        if batch.state is not State.ENDED:
+            seen = await (await self._connection.api()).get(batch.id)
+            batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
+        return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
+
+    async def wait(self, submission: str, report: Report | None = None) -> list[Batch]:
+        """Cycles until a submission is done, or can go no further by itself; its batches as they are then.
+
+        Done means that every part and step is retrieved and its outputs are written. `Batch.submission` names it.
+
+        Raises:
+            NotAllowed: it was forgotten meanwhile.
+            NoKey: there is no key to ask with.
+            BatchtuiError: its results could not be retrieved.
+        """
+        while True:
+            cycle = await self.cycle()
+            snapshot = await self.snapshot()
+            whole = snapshot.submissions.get(submission)
+            batches = plan.members(snapshot, whole) if whole else []
+            if whole is None or not batches:
+                raise NotAllowed("The batch was forgotten meanwhile.", "batchtui list shows the rest.")
+            if isinstance(cycle.blocked, NoKey):
+                raise cycle.blocked
+            if not self.settings.auto_retrieve and any(one.state is State.ENDED for one in batches):
+                for one in batches:
+                    if one.state is State.ENDED:
+                        await self.retrieve(one.ref, report)
+                continue
+            if not plan.goes_on(snapshot, whole, batches):
+                return batches
+            await asyncio.sleep(2.0 if cycle.polled_by else self.next_delay(cycle, snapshot))
+
+    def write_log(self) -> None:
+        """Writes the log from now on. Nothing that looks like a key gets into it."""
+        logs.start(self.paths.log_file, self._redact())
+
+    async def close(self) -> None:
+        """Ends what runs, gives polling to others, and waits for what is being written."""
+        await self._cycles.close()
+        await self._downloads.close()
+        await self._connection.close()
+        await self._disk.run(self._election.resign)
+        self._disk.close()

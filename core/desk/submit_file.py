@@ -1,0 +1,70 @@
+"""A file or a job on its way out: archived, held against its limit, and sent in parts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch
+from batchtui.core.cost.limit import hold
+from batchtui.core.cost.preflight import Preflight
+from batchtui.core.desk.examine import examine
+from batchtui.core.desk.make_draft import changed, make_draft
+from batchtui.core.requests.draft import Draft, discard
+from batchtui.core.requests.split import Cut, shared_out
+from batchtui.core.sending.context import Context
+from batchtui.core.sending.send import Sender
+from batchtui.core.sending.submit import submit
+from batchtui.core.sending.waiting import WaitingParts
+
+
+async def submit_file(
+    path: Path,
+    context: Context,
+    sender: Sender,
+    parts: WaitingParts,
+    *,
+    name: str | None,
+    again: bool,
+    cut: Cut | None,
+    looked: Preflight | None,
+    max_cost: float | None,
+    report: Report | None,
+) -> Batch:
+    """Sends the first part; the others follow at once, or wait for a later cycle if they cannot go yet.
+
+    Raises:
+        NotSubmittable: the file has problems.
+        BadInput: it holds other rows than `looked` did.
+        OverLimit: it could cost more than its limit, or nobody knows what it costs.
+        BatchtuiError: as `sending.submit`.
+    """
+    made = await make_draft(path, context.paths, name, cut, context.settings.rules)
+    try:
+        made = await _within_limit(path, made, context, looked, max_cost)
+    except BaseException:
+        with suppress(OSError):
+            await asyncio.to_thread(discard, made, context.paths)
+        raise
+    batch = await submit(made, context, sender, again=again, report=report)
+    await parts.send(made.ref, report)
+    return batch
+
+
+async def _within_limit(
+    path: Path, made: Draft, context: Context, looked: Preflight | None, max_cost: float | None
+) -> Draft:
+    """The draft with its limit, and with what its parts are likely to cost if that was looked at."""
+    limit = made.max_cost if max_cost is None else max_cost
+    if looked is None and limit is not None:
+        looked = await examine(path, context, name=made.name, one_batch=False)
+    if looked and looked.checked.sha256 != made.sha256:
+        raise changed(path)
+    estimate = looked.estimate if looked else None
+    hold(estimate, limit)
+    likely = estimate.batch_usd if estimate else None
+    return replace(made, parts=shared_out(made.parts, likely), max_cost=limit)

@@ -86,11 +86,6 @@ class PathInput(Input):
         )
         self._endings = endings
 
-    @property
-    def path(self) -> Path | None:
-        """The path meant, `~` expanded; None while the field is empty."""
-        return expanded(self.value)
-
     async def action_complete(self) -> None:
         """Tab. It does not wait for the suggestion to show."""
         typed = self.value

@@ -40,9 +40,6 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
     class Highlighted(RowMessage, namespace="line_table"):
         """The cursor is on another row: `key`."""
 
-    class Marked(RowMessage, namespace="line_table"):
-        """A row was marked or unmarked: `key`."""
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
         self.marked: set[str] = set()
@@ -162,5 +159,4 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.marked ^= {key}
         self._repaint(self._cursor)
-        self.post_message(self.Marked(self, key))
         self._move(self._cursor + 1)

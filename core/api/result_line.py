@@ -7,12 +7,12 @@ so the garbage collector is told to leave them alone: with the SDK in memory it 
 from __future__ import annotations
 
 import io
-import json
-from typing import Annotated, Literal, Never, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.batches.price import Tokens
 
 Count = Annotated[int, Meta(ge=0)] | None
@@ -202,15 +202,7 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise ValueError("nested too deeply") from None
     except msgspec.DecodeError:
         # Half a surrogate pair is no error to the API, and msgspec refuses it; the rest fails here too.
-        return msgspec.convert(_loads(raw), decoder.type)
-
-
-def _loads(raw: bytes) -> object:
-    try:
-        return json.loads(raw.decode(), parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON number")
+        try:
+            return msgspec.convert(lenient_json(raw.decode()), decoder.type)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None

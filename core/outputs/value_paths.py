@@ -12,11 +12,12 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Never
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.errors import BadInput
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.text import inert_line, plural
@@ -269,11 +270,7 @@ def _decode(text: str) -> Value:
     except ValueError:
         if not _HALF.search(text):
             raise
-        return json.loads(text, parse_constant=_no_constant)
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON number")
+        return lenient_json(text)
 
 
 def _said(error: Exception) -> str:

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, Never
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.batches.limits import ID
 from batchtui.core.requests.parameters import PARAMETERS, did_you_mean
 from batchtui.core.settings import OLDER_VERSION, Rules
@@ -98,7 +99,7 @@ def _row(row: bytes, rules: Rules) -> Found:
         yield "not_utf8", "", message, "Save the file as UTF-8."
         return
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = lenient_json(text)
         msgspec.json.decode(row)
     except RecursionError:
         yield "too_deep", "", "It is nested too deeply.", "Flatten it: the API refuses such a request too."
@@ -118,10 +119,6 @@ def _row(row: bytes, rules: Rules) -> Found:
         yield "not_json", "", inert_line(f"It is not JSON: {error}."), "Correct the JSON there."
         return
     yield from _request(value, rules)
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _request(value: Any, rules: Rules) -> Found:

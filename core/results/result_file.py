@@ -6,7 +6,7 @@ A line that cannot be read is a row of the type `unreadable`: it is shown, expor
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -90,6 +90,9 @@ class Results:
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.row(index) for index in range(len(self)))
 
     def __enter__(self) -> Self:
         return self

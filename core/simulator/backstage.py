@@ -24,42 +24,45 @@ class _Unknown(Exception):
     pass
 
 
-def routes(simulator: Simulator) -> list[Route]:
-    """All of them."""
+class Backstage:
+    """The handlers, each named in the table below. What one returns is the JSON of the answer."""
 
-    def stored(request: Request) -> Stored:
-        batch = simulator.world.get(request.path_params["id"])
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def _stored(self, request: Request) -> Stored:
+        batch = self._simulator.world.get(request.path_params["id"])
         if batch is None:
             raise _Unknown(request.path_params["id"])
         return batch
 
-    async def stats(_: Request) -> Stats:
-        batches = simulator.world.all()
+    async def stats(self, _: Request) -> Stats:
+        batches = self._simulator.world.all()
         return Stats(
-            dict(simulator.log.totals),
+            dict(self._simulator.log.totals),
             len(batches),
             len({batch.workspace for batch in batches}),
             sum(batch.size for batch in batches),
         )
 
-    async def calls(_: Request) -> object:
-        return list(simulator.log.received)
+    async def calls(self, _: Request) -> object:
+        return list(self._simulator.log.received)
 
-    async def batches(_: Request) -> object:
-        now = simulator.now()
+    async def batches(self, _: Request) -> object:
+        now = self._simulator.now()
         return [
             Known(batch.id, batch.workspace, batch.created_at, status(batch, now), batch.size)
-            for batch in simulator.world.all()
+            for batch in self._simulator.world.all()
         ]
 
-    async def custom_ids(request: Request) -> object:
-        return [row.custom_id for row in stored(request).rows()]
+    async def custom_ids(self, request: Request) -> object:
+        return [row.custom_id for row in self._stored(request).rows()]
 
-    async def preload(request: Request) -> object:
+    async def preload(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=Preload)
-        newest = order.created_at or simulator.now()
+        newest = order.created_at or self._simulator.now()
         return [
-            simulator.world.add(
+            self._simulator.world.add(
                 workspace_of(order.key),
                 Made(order.requests, order.prefix),
                 newest - timedelta(seconds=order.every * index),
@@ -68,55 +71,64 @@ def routes(simulator: Simulator) -> list[Route]:
             for index in range(order.count)
         ]
 
-    async def hasten(request: Request) -> None:
+    async def hasten(self, request: Request) -> None:
         seconds = msgspec.json.decode(await request.body(), type=dict[str, float])["seconds"]
-        advance(stored(request), seconds, simulator.now())
+        advance(self._stored(request), seconds, self._simulator.now())
 
-    async def finish(request: Request) -> None:
-        batch, now = stored(request), simulator.now()
+    async def finish(self, request: Request) -> None:
+        batch, now = self._stored(request), self._simulator.now()
         advance(batch, (ends_at(batch) - now).total_seconds() + 1, now)
 
-    async def archive(request: Request) -> None:
-        stored(request).archived_at = simulator.now()
+    async def archive(self, request: Request) -> None:
+        self._stored(request).archived_at = self._simulator.now()
 
-    async def plan(request: Request) -> None:
-        simulator.faults.plans.append(msgspec.json.decode(await request.body(), type=Plan))
+    async def plan(self, request: Request) -> None:
+        self._simulator.faults.plans.append(msgspec.json.decode(await request.body(), type=Plan))
 
-    async def plans(_: Request) -> object:
-        return simulator.faults.plans
+    async def plans(self, _: Request) -> object:
+        return self._simulator.faults.plans
 
-    async def clear(_: Request) -> None:
-        simulator.faults.clear()
+    async def clear(self, _: Request) -> None:
+        self._simulator.faults.clear()
 
-    async def settings(request: Request) -> SimulatorSettings:
+    async def settings(self, request: Request) -> SimulatorSettings:
         changes = msgspec.json.decode(await request.body(), type=dict[str, object])
-        merged = msgspec.to_builtins(simulator.world.settings) | changes
-        simulator.world.settings = msgspec.convert(merged, SimulatorSettings)
-        return simulator.world.settings
+        merged = msgspec.to_builtins(self._simulator.world.settings) | changes
+        self._simulator.world.settings = msgspec.convert(merged, SimulatorSettings)
+        return self._simulator.world.settings
 
-    async def lay_down(request: Request) -> None:
-        simulator.world.results[request.path_params["id"]] = await request.body()
+    async def lay_down(self, request: Request) -> None:
+        self._simulator.world.results[request.path_params["id"]] = await request.body()
 
-    async def reset(_: Request) -> None:
-        simulator.reset()
+    async def reset(self, _: Request) -> None:
+        self._simulator.reset()
 
-    paths: list[tuple[str, str, _Act]] = [
-        ("GET", "/stats", stats),
-        ("GET", "/calls", calls),
-        ("GET", "/batches", batches),
-        ("POST", "/batches", preload),
-        ("GET", "/batches/{id}/custom_ids", custom_ids),
-        ("POST", "/batches/{id}/finish", finish),
-        ("POST", "/batches/{id}/advance", hasten),
-        ("POST", "/batches/{id}/archive", archive),
-        ("GET", "/faults", plans),
-        ("POST", "/faults", plan),
-        ("DELETE", "/faults", clear),
-        ("POST", "/settings", settings),
-        ("PUT", "/results/{id}", lay_down),
-        ("POST", "/reset", reset),
+
+_PATHS = (
+    ("GET", "/stats", "stats"),
+    ("GET", "/calls", "calls"),
+    ("GET", "/batches", "batches"),
+    ("POST", "/batches", "preload"),
+    ("GET", "/batches/{id}/custom_ids", "custom_ids"),
+    ("POST", "/batches/{id}/finish", "finish"),
+    ("POST", "/batches/{id}/advance", "hasten"),
+    ("POST", "/batches/{id}/archive", "archive"),
+    ("GET", "/faults", "plans"),
+    ("POST", "/faults", "plan"),
+    ("DELETE", "/faults", "clear"),
+    ("POST", "/settings", "settings"),
+    ("PUT", "/results/{id}", "lay_down"),
+    ("POST", "/reset", "reset"),
+)
+"""Method, path below `/_simulator`, and the handler of `Backstage`."""
+
+
+def routes(simulator: Simulator) -> list[Route]:
+    """A route for each line of the table."""
+    backstage = Backstage(simulator)
+    return [
+        Route(ROOT + path, _endpoint(getattr(backstage, handler)), methods=[method]) for method, path, handler in _PATHS
     ]
-    return [Route(ROOT + path, _endpoint(act), methods=[method]) for method, path, act in paths]
 
 
 def _endpoint(act: _Act) -> Callable[[Request], Awaitable[Response]]:

@@ -31,7 +31,8 @@ from batchtui.core.state.store_thread import StoreThread
 if TYPE_CHECKING:
     from batchtui.core.cost.preflight import Preflight
     from batchtui.core.desk.cancel import CancelOutcome
-    from batchtui.core.desk.now import Finished, NowProposal
+    from batchtui.core.desk.now import NowProposal
+    from batchtui.core.desk.now_run import Finished
     from batchtui.core.desk.retry_edited import Edited
     from batchtui.core.desk.retry_proposal import Proposal
     from batchtui.core.requests.split import Cut

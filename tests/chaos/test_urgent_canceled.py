@@ -33,7 +33,7 @@ async def test_what_is_canceled_asks_nothing_more(world: World, answered: int) -
     try:
         urgent, stop = Now(desk._context), asyncio.Event()
         run = await urgent.begin(job(world), name=None, again=False)
-        asking = asyncio.create_task(urgent.finish(run, parallel=1, stop=stop))
+        asking = asyncio.create_task(urgent._run.finish(run, parallel=1, stop=stop))
         await asyncio.to_thread(world.control.wait_for_calls, "message", answered + 1, 60)
         await hold_back([run.ref], desk._context)
         await asyncio.wait_for(stop.wait(), 60)
@@ -43,7 +43,7 @@ async def test_what_is_canceled_asks_nothing_more(world: World, answered: int) -
         assert raised.value.message == "It was canceled meanwhile."
         assert f"{answered + 1} of " in raised.value.hint
         assert len(world.control.calls("message")) == answered + 1
-        finished = await urgent.finish(run, parallel=1)
+        finished = await urgent._run.finish(run, parallel=1)
         assert finished.trouble is None
         assert len(world.control.calls("message")) == (3 if answered < 3 else 6)
         assert not world.control.calls("create")

@@ -16,8 +16,9 @@ from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.cost.limit import most_usd
 from batchtui.core.cost.preflight import Preflight
-from batchtui.core.desk.now import Finished, NowProposal
+from batchtui.core.desk.now import NowProposal
 from batchtui.core.desk.now_ask import PARALLEL
+from batchtui.core.desk.now_run import Finished
 from batchtui.core.desk.now_runs import Unfinished
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -144,3 +145,17 @@ def test_the_desk_brings_in_neither_the_sdk_nor_a_terminal(tmp_path: Path) -> No
     assert (
         modules & {"anthropic", "httpx2", "textual", "rich", "click", "starlette", "uvicorn", "genai_prices"} == set()
     )
+
+
+def test_the_modules_that_the_readme_draws_are_there() -> None:
+    house = (ROOT / "README.md").read_text(encoding="utf-8").partition("### The house")[2]
+    named = re.findall(r"`([a-z]+(?:\.[a-z_]+)+)`", house)
+    there = {name(path).removesuffix(".py").replace("/", ".") for path in SOURCES}
+    assert len(named) > 15
+    assert [one for one in named if not {one, f"core.{one}"} & there | ({one} & {"tui.screens"})] == []
+
+
+def test_the_readme_draws_every_wing() -> None:
+    house = (ROOT / "README.md").read_text(encoding="utf-8").partition("### The house")[2].partition("\n- ")[0]
+    wings = {path.parent.name for path in SOURCES if path.parent.parent == ROOT / "core"}
+    assert wings <= set(re.findall(r"\w+", house))

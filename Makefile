@@ -1,10 +1,10 @@
-# Everything a fresh machine needs is Python 3.11+, venv, make and git.
+# A fresh machine needs only Python 3.11+, venv, make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test lint bench screenshots goldens lock clean
 
-demo: .venv/ready  ## the whole main job against the simulator, no key needed
+demo: .venv/ready  ## run the main job against the simulator, no key needed
 	@$(BIN)/batchtui demo
 
 test: lint  ## lint, types, import rules, tests
@@ -16,16 +16,16 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/ready  ## the figures, as ratios against the SDK's own way and curl
+bench: .venv/ready  ## benchmarks, as ratios to the SDK's own way and to curl
 	@$(BIN)/python -m tests.bench
 
-screenshots: .venv/ready  ## the pictures of the README, from the running demo
+screenshots: .venv/ready  ## the README's pictures, taken from the running demo
 	$(BIN)/python screenshots/make.py
 
-goldens: .venv/ready  ## accept the present screens as right
+goldens: .venv/ready  ## accept the current screens as correct
 	$(BIN)/python -m pytest -q tests/flows --snapshot-update
 
-lock: .venv/ready  ## pin every dependency anew, with hashes
+lock: .venv/ready  ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.txt pyproject.toml

@@ -1,1 +1,1 @@
-"""Knows batches: records, state, the API, results. No terminal in here."""
+"""Everything about batches: records, state, the API, results. Nothing here touches a terminal."""

@@ -1,4 +1,4 @@
-"""The wall clock, for whoever is not handed another one."""
+"""The wall clock, used if no other clock is passed in."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The time now, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)

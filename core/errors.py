@@ -1,4 +1,4 @@
-"""One family of errors, each with a hint that says what to do next, and the exit code it ends a command with."""
+"""The errors of batchtui. Each has a hint that says what to do next, and the exit code that a command ends with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 class BatchtuiError(Exception):
-    """Something a person must know: what happened (`message`) and what to do (`hint`)."""
+    """An error that the user must see: what happened (`message`) and what to do next (`hint`)."""
 
     exit_code = FAILED
 
@@ -25,13 +25,13 @@ class BatchtuiError(Exception):
         self.hint = hint
 
     def with_hint(self, hint: str) -> Self:
-        """This error with another hint, set by whoever knows better what to do next."""
+        """Replaces the hint and returns this error, for callers that know better what to do next."""
         self.hint = hint
         return self
 
 
 class Failure(NamedTuple):
-    """An error and the batch that it is about: its ref, None if it is about none."""
+    """An error and the ref of the batch it is about, None if it is not about a batch."""
 
     batch: str | None
     error: BatchtuiError
@@ -46,13 +46,13 @@ class Failure(NamedTuple):
 
 
 class UsageError(BatchtuiError):
-    """The command was not understood: a batch that is not known, a flag that does not fit."""
+    """The command was not understood: an unknown batch, or a flag that does not fit."""
 
     exit_code = USAGE
 
 
 class BadInput(BatchtuiError):
-    """A file of requests, or a setting, is not usable. Nothing was sent."""
+    """A file of requests or a setting cannot be used. Nothing was sent."""
 
 
 class NotAllowed(BatchtuiError):
@@ -60,33 +60,34 @@ class NotAllowed(BatchtuiError):
 
 
 class StateError(BatchtuiError):
-    """The state could not be read or written. What was acknowledged before is still there."""
+    """The state could not be read or written. Everything acknowledged earlier is still there."""
 
 
 class Busy(BatchtuiError):
-    """Another process of ours holds what is needed; trying again later is enough."""
+    """Another batchtui process holds what is needed; trying again later is enough."""
 
 
 class Unverified(BatchtuiError):
-    """Downloaded results did not pass the check; nothing stands under the final name."""
+    """Downloaded results did not pass the check; there is no file under the final name."""
 
 
 class Stopped(BatchtuiError):
-    """A person ended it before it was done; what was done by then is kept."""
+    """The user stopped it before it was done; what was done by then is kept."""
 
     exit_code = INTERRUPTED
 
 
 class NoKey(BatchtuiError):
-    """No API key, or one that cannot be a key, or one that the API refused."""
+    """The API key is missing, cannot be a key, or was refused by the API."""
 
     exit_code = NO_KEY
 
 
 class ApiError(BatchtuiError):
-    """The API answered with an error. `status` is the HTTP status, None where there was none.
+    """The API answered with an error. `status` is the HTTP status, None if there was none.
 
-    `body` is what came with it, hostile text as it came but for the key; empty where there was nothing.
+    `body` is the body of the answer, empty if there was none. It is untrusted and unchanged, except that the key is
+    removed.
     """
 
     status: int | None = None
@@ -102,17 +103,17 @@ class ApiError(BatchtuiError):
 
 
 class Unreachable(ApiError):
-    """No usable answer: offline, a timeout, an overloaded or failing server. Trying again later is right."""
+    """No usable answer: offline, a timeout, an overloaded or failing server. It is right to try again later."""
 
     exit_code = UNREACHABLE
 
 
 class NotFound(ApiError):
-    """404: not known in the workspace of this key, or not yet, or no longer."""
+    """404: unknown in this key's workspace, not yet known, or no longer known."""
 
 
 class NotSent(Unreachable):
-    """A create whose body was certainly never complete at the server: it may be sent again."""
+    """A create whose complete body certainly never reached the server: it may be sent again."""
 
 
 class OutcomeUnknown(ApiError):

@@ -1,4 +1,4 @@
-"""Writing files so that a name stands for a whole file or for none."""
+"""Writes files so that a name always refers to a whole file or to none."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PART = ".part"
 
 
 def private_folder(path: Path) -> Path:
-    """Makes the folder 0700 if it is not there, and so those above it, and checks that it is ours alone to write.
+    """Creates the folder and its missing parents with mode 0700, and checks that only this user can write to it.
 
     Raises:
-        StateError: it cannot be made, or others could change what is in it.
+        StateError: it cannot be created, or others could change its contents.
     """
     try:
         for above in reversed([one for one in path.parents if not one.exists()]):
@@ -30,19 +30,19 @@ def private_folder(path: Path) -> Path:
         about = path.stat()
     except OSError as error:
         raise StateError(
-            f"{path} cannot be used: {error.strerror}.", "Set BATCHTUI_HOME to a folder of yours."
+            f"{path} cannot be used: {error.strerror}.", "Set BATCHTUI_HOME to a folder that you own."
         ) from error
     if about.st_uid == os.geteuid() and about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         with suppress(OSError):
             path.chmod(0o700)
             about = path.stat()
     if about.st_uid not in (os.geteuid(), 0) or about.st_mode & stat.S_IWOTH:
-        raise StateError(f"Others may write to {path}.", f"Make it yours alone: chmod 700 {path}")
+        raise StateError(f"Other users can write to {path}.", f"Make it private: chmod 700 {path}")
     return path
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes what was renamed or removed in a folder outlive a power cut."""
+    """Makes renames and removals in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -51,16 +51,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
-    """A new file for writing, never through a link and never over something that is there."""
+    """Opens a new file for writing. Never follows a link and never overwrites an existing file."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, mode), "wb")
 
 
 class NewFile:
-    """A file on its way to the name `path`, which it takes only once it is whole and on the disk.
+    """A file that takes the name `path` only once it is complete and on disk.
 
-    It is locked while its process lives, so that `sweep` can tell what a dead one left behind. With `overwrite` false
-    an existing `path` raises FileExistsError, also when it came up meanwhile.
+    It stays locked while its process lives, so that `sweep` can tell which files a dead process left behind. With
+    `overwrite` false, an existing `path` raises FileExistsError, even if it appeared in the meantime.
     """
 
     def __init__(self, path: Path, *, mode: int = 0o600, overwrite: bool = True) -> None:
@@ -73,12 +73,12 @@ class NewFile:
             self.file = create(self._part, mode=mode)
             with suppress(OSError):
                 fcntl.flock(self.file, fcntl.LOCK_EX)
-            if os.fstat(self.file.fileno()).st_nlink:  # else `sweep` came between the two
+            if os.fstat(self.file.fileno()).st_nlink:  # else `sweep` removed it before the lock
                 break
             self.file.close()
 
     def keep(self) -> None:
-        """Gives it its name; on an exception nothing of it is left and what was there before stays."""
+        """Gives the file its name. On an exception the new file is removed and the old one stays."""
         try:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -94,7 +94,7 @@ class NewFile:
         sync_folder(self._path.parent)
 
     def drop(self) -> None:
-        """Removes it."""
+        """Removes the unfinished file."""
         with suppress(OSError):
             self._part.unlink()
         with suppress(OSError):
@@ -103,7 +103,7 @@ class NewFile:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o600, overwrite: bool = True) -> Iterator[BinaryIO]:
-    """A `NewFile` for a with block: kept at its end, dropped on an exception."""
+    """A `NewFile` for a with block: kept at the end of the block, dropped on an exception."""
     part = NewFile(path, mode=mode, overwrite=overwrite)
     try:
         yield part.file
@@ -114,7 +114,7 @@ def replacing(path: Path, *, mode: int = 0o600, overwrite: bool = True) -> Itera
 
 
 def sweep(folder: Path) -> None:
-    """Removes the parts in a folder whose processes are gone."""
+    """Removes the unfinished files that dead processes left in a folder."""
     for left in folder.glob(f".*{_PART}"):
         with suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""One inter-process lock: held by one holder at a time, and given back by the kernel when its process dies."""
+"""An inter-process lock: one holder at a time, and the kernel frees it when the holder's process dies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from filelock import UnixFileLock
 
 POLL = 0.005
-"""Seconds between two tries while another holds the lock."""
+"""Seconds between two attempts while someone else holds the lock."""
 
 
 class Lock:
     """Excludes other processes and every other holder in this one, whichever thread or object it uses.
 
-    It is an flock on a file of mode 0600 that is never removed and never followed through a symbolic link. It does not
-    nest: whoever holds it and asks again is refused like anybody else.
+    It is an flock on a file of mode 0600. The file is never removed, and a symbolic link is never followed. The lock
+    does not nest: a holder that tries to take it again is refused like anyone else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class Lock:
         """Takes the lock if it is free; never waits.
 
         Raises:
-            StateError: there can be no lock here: a read-only folder, a symbolic link in its place.
+            StateError: no lock is possible here: the folder is read-only, or a symbolic link is in its place.
         """
         return self._take(0.0)
 
@@ -40,25 +40,25 @@ class Lock:
         """Takes the lock, waiting up to `timeout` seconds.
 
         Raises:
-            Busy: somebody else held it all the time.
-            StateError: there can be no lock here.
+            Busy: someone else held it the whole time.
+            StateError: no lock is possible here.
         """
         if not self._take(timeout):
             raise Busy(
-                f"Another batchtui is at work and did not finish within {timeout:g} s ({self.path}).",
+                f"Another batchtui is busy and did not finish within {timeout:g} s ({self.path}).",
                 "Wait for it or stop it, then try again.",
             )
 
     def release(self) -> None:
-        """Gives the lock back; nothing happens where it is not held."""
+        """Gives the lock back; does nothing if it is not held."""
         file, self._file = self._file, None
         if file is not None:
-            with suppress(OSError):  # then the object goes, and its closing of the file frees it
+            with suppress(OSError):  # the object is dropped here; that closes the file, which frees the lock
                 file.release()
 
     @contextmanager
     def held(self, timeout: float) -> Iterator[None]:
-        """The lock for the length of a block. Raises as `acquire` does."""
+        """Holds the lock for a with block. Raises as `acquire` does."""
         self.acquire(timeout)
         try:
             yield
@@ -66,10 +66,10 @@ class Lock:
             self.release()
 
     def _take(self, timeout: float) -> bool:
-        from filelock import Timeout, UnixFileLock  # 40 ms that a command which only reads need not pay
+        from filelock import Timeout, UnixFileLock  # costs 40 ms, which a read-only command need not pay
 
         private_folder(self.path.parent)
-        file = UnixFileLock(  # a new one each time: one object would let its holder in again
+        file = UnixFileLock(  # a new object each time: the same one would let its holder in again
             self.path,
             mode=0o600,
             thread_local=False,
@@ -84,7 +84,7 @@ class Lock:
         except OSError as error:
             raise StateError(
                 f"{self.path} cannot be locked: {error.strerror or error}.",
-                "It must be a plain file in a folder that you may write to; set BATCHTUI_HOME to another folder.",
+                "It must be a regular file in a folder you can write to. Or set BATCHTUI_HOME to another folder.",
             ) from error
         self._file = file
         return True

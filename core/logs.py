@@ -1,4 +1,4 @@
-"""The log file: what was polled, what ended, what was written, and errors with their traces. No prompt, no key."""
+"""The log file: what was polled, ended and written, and errors with their tracebacks. No prompts and no keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEPT = 4
 
 
 class _Lines(logging.Formatter):
-    """One record a line; a trace is indented below it, so that no text from outside can pose as a record."""
+    """Formats one record per line. A traceback is indented below it, so no text from outside can pose as a record."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(process)d %(message)s", "%Y-%m-%dT%H:%M:%S%z")
@@ -35,9 +35,9 @@ class _Lines(logging.Formatter):
 
 
 class _Rotating(WatchedFileHandler):
-    """Several processes write one file: who finds it too long renames it under a lock, the others follow.
+    """Lets several processes write one file: the one that finds it too long renames it under a lock, the others follow.
 
-    What cannot be written is lost without a word.
+    Anything that cannot be written is lost silently.
     """
 
     def _open(self) -> TextIOWrapper:
@@ -51,7 +51,7 @@ class _Rotating(WatchedFileHandler):
                 self._rotate(Path(self.baseFilename))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
-        """Nothing: logging would print a trace on the screen."""
+        """Does nothing: logging would print a traceback on the screen."""
 
     def _rotate(self, path: Path) -> None:
         lock = Lock(path.with_name("log.lock"))
@@ -69,7 +69,7 @@ class _Rotating(WatchedFileHandler):
 
 
 def start(path: Path, redact: Callable[[str], str]) -> None:
-    """Begins to write the log. A log that cannot be written is not worth stopping a job for: then there is none."""
+    """Starts the log. If it cannot be written, there is no log: that is not worth stopping a job for."""
     try:
         private_folder(path.parent)
         handler = _Rotating(path, delay=False)

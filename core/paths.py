@@ -1,4 +1,4 @@
-"""Where things live: platformdirs' folders for the user, or all under `BATCHTUI_HOME`; and what a path means."""
+"""Where files live: in the user's platformdirs folders, or all under `BATCHTUI_HOME`. Also resolves paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchtui.core.text import inert_line
 
 
 class Paths(Struct, frozen=True):
-    """The three folders; every file of ours is under one of them. Nothing is made by looking."""
+    """The three folders; every file of batchtui is under one of them. Looking up a path creates nothing."""
 
     data: Path
     config: Path
@@ -29,32 +29,32 @@ class Paths(Struct, frozen=True):
 
     @property
     def poller_lock(self) -> Path:
-        """Held by the one process that polls, for as long as it does."""
+        """Held by the one process that polls, for as long as it polls."""
         return self.data / "poller.lock"
 
     @property
     def poller(self) -> Path:
-        """Who polls and when it last did: to be shown, never to be relied on. The lock is what counts."""
+        """Which process polls and when it last did. Only for display: the lock decides."""
         return self.data / "poller.json"
 
     @property
     def poke(self) -> Path:
-        """Touched to ask the process that polls to look now."""
+        """Touched to ask the polling process to look now."""
         return self.data / "poller.poke"
 
     @property
     def submit_lock(self) -> Path:
-        """Held while a create is under way: an intent whose lock is free was left by a process that died."""
+        """Held while a create is under way: if it is free, the process that left an intent has died."""
         return self.data / "submit.lock"
 
     @property
     def outputs_lock(self) -> Path:
-        """Held while answers go to their outputs and the next step is built from them."""
+        """Held while answers are written to their outputs and the next step is built from them."""
         return self.data / "outputs.lock"
 
     @property
     def locks(self) -> tuple[Path, ...]:
-        """Every file beside the state that processes agree by."""
+        """The files beside the state that processes use to coordinate."""
         return self.state_lock, self.poller_lock, self.poller, self.poke, self.submit_lock, self.outputs_lock
 
     @property
@@ -74,15 +74,15 @@ class Paths(Struct, frozen=True):
         return self.log / "batchtui.log"
 
     def archive(self, ref: str) -> Path:
-        """The rows of a batch as they were submitted, one JSON object a line."""
+        """The rows of a batch as they were submitted, one JSON object per line."""
         return self.requests / f"{ref}.jsonl"
 
     def keys(self, ref: str) -> Path:
-        """What each row was made of: its custom_id, the user's own key, and the source's columns, one object a line."""
+        """What each row was made from: its custom_id, the user's key and the source's columns, one object per line."""
         return self.requests / f"{ref}.keys.jsonl"
 
     def job(self, submission: str) -> Path:
-        """The job that a submission belongs to, as it was when it was submitted."""
+        """The job of a submission, as it was when it was submitted."""
         return self.requests / f"{submission}.job.json"
 
     def result(self, batch_id: str) -> Path:
@@ -93,7 +93,7 @@ class Paths(Struct, frozen=True):
         return self.results / f"{batch_id}.summary.json"
 
     def owns(self, target: Path) -> bool:
-        """Whether a target, as `target_path` gives it, is a file that batchtui needs, or in a folder of such files."""
+        """Whether a target (from `target_path`) is a file that batchtui needs, or is in a folder of such files."""
         if any(target.is_relative_to(os.path.realpath(folder)) for folder in (self.requests, self.results)):
             return True
         named = [target_path(str(one)) for one in (self.state, self.settings, *self.locks)]
@@ -103,42 +103,42 @@ class Paths(Struct, frozen=True):
 
 
 def expanded(path: str) -> Path:
-    """A path as a person wrote it, with `~` and `~name` in front taken for the home of that user.
+    """A path as the user wrote it, with a leading `~` or `~name` replaced by that user's home folder.
 
     Raises:
-        BadInput: there is no such home, or it cannot be a path.
+        BadInput: there is no such home folder, or it cannot be a path.
     """
     said = os.path.expanduser(path)  # noqa: PTH111 - pathlib forgets the "./" in front of "./~name"
     if said.startswith("~"):
         name = said.partition("/")[0]
         raise BadInput(
-            f"{inert_line(path)} names a home folder that is not there.",
-            f"Write the whole path; for a file of that name in this folder write ./{inert_line(name, 60)}.",
+            f"{inert_line(path)} names a home folder that does not exist.",
+            f"Write the full path; for a file of that name in this folder write ./{inert_line(name, 60)}.",
         )
     if "\0" in said:
-        raise BadInput(f"{inert_line(path)} is not a path: it has a NUL in it.", "Write the path without it.")
+        raise BadInput(f"{inert_line(path)} is not a path: it contains a NUL.", "Write the path without it.")
     return Path(said)
 
 
 def target_path(to: str) -> Path:
-    """Where something is to be written: absolute, `~` expanded, the links of its folder followed.
+    """The absolute path to write to, with `~` expanded and the links of its folder followed.
 
-    Whoever judges a target and whoever writes it both start from this, so that they mean the same file.
+    The code that checks a target and the code that writes it both start from this, so they mean the same file.
 
     Raises:
-        BadInput: it names a home that is not there, or a name that is not valid UTF-8, which the state could not note.
+        BadInput: its home folder does not exist, or it is not valid UTF-8, so the state could not store it.
     """
     path = expanded(to)
     target = Path(os.path.realpath(path.parent)) / path.name
     try:
         str(target).encode()
     except UnicodeEncodeError:
-        raise BadInput(f"{inert_line(to)} is not valid UTF-8 where it would stand.", "Choose another place.") from None
+        raise BadInput(f"The full path of {inert_line(to)} is not valid UTF-8.", "Choose another place.") from None
     return target
 
 
 def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
-    """The user's folders by the platform's custom, or all under `BATCHTUI_HOME` if that is set.
+    """The user's folders as the platform places them, or all under `BATCHTUI_HOME` if it is set.
 
     Raises:
         BadInput: there is no home folder to put them in.
@@ -148,16 +148,16 @@ def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
         try:
             root = expanded(home).absolute()
         except BadInput as error:
-            raise BadInput(f"BATCHTUI_HOME: {error.message}", "Set it to a folder of yours.") from error
+            raise BadInput(f"BATCHTUI_HOME: {error.message}", "Set it to a folder that you own.") from error
         return Paths(data=root, config=root, log=root)
-    from platformdirs import PlatformDirs  # 45 ms, and not needed with BATCHTUI_HOME
+    from platformdirs import PlatformDirs  # costs 45 ms, and is not needed with BATCHTUI_HOME
 
     folders = PlatformDirs("batchtui", appauthor=False)
     try:
         found = Paths(data=folders.user_data_path, config=folders.user_config_path, log=folders.user_log_path)
         for folder in (found.data, found.config, found.log):
-            expanded(str(folder))  # an older platformdirs leaves the ~ where there is no home
+            expanded(str(folder))  # an older platformdirs leaves the ~ if there is no home
     except (RuntimeError, BadInput) as error:
-        hint = "Set BATCHTUI_HOME to a folder where batchtui may keep its files."
+        hint = "Set BATCHTUI_HOME to a folder where batchtui can keep its files."
         raise BadInput("This user has no home folder.", hint) from error
     return found

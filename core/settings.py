@@ -1,4 +1,4 @@
-"""What a person set in `config.toml`, and the rules for requests that follow from it."""
+"""The user's settings in `config.toml`, and the rules for requests that follow from them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from batchtui.core.text import inert_line
 KEY = "ANTHROPIC_API_KEY"
 
 API_VERSION: Final = "2026-10-21"
-"""The `anthropic-version` that everything is sent with, unless a person set the older one."""
+"""The `anthropic-version` that everything is sent with, unless the user chose the older one."""
 
 OLDER_VERSION: Final = "2023-06-01"
 """The API version that still has sampling parameters (https://docs.claude.com/en/api/versioning)."""
 
 NAME: Final = r"^[a-z][a-z0-9_]{0,63}\Z"
-"""What a parameter that is not known here may be called."""
+"""The form that the name of an unknown parameter must have."""
 
 
 class Rules(Struct, frozen=True):
-    """What requests are held to: the `anthropic-version` they go out with, and parameters that a person vouches for
-    although they are not known here."""
+    """What requests are checked against: the `anthropic-version` they are sent with, and parameters that are not known
+    here but that the user vouches for."""
 
     api_version: str = API_VERSION
     more_params: frozenset[str] = frozenset()
@@ -44,47 +44,47 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """The environment variable that holds the API key."""
 
     auto_retrieve: bool = True
-    """Whether the process that polls also retrieves what has ended."""
+    """Whether the polling process also retrieves batches that have ended."""
 
     api_version: Literal["2026-10-21", "2023-06-01"] = API_VERSION
-    """The `anthropic-version` of every call; the older one still takes sampling parameters, of models before 4.7."""
+    """The `anthropic-version` of every call; the older one still takes sampling parameters, for models before 4.7."""
 
     more_params: tuple[Annotated[str, Meta(pattern=NAME)], ...] = ()
-    """Parameters of the Messages API that are newer than this batchtui, to be sent all the same."""
+    """Parameters of the Messages API that are newer than this batchtui and are sent anyway."""
 
     answer_timeout: Seconds = 600
-    """How long to wait for the answer to a create, once its body is sent."""
+    """How long to wait for the answer to a create after its body is sent."""
 
     idle_timeout: Seconds = 60
     """How long any other answer, or the next bytes of results, may take."""
 
     ascii: bool = False
-    """Glyphs and bars in ASCII, for terminals without the others."""
+    """Draws glyphs and bars in ASCII, for terminals that cannot show the others."""
 
     clipboard: Literal["auto", "native", "osc52"] = "auto"
-    """By the machine's own tool, by asking the terminal, or whichever there is."""
+    """How to copy: with the machine's own tool, by asking the terminal, or with whichever is available."""
 
     theme: str = ""
-    """A Textual theme; empty for our own."""
+    """A Textual theme; empty for the theme of batchtui."""
 
     keys: dict[str, str] = {}
-    """Remapped keys: the id of a command to the keys that run it, comma separated."""
+    """Remapped keys: maps the id of a command to the keys that run it, separated by commas."""
 
     @property
     def rules(self) -> Rules:
-        """What requests are held to before they are sent."""
+        """What requests are checked against before they are sent."""
         return Rules(self.api_version, frozenset(self.more_params))
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings in `config.toml`; the defaults where there is none.
+    """The settings in `config.toml`, or the defaults if there is no such file.
 
     Raises:
-        BadInput: it is not TOML, or a field of it is not known or of the wrong type.
+        BadInput: it is not TOML, or it has a field that is unknown or of the wrong type.
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError, msgspec.ValidationError) as error:
-        raise BadInput(f"{path}: {inert_line(str(error))}", "Mend that line, or move the file away.") from error
+        raise BadInput(f"{path}: {inert_line(str(error))}", "Fix that line, or move the file away.") from error

@@ -1,4 +1,4 @@
-"""Words for people. Above all `inert`: text from outside, made unable to do anything to a terminal."""
+"""Text for people to read. Above all `inert`, which makes text from outside harmless to a terminal."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 _ACTIVE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 except tab and newline, DEL, C1
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # soft hyphen, bidi, zero width, line separators
     "\ufeff\ufff9-\ufffb\ud800-\udfff"  # BOM, annotations, lone surrogates
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # shorthand and music: controls without a shape
-    "\U000e0000-\U000e007f]"  # tag characters: text that nobody sees
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # shorthand and music: controls without a glyph
+    "\U000e0000-\U000e007f]"  # tag characters: invisible text
 )
 """U+200C and U+200D stay: emoji and Indic scripts need them, and they move nothing."""
 
 
 def inert(text: str) -> str:
-    """The text with every character that could steer a terminal, or hide, shown as U+FFFD. Tabs and newlines stay."""
+    """The text with U+FFFD in place of each character that could control a terminal or hide. Tabs and newlines stay."""
     return _ACTIVE.sub("\ufffd", text)
 
 
 def inert_line(text: str, limit: int = 300) -> str:
-    """The same on one line and not longer than `limit`: for table cells, toasts, log lines."""
+    """The same on one line of at most `limit` characters: for table cells, toasts and log lines."""
     line = " ".join(inert(text[: limit * 4]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def duration(span: timedelta) -> str:
-    """Two units at most: `41s`, `12m`, `3h 05m`, `28d 4h`."""
+    """A duration in at most two units: `41s`, `12m`, `3h 05m`, `28d 4h`."""
     seconds = int(span.total_seconds())
     if seconds < 0:
         return f"-{duration(-span)}"
@@ -45,7 +45,7 @@ def duration(span: timedelta) -> str:
 
 
 def ago(span: timedelta) -> str:
-    """How long it is since then: `just now`, `12m ago`."""
+    """How long ago something was: `just now`, `12m ago`."""
     return "just now" if span < timedelta(seconds=2) else f"{duration(span)} ago"
 
 
@@ -60,7 +60,7 @@ def plural(value: int, one: str, many: str = "") -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in words, in powers of 1000 as the API's limits are: `150.6 MB`."""
+    """A number of bytes in powers of 1000, like the API's limits: `150.6 MB`."""
     if count < 1000:
         return plural(count, "byte")
     power = min((len(str(count)) - 1) // 3, 3)
@@ -68,7 +68,7 @@ def size(count: int) -> str:
 
 
 def money(usd: float | None) -> str:
-    """`$12.40`; four digits under a cent's reach, and never zero for what is not; `–` where it is not known."""
+    """`$12.40`, with four decimals below ten cents. Never zero for an amount above zero; `–` if it is not known."""
     if usd is None:
         return "–"
     if 0 < usd < 0.00005:
@@ -77,7 +77,7 @@ def money(usd: float | None) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> str:
-    """Cells in columns as wide as they need; those whose number is in `right` end together. The cells must be inert."""
+    """Lays out cells in columns; the columns whose number is in `right` are right-aligned. The cells must be inert."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

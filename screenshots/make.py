@@ -1,6 +1,6 @@
-"""Draws the pictures of the README from the running demo: the real app, against the simulator.
+"""Makes the README's screenshots from the running demo: the real app against the simulator.
 
-It needs a monospace font with box and block characters, such as DejaVu Sans Mono (Debian: fonts-dejavu-core).
+Needs a monospace font with box and block characters, such as DejaVu Sans Mono (Debian: fonts-dejavu-core).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FAMILY = "DejaVu Sans Mono"
 
 
 def draw(app: BatchtuiApp, name: str) -> None:
-    """Saves what the app shows as a picture."""
+    """Saves the app's screen as a picture."""
     svg = app.export_screenshot(title="batchtui · simulator")
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg)  # the font is local; nothing is fetched
     svg = re.sub(r"font-family:[^;]*;", f"font-family: {FAMILY};", svg)
@@ -41,7 +41,7 @@ async def press(pilot: Pilot[object], keys: Sequence[str], rest: float = 0.5) ->
 
 
 async def pictures(scene: Stage) -> None:
-    """Plays the demo and stops for each picture."""
+    """Plays the demo and pauses for each picture."""
     await play(scene)
     for size, suffix in (((140, 32), ""), ((80, 24), "-80x24")):
         desk = scene.desk("batchtui demo", 1.0)
@@ -59,7 +59,7 @@ async def pictures(scene: Stage) -> None:
 
 
 def main() -> None:
-    """Draws them all."""
+    """Makes all the pictures."""
     with stage() as scene:
         before = Path.cwd()
         os.chdir(scene.folder)

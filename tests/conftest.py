@@ -1,6 +1,6 @@
-"""What most tests need: a simulator of their own to talk to, and a state in a temporary folder.
+"""What most tests need: a simulator to talk to, and a state in a temporary folder.
 
-The simulator is a process that all tests of a run share; `world` empties it for each test.
+The simulator is one process that all tests of a run share; `world` empties it for each test.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ KEY = "sk-ant-canary-5up3rs3cr3t-0001"
 """A marked key: no file, log, output or argument list may ever hold it."""
 
 PATIENCE = 120.0
-"""Seconds after which what has not come is taken not to come: on a slow machine, too."""
+"""Seconds after which a test stops waiting for something, long enough for a slow machine."""
 
 
 def until(held: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Waits until something holds, however long that takes; an AssertionError where it never does."""
+    """Waits until something holds. Raises AssertionError if it does not hold within `seconds`."""
     limit = time.monotonic() + seconds
     while not held():
-        assert time.monotonic() < limit, f"it did not come to hold in {seconds:g} s"
+        assert time.monotonic() < limit, f"it did not hold within {seconds:g} s"
         time.sleep(0.01)
 
 
@@ -71,7 +71,7 @@ class World:
         (self.home / "config.toml").write_text("\n".join(lines) + "\n")
 
     def rows(self, count: int = 5, name: str = "rows.jsonl", prefix: str = "req-") -> Path:
-        """A good file of requests."""
+        """A valid file of requests."""
         path = self.folder / name
         with path.open("w") as file:
             for number in range(count):
@@ -84,7 +84,7 @@ class World:
         return path
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """The command line as a process of its own."""
+        """Starts the command line as a separate process."""
         return subprocess.Popen(
             [sys.executable, "-m", "batchtui.tui", *arguments],
             cwd=self.folder,
@@ -97,7 +97,7 @@ class World:
         )
 
     def run(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-        """The same, to its end."""
+        """Runs the command line until it ends."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -110,8 +110,8 @@ class World:
 
 @pytest.fixture(scope="session", autouse=True)
 def surroundings() -> None:
-    """Whatever the tests were started from: no proxy stands before a simulator, and SIGINT works, which what a shell
-    starts in the background ignores and hands on."""
+    """Removes what the tests' surroundings may bring along: no proxy in front of a simulator, and a working SIGINT,
+    because a process that a shell starts in the background ignores it and passes that on."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -125,7 +125,7 @@ def simulator() -> Iterator[Running]:
 
 @pytest.fixture
 def world(simulator: Running, tmp_path: Path) -> World:
-    """An empty simulator, whose batches end after 0.3 s, and an empty state."""
+    """An empty simulator whose batches end after 0.3 s, and an empty state."""
     simulator.control.reset()
     folder = tmp_path / "work"
     folder.mkdir()

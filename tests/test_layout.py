@@ -1,4 +1,4 @@
-"""What holds the house up and no linter sees: sizes, names, and what a command may import."""
+"""Structural rules that no linter checks: sizes, names, and what a command may import."""
 
 import ast
 import json
@@ -33,7 +33,7 @@ def nodes(path: Path) -> Iterator[ast.AST]:
 
 
 def imported_by(node: ast.AST) -> list[str]:
-    """The top names that a node imports."""
+    """The top-level names that a node imports."""
     if isinstance(node, ast.Import):
         return [one.name.partition(".")[0] for one in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
@@ -72,7 +72,7 @@ def test_imports_of_ours_are_absolute(path: Path) -> None:
 
 
 def test_our_packages_have_one_name_each() -> None:
-    import batchtui.core.desk.desk  # noqa: F401 - what it brings in is looked at
+    import batchtui.core.desk.desk  # noqa: F401 - its imports are what is checked
 
     assert not {"core", "widgets", "tui"} & sys.modules.keys()
 

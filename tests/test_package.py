@@ -1,4 +1,4 @@
-"""The built wheel: it holds every module and nothing else, and starts where only it is installed."""
+"""The built wheel: it holds every module and nothing else, and runs when nothing else of ours is installed."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ NEEDED = ("pyproject.toml", "README.md", "LICENSE")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the tree."""
+    """Builds from a copy, so that nothing is left in the tree."""
     copy = tmp_path_factory.mktemp("source")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The scripts folder of an environment that holds the wheel; what it depends on it sees in this one."""
+    """The scripts folder of an environment with only the wheel installed; its dependencies are links to this one's."""
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     python = environment / "bin/python"
@@ -49,7 +49,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         env={**os.environ, "UV_CACHE_DIR": str(environment / "cache")},
         check=True,
     )
-    # No .pth file: this environment's own would bring the tree in, which is what must not be tested.
+    # No .pth files: this environment's own would make the tree importable, and the tree must not be tested here.
     (packages,) = environment.glob("lib/python*/site-packages")
     for dependency in Path(sysconfig.get_path("purelib")).iterdir():
         if dependency.suffix != ".pth" and "batchtui" not in dependency.name:

@@ -1,1 +1,1 @@
-"""Arranges: the command line, the application, its screens."""
+"""The command line, the app and its screens: puts the other layers together."""

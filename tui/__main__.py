@@ -1,4 +1,4 @@
-"""`batchtui`, and `python -m batchtui.tui`."""
+"""The entry point for `batchtui` and `python -m batchtui.tui`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """/dev/null for each of stdin, stdout and stderr that was closed before the start: else the next file that is
-    opened, such as the state, would be it."""
+    """Opens /dev/null for each of stdin, stdout and stderr that was closed before the start. Otherwise the next file
+    opened, such as the state, would take its place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             os.set_inheritable(opened, number == opened)
             setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""What happened between two states, in words for the activity log: whoever did it, here or in another process."""
+"""Describes what changed between two states, for the activity log: by this process or by another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchtui.core.text import inert_line, number, plural
 
 
 class News(Struct, frozen=True):
-    """One sentence; `bad` where it needs a person, with what to do in `hint`."""
+    """One sentence. `bad` if the user has to act; `hint` says what to do."""
 
     text: str
     hint: str = ""
@@ -19,7 +19,7 @@ class News(Struct, frozen=True):
 
 
 def news(before: Snapshot, after: Snapshot) -> Iterator[News]:
-    """What is new in `after`, batch by batch."""
+    """Yields what is new in `after`, batch by batch."""
     changed = [batch for batch in after.batches if batch.revision > before.revision]
     refs = {batch.ref for batch in changed}
     known = {batch.ref: batch for batch in before.batches if batch.ref in refs}
@@ -45,7 +45,7 @@ def _of(before: Batch | None, batch: Batch) -> Iterator[News]:
 
 
 def _of_whole(before: Submission | None, submission: Submission, said: Collection[Trouble | None]) -> Iterator[News]:
-    """Where its answers went, and what keeps it from going on; not what was `said` of a batch already."""
+    """Where its answers went and what stopped it, except for what was already `said` about a batch."""
     name = inert_line(submission.name, 60)
     done = {(one.kind, one.path): one.done_at for one in before.outputs} if before else {}
     for output in submission.outputs:
@@ -67,7 +67,7 @@ def _became(batch: Batch) -> str:
         case State.SUBMITTING:
             return f"is being submitted: {plural(batch.requests, 'request')}."
         case State.UNCONFIRMED:
-            return "may or may not have been accepted: the API's list will tell."
+            return "may or may not have been accepted; the API's list will show."
         case State.REJECTED:
             return "was refused by the API."
         case State.IN_PROGRESS:
@@ -77,6 +77,6 @@ def _became(batch: Batch) -> str:
         case State.ENDED:
             return f"has ended: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded."
         case State.RETRIEVED:
-            return f"is retrieved and verified: {plural(counts.total, 'result')}."
+            return f"was retrieved and verified: {plural(counts.total, 'result')}."
         case State.GONE:
             return "is no longer kept by the API."

@@ -1,4 +1,4 @@
-"""The app: puts the screens, the loops and the desk together, and says what has to be said."""
+"""The app: connects the screens, the loops and the desk, and shows messages to the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _palette() -> type[Provider]:
 
 
 class BatchtuiApp(SafeApp):
-    """Shows the state that `desk` reads, follows it, and polls the API if no other process does."""
+    """Shows the state that `desk` reads, keeps it current, and polls the API if no other process does."""
 
     TITLE = "batchtui"
     CSS_PATH = "app.tcss"
@@ -66,7 +66,7 @@ class BatchtuiApp(SafeApp):
         self._first = asyncio.gather(desk.snapshot(), has_key(desk))
 
     def on_mount(self) -> None:
-        """Takes the person's theme, and enters once Textual paints: while it mounts, what is drawn is thrown away."""
+        """Sets the user's theme, and starts once Textual paints: what is drawn during the mount is thrown away."""
         wanted = self.session.desk.settings.theme
         if wanted in self.available_themes:
             self.theme = wanted
@@ -74,7 +74,7 @@ class BatchtuiApp(SafeApp):
         self.call_later(self._enter)
 
     async def _enter(self) -> None:
-        """Paints the saved state; only then comes what takes longer."""
+        """Paints the saved state first, and starts slower work after that."""
         assert self._first is not None
         try:
             self.session.snapshot, key = await self._first
@@ -84,7 +84,7 @@ class BatchtuiApp(SafeApp):
             return
         self.session.pulse = self.sync.pulse = Pulse(key=key)
         screen = BatchesScreen(self.session)
-        screen.set_classes(self.screen.classes)  # those of the breakpoints, so that it is laid out but once
+        screen.set_classes(self.screen.classes)  # the breakpoint classes, so that it is laid out only once
         await self.push_screen(screen)
         for fault, hint in faults(self.session.desk.settings.keys):
             self.session.say(fault, hint, bad=True)
@@ -106,7 +106,7 @@ class BatchtuiApp(SafeApp):
         await self.sync.poll()
 
     def complain(self, error: BatchtuiError) -> None:
-        """Says what went wrong and what to do, and keeps it in the activity log."""
+        """Shows what went wrong and what to do, and adds it to the activity log."""
         self.session.note(error.message, error.hint, bad=True)
         self.say(f"{error.message} {error.hint}".rstrip(), bad=True)
 
@@ -145,7 +145,7 @@ class BatchtuiApp(SafeApp):
             self.say(f"{message.text} {message.hint}".rstrip(), bad=message.bad)
 
     def _rooms(self) -> list[Room]:
-        if not self.is_running:  # on the way out the screens lose their widgets before their messages
+        if not self.is_running:  # on exit, screens lose their widgets before their messages
             return []
         return [screen for screen in self.screen_stack if isinstance(screen, Room) and screen.is_mounted]
 
@@ -156,17 +156,17 @@ class BatchtuiApp(SafeApp):
         self.push_screen(SubmitScreen(self.session, self.sync))
 
     async def action_look(self) -> None:
-        """Looks at the API now."""
+        """Polls the API now."""
         if not self.session.key:
             self.push_screen(SetupScreen(self.session.desk.settings.key_variable))
         else:
             await self.sync.look_now()
 
     def action_pause(self) -> None:
-        """Stops the polling, or lets it go on."""
+        """Pauses polling, or resumes it."""
         paused = self.sync.pause()
-        other = f" {self.session.elsewhere} goes on." if self.session.elsewhere else ""
-        self.say(f"Polling is paused here: R looks once, p goes on.{other}" if paused else "Polling goes on.")
+        other = f" {self.session.elsewhere} keeps polling." if self.session.elsewhere else ""
+        self.say(f"Polling is paused here: R polls once, p resumes.{other}" if paused else "Polling resumed.")
 
     def action_log(self) -> None:
         """Shows what this run did."""
@@ -177,7 +177,7 @@ class BatchtuiApp(SafeApp):
         self.push_screen(HelpScreen(self.session.desk.settings.keys))
 
     async def action_quit(self) -> None:
-        """Leaves; asks first where that would cut off something that does not go on by itself."""
+        """Quits; asks first if that would cut off work that does not continue on its own."""
         cut = self.session.under_way(Kind.SUBMIT, Kind.EXPORT)
         if not cut:
             self.exit(0)
@@ -192,56 +192,56 @@ class BatchtuiApp(SafeApp):
         )
 
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
-        """Says once that `[keys]` of config.toml gives one key to two commands."""
+        """Reports once that `[keys]` in config.toml gives one key to two commands."""
         for binding in clashed_bindings:
             if binding.key not in self._clashes:
                 self._clashes.add(binding.key)
                 self.session.say(
-                    f"[keys] in config.toml takes the key of {binding.id}.", "Give that another key too.", bad=True
+                    f"[keys] in config.toml reuses the key of {binding.id}.", "Give that another key too.", bad=True
                 )
 
 
 _SETTLED = 1.0
-"""Seconds after which the first paint is over."""
+"""Seconds until the first paint is over."""
 
 _LOSS = {
     Kind.SUBMIT: "Leaving now cuts it off; the next start finds out from the API's list whether it was accepted.",
-    Kind.EXPORT: "Leaving now drops it; nothing half written stays behind.",
+    Kind.EXPORT: "Leaving now drops it; no half-written file stays behind.",
 }
 
 
 _PATIENCE = 1.0
-"""Seconds of closing before the person is told what they wait for."""
+"""Seconds of closing before the user is told what they are waiting for."""
 
 
 async def _closed(desk: Desk) -> None:
-    """Closes the desk: what is being written is finished, for which another process may have to finish first."""
+    """Closes the desk: finishes what is being written, which may have to wait for another process."""
     closing = asyncio.ensure_future(desk.close())
     done, _ = await asyncio.wait({closing}, timeout=_PATIENCE)
     if not done:
         sys.stderr.write(
-            "Finishing what is being written, or the program of an output; another batchtui may be at work on the same "
-            "state. Ctrl-C leaves at once.\n"
+            "Finishing a write or an output's program; another batchtui may be using the same state. "
+            "Ctrl-C quits at once.\n"
         )
     await closing
 
 
 def _warm() -> None:
-    """Imports what the first paint does not need, before a key asks for it."""
+    """Imports what the first paint does not need, before a key press needs it."""
     import batchtui.tui.palette
     import batchtui.tui.screens.export
     import batchtui.tui.screens.submit  # noqa: F401
 
 
 def _collect() -> None:
-    """Ends what `run_screen` began: from now on garbage is looked for, but not among all that there is already."""
+    """Turns garbage collection, which `run_screen` turned off, on again; it skips all objects that exist already."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
 
 
 def run_app(desk: Desk) -> int:
-    """Runs the app on a desk until it is left, and closes the desk. Returns the exit code."""
+    """Runs the app on a desk until it exits, and closes the desk. Returns the exit code."""
 
     async def run() -> int:
         app = BatchtuiApp(desk)

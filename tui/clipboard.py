@@ -1,4 +1,4 @@
-"""Copying: by the machine's own tool where there is one, else by asking the terminal (OSC 52)."""
+"""Copies text: with the machine's own tool if there is one, otherwise through the terminal (OSC 52)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from batchtui.core.text import inert_line
 
 
 def native(environment: Mapping[str, str], platform: str = sys.platform) -> tuple[str, ...] | None:
-    """The command that takes the text on its stdin; None where there is none, or where it would be the wrong machine's.
+    """The command that takes the text on its stdin; None if there is none, or if it would copy on the wrong machine.
 
-    Over SSH the clipboard that a person means is the one before them, and only the terminal reaches that.
+    Over SSH the user means the clipboard of the machine in front of them, and only the terminal can reach that.
     """
     if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):
         return None
@@ -34,19 +34,20 @@ def native(environment: Mapping[str, str], platform: str = sys.platform) -> tupl
 
 
 def copy(text: str, how: str, environment: Mapping[str, str], terminal: Callable[[str], None]) -> str:
-    """Copies by `auto`, `native` or `osc52`, and says in a sentence what was done. Blocks up to two seconds.
+    """Copies with `auto`, `native` or `osc52`, and returns a sentence on what was done. Blocks up to two seconds.
 
-    `terminal` writes the OSC 52 sequence. Nobody can know whether a terminal took it, and Terminal.app never does.
+    `terminal` writes the OSC 52 sequence. There is no way to know whether a terminal accepted it; Terminal.app never
+    does.
     """
     shown = inert_line(text, 80)
     command = None if how == "osc52" else native(environment)
     if command and _given(command, text):
         return f"Copied: {shown}"
     if how == "native":
-        return f"No clipboard tool of this machine took it: {shown}"
+        return f"No clipboard tool on this machine took it: {shown}"
     terminal(text)
     if environment.get("TERM_PROGRAM") == "Apple_Terminal":
-        return f"Terminal.app takes no clipboard from programs: {shown}"
+        return f"Terminal.app does not let programs copy: {shown}"
     return f"Sent to the terminal's clipboard: {shown}"
 
 

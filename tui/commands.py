@@ -1,4 +1,4 @@
-"""The one list of commands: bindings, footer, palette and help screen are all made from it."""
+"""The one list of commands. Bindings, footer, palette and help screen are all built from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Where(StrEnum):
 
 
 class Command(Struct, frozen=True):
-    """One thing a person can do. `id` names it in `[keys]` of config.toml; `keys` are Textual's names for them."""
+    """One thing the user can do. `id` is its name in `[keys]` of config.toml; `keys` are Textual's key names."""
 
     id: str
     keys: str
@@ -52,7 +52,7 @@ _CLOSING = (Where.PARTS, Where.BATCH, Where.ANSWER, Where.LOG, Where.HELP)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
-        "open", "enter", "Open", "What is known; on a result, the whole answer",
+        "open", "enter", "Open", "Show details; on a result, the full answer",
         "Batch", _ROOMS, verb=Verb.OPEN, footer=True,
     ),
     Command(
@@ -60,15 +60,15 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, action="app.new", footer=True,
     ),
     Command(
-        "retrieve", "r", "Retrieve", "Download and verify results of an ended batch",
+        "retrieve", "r", "Retrieve", "Download and verify an ended batch's results",
         "Batch", _ROOMS, verb=Verb.RETRIEVE, footer=True,
     ),
     Command(
-        "export", "e", "Export", "JSON lines, CSV, Parquet, SQLite or a file each",
+        "export", "e", "Export", "To JSON lines, CSV, Parquet, SQLite or files",
         "Batch", _ROOMS, verb=Verb.EXPORT, footer=True,
     ),
     Command(
-        "retry", "t", "Retry", "Send again what failed but can succeed (asks)",
+        "retry", "t", "Retry", "Resend failures that can succeed (asks first)",
         "Batch", _ROOMS, verb=Verb.RETRY,
     ),
     Command(
@@ -80,7 +80,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.FORGET,
     ),
     Command(
-        "copy", "y", "Copy", "Copy the id; on a batch, where its results are",
+        "copy", "y", "Copy", "Copy the id; in a batch, the results path",
         "Batch", (*_ROOMS, Where.ANSWER),
     ),
     Command(
@@ -88,30 +88,30 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", (Where.ANSWER,), footer=True,
     ),
     Command(
-        "previous", "left,h", "Previous", "The result before",
+        "previous", "left,h", "Previous", "The previous result",
         "Batch", (Where.ANSWER,), footer=True,
     ),
     Command(
-        "mark", "space", "Mark", "Mark, to act on all marked at once",
+        "mark", "space", "Mark", "Mark rows to act on all of them at once",
         "Batch", _TABLES,
     ),
     Command(
-        "filter", "slash", "Filter", "Only what holds these words; esc drops it",
+        "filter", "slash", "Filter", "Show only rows with these words; esc clears",
         "Table", _ROOMS, footer=True,
     ),
     Command("sort", "s", "Sort", "Sort by the next column", "Table", _TABLES),
-    Command("reverse", "S", "Reverse", "Sort the other way round", "Table", _TABLES),
-    Command("clear", "escape", "Clear", "Drop the filter, then the marks", "Table", (Where.BATCHES,)),
-    Command("look", "R", "Look now", "Ask the API now, not only at the next time", "App", _ROOMS, action="app.look"),
-    Command("pause", "p", "Pause polling", "Stop asking the API, or go on", "App", _ROOMS, action="app.pause"),
+    Command("reverse", "S", "Reverse", "Reverse the sort order", "Table", _TABLES),
+    Command("clear", "escape", "Clear", "Clear the filter, then the marks", "Table", (Where.BATCHES,)),
+    Command("look", "R", "Poll now", "Poll the API now instead of waiting", "App", _ROOMS, action="app.look"),
+    Command("pause", "p", "Pause polling", "Stop polling the API, or resume", "App", _ROOMS, action="app.pause"),
     Command("log", "L", "Activity log", "What this run did, and what went wrong", "App", _ROOMS, action="app.log"),
     Command(
         "palette", "ctrl+p,colon", "Palette", "Find any command or batch by typing",
         "App", _PAGES, action="app.command_palette", palette=False,
     ),
-    Command("help", "question_mark", "Help", "These keys", "App", _PAGES, action="app.help", footer=True),
+    Command("help", "question_mark", "Help", "Show these keys", "App", _PAGES, action="app.help", footer=True),
     Command(
-        "quit", "q", "Quit", "Leave; batches go on at the API",
+        "quit", "q", "Quit", "Quit; batches keep running at the API",
         "App", (Where.BATCHES, Where.TROUBLE), action="app.quit", footer=True,
     ),
     Command("back", "escape,q", "Back", "Back to where you were", "App", _CLOSING, footer=True, palette=False),
@@ -123,17 +123,17 @@ COMMANDS: tuple[Command, ...] = (
         "dismiss", "escape", "Back", "Leave the form",
         "App", (Where.FORM, Where.CONFIRM), action="dismiss_form", footer=True, palette=False,
     ),
-    Command("agree", "y", "Yes", "Do what the question names", "App", (Where.CONFIRM,), palette=False),
+    Command("agree", "y", "Yes", "Do what the question asks", "App", (Where.CONFIRM,), palette=False),
 )  # fmt: skip
 
 
 def commands(where: Where) -> tuple[Command, ...]:
-    """The commands of a screen, in the order of the footer."""
+    """The commands of a screen, in footer order."""
     return tuple(command for command in COMMANDS if where in command.where)
 
 
 def bindings(where: Where) -> list[BindingType]:
-    """The `BINDINGS` of a screen. Every one has an id, so that `[keys]` can remap it through `App.set_keymap`."""
+    """The `BINDINGS` of a screen. Each has an id, so that `[keys]` can remap it through `App.set_keymap`."""
     return [
         Binding(
             command.keys,
@@ -152,12 +152,12 @@ _WORDS = {"slash": "/", "question_mark": "?", "colon": ":", "escape": "esc", "ri
 
 
 def key_words(keys: str) -> str:
-    """`ctrl+p,colon` as people write it: `ctrl+p :`."""
+    """`ctrl+p,colon` as it is shown: `ctrl+p :`."""
     return " ".join(_WORDS.get(key.strip(), key.strip()) for key in keys.split(","))
 
 
 def key_of(name: str, keymap: Mapping[str, str]) -> str:
-    """The first key of a command as people write it, where `[keys]` may have remapped it."""
+    """The first key of a command as it is shown; `[keys]` may have remapped it."""
     keys = keymap.get(name) or next(command.keys for command in COMMANDS if command.id == name)
     return key_words(keys.split(",")[0])
 
@@ -166,7 +166,7 @@ MOVING: tuple[tuple[str, str], ...] = (
     ("j k ↓ ↑", "Down and up"),
     ("g G home end", "First and last"),
     ("pgup pgdn", "A page"),
-    ("click", "On a row selects, twice opens; on a column's head sorts"),
+    ("click", "Selects a row, twice opens it; on a header, sorts"),
     ("shift+drag", "Selects text, in most terminals"),
 )
-"""What the tables themselves take: movement only, to be shown in the help."""
+"""The keys that the tables handle themselves: movement only, shown in the help."""

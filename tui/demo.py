@@ -1,4 +1,4 @@
-"""The demo: the whole product against the simulator, in a state that is thrown away, without a key."""
+"""The demo: all of batchtui against the simulator, without a key, in a state that is thrown away."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from batchtui.core.simulator.world import SimulatorSettings
 from batchtui.core.text import plural
 
 KEY = "sk-ant-simulated-key-of-the-demo"
-"""Accepted by the simulator alone."""
+"""Accepted only by the simulator."""
 
 
 class Stage(Struct, frozen=True):
-    """A running simulator, a state of its own, and a folder with files of requests to try."""
+    """A running simulator, its own state, and a folder with request files to try."""
 
     simulator: Running
     folder: Path
@@ -42,9 +42,9 @@ class Stage(Struct, frozen=True):
 
 
 class Story(Struct, frozen=True):
-    """A file of the demo: its name, its prompts, and how its batch goes.
+    """A demo file: its name, its prompts, and what happens to its batch.
 
-    It was sent `sent` minutes ago, lasts `lasts` minutes, and was canceled `canceled` minutes ago (0: it was not).
+    It was sent `sent` minutes ago, runs for `lasts` minutes, and was canceled `canceled` minutes ago (0: never).
     """
 
     name: str
@@ -69,7 +69,7 @@ TRY = Story("try-me", "claude-haiku-5-5", 500, "Summarise ticket {} in one line.
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Everything the demo needs, and nothing of it left behind."""
+    """Sets up everything the demo needs, and leaves nothing of it behind."""
     with (
         TemporaryDirectory(prefix="batchtui-demo-") as root,
         start_process(SimulatorSettings(duration=20)) as simulator,
@@ -87,7 +87,7 @@ def stage() -> Iterator[Stage]:
 
 
 def write_requests(path: Path, story: Story) -> None:
-    """A file of requests as a person would have it."""
+    """Writes a file of requests like one a user would have."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(1, story.requests + 1):
             params = {
@@ -99,9 +99,9 @@ def write_requests(path: Path, story: Story) -> None:
 
 
 async def play(stage: Stage) -> None:
-    """Tells the stories, so that the table shows batches at every point of their lives.
+    """Plays the stories, so that the table shows batches at every point of their lives.
 
-    What is past is simulated too: the simulator's clock and the desk's go through it from moment to moment.
+    The past is simulated too: the simulator's clock and the desk's move through it step by step.
     """
     control = stage.simulator.control
     ago = 0.0
@@ -130,7 +130,7 @@ async def play(stage: Stage) -> None:
 
 
 async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> None:
-    """The main job, said step by step: submit, poll, retrieve, export.
+    """Runs the main job and reports each step: submit, poll, retrieve, export.
 
     Raises:
         BatchtuiError: a step did not do what it should.
@@ -140,7 +140,7 @@ async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> Non
     checked = (await desk.examine(path, offline=True)).checked
     tell(f"check     {path.name}: {plural(checked.requests, 'request')}, {plural(checked.problem_count, 'problem')}")
     batch = await desk.submit(path)
-    tell(f"submit    {batch.id}, at the simulator on {stage.simulator.url}")
+    tell(f"submit    {batch.id}, on the simulator at {stage.simulator.url}")
     while batch.state in UNDER_WAY:
         tell(f"poll      {batch.state.replace('_', ' ')}")
         await asyncio.sleep(1)
@@ -157,7 +157,7 @@ async def headless(stage: Stage, desk: Desk, tell: Callable[[str], None]) -> Non
         tell(f"export    {output.kind:5}  {target}: {plural(output.rows or 0, 'row')}")
     missing = [one.path for one in (await desk.find(batch.ref)).outputs if "{" not in one.path and not _there(one.path)]
     if missing or batch.results_path is None:
-        raise BatchtuiError(f"The demo's exports are not there: {missing}.")
+        raise BatchtuiError(f"The demo's exports are missing: {missing}.")
     first = _first_answer(stage.folder, batch)
     tell(f"answer    {first}")
 

@@ -1,4 +1,4 @@
-"""What is wrong with `[keys]` of config.toml: a key that a table takes first would be dead, and nobody would know."""
+"""Checks `[keys]` in config.toml: a key that a table handles first would do nothing, and nobody would know."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _ROOMS = frozenset({Where.BATCHES, Where.PARTS, Where.BATCH})
 
 
 def faults(keymap: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each fault as what it is and what to do."""
+    """Yields each fault and what to do about it."""
     known = {command.id: command for command in COMMANDS}
     moving = {key: str(one.id) for one in _IN_FOCUS for key in _keys(keymap.get(str(one.id), one.key))}
     for name, keys in keymap.items():
         if "." not in name and name not in known:
-            yield f"[keys] in config.toml: no command is called {name}.", "The help shows their names with [keys]."
+            yield f"[keys] in config.toml: no command is called {name}.", "The help lists the names under [keys]."
         elif name in known and _ROOMS.intersection(known[name].where):
             for key in _keys(keys):
                 if key in moving:
                     yield (
                         f"[keys] in config.toml gives {name} the key {key}, which moves in the table.",
-                        f'Take another, or move by another: "{moving[key]}" = "…"',
+                        f'Choose another, or move with another: "{moving[key]}" = "…"',
                     )
 
 

@@ -1,4 +1,4 @@
-"""What the loops and the tasks tell the app."""
+"""Messages from the loops and the tasks to the app."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from batchtui.tui.tasks import Task
 
 
 class Pulse(Struct, frozen=True):
-    """How the looking at the API goes. `trouble` is why it does not, in words; `looking` while a look is under way.
+    """How polling is going. `trouble` is why it fails, in words; `looking` is true during a poll.
 
-    `key` is whether there is an API key: it may stand in a file, which no screen reads.
+    `key` is whether there is an API key: it may be in a file, which no screen reads.
     """
 
     poller: Poller | None = None
@@ -28,7 +28,7 @@ class Pulse(Struct, frozen=True):
 
 
 class BatchesChanged(Message):
-    """The state changed, here or by another process."""
+    """The state was changed, by this process or by another."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class BatchesChanged(Message):
 
 
 class PulseChanged(Message):
-    """Who polls, when, or how well, changed."""
+    """Who polls, when, or how well has changed."""
 
     def __init__(self, pulse: Pulse) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class PulseChanged(Message):
 
 
 class TaskStarted(Message):
-    """Something that lasts began: `task.text` says what."""
+    """A task has started: `task.text` says what it does."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class TaskStarted(Message):
 
 
 class TaskEnded(Message):
-    """It is over: `text` says what came of it, or `error` why nothing did. `shown`: its form says the error itself."""
+    """A task has ended: `text` says how, or `error` why it failed. `shown`: its form already shows the error."""
 
     def __init__(self, task: Task, text: str = "", error: Exception | None = None, *, shown: bool = False) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class TaskEnded(Message):
 
 
 class Reported(Message):
-    """Something for the activity log, and with `toast` for a toast too: not where a row shows it anyway."""
+    """An entry for the activity log. `toast` also shows it as a toast; not needed if a row shows it anyway."""
 
     def __init__(self, text: str, hint: str = "", *, bad: bool = False, toast: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The command palette: every command of the screen below, and every batch by its name."""
+"""The command palette: every command of the screen below it, and every batch by name."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _WHERE: dict[type[Room], Where] = {
 
 
 MOST = 50
-"""So many batches are offered: the list is slow with thousands, and nobody reads further."""
+"""How many batches are offered: the list is slow with thousands, and nobody reads further."""
 
 
 class Entry(Struct, frozen=True):
-    """One thing to find: `why_not` says why it is refused now."""
+    """One thing to find. `why_not` says why it is refused now."""
 
     text: str
     help: str
@@ -43,10 +43,10 @@ class Entry(Struct, frozen=True):
 
 
 class Palette(Provider):
-    """`group: Verb` with its keys; what is refused now comes last, with the reason."""
+    """Commands as `group: Label` with their keys; those refused now come last, with the reason."""
 
     async def discover(self) -> Hits:
-        """Everything, before a word is typed."""
+        """All commands, before anything is typed."""
         for entry in sorted(self._commands(), key=lambda entry: entry.why_not is not None):
             yield DiscoveryHit(Content(entry.text), entry.run, text=entry.text, help=entry.why_not or entry.help)
 
@@ -96,12 +96,12 @@ class Palette(Provider):
 
 
 def place(batch: Batch) -> str:
-    """What stands for a batch among the commands."""
+    """The text of a batch among the commands."""
     return inert_line(f"Go to: {batch.name}  {batch.label}", 200)
 
 
 def best(batches: Sequence[Batch], score: Callable[[str], float]) -> list[Batch]:
-    """The `MOST` batches that fit best, of equals the newest first."""
+    """The `MOST` batches that match best; among equals, the newest first."""
     scored = ((score(place(batch)), batch) for batch in batches)
     fitting = nlargest(MOST, (pair for pair in scored if pair[0] > 0), key=lambda pair: pair[0])
     return [batch for _, batch in fitting]

@@ -1,4 +1,4 @@
-"""What the app does whatever it shows: nothing steers the terminal, no toast is markup, no crash shows a prompt."""
+"""What holds on every screen: nothing shown controls the terminal, no toast is markup, no crash shows a prompt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GOOD, BAD = 5.0, 8.0
 
 
 class SafeApp(App[int]):
-    """An app whose faults go to the log at `log_file`; `plain` draws with ASCII alone."""
+    """An app whose crashes go to the log at `log_file`; `plain` draws with ASCII only."""
 
     def __init__(self, log_file: Path, *, plain: bool = False) -> None:
         super().__init__()
@@ -29,23 +29,23 @@ class SafeApp(App[int]):
         self._ours: list[LineFilter] = [*([AsciiFilter()] if plain else []), SafeFilter()]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, and behind them the wall against control characters."""
+        """Textual's own filters, followed by the ones that stop control characters."""
         return [*super().get_line_filters(), *self._ours]
 
     def say(self, text: str, *, bad: bool = False) -> None:
-        """A toast: short, and never read as markup. What stands there already is not said a second time."""
+        """Shows a toast: short, and never parsed as markup. A message that is already shown is not repeated."""
         line = inert_line(text)
         if all(shown.message != line for shown in self._notifications):
             self.notify(line, severity="error" if bad else "information", timeout=BAD if bad else GOOD, markup=False)
 
     def _fatal_error(self) -> None:
-        """Ends the app without Textual's own trace, which prints the locals of every frame: one may hold a prompt."""
+        """Ends the app without Textual's traceback, which prints the locals of every frame: one may hold a prompt."""
         error = sys.exception()
         log.error("the app stopped", exc_info=error)
         self._exit_renderables.append(
             Text(
                 f"{BROKE} ({type(error).__name__}) The details are in {self._log_file}\n"
-                "What was submitted goes on at the API."
+                "What was submitted keeps running at the API."
             )
         )
         self._close_messages_no_wait()

@@ -1,4 +1,4 @@
-"""What is asked before something is done to batches, and what is said once it is done. Pure."""
+"""The questions before something is done to batches, and the messages afterwards. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from batchtui.core.text import inert_line, money, number, plural
 
 
 def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
-    """Names the `rows` that a person chose, how much of their `batches` is still open, and what will not be sent."""
+    """Names the chosen `rows`, how many requests of their `batches` are still open, and what will not be sent."""
     left = sum(batch.request_counts.processing for batch in batches)
     total = sum(batch.requests for batch in batches)
-    open_ = (
-        f" {number(left)} of {plural(total, 'request')} {'has' if left == 1 else 'have'} not ended by the last look."
-    )
+    open_ = f" {number(left)} of {plural(total, 'request')} had not ended at the last poll."
     kept = " What has finished is kept, and billed."
     return f"Cancel {named(rows)}?{open_ + kept if batches else ''}{_held_back(wholes)}"
 
@@ -23,69 +21,67 @@ def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
 def _held_back(wholes: Sequence[Submission]) -> str:
     waiting = sum(part.requests for one in wholes for part in one.waiting)
     steps = sum(len(one.steps) for one in wholes)
-    said = (
-        f" {plural(waiting, 'request')} that {'waits is' if waiting == 1 else 'wait are'} not sent." if waiting else ""
-    )
-    return f"{said} {plural(steps, 'step')} more {'is' if steps == 1 else 'are'} not taken." if steps else said
+    said = f" {plural(waiting, 'waiting request')} will not be sent." if waiting else ""
+    return f"{said} {plural(steps, 'more step')} will not run." if steps else said
 
 
 def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
-    """Names the `rows`, and what of them goes and what stays."""
+    """Names the `rows`, and says what is deleted and what stays."""
     unsent = sum(part.requests for one in wholes for part in one.waiting)
-    whose = "Its record and its" if len(batches) == 1 else "Their records and their"
-    too = f", {plural(unsent, 'request')} that {'was' if unsent == 1 else 'were'} not sent among them" if unsent else ""
+    whose = "Its record and" if len(batches) == 1 else "Their records and"
+    too = f", including {plural(unsent, 'request')} that {'was' if unsent == 1 else 'were'} not sent" if unsent else ""
     return (
-        f"Forget {named(rows)}? {whose} requests on this machine go{too}. "
-        "What the API has stays there; results that are here stay in their folder."
+        f"Forget {named(rows)}? {whose} requests on this machine are deleted{too}. "
+        "What the API has stays there; retrieved results stay in their folder."
     )
 
 
 def retry_question(proposals: Sequence[Proposal]) -> str:
-    """What would be sent again, by cause, and about what it would cost by what the first ones were estimated at."""
+    """What would be sent again, by cause, and its likely cost, based on the estimate for the first ones."""
     likely = likely_usd(proposals)
     price = "" if likely is None else f" That is about {money(likely)}."
     return f"{described(proposals)}{price} Send them again?"
 
 
 def retrieved(batch: Batch) -> str:
-    """Its results are here."""
+    """The message after a retrieve."""
     counts = batch.request_counts
     share = f"{number(counts.succeeded)} of {plural(counts.total, 'request')}"
     return f"Retrieved {named([batch])}: {share} succeeded · e exports"
 
 
 def retried(batches: Sequence[Batch]) -> str:
-    """What failed was sent again."""
+    """The message after a retry."""
     sent = sum(batch.requests for batch in batches)
-    return f"{plural(sent, 'request')} sent again; the answers will stand beside the first ones."
+    return f"{plural(sent, 'request')} sent again; the answers will join the first ones."
 
 
 def still_sent(batches: Sequence[Batch], how: str) -> str:
-    """What canceling came too late for, and `how` to cancel it."""
+    """Names what canceling came too late for, and `how` to cancel it."""
     one = len(batches) == 1 and batches[0].requests == 1
     many = plural(sum(batch.requests for batch in batches), "request")
-    said = f"{many} of {named(batches[:1])} {'is' if one else 'are'} being sent at this moment"
+    said = f"{many} of {named(batches[:1])} {'is' if one else 'are'} being sent right now"
     return f"{said}. Once the API has accepted them: {how}"
 
 
 def canceled(rows: Sequence[Batch], batches: Sequence[Batch], sending: Sequence[Batch] = ()) -> str:
-    """What canceling came to."""
+    """The message after a cancel."""
     if sending:
         return still_sent(sending, "cancel it again.")
     if not batches:
-        return f"What was left of {named(rows)} will not be sent."
+        return f"The rest of {named(rows)} will not be sent."
     if any(batch.state in UNDER_WAY for batch in batches):
-        return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} being canceled; what has run by now is kept."
+        return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} being canceled; what has run so far is kept."
     return f"{named(rows)} had ended before {'it' if len(rows) == 1 else 'they'} could be canceled."
 
 
 def forgotten(rows: Sequence[Batch]) -> str:
-    """They are gone from here."""
-    return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} forgotten."
+    """The message after a forget."""
+    return f"{named(rows)} {'was' if len(rows) == 1 else 'were'} forgotten."
 
 
 def named(rows: Sequence[Batch | Submission]) -> str:
-    """One by its name, several by their number."""
+    """The name of a single row, or the number of several."""
     return inert_line(rows[0].name, 60) if len(rows) == 1 else plural(len(rows), "batch", "batches")
 
 

@@ -1,4 +1,4 @@
-"""What one run of the app has, handed to every screen: the desk, the clock, the state last seen, what is under way."""
+"""What every screen of one run shares: the desk, the clock, the state last seen, the tasks under way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Entry(Struct, frozen=True):
 
 
 class Session:
-    """The desk and the clock, and what the screens show. `post` takes messages to the app."""
+    """The desk, the clock, and what the screens show. `post` sends messages to the app."""
 
     def __init__(self, desk: Desk, clock: Callable[[], datetime], post: Callable[[Message], object]) -> None:
         self.desk = desk
@@ -43,20 +43,20 @@ class Session:
         self.pulse = Pulse()
         self.tasks: dict[Task, None] = {}
         self.wanted: str | None = None
-        """The ref of a batch that the cursor shall go to once the table shows it."""
+        """The ref of a batch that the cursor moves to once the table shows it."""
         self.activity: deque[Entry] = deque(maxlen=1000)
         self._post = post
 
     def now(self) -> datetime:
-        """The time, in the zone of the person: moments are told in it."""
+        """The time in the user's time zone, which all times are shown in."""
         return self._clock().astimezone()
 
     def batch(self, ref: str) -> Batch | None:
-        """The batch as last seen; None where it is not there any more."""
+        """The batch as last seen; None if it is no longer there."""
         return next((batch for batch in self.snapshot.batches if batch.ref == ref), None)
 
     def each(self, rows: Sequence[Batch]) -> list[Batch]:
-        """The batches that rows stand for: a row of a whole submission for all of its batches."""
+        """The batches that rows stand for; the row of a whole submission stands for all of its batches."""
         submissions = self.snapshot.submissions
         return [
             batch
@@ -65,25 +65,25 @@ class Session:
         ]
 
     def unsent(self, rows: Sequence[Batch], *, stopped: bool = False) -> list[Submission]:
-        """The submissions that rows stand for and of which parts or steps are still to come; or came to a stop too."""
+        """The submissions of these rows that still have parts or steps to send; with `stopped`, stopped ones too."""
         found = map(self._whole, rows)
         return [one for one in found if one and (one.waiting or one.steps) and (stopped or not one.stopped)]
 
     def _whole(self, row: Batch) -> Submission | None:
-        """The submission that a row stands for all of; also the row of its only batch so far."""
+        """The submission that a row stands for as a whole. The row of its only batch so far counts too."""
         submissions = self.snapshot.submissions
         submission = submissions.get(row.ref) or submissions.get(row.submission)
         alone = submission and len(submission.batches) + len(submission.waiting) == 1
         return submission if alone or row.ref in submissions else None
 
     def halted(self, batches: Sequence[Batch]) -> list[Batch]:
-        """Those whose submission came to a stop."""
+        """The batches whose submission has stopped."""
         submissions = self.snapshot.submissions
         return [one for one in batches if (whole := submissions.get(one.submission)) and whole.stopped]
 
     @property
     def trouble(self) -> str:
-        """Why the API is not looked at, or not with success; empty while all is well."""
+        """Why the API is not polled, or why polling fails; empty if all is well."""
         if self.pulse.trouble:
             return self.pulse.trouble
         if not self.key:
@@ -92,33 +92,33 @@ class Session:
 
     @property
     def key(self) -> bool:
-        """Whether there is an API key, by the last look for one."""
+        """Whether the last check found an API key."""
         return self.pulse.key
 
     @property
     def elsewhere(self) -> str:
-        """Which other process polls, in words; empty where none does."""
+        """Which other process polls, in words; empty if none does."""
         poller = self.pulse.poller
         return poller.words() if poller and not poller.ours else ""
 
     def usual(self, batch: Batch) -> timedelta | None:
-        """How long such batches took before."""
+        """How long similar batches took before."""
         return usual(self.snapshot.batches, batch)
 
     def say(self, text: str, hint: str = "", *, bad: bool = False) -> None:
-        """Says something to the person: a toast, and a line of the activity log."""
+        """Shows the user a toast, and adds a line to the activity log."""
         self._post(Reported(text, hint, bad=bad, toast=True))
 
     def note(self, text: str, hint: str = "", *, bad: bool = False) -> None:
-        """Writes one line of the activity log, newest first."""
+        """Adds a line to the activity log, newest first."""
         self.activity.appendleft(Entry(self.now(), text, hint, bad))
 
     async def run(
         self, task: Task, work: Awaitable[T], ended: Callable[[T], str], *, shown: bool = False
     ) -> T | BatchtuiError:
-        """Sees a task through: it is told when it begins, and when it ends how. Returns what came of it, or the error.
+        """Runs a task, and posts when it begins and how it ends. Returns its result, or the error.
 
-        `shown` says that a form shows the error, so that no toast has to.
+        `shown` means that a form shows the error, so that no toast is needed.
         """
         self.tasks[task] = None
         self._post(TaskStarted(task))
@@ -127,7 +127,7 @@ class Session:
         except BatchtuiError as error:
             self._post(TaskEnded(task, error=error, shown=shown))
             return error
-        except Exception as error:  # noqa: BLE001 - a task that breaks must not take the app along
+        except Exception as error:  # noqa: BLE001 - a task that breaks must not end the app
             log.exception("%s", task.text)
             broken = broke(error, self.desk)
             self._post(TaskEnded(task, error=broken, shown=shown))
@@ -143,5 +143,5 @@ class Session:
 
 
 def broke(error: Exception, desk: Desk) -> BatchtuiError:
-    """A fault of ours in words: its kind, and where the details are. Its text may hold anything, so it is left out."""
+    """A bug in words: its type, and where the details are. Its text may hold anything, so it is left out."""
     return BatchtuiError(f"{BROKE} ({type(error).__name__})", f"The details are in {desk.paths.log_file}")

@@ -1,4 +1,4 @@
-"""The two loops: one watches the state for what anybody changed, one polls the API if no other process does."""
+"""Two loops: one watches the state for changes by any process, one polls the API if no other process does."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported
 from batchtui.tui.tasks import Kind, Task
 
 WATCH = 1.0
-"""Seconds between two looks at the state file: what another process did shows within two."""
+"""Seconds between two checks of the state file: another process's changes show within two."""
 
 TRY = 3.0
-"""Seconds between two tries to become the process that polls."""
+"""Seconds between two attempts to become the process that polls."""
 
 SLEPT = timedelta(seconds=30)
-"""A second that took this much longer by the wall clock means that the machine was asleep, or its clock was set."""
+"""If a second took this much longer by the wall clock, the machine was asleep or its clock was set."""
 
 _BACKOFF = (5.0, 15.0, 60.0, 300.0)
 
 
 async def has_key(desk: Desk) -> bool:
-    """Whether there is an API key; looked for in a thread, as it may stand in a file."""
+    """Whether there is an API key. Checked on a thread, as it may be in a file."""
     return await asyncio.to_thread(desk.key) is not None
 
 
 class Sync:
-    """Both loops and what they know. Their news goes out through `post`; `tasks` shows the downloads of a cycle."""
+    """Both loops and what they know. They send news through `post`; `tasks` shows the downloads of a cycle."""
 
     def __init__(
         self, desk: Desk, now: Callable[[], datetime], post: Callable[[Message], object], tasks: dict[Task, None]
@@ -55,33 +55,33 @@ class Sync:
         self.pulse = Pulse()
 
     async def look_now(self) -> None:
-        """Looks at the API now, whoever polls, also while paused."""
+        """Polls the API now, whichever process polls, even while paused."""
         try:
             await self._desk.poke()
         finally:
             self.wake()
 
     def wake(self) -> None:
-        """Looks at the API now if this process is the one that polls."""
+        """Polls the API now if this process is the one that polls."""
         self._asked = True
         self._woken.set()
 
     def pause(self) -> bool:
-        """Stops the looking, or lets it go on; returns whether it is paused now."""
+        """Pauses or resumes polling; returns whether it is paused now."""
         self._set(replace(self.pulse, paused=not self.pulse.paused, next_at=None))
         if not self.pulse.paused:
             self._woken.set()
         return self.pulse.paused
 
     async def watch(self, snapshot: Snapshot) -> None:
-        """Follows the state from `snapshot` on, for ever."""
+        """Follows the state from `snapshot` on, forever."""
         self._snapshot = snapshot
         while True:
             await self.see()
             await asyncio.sleep(WATCH)
 
     async def see(self) -> None:
-        """One look at the state, at who polls, and for a key."""
+        """Checks the state, who polls, and whether there is a key, once."""
         self._set(replace(self.pulse, key=await has_key(self._desk)))
         try:
             changed = await self._desk.changed(self._snapshot)
@@ -96,12 +96,12 @@ class Sync:
             self._watch_trouble = error.message
             self._set(replace(self.pulse, trouble=error.message))
             return
-        except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
+        except Exception as error:  # noqa: BLE001 - the loop must survive any error
             log.exception("watching the state")
-            self._watch_trouble = f"The state cannot be followed ({type(error).__name__})."
+            self._watch_trouble = f"Watching the state failed ({type(error).__name__})."
             self._set(replace(self.pulse, trouble=self._watch_trouble))
             return
-        if changed is not None and changed is not self._snapshot:  # else another look was quicker
+        if changed is not None and changed is not self._snapshot:  # else another check was faster
             self._tell_news(changed)
             self._snapshot = changed
             self._post(BatchesChanged(changed))
@@ -117,7 +117,7 @@ class Sync:
         return replace(pulse, looked_at=poller.looked_at, next_at=poller.next_at, trouble=poller.failing)
 
     async def poll(self) -> None:
-        """Polls for ever, if no other process does, and takes over when that one has gone."""
+        """Polls forever if no other process does, and takes over when that one is gone."""
         failures = 0
         try:
             await self._desk.prepare()
@@ -127,24 +127,24 @@ class Sync:
             try:
                 delay = await self._once()
                 failures = 0
-            except Exception as error:  # noqa: BLE001 - the loop outlives whatever broke once
+            except Exception as error:  # noqa: BLE001 - the loop must survive any error
                 known = isinstance(error, BatchtuiError)
                 if not known:
                     log.exception("looking at the API")
-                message = error.message if isinstance(error, BatchtuiError) else f"It broke: {type(error).__name__}"
+                message = error.message if isinstance(error, BatchtuiError) else f"Unexpected {type(error).__name__}"
                 delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
                 failures += 1
-                self._post(Reported(f"Looking at the API failed: {message}", getattr(error, "hint", ""), bad=True))
+                self._post(Reported(f"Polling the API failed: {message}", getattr(error, "hint", ""), bad=True))
                 self._set(replace(self.pulse, looking=False, trouble=f"{message} (trying again)"))
             await self._rest(delay)
 
     async def _once(self) -> float:
-        """One cycle, if it is ours to do and no pause stops it; returns the seconds until the next."""
+        """Runs one cycle if this process polls and is not paused; returns the seconds until the next."""
         if not await has_key(self._desk):
             self._set(replace(self.pulse, key=False, next_at=None))
             return TRY
         if not await self._desk.poll_if_free():
-            self._asked = False  # the one that polls was asked
+            self._asked = False  # the process that polls was asked
             return TRY
         asked = await self._desk.poked()
         if self.pulse.paused and not asked and not self._asked:
@@ -170,7 +170,7 @@ class Sync:
         return delay
 
     def _download(self, ref: str, done: int, total: int | None) -> None:
-        """Progress of one download that a cycle began; called from a worker thread."""
+        """Records the progress of a download that a cycle started; called from a worker thread."""
         task = self._downloads.get(ref)
         if task is None:
             name = next((batch.name for batch in self._snapshot.batches if batch.ref == ref), ref)
@@ -191,7 +191,7 @@ class Sync:
             self._tasks.pop(self._downloads.pop(ref), None)
 
     async def _rest(self, seconds: float) -> None:
-        """Waits, but no longer than until somebody asks, the machine wakes up, or a pause ends."""
+        """Waits, but only until someone asks for a poll, the machine wakes up, or a pause ends."""
         waited = 0.0
         while waited < seconds or self.pulse.paused:
             step = min(1.0, max(seconds - waited, 0.05)) if not self.pulse.paused else 1.0
@@ -204,7 +204,7 @@ class Sync:
                 self._woken.clear()
                 return
             if abs(self._now() - before) > SLEPT and not self.pulse.paused:
-                self._post(Reported("The machine was asleep, or its clock was set: looking now."))
+                self._post(Reported("The machine was asleep, or its clock was set: polling now."))
                 return
             try:
                 if await self._desk.poked():

@@ -1,4 +1,4 @@
-"""What is under way in this process: each task with its real progress."""
+"""The tasks under way in this process, each with its real progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchtui.core.text import inert_line, number, size
 
 
 class Kind(StrEnum):
-    """What a task does. It decides what quitting would cost."""
+    """What a task does. This decides what quitting would cost."""
 
     SUBMIT = "submit"
     RETRIEVE = "retrieve"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(eq=False)
 class Task:
-    """One thing under way: `text` says what, `ref` to which batch. `done` and `total` are bytes, or rows."""
+    """One task under way: `text` says what it does, `ref` to which batch. `done` and `total` are bytes, or rows."""
 
     kind: Kind
     text: str
@@ -31,12 +31,12 @@ class Task:
     total: int | None = None
 
     def report(self, done: int, total: int | None) -> None:
-        """Takes the progress. Called from worker threads; whoever shows it reads it by a timer."""
+        """Records the progress. Called from worker threads; the display reads it on a timer."""
         self.done, self.total = done, total
 
     @property
     def words(self) -> str:
-        """`62% · 93.1 MB of 150.6 MB`; nothing while nothing has moved."""
+        """`62% · 93.1 MB of 150.6 MB`; empty until there is progress."""
         if not self.done and not self.total:
             return ""
         amount = number if self.kind in (Kind.EXPORT, Kind.LOOK) else size
@@ -46,7 +46,7 @@ class Task:
 
 
 class TaskLine(Static):
-    """One line for what is under way; not there while nothing is."""
+    """One line for the tasks under way; hidden if there are none."""
 
     def __init__(self, tasks: dict[Task, None]) -> None:
         super().__init__("", markup=False, id="tasks")
@@ -54,7 +54,7 @@ class TaskLine(Static):
         self.display = False
 
     def on_mount(self) -> None:
-        """Begins to follow the tasks."""
+        """Starts following the tasks."""
         self.set_interval(0.25, self.follow)
 
     def follow(self) -> None:

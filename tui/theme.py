@@ -1,4 +1,4 @@
-"""Our theme. Any of Textual's can be had instead, by `theme` in config.toml or from the palette."""
+"""The default theme. `theme` in config.toml can name any of Textual's instead."""
 
 from textual.theme import Theme
 
@@ -16,4 +16,4 @@ DARK = Theme(
     panel="#232932",
     dark=True,
 )
-"""Blue is good, amber moves, red is bad."""
+"""Blue is good, amber is under way, red is bad."""

@@ -1,1 +1,1 @@
-"""Draws batches and results. Knows no application, state file or API."""
+"""Draws batches and results. Knows nothing of the application, the state file or the API."""

@@ -1,4 +1,4 @@
-"""For terminals and fonts that draw frames, dots and dashes two cells wide, or not at all: ASCII in their place."""
+"""ASCII in place of frames, dots and dashes, for terminals and fonts that draw them two cells wide or not at all."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TWINS = str.maketrans(
         "🔎": "> ",
     }
 )
-"""Each takes as many cells as what it stands for does by the book."""
+"""Each replacement takes as many cells as the original is supposed to take."""
 
 
 class AsciiFilter(LineFilter):
-    """Replaces what the app and its toolkit draw with. Letters of any script stay: they are somebody's words."""
+    """Replaces the characters that the app and Textual draw with. Letters of any script stay: they are content."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments with twins in ASCII."""
+        """The segments with drawing characters replaced by ASCII."""
         return [
             segment
             if segment.text.isascii()

@@ -1,4 +1,4 @@
-"""The progress bar in a row: solid for counts that the API gave, dim and marked with `≈` for mere waiting."""
+"""The progress bar in a row: solid for counts from the API, dim and marked with `≈` when only waiting."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LEAST_TRACK = 3
 def bar(progress: Progress, width: int, ascii: bool = False, failed: int = 0) -> tuple[Segment, ...]:  # noqa: A002
     """The progress in exactly `width` cells.
 
-    Counted: a solid bar and the percentage, rounded down; of it, `failed` requests are drawn in another texture and
-    tone. Waiting: age over the usual time, at most 95 % full, with the age and never a percentage.
+    Counted: a solid bar and the percentage, rounded down; the part for `failed` requests has another texture and tone.
+    Waiting: age over the usual time, at most 95 % full, with the age and never a percentage.
     """
     match progress:
         case Counted():

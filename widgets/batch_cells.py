@@ -1,4 +1,4 @@
-"""One batch as the cells of a row, and the order of batches by a column. Pure."""
+"""Turns a batch into the cells of a row, and sorts batches by a column. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ COLUMNS = (
     Column("cost", "cost", 9, keep=4, align="right"),
     Column("id", "id", 33, keep=6),
 )
-"""Of a batch. `failed` counts every request that ended without an answer; `age` is since it was sent, ended or not."""
+"""The columns. `failed` counts every request that ended without an answer; `age` is since sending, ended or not."""
 
 _SOON = timedelta(hours=1)
 _SOON_GONE = timedelta(days=3)
 
 
 def time_left(batch: Batch, now: datetime) -> timedelta | None:
-    """Until unfinished requests expire while it runs; afterwards until the API drops its results."""
+    """Time until unfinished requests expire while the batch runs; later, until the API drops its results."""
     if batch.state in UNDER_WAY:
         began = batch.began
         return (batch.expires_at or began + TIME_LIMIT) - now
@@ -44,14 +44,14 @@ def time_left(batch: Batch, now: datetime) -> timedelta | None:
 
 
 def _since(batch: Batch, now: datetime) -> timedelta:
-    """How long ago it was sent."""
+    """How long ago the batch was sent."""
     return max(now - batch.began, timedelta())
 
 
 def cells(
     batch: Batch, now: datetime, usual: timedelta | None, bar_width: int, plain: bool = False
 ) -> dict[str, tuple[Segment, ...]]:
-    """What stands in the row of a batch, by column key; `plain` draws with ASCII alone."""
+    """The cells of a batch's row, by column key; `plain` draws with ASCII only."""
     state = look(batch, ascii=plain)
     name = inert_line(batch.name) or inert_line(batch.label)
     failed = batch.request_counts.failed
@@ -90,17 +90,17 @@ def _cost(batch: Batch, none: Segment) -> Segment:
 
 
 def _short(usd: float) -> str:
-    """An amount that always fits: whole dollars from 1,000 on."""
+    """An amount that always fits: in whole dollars from 1,000 up."""
     return money(usd) if usd < 1000 else f"${usd:,.0f}"
 
 
 def haystack(batch: Batch) -> str:
-    """What a filter looks into whatever the time is, in lower case: name, id, state, models."""
+    """The text that a filter searches at any time, in lower case: name, id, state, models."""
     return "\n".join((batch.name, batch.label, word(batch.state), *batch.models)).casefold()
 
 
 def order(column: str, now: datetime) -> Callable[[Batch], Any]:
-    """The sort key of a column; None where a batch has no value."""
+    """The sort key of a column; it gives None if a batch has no value."""
     states = list(State)
 
     def share(batch: Batch) -> float:
@@ -123,7 +123,7 @@ def order(column: str, now: datetime) -> Callable[[Batch], Any]:
 
 
 def in_order(batches: list[Batch], column: str, now: datetime, *, reverse: bool) -> list[Batch]:
-    """Sorted by a column, those without a value last, equals as they were."""
+    """Sorts by a column: batches without a value come last, equal ones keep their order."""
     key = order(column, now)
     valued = [(key(batch), batch) for batch in batches]
     known = sorted((pair for pair in valued if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse)

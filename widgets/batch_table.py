@@ -1,4 +1,4 @@
-"""The table of batches: shows a snapshot, and draws again only what a later one changed."""
+"""The table of batches: shows a snapshot, and redraws only what a later snapshot changed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from batchtui.widgets.line_table import Cells, LineTable
 from batchtui.widgets.status_line import needs_you
 
 _ALL_AGAIN = timedelta(seconds=30)
-"""How often rows that do not move are drawn again, for the time that they have left."""
+"""How often rows that do not change by the second are redrawn, to update their time left."""
 
 _FRESH = timedelta(minutes=2)
-"""An age is told in seconds for a minute."""
+"""Rows of newly sent batches are redrawn every tick: their age is shown in seconds for a minute."""
 
 
 class BatchTable(LineTable):
-    """Rows are keyed by `ref`. Newest first, unless sorted by a column."""
+    """Rows are keyed by `ref`, newest first unless sorted by a column."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "Mark", show=False, id="mark")]
 
@@ -35,7 +35,7 @@ class BatchTable(LineTable):
         self._usual: dict[tuple[tuple[str, ...], int], timedelta | None] = {}
 
     def show(self, snapshot: Snapshot, now: datetime) -> None:
-        """Takes a snapshot; batches equal to those of the last one are not drawn again."""
+        """Shows a snapshot; batches equal to those in the last one are not redrawn."""
         before, self._batches = self._batches, {batch.ref: batch for batch in snapshot.batches}
         self._now = now
         changed = [
@@ -52,17 +52,17 @@ class BatchTable(LineTable):
         self.refresh_rows(batch.ref for batch in changed)
 
     def filter(self, text: str) -> None:
-        """Shows only batches whose name, id, state or models hold every word; `needs you` are those that do."""
+        """Shows only batches whose name, id, state or models contain every word; `needs you` matches those that do."""
         self._needle = text.casefold()
         self._arrange()
 
     def sort(self, column_key: str | None, *, reverse: bool = False) -> None:
-        """Sorts by a column; None is newest first."""
+        """Sorts by a column; None means newest first."""
         self.sort_column, self.sort_reverse = column_key, reverse
         self._arrange()
 
     def tick(self, now: datetime) -> None:
-        """Draws the visible rows again in which a second shows: running batches, and those just sent."""
+        """Redraws the visible rows that change by the second: running batches and those just sent."""
         self._now = now
         if now - self._drawn_at >= _ALL_AGAIN:
             self._drawn_at = now
@@ -79,22 +79,22 @@ class BatchTable(LineTable):
         return self._batches.get(self.cursor_key or "")
 
     def selected(self) -> list[Batch]:
-        """The marked batches that the filter lets through, in the order shown; without any, the current one."""
+        """The marked batches that match the filter, in the order shown; if there are none, the current one."""
         marked = [self._batches[ref] for ref in self._keys if ref in self.marked] if self.marked else []
         return marked or ([self.current] if self.current else [])
 
     @property
     def matching(self) -> int:
-        """How many batches the filter lets through."""
+        """How many batches match the filter."""
         return self.row_count
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """How many batches there are."""
         return len(self._batches)
 
     def usual(self, batch: Batch) -> timedelta | None:
-        """How long such batches usually take, worked out once for all of the same models and about the same size."""
+        """How long such batches usually take, computed once per combination of models and rough size."""
         group = (batch.models, batch.requests.bit_length())
         if group not in self._usual:
             self._usual[group] = usual(self._batches.values(), batch)
@@ -115,7 +115,7 @@ class BatchTable(LineTable):
         found = self._haystacks.get(batch.ref)
         if found is None:
             found = self._haystacks[batch.ref] = haystack(batch)
-        return f"{found}\nneeds you" if needs_you(batch, self._now) else found  # as the rows are marked
+        return f"{found}\nneeds you" if needs_you(batch, self._now) else found  # matches the mark on the row
 
     def _row_cells(self, ref: str) -> Cells:
         batch = self._batches[ref]

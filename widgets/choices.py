@@ -1,4 +1,4 @@
-"""One of a few, chosen by moving."""
+"""Radio buttons: moving chooses."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ from textual.widgets import RadioButton, RadioSet
 
 
 class Choice(RadioButton):
-    """A radio button that does not say by its colour alone whether it is chosen."""
+    """A radio button that shows whether it is chosen by more than its colour."""
 
     BUTTON_INNER = "○"
 
     def watch_value(self) -> None:
-        """Fills the circle of the one that is chosen."""
+        """Fills the circle if this button is chosen."""
         self.BUTTON_INNER = "●" if self.value else "○"
         super().watch_value()
         self.refresh()
 
 
 class Choices(RadioSet):
-    """Things to choose one from: moving chooses, and enter is for the whole form, as in a field."""
+    """A set to choose one from: moving chooses, and enter is for the whole form, as in a text field."""
 
     class Accepted(Message):
         """Enter was pressed."""
 
     @property
     def chosen(self) -> str:
-        """The id of what is chosen, from the very key press on: `pressed_button` follows some messages later."""
+        """The id of the chosen button, right after the key press; `pressed_button` follows a few messages later."""
         choices = self.query(Choice)
         return (choices[self._selected].id or "") if self._selected is not None and choices else ""
 
     def choose(self, wanted: str) -> None:
-        """Chooses by id."""
+        """Chooses a button by its id."""
         for index, choice in enumerate(self.query(Choice)):
             if choice.id == wanted:
                 self._selected = index
                 choice.value = True
 
     def action_next_button(self) -> None:
-        """Chooses the next."""
+        """Chooses the next button."""
         super().action_next_button()
         self._choose()
 
     def action_previous_button(self) -> None:
-        """Chooses the one before."""
+        """Chooses the previous button."""
         super().action_previous_button()
         self._choose()
 
     def _choose(self) -> None:
-        if self.pressed_button is not None and self._selected is not None:  # not while the set is being made
+        if self.pressed_button is not None and self._selected is not None:  # not while the set is being built
             self.query(Choice)[self._selected].value = True
 
     def on_key(self, event: events.Key) -> None:
-        """Takes enter before it toggles a button, and moves in the same order in which keys came: a binding's turn is
-        only after the key has gone through all that is around."""
+        """Handles enter before it toggles a button, and moves in the order the keys arrived. A binding would run only
+        after the key had passed through all the surrounding widgets."""
         match event.key:
             case "enter":
                 self.post_message(self.Accepted())

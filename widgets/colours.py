@@ -1,11 +1,11 @@
-"""Text that can be read on any background, whatever the theme."""
+"""Keeps text readable on any background, whatever the theme."""
 
 from __future__ import annotations
 
 from textual.color import Color
 
 LEAST_CONTRAST = 3.5
-"""Between the 3 that WCAG 2.2 asks of large text and the 4.5 it asks of small."""
+"""Between WCAG 2.2's minimum of 3 for large text and 4.5 for small text."""
 
 _STEPS = 10
 
@@ -17,9 +17,9 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def legible(front: Color, back: Color) -> Color:
-    """`front`, moved towards black or white as little as it takes to be read on `back`.
+    """`front`, moved towards black or white only as far as needed to be readable on `back`.
 
-    The terminal's own colours are left alone: nobody here knows what they look like.
+    The terminal's own colours are left alone, because their actual values are unknown.
     """
     if front.ansi is not None or back.ansi is not None:
         return front

@@ -1,4 +1,4 @@
-"""Which columns of a table fit into a width, and how wide each becomes."""
+"""Decides which columns of a table fit into a width, and how wide each one is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ GAP = 2
 
 
 class Column(Struct, frozen=True):
-    """A column: `width` cells, or more where `flex` (up to `most`), or down to `least` on a very narrow screen.
+    """A column of `width` cells: up to `most` if `flex` is set, and down to `least` on a very narrow screen.
 
-    `keep` 0 is never dropped; the higher, the sooner it goes.
+    A column with `keep` 0 is never dropped; the higher the number, the sooner it is dropped.
     """
 
     key: str
@@ -27,7 +27,7 @@ class Column(Struct, frozen=True):
 
 
 class Placed(Struct, frozen=True):
-    """A column with its place: `x` counts from the left edge of the first column."""
+    """A column with its position: `x` counts from the left edge of the first column."""
 
     column: Column
     x: int
@@ -35,7 +35,7 @@ class Placed(Struct, frozen=True):
 
 
 def layout(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
-    """The columns that fit into `width` cells, in order; what is left over goes to the flexible ones."""
+    """The columns that fit into `width` cells, in order; spare cells go to the flexible ones."""
     kept = list(columns)
     while _needed(kept) > width and any(column.keep for column in kept):
         worst = max(column.keep for column in kept)
@@ -53,7 +53,7 @@ def _needed(columns: Sequence[Column]) -> int:
 
 
 def _grown(columns: Sequence[Column], spare: int) -> list[int]:
-    """Deals `spare` cells out to the flexible columns, each time to the one that has got least so far."""
+    """Gives `spare` cells to the flexible columns, each one to the column that has gained least so far."""
     widths = [column.width for column in columns]
     for _ in range(spare):
         open_ = [index for index, column in enumerate(columns) if column.flex and widths[index] < column.most]
@@ -64,7 +64,7 @@ def _grown(columns: Sequence[Column], spare: int) -> list[int]:
 
 
 def _shrunk(columns: Sequence[Column], missing: int) -> list[int]:
-    """Takes `missing` cells from the columns that may shrink, each time from the one with most to give."""
+    """Takes `missing` cells from the columns that may shrink, each one from the column with most to give."""
     widths = [column.width for column in columns]
     give = [column.width - column.least if column.least else 0 for column in columns]
     for _ in range(min(missing, sum(give))):

@@ -1,4 +1,4 @@
-"""Everything known of one batch, as lines that wrap and scroll."""
+"""Everything known about one batch, as lines that wrap and scroll."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchtui.widgets.segments import Segment, content, cut
 
 _LABEL = 12
 _BESIDE = 34
-"""From this width on, labels stand beside what they name; on a narrower screen, and long ones anyway, above it."""
+"""From this width up, labels are beside their values; on narrower screens they are above, as long ones always are."""
 
 
 class BatchDetail(VerticalScroll):
@@ -55,7 +55,7 @@ class BatchDetail(VerticalScroll):
         usual: timedelta | None,
         facts: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Shows a batch, and below it further `facts` as labels and texts; None empties the view."""
+        """Shows a batch, with further `facts` below it as labels and texts; None clears the view."""
         further = tuple((label, (inert(text), "")) for label, text in facts)
         self._facts = (*known(batch, now, usual, self.ascii), *further) if batch else ()
         self._draw()
@@ -71,7 +71,7 @@ class BatchDetail(VerticalScroll):
 
 
 def lines(facts: Iterable[Fact], width: int) -> list[list[Segment]]:
-    """The facts on lines of at most `width` cells, their values wrapped."""
+    """The facts as lines of at most `width` cells, with their values wrapped."""
     beside = width >= _BESIDE
     indent = _LABEL if beside else 2
     drawn: list[list[Segment]] = []

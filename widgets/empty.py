@@ -1,4 +1,4 @@
-"""What stands in place of a table without rows: what that means, and what to press."""
+"""Shown in place of an empty table: why it is empty, and what to press."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from batchtui.widgets.segments import Segment, content
 Line: TypeAlias = Sequence[Segment]
 
 EXAMPLE = '{"custom_id": "note-1", "params": {"model": "claude-sonnet-5-5", "max_tokens": 500, "messages": [...]}}'
-"""One line of an input file."""
+"""A sample line of an input file."""
 
 
 def no_batches(new: str = "n") -> tuple[Line, ...]:
-    """Nothing was ever sent from here; `new` is the key that begins a batch."""
+    """Nothing was ever sent from here; `new` is the key that starts a batch."""
     return (
         (("No batches yet", "strong"),),
         (),
-        (("Press ", ""), (new, "strong"), (" and give a file of requests, one JSON object a line:", "")),
+        (("Press ", ""), (new, "strong"), (" and name a request file, one JSON object per line:", "")),
         ((EXAMPLE, "dim"),),
         (),
         (("The file is checked before anything is sent. ", ""), ("batchtui demo", "strong"), (" shows it all", "")),
-        (("without a key and without cost.", ""),),
+        (("without a key and at no cost.", ""),),
     )
 
 
 def no_matches(text: str, total: int) -> tuple[Line, ...]:
-    """The filter lets nothing through."""
+    """The filter matches nothing."""
     return (
         (("Nothing matches ", "strong"), (inert_line(text, 40), "warn")),
         (),
@@ -44,7 +44,7 @@ def no_matches(text: str, total: int) -> tuple[Line, ...]:
 
 
 def no_key(variable: str = "ANTHROPIC_API_KEY", new: str = "n") -> tuple[Line, ...]:
-    """No API key was found; what is saved can still be looked at."""
+    """No API key was found; saved batches can still be viewed."""
     return (
         (("No API key", "strong"),),
         (),
@@ -57,13 +57,13 @@ def no_key(variable: str = "ANTHROPIC_API_KEY", new: str = "n") -> tuple[Line, .
 
 
 class Empty(Static):
-    """A few lines in the middle of the room."""
+    """A few centred lines."""
 
     DEFAULT_CSS = """
     Empty { width: 1fr; height: 1fr; content-align: center middle; text-align: center; padding: 0 2; }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(markup=False, id=id, classes=classes)
 
     def show(self, lines: Sequence[Line]) -> None:

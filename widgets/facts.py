@@ -1,4 +1,4 @@
-"""Everything known of one batch, as labels and words. Pure."""
+"""Everything known about one batch, as labels and words. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from batchtui.widgets.glyphs import look
 from batchtui.widgets.segments import Segment
 
 Fact = tuple[str, Segment]
-"""A label, and what is known with its tone. An empty label goes on with the fact above it."""
+"""A label, and a value with its tone. An empty label continues the fact above."""
 
 MEANING = {
     State.SUBMITTING: "It is being sent to the API.",
-    State.UNCONFIRMED: "It was sent, but no clear answer came back. It is never sent again blindly: the API's own list "
-    "of batches will tell whether it was accepted.",
+    State.UNCONFIRMED: "It was sent, but no clear answer came back. It is never resent blindly: the API's own list "
+    "of batches will show whether it was accepted.",
     State.REJECTED: "The API did not accept it. Nothing runs, and nothing is billed.",
-    State.IN_PROGRESS: "The API is at work on it. Nothing here has to stay open.",
-    State.CANCELING: "Cancellation was asked for. Requests that are under way may still finish, and are billed.",
+    State.IN_PROGRESS: "The API is working on it. Nothing here has to stay open.",
+    State.CANCELING: "Cancellation was requested. Requests under way may still finish and are billed.",
     State.ENDED: "The API is done. The results are not on this machine yet.",
     State.RETRIEVED: "The results are on this machine, checked and complete.",
     State.GONE: "The API keeps results for 29 days, and these were not retrieved in time.",
 }
-"""What each state means to the person whose batch it is."""
+"""What each state means for the user."""
 
 _APART = timedelta(minutes=1)
-"""So far apart, the moment a batch was sent and the moment the API made it are both worth a line."""
+"""If sending and creation by the API are at least this far apart, both times are shown."""
 
 
 def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = False) -> Iterator[Fact]:
-    """The facts in the order of their weight. Moments are given in the zone of `now`."""
+    """The facts, most important first. Times are in the time zone of `now`."""
     state = look(batch, ascii=plain)
     yield "state", (f"{state.glyph} {state.word}", state.tone)
-    if not (batch.trouble and batch.state in UNDER_WAY):  # then it is not known whether that is still so
+    if not (batch.trouble and batch.state in UNDER_WAY):  # with trouble, this may no longer be true
         yield "", (MEANING[batch.state], "dim")
     if batch.trouble:
         yield "trouble", (inert(batch.trouble.message), "bad")
@@ -49,7 +49,7 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
     yield "id", (inert_line(batch.id) if batch.id else _no_id(batch), "" if batch.id else "dim")
     yield "ref", (inert_line(batch.ref), "dim")
     if batch.doubtful:
-        yield "", ("Found by its time and count alone: the ids of its results will decide.", "warn")
+        yield "", ("Found only by its time and count: the ids in its results will decide.", "warn")
     yield from _counted(batch, now, usual)
     yield from _times(batch, now, usual)
     if batch.models:
@@ -76,7 +76,7 @@ def _counted(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[F
         if counts.processing:
             yield "", (f"{number(counts.processing)} processing", "moving")
     elif batch.state in UNDER_WAY:
-        yield "", ("The API tells the counts when the whole batch has ended.", "dim")
+        yield "", ("The API gives the counts once the whole batch has ended.", "dim")
 
 
 def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fact]:
@@ -91,10 +91,10 @@ def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fac
         yield "took", (duration(age(batch, now)), "")
     if batch.state in UNDER_WAY:
         yield "running", (duration(age(batch, now)), "moving")
-        yield "usually", (duration(usual) if usual else "no batch like it has ended here yet", "" if usual else "dim")
+        yield "usually", (duration(usual) if usual else "no similar batch has ended here yet", "" if usual else "dim")
         left = time_left(batch, now)
         if left is not None:
-            yield "limit", (f"requests that have not run in {duration(max(left, timedelta()))} expire", "")
+            yield "limit", (f"requests not run within {duration(max(left, timedelta()))} expire", "")
     kept = retention_left(batch, now)
     if kept is not None and batch.state in (State.ENDED, State.RETRIEVED):
         said = f"{duration(kept)} more by the API" if kept > timedelta() else "no longer by the API"
@@ -127,4 +127,4 @@ def _moment(at: datetime, now: datetime) -> str:
 def _no_id(batch: Batch) -> str:
     if batch.is_whole:
         return "several batches"
-    return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"
+    return "none, sent without a batch" if batch.state is State.RETRIEVED else "not known yet"

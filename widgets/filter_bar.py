@@ -1,4 +1,4 @@
-"""The line in which a filter is typed."""
+"""The line for typing a filter."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from textual.widgets import Input, Static
 
 
 class _Words(Input):
-    """The field; the footer says what enter does in it."""
+    """The input field; the footer shows what enter does in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep", key_display="enter", id="filter.keep")]
 
 
 class FilterBar(Horizontal):
-    """Hidden until `open`; `about` says what can be typed.
+    """Hidden until `open()`; `about` says what can be typed.
 
     Every change posts `Changed`; enter keeps the filter, esc drops it.
     """
@@ -39,20 +39,20 @@ class FilterBar(Horizontal):
     """
 
     class Changed(Message):
-        """The filter reads `text` now."""
+        """The filter is now `text`."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     class Closed(Message):
-        """The person is done typing: `keep` the filter, or drop it."""
+        """The user is done typing: `keep` the filter, or drop it."""
 
         def __init__(self, keep: bool) -> None:
             super().__init__()
             self.keep = keep
 
-    def __init__(self, about: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+    def __init__(self, about: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._about = about
 
@@ -67,11 +67,11 @@ class FilterBar(Horizontal):
         return self.query_one(Input).value
 
     def found(self, text: str) -> None:
-        """Says at the end of the line how much the filter lets through."""
+        """Shows at the end of the line how much the filter matches."""
         self.query_one("#found", Static).update(text)
 
     def open(self) -> None:
-        """Shows the line and puts the keys into it."""
+        """Shows the line and focuses it."""
         self.add_class("-open")
         self.query_one(Input).focus()
 
@@ -93,6 +93,6 @@ class FilterBar(Horizontal):
         self.post_message(self.Closed(keep=True))
 
     def action_drop(self) -> None:
-        """Esc."""
+        """Handles esc."""
         self.clear()
         self.post_message(self.Closed(keep=False))

@@ -1,4 +1,4 @@
-"""How the state of a batch looks: always a glyph and a word, so that no meaning hangs on colour."""
+"""How a batch's state looks: always a glyph and a word, so that no meaning depends on colour alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchtui.core.batches.batch import Batch, State
 
 
 class Look(Struct, frozen=True):
-    """A state to be drawn: `tone` is one of `segments.TONES`."""
+    """How to draw a state; `tone` is a key of `segments.TONES`."""
 
     glyph: str
     word: str
@@ -25,7 +25,7 @@ _GLYPHS = {
     State.RETRIEVED: ("✓", "v", "good"),
     State.GONE: ("◷", "!", "dim"),
 }
-"""Glyph, its ASCII twin, tone. The glyphs are in DejaVu and Fira Code; the twins serve fonts and terminals that draw
+"""Glyph, its ASCII twin, tone. DejaVu and Fira Code have the glyphs; the twins are for fonts and terminals that draw
 characters of ambiguous East Asian width two cells wide."""
 
 
@@ -34,7 +34,7 @@ def word(state: State) -> str:
     return state.value.replace("_", " ")
 
 
-def look(batch: Batch, ascii: bool = False) -> Look:  # noqa: A002 - the word for what it does
-    """The look of the state that a batch is in."""
+def look(batch: Batch, ascii: bool = False) -> Look:  # noqa: A002 - it says what it does
+    """The look of the batch's current state."""
     glyph, plain, tone = _GLYPHS[batch.state]
     return Look(plain if ascii else glyph, word(batch.state), tone)

@@ -1,4 +1,4 @@
-"""A table for a hundred thousand rows: only visible rows are asked for and drawn, and one row repaints alone."""
+"""A table for a hundred thousand rows: only visible rows are fetched and drawn, and a row can repaint on its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batchtui.widgets.row_view import RowView
 from batchtui.widgets.segments import TONES, Segment, fit
 
 Cells = Mapping[str, Sequence[Segment]]
-"""What stands in a row, by column key. A column without an entry stays empty."""
+"""The contents of a row, by column key. A column without an entry stays empty."""
 
 _GUTTER = 3
 """Cells left of the first column: the cursor's edge, the mark, a space."""
@@ -27,7 +27,7 @@ _KINDS = ("row", "cursor", "marked")
 
 
 class LineTable(RowView):
-    """Columns over keyed rows. `enter` is the screen's to bind; a double click posts `Opened`."""
+    """Columns over keyed rows. The screen binds `enter`; a double click posts `Opened`."""
 
     ALLOW_SELECT = False
 
@@ -76,8 +76,8 @@ class LineTable(RowView):
         self,
         columns: Sequence[Column],
         *,
-        ascii: bool = False,  # noqa: A002 - the word for what it does
-        id: str | None = None,  # noqa: A002 - Textual's word
+        ascii: bool = False,  # noqa: A002 - it says what it does
+        id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
@@ -91,10 +91,10 @@ class LineTable(RowView):
         self._blends: dict[tuple[str, str], Style] = {}
 
     def set_rows(self, keys: Sequence[str], cells: Callable[[str], Cells]) -> None:
-        """Shows these rows. `cells` is asked for a row when it comes into view, and its answer is remembered.
+        """Shows these rows. `cells` is called for a row when it comes into view, and its result is cached.
 
-        With the same `cells` as before, what was drawn stays: `refresh_row` is for the rows that changed. The cursor
-        stays on its key, and on its line of the screen; where the key is gone, on the nearest row until it is back.
+        With the same `cells` as before, drawn rows stay; call `refresh_row` for the ones that changed. The cursor stays
+        on its key and on its screen line; if the key is gone, it is on the nearest row until the key is back.
         """
         if cells != self._cells:
             self._forget_drawn()
@@ -103,11 +103,11 @@ class LineTable(RowView):
         self.refresh()
 
     def refresh_row(self, key: str) -> None:
-        """Asks for the cells of one row again when it is in view, and repaints its line alone."""
+        """Gets the cells of one row again when it is in view, and repaints only its line."""
         self.refresh_rows((key,))
 
     def refresh_rows(self, keys: Iterable[str] | None = None) -> None:
-        """The same for several rows; None is all of them."""
+        """Refreshes several rows; None means all of them."""
         if keys is None:
             self._forget_drawn()
             self.refresh()
@@ -123,12 +123,12 @@ class LineTable(RowView):
                 self._repaint(self._row(key))
 
     def width_of(self, column_key: str) -> int:
-        """The cells that a column has now; 0 while it is dropped."""
+        """The current width of a column in cells; 0 if it is dropped."""
         return next((placed.width for placed in self._columns() if placed.column.key == column_key), 0)
 
     @property
     def shown_columns(self) -> list[str]:
-        """The keys of the columns that have room now."""
+        """The keys of the columns that are shown now."""
         return [placed.column.key for placed in self._columns()]
 
     def on_click(self, event: events.Click) -> None:
@@ -149,7 +149,7 @@ class LineTable(RowView):
             self._move(row)
 
     def notify_style_update(self) -> None:
-        """Colours changed: a theme, the focus."""
+        """Clears cached styles when colours change, as with the theme or the focus."""
         super().notify_style_update()
         self._blends.clear()
         self._strips.clear()
@@ -204,7 +204,7 @@ class LineTable(RowView):
             if placed.column.key == self.sort_column:
                 name = f"{arrow}{name}" if right else f"{name} {arrow}"
             gap = GAP if placed.x else 0
-            if right:  # an arrow for which the column has no room stands in the gap before it
+            if right:  # if the column has no room for the arrow, it goes into the gap before it
                 header += fit(((name, ""),), gap + placed.width, "right")
             else:
                 header += ((" " * gap, ""), *fit(((name, ""),), placed.width))
@@ -222,7 +222,7 @@ class LineTable(RowView):
         return Strip(drawn).adjust_cell_length(width, self._blend(kind, ""))
 
     def _blend(self, kind: str, tone: str) -> Style:
-        """The colours of a tone on a kind of row: a translucent background lets the row's shine through."""
+        """The style of a tone on a kind of row; a translucent background blends with the one below."""
         style = self._blends.get((kind, tone))
         if style is None:
             _, _, back, front = self.colors

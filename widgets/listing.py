@@ -1,4 +1,4 @@
-"""Lines with a head and a text: the text wraps beside its head, never under it."""
+"""Lines with a head and a text: the text wraps beside its head, or goes below it if there is little room."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from textual.widgets import Static
 from batchtui.widgets.segments import Segment, cells, content
 
 Item: TypeAlias = tuple[Sequence[Segment], Segment]
-"""The head, and the text that goes on beside it."""
+"""The head, and the text beside it."""
 
 _BESIDE = 16
-"""Where fewer cells are left for the text, it goes below its head."""
+"""If fewer cells are left for the text, it goes below its head."""
 
 _BELOW = 4
 
 
 class Listing(Static):
-    """Items, one below the other, wrapped anew for every width."""
+    """Items, one below the other, wrapped again for each width."""
 
-    def __init__(self, items: Iterable[Item], *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+    def __init__(self, items: Iterable[Item], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__("", markup=False, id=id)
         self._items = tuple(items)
 
@@ -37,7 +37,7 @@ class Listing(Static):
 
 
 def hanging(items: Iterable[Item], width: int) -> list[list[Segment]]:
-    """The items on lines of at most `width` cells."""
+    """The items as lines of at most `width` cells."""
     drawn: list[list[Segment]] = []
     for head, (text, tone) in items:
         indent = cells(head)

@@ -1,4 +1,4 @@
-"""An input for a path that completes as one types, from a listing made in a thread."""
+"""An input for a path that completes as you type, from a directory listing read in a thread."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 _MOST_ENTRIES = 20_000
-"""A folder is not read further than this."""
+"""At most this many entries of a folder are read."""
 
 
 def expanded(text: str) -> Path | None:
-    """The path meant by what was typed, `~` taken for the home folder; None where nothing was typed."""
+    """The typed text as a path, with `~` expanded to the home folder; None if nothing was typed."""
     text = text.strip()
     if not text:
         return None
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # a home folder that nobody knows
+    except RuntimeError:  # the home folder is unknown
         return Path(text)
 
 
 def complete(text: str, endings: tuple[str, ...] = ()) -> str | None:
     """The text with its last part completed from the disk; a folder ends in `/`.
 
-    Files with one of the `endings` come first, then folders, then the rest. None where nothing fits, or the name has
-    characters that cannot be shown.
+    Files with one of the `endings` come first, then folders, then the rest. None if nothing matches or there is
+    nothing to add. Names with characters that cannot be shown are skipped.
     """
     folder, begun = os.path.split(text)
     place = expanded(folder) or Path()
@@ -63,7 +63,7 @@ class _Disk(Suggester):
 
 
 class PathInput(Input):
-    """Posts `Input.Changed`. Tab completes, as the right arrow does; with nothing to complete, tab goes on."""
+    """Posts `Input.Changed`. Tab and the right arrow complete; with nothing to complete, tab moves on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False, id="path.complete")]
 
@@ -73,7 +73,7 @@ class PathInput(Input):
         *,
         endings: tuple[str, ...] = (),
         placeholder: str = "",
-        id: str | None = None,  # noqa: A002 - Textual's word
+        id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(
@@ -87,7 +87,7 @@ class PathInput(Input):
         self._endings = endings
 
     async def action_complete(self) -> None:
-        """Tab. It does not wait for the suggestion to show."""
+        """Handles tab, without waiting for the suggestion to show."""
         typed = self.value
         completed = await asyncio.to_thread(complete, typed, self._endings) if typed else None
         if completed is None:

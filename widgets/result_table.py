@@ -1,4 +1,4 @@
-"""The table of results: rows come from disk, a page at a time, in a thread."""
+"""The table of results: rows are read from disk in a thread, a page at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchtui.widgets.columns import Column
 from batchtui.widgets.line_table import Cells, LineTable
 
 Head: TypeAlias = tuple[str, str, str]
-"""custom_id, type, and the first line of the answer or the error. All of it is hostile text."""
+"""custom_id, type, and the first line of the answer or the error. None of it is trusted."""
 
 COLUMNS = (
     Column("custom_id", "custom_id", 20, flex=True, least=8),
@@ -27,10 +27,10 @@ _TONES = {"succeeded": "good", "errored": "bad", "expired": "warn", "canceled": 
 
 
 class ResultTable(LineTable):
-    """Rows are keyed by their number, from "0". A row not read yet shows `…`."""
+    """Rows are keyed by their number, from "0". A row that is not read yet shows `…`."""
 
     class HeadsRead(Message):
-        """From the thread that reads to the table itself."""
+        """Sent by the reader thread to the table itself."""
 
         def __init__(self, generation: int, heads: dict[int, Head]) -> None:
             super().__init__()
@@ -46,7 +46,7 @@ class ResultTable(LineTable):
         self._asked = False
 
     def show(self, count: int, head: Callable[[int], Head]) -> None:
-        """Shows `count` results; `head` is called in a worker thread, for the rows in view and a page either way."""
+        """Shows `count` results. `head` is called in a worker thread, for the rows in view and one page either way."""
         self._generation += 1
         self._head = head
         self._heads.clear()
@@ -55,12 +55,12 @@ class ResultTable(LineTable):
         self.set_rows(self._all, self._row_cells)
 
     def only(self, indices: Sequence[int] | None) -> None:
-        """Shows these results alone; None is all of them."""
+        """Shows only these results; None shows all of them."""
         self.set_rows(self._all if indices is None else [str(index) for index in indices], self._row_cells)
 
     @property
     def shown(self) -> list[int]:
-        """The numbers of the results that are shown, in order."""
+        """The numbers of the results shown, in order."""
         return [int(key) for key in self._keys]
 
     @property
@@ -69,7 +69,7 @@ class ResultTable(LineTable):
         return int(self.cursor_key) if self.cursor_key is not None else None
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Says on the rows why they could not be read."""
+        """Shows in the rows why they could not be read."""
         if event.state is WorkerState.ERROR:
             reason = inert_line(str(event.worker.error))
             for key in self.visible_keys:
@@ -90,7 +90,7 @@ class ResultTable(LineTable):
         }
 
     def _ask(self) -> None:
-        """Once for all the rows that a repaint misses."""
+        """Schedules one fetch for all the rows that a repaint finds missing."""
         if not self._asked:
             self._asked = True
             self.call_after_refresh(self._fetch)

@@ -1,5 +1,5 @@
-"""Rows known by their keys, with a cursor and marks, scrolled below one header line: where things are, not how they
-look."""
+"""Rows known by their keys, with a cursor and marks, scrolling below one header line. Handles where rows are, not how
+they look."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 
 
 class RowView(ScrollView, can_focus=True, inherit_bindings=False):
-    """The cursor and the marks stay with their keys when the rows move. The keys that it takes are movement only."""
+    """The cursor and the marks stay with their keys when rows move. Only movement keys are bound."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "down", "Down", show=False, id="table.down"),
@@ -25,7 +25,7 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
     ]
 
     class RowMessage(Message):
-        """Something about one row, or one column, of `table`."""
+        """A message about one row or one column of `table`."""
 
         def __init__(self, table: RowView, key: str) -> None:
             super().__init__()
@@ -34,13 +34,13 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
 
         @property
         def control(self) -> RowView:
-            """What `@on` selects by."""
+            """The widget that `@on` selects by."""
             return self.table
 
     class Highlighted(RowMessage, namespace="line_table"):
-        """The cursor is on another row: `key`."""
+        """The cursor has moved to another row: `key`."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
         self.marked: set[str] = set()
         self._keys: Sequence[str] = ()
@@ -50,12 +50,12 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def row_count(self) -> int:
-        """How many rows there are, seen or not."""
+        """How many rows there are, in view or not."""
         return len(self._keys)
 
     @property
     def cursor_key(self) -> str | None:
-        """The key under the cursor; None without rows."""
+        """The key under the cursor; None if there are no rows."""
         return self._keys[self._cursor] if self._cursor < len(self._keys) else None
 
     @property
@@ -64,7 +64,7 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
         return self._keys[self._top : self._top + self._page]
 
     def move_to(self, key: str) -> None:
-        """Puts the cursor on a row, if it is there."""
+        """Puts the cursor on a row, if the row exists."""
         row = self._row(key)
         if row is not None:
             self._move(row)
@@ -82,7 +82,7 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def _page(self) -> int:
-        """Rows in view at once."""
+        """How many rows fit in view."""
         return max(self.size.height - 1, 0)
 
     @property
@@ -95,7 +95,7 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
         return self._rows.get(key) if key is not None else None
 
     def _replace_keys(self, keys: Sequence[str]) -> None:
-        """Takes new rows. The cursor goes where the person last put it, else stays on its key, else on its line."""
+        """Takes new rows. The cursor goes where the user last put it, else stays on its key, else on its line."""
         before, was_at, was_seen = self.cursor_key, self._cursor, self._cursor_seen
         if keys != self._keys:
             self._keys, self._rows = keys, None
@@ -126,7 +126,7 @@ class RowView(ScrollView, can_focus=True, inherit_bindings=False):
         self._reveal()
 
     def _reveal(self) -> None:
-        """Scrolls as little as needed to have the cursor in view."""
+        """Scrolls as little as needed to bring the cursor into view."""
         if self._page and not self._cursor_seen:
             above = self._cursor < self._top
             self.scroll_to(y=self._cursor if above else self._cursor - self._page + 1, animate=False, force=True)

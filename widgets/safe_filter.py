@@ -1,4 +1,4 @@
-"""The second wall: whatever a widget lets through, no control character of it reaches the terminal."""
+"""A second line of defence: if a widget lets a control character through, it still does not reach the terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from batchtui.core.text import inert
 
 
 class SafeFilter(LineFilter):
-    """Cleans every segment of every line. To be appended to what `App.get_line_filters` returns.
+    """Cleans every segment of every line. Append it to what `App.get_line_filters` returns.
 
-    What takes no cell is taken out, what takes cells is replaced by as many: the layout is done by now.
+    Unsafe characters that take no cell are removed; others are replaced at the same width, as the layout is done.
     """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments with inert texts, and without links whose address could steer a terminal."""
+        """The segments with inert texts, without links whose address could control the terminal."""
         return [
             Segment(text if text.isprintable() else _cleaned(text), _unlinked(style), control)
             for text, style, control in segments

@@ -1,4 +1,4 @@
-"""Pieces of text with a tone, measured in terminal cells: what every widget draws, and never markup."""
+"""Pieces of text with a tone, measured in terminal cells. Every widget draws these, never markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.content import Content
 from batchtui.core.text import inert
 
 Segment: TypeAlias = tuple[str, str]
-"""(text, tone). The text is literal; the tone is a key of `TONES`, or "" for the colour around it."""
+"""(text, tone). The text is literal; the tone is a key of `TONES`, or "" for the surrounding colour."""
 
 TONES = {
     "": "",
@@ -22,22 +22,22 @@ TONES = {
     "dim": "$foreground 70%",
     "strong": "bold",
 }
-"""What each tone looks like in running text. Tables take theirs from component classes of the same names.
+"""How each tone looks in running text. Tables use component classes of the same names.
 
-Blue is good, amber moves, red is bad; no meaning hangs on the colour alone.
+Blue is good, amber is moving, red is bad; no meaning depends on the colour alone.
 """
 
 
 def literal(text: str) -> str:
-    """The text as it may stand on one line of a screen: nothing that steers a terminal, no line ends, no tabs."""
+    """The text made safe for one line of the screen: no terminal controls, line ends or tabs."""
     return text if text.isprintable() else inert(text).replace("\n", " ").replace("\t", " ")
 
 
 def cut(text: str, width: int) -> str:
-    """At most `width` cells of a text, ending in an ellipsis where something is missing."""
+    """At most `width` cells of a text, with an ellipsis at the end if it was cut."""
     if width <= 0:
         return ""
-    text = literal(text[: width * 8])  # combining marks take no cell: looking further is of no use
+    text = literal(text[: width * 8])  # combining marks take no cell; there is no point in looking further
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, width - 1) + "…"
@@ -64,7 +64,7 @@ def fit(segments: Sequence[Segment], width: int, align: str = "left") -> tuple[S
 
 
 def content(*lines: Sequence[Segment]) -> Content:
-    """The lines as Textual's content, each text taken literally."""
+    """The lines as Textual content, with each text taken literally."""
     return Content("\n").join(
         Content.assemble(*((literal(text), TONES[tone]) for text, tone in line if text)) for line in lines
     )

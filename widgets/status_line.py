@@ -1,4 +1,4 @@
-"""The one line that says how things stand: what runs, what needs a person, when the API was last asked, by whom."""
+"""The status line: what is running, what needs you, when the API was last polled and by whom."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from batchtui.core.text import ago, duration, inert_line, number
 from batchtui.widgets.segments import Segment, cells, content, cut, fit
 
 _NEWS = timedelta(days=1)
-"""A rejected batch asks for attention this long; nothing is to be done about it but to read why."""
+"""How long a rejected batch asks for attention; there is nothing to do but read why."""
 
 _FETCHING = timedelta(minutes=2)
-"""What has just ended is about to be retrieved by itself."""
+"""A batch that ended less than this long ago is about to be retrieved automatically."""
 
 
 class Status(Struct, frozen=True):
-    """What the line shows. `polled_by` names another process that polls, "" if it is this one or nobody."""
+    """What the line shows. `polled_by` names another process that polls; "" if this one does or none does."""
 
     running: int = 0
     needs_you: int = 0
@@ -33,7 +33,7 @@ class Status(Struct, frozen=True):
 
 
 def needs_you(batch: Batch, now: datetime | None = None) -> bool:
-    """Whether a person should look at it: an unknown outcome, a fresh rejection, trouble, results to retrieve."""
+    """Whether the user should look at it: an unknown outcome, a recent rejection, trouble, results to retrieve."""
     match batch.state:
         case State.UNCONFIRMED:
             return True
@@ -48,7 +48,7 @@ def needs_you(batch: Batch, now: datetime | None = None) -> bool:
 
 
 class StatusLine(Widget):
-    """One line, left and right; says less where there is less room."""
+    """One line with a left and a right part; it says less if there is less room."""
 
     DEFAULT_CSS = """
     StatusLine { height: 1; width: 100%; }
@@ -60,17 +60,17 @@ class StatusLine(Widget):
         self._said: tuple[Status, datetime] | None = None
 
     def show(self, status: Status, now: datetime) -> None:
-        """Shows this; the times are told as distances from `now`."""
+        """Shows a status; times are relative to `now`."""
         self._said = (status, now)
         self.refresh()
 
     def render(self) -> Content:
-        """The line for the present width."""
+        """The line for the current width."""
         return content(line(*self._said, self.size.width, self.ascii) if self._said else ())
 
 
 def line(status: Status, now: datetime, width: int, plain: bool = False) -> tuple[Segment, ...]:
-    """The status in exactly `width` cells: of all the ways to say it, the fullest that fits."""
+    """The status in exactly `width` cells, in the fullest wording that fits."""
     dot = " - " if plain else " · "
     lefts = list(_lefts(status, dot))
     for rights in _rights(status, now, dot):
@@ -96,8 +96,8 @@ def _lefts(status: Status, dot: str) -> Iterator[tuple[Segment, ...]]:
 
 
 def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segment, ...]]]:
-    """From the fullest to nothing; the left side is shortened before the next group is tried. Trouble goes first."""
-    looked = f"looked {ago(now - status.looked_at)}" if status.looked_at else _unlooked(status)
+    """Right parts, fullest to empty. The left part is shortened before the next group is tried. Trouble comes first."""
+    looked = f"polled {ago(now - status.looked_at)}" if status.looked_at else _unlooked(status)
     following = _following(status.next_at - now) if status.next_at else ""
     by = f"polled by {inert_line(status.polled_by, 60)}" if status.polled_by else ""
     if status.trouble:
@@ -111,12 +111,12 @@ def _rights(status: Status, now: datetime, dot: str) -> Iterator[list[tuple[Segm
     else:
         said = [[looked, following, by], [looked, by], [looked, following], [looked]]
         yield [((dot.join(part for part in parts if part), "dim"),) for parts in said]
-        yield [((looked.removeprefix("looked "), "dim"),)]
+        yield [((looked.removeprefix("polled "), "dim"),)]
     yield [()]
 
 
 def _unlooked(status: Status) -> str:
-    return "not looked yet" if status.running or status.needs_you else "nothing to look for"
+    return "not polled yet" if status.running or status.needs_you else "nothing to poll"
 
 
 def _following(span: timedelta) -> str:

@@ -1,8 +1,8 @@
-"""The API through Anthropic's SDK: its objects become our records, its exceptions ours.
+"""The API through Anthropic's SDK. Its objects become our records, and its exceptions become our errors.
 
-The SDK takes over a second to import and retries a create that got no clear answer, which buys a batch twice
-(SDK 2.12, `_base_client.py`). So it is imported here alone, late, in a thread; retries and redirects are off for every
-call; and the bodies of a create and of results pass as raw bytes through its public `post` and `get`.
+The SDK takes over a second to import, and it retries a create that got no clear answer, which buys a batch twice
+(SDK 2.12, `_base_client.py`). So only this module imports it, late and in a thread. Retries and redirects are off for
+every call. The bodies of creates and results pass as raw bytes through its public `post` and `get`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 _MESSAGES = "/v1/messages"
 _BATCHES = "/v1/messages/batches"
 _CONNECT_TIMEOUT = 10.0
-_READ = 1 << 18  # bytes at once, as many as asyncio takes; at the library's quarter of it they cost twice as much
+_READ = 1 << 18  # bytes per read, as many as asyncio takes; the library's default, a quarter of it, costs twice as much
 
 
 class _List(Struct):
@@ -47,7 +47,7 @@ class _List(Struct):
 
 
 class AnthropicApi:
-    """`core.api.protocol.Api` on the SDK, for one key and one host."""
+    """Implements `core.api.protocol.Api` with the SDK, for one key and one host."""
 
     def __init__(
         self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float, api_version: str = API_VERSION
@@ -61,25 +61,25 @@ class AnthropicApi:
         self._opening = asyncio.Lock()
 
     async def open(self) -> anthropic.AsyncAnthropic:
-        """The client; the first call imports the SDK in a thread, which takes a second or two.
+        """The SDK's client. The first call imports the SDK in a thread, which takes a second or two.
 
         Raises:
             NoKey: the SDK's own profile cannot be used.
-            BadInput: a proxy or certificates in the environment cannot be used.
+            BadInput: the proxy or the certificates set in the environment cannot be used.
         """
         async with self._opening:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._build)
-                gc.freeze()  # the SDK's half a million objects stay; looking at them stops the event loop for long
+                gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
     def _build(self) -> anthropic.AsyncAnthropic:
-        os.environ.pop("ANTHROPIC_LOG", None)  # it prints every prompt to stderr
+        os.environ.pop("ANTHROPIC_LOG", None)  # with it the SDK prints every prompt to stderr
         if not os.environ.get("ANTHROPIC_BASE_URL"):
-            os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK takes an empty one for a host
+            os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK would use an empty one as the host
         sdk, http = _sdk()
         credentials = self._credentials
-        # Without a transport the SDK's client goes through HTTP_PROXY, to this machine too, whatever `trust_env` says.
+        # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
         local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
         direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
         try:
@@ -96,11 +96,11 @@ class AnthropicApi:
         except (ImportError, OSError, ValueError, http.InvalidURL) as error:
             raise BadInput(
                 f"The connection cannot be set up: {self._clean(str(error))}",
-                "Look at HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+                "Check HTTPS_PROXY and SSL_CERT_FILE in the environment.",
             ) from None
         if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
             raise NoKey(
-                f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Mend the profile."
+                f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile."
             )
         return cast("anthropic.AsyncAnthropic", client)
 
@@ -123,7 +123,7 @@ class AnthropicApi:
         except ApiError as error:
             if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
                 if isinstance(error, Unreachable):
-                    error.with_hint("Nothing was bought. Submit it again in a while.")
+                    error.with_hint("Nothing was bought. Submit it again later.")
                 raise
             if not body.whole:
                 raise NotSent(
@@ -131,7 +131,7 @@ class AnthropicApi:
                 ) from error
             raise OutcomeUnknown(
                 f"It is not known whether the API accepted the batch: {error.message}",
-                "It is looked for in the API's list; it is never sent again by itself.",
+                "batchtui looks for it in the API's list and never sends it again on its own.",
             ) from error
         finally:
             await body.close()
@@ -157,14 +157,14 @@ class AnthropicApi:
             response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
             return self._about(batch_id, response.content)
         except Unreachable as error:
-            error.with_hint("The next look shows whether it is canceled all the same. If not, cancel it again.")
+            error.with_hint("The next check shows whether it was canceled anyway. If not, cancel it again.")
             raise
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         client = await self.open()
         _sdk_module, http = _sdk()
-        # Our own path, never `results_url`: the SDK would follow that to any host, with the key.
+        # We use our own path, never `results_url`: the SDK would follow that to any host and send the key.
         response = await self._ask(
             client.get(
                 f"{_BATCHES}/{batch_id}/results",
@@ -226,7 +226,7 @@ class AnthropicApi:
         return await self._ask(client.get(path, cast_to=http.Response, options=options))
 
     async def _ask(self, request: Any) -> httpx2.Response:
-        """One HTTP request, its failure as one of ours."""
+        """Sends one HTTP request and turns a failure into one of our errors."""
         sdk, http = _sdk()
         self.calls += 1
         try:
@@ -254,15 +254,15 @@ class AnthropicApi:
             async for chunk in response.aiter_bytes():
                 yield chunk
         except http.TimeoutException:
-            raise Unreachable("The download stood still for too long.", ASK_LATER) from None
+            raise Unreachable("The download stalled for too long.", ASK_LATER) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The download broke off: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
+            raise Unreachable(f"The download was interrupted: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
 
     def _about(self, batch_id: str, content: bytes) -> Remote:
         remote = self._decode(content, Remote)
         if remote.id != batch_id:
             said = self._clean(remote.id)
-            raise Unreachable(f"The host was asked about {batch_id} and answered about {said}.", ASK_LATER)
+            raise Unreachable(f"The host answered about {said} when asked about {batch_id}.", ASK_LATER)
         return remote
 
     def _decode(self, content: bytes | Raw, kind: type[T]) -> T:
@@ -273,7 +273,7 @@ class AnthropicApi:
 
     def _not_theirs(self, error: Exception) -> Unreachable:
         return Unreachable(
-            f"The host answered with something that is not the API's: {self._clean(str(error))}.",
+            f"The host's answer is not the API's: {self._clean(str(error))}.",
             "A proxy or a sign-in page may be in between. " + ASK_LATER,
         )
 
@@ -282,13 +282,13 @@ class AnthropicApi:
         return content.replace(key.encode(), b"[key]") if key else content
 
     def _clean(self, text: str) -> str:
-        """Text from outside on one line, without the key, should the server have echoed it."""
+        """Puts text from outside on one line and removes the key, in case the server echoed it."""
         key = self._credentials.key
         return inert_line(text.replace(key, "[key]") if key else text)
 
 
 def _sdk() -> tuple[Any, Any]:
-    """The SDK and its HTTP library. The only place that imports them."""
+    """The SDK and its HTTP library. Nothing else imports them."""
     import anthropic
     import httpcore2
     import httpx2

@@ -1,4 +1,4 @@
-"""The API as this process reaches it: made when first needed, because that imports the SDK."""
+"""This process's connection to the API. It is made when first needed, because that imports the SDK."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from batchtui.core.settings import Settings
 
 
 class KeyInfo(Struct, frozen=True):
-    """Where the key comes from, and the end of it. Never the key."""
+    """Where the key comes from, and its last characters. Never the key itself."""
 
     source: str
     last4: str
 
 
 class Connection:
-    """One API for one process."""
+    """Holds the one API object of a process."""
 
     def __init__(self, settings: Settings, credentials: Callable[[], Credentials]) -> None:
         self._settings = settings
         self._credentials = credentials
         self._api: Api | None = None
         self.account = ""
-        """Who `api` asks, as `Credentials.account`; empty before it was first called."""
+        """The account that `api` uses, as in `Credentials.account`; empty until `api` is first called."""
 
     def key(self) -> KeyInfo | None:
-        """Where the key would come from; None where there is none that can be used."""
+        """Where the key would come from; None if there is no usable key."""
         try:
             credentials = self._credentials()
         except BatchtuiError:
@@ -41,8 +41,8 @@ class Connection:
         """The API; the first call imports the SDK in a thread.
 
         Raises:
-            NoKey: there is no key, or what is there cannot be one.
-            BadInput: the key may not go to the host that is set.
+            NoKey: there is no key, or what was found cannot be a key.
+            BadInput: the key may not be sent to the configured host.
         """
         if self._api is None:
             from batchtui.core.api.anthropic_sdk import AnthropicApi

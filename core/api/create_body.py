@@ -1,4 +1,4 @@
-"""Bodies that go out once: that of a create, streamed from the archived rows, and that of a single request."""
+"""Request bodies that are sent only once: a create, streamed from the archived rows, and a single request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchtui.core.batches.limits import body_chunks, body_size
 
 
 class CreateBody:
-    """The create body of an archived file, read in a thread. `whole` once its end may have left this process."""
+    """The create body of an archived file, read in a thread. `whole` is set once its end may have left this process."""
 
     def __init__(self, rows: Path, report: Report | None) -> None:
         self._report = report
@@ -23,7 +23,7 @@ class CreateBody:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._begun:
-            raise RuntimeError("A create body goes out once.")  # whoever would send it again: the SDK, a redirect
+            raise RuntimeError("A create body is sent only once.")  # the SDK or a redirect would send it again
         self._begun = True
         chunk = await asyncio.to_thread(next, self._chunks)
         sent = 0
@@ -43,7 +43,7 @@ class CreateBody:
 
 
 class OnceBody:
-    """A body that is in memory. `begun` once any of it may have left this process."""
+    """A body held in memory. `begun` is set once any of it may have left this process."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -51,6 +51,6 @@ class OnceBody:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self.begun:
-            raise RuntimeError("A request goes out once.")
+            raise RuntimeError("A request is sent only once.")
         self.begun = True
         yield self._content

@@ -1,4 +1,4 @@
-"""Where the API key comes from, and the host it may go to. The key stays in here."""
+"""Finds the API key and the host it may be sent to. The key stays inside `core.api`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 
 
 class Credentials(Struct, frozen=True):
-    """What the SDK is built with. Without `key` the SDK finds its own profile. Its repr shows nothing secret."""
+    """What the SDK's client is built with. Without a `key`, the SDK uses its own profile. The repr shows no secrets."""
 
     source: str
     key: str | None
@@ -36,19 +36,19 @@ class Credentials(Struct, frozen=True):
 
     @property
     def account(self) -> str:
-        """Tells whether the same host was asked with the same key, and nothing of either."""
+        """A hash that tells whether host and key are the same as before, and reveals neither."""
         who = f"{(self.base_url or '').rstrip('/')}\n{self.key or self.source}"
         return hashlib.sha256(f"batchtui\n{who}".encode()).hexdigest()[:16]
 
 
 def find_credentials(settings: Settings, environment: Mapping[str, str], folder: Path) -> Credentials:
-    """The key: from the environment, else from `.env` in `folder` itself, else a profile of the SDK's.
+    """Finds the key in the environment, else in a `.env` directly in `folder`, else in an SDK profile.
 
-    A `.env` gives the key and nothing else, so that a folder from somewhere cannot send it to another host.
+    Only the key is read from `.env`, so that a folder from elsewhere cannot send the key to another host.
 
     Raises:
-        NoKey: there is none, or what is there cannot be a key.
-        BadInput: `ANTHROPIC_BASE_URL` is not one the key may go to.
+        NoKey: there is no key, or what was found cannot be a key.
+        BadInput: the key may not be sent to `ANTHROPIC_BASE_URL`.
     """
     base_url = _base_url(environment.get("ANTHROPIC_BASE_URL", ""))
     source, key = _key(settings, environment, folder)
@@ -61,7 +61,7 @@ def find_credentials(settings: Settings, environment: Mapping[str, str], folder:
 
 
 def _key(settings: Settings, environment: Mapping[str, str], folder: Path) -> tuple[str, str]:
-    """Where a key was found, and what stands there, unchecked; both empty where there is none."""
+    """Where a key was found and its unchecked value; both are empty if there is none."""
     name = settings.key_variable
     if key := environment.get(name, "").strip():
         return name, key
@@ -72,13 +72,14 @@ def _key(settings: Settings, environment: Mapping[str, str], folder: Path) -> tu
 
 def _how(settings: Settings) -> str:
     name = inert_line(settings.key_variable)
-    return f"Set {name}, or write it into a file .env in this folder. Without a key: batchtui demo"
+    return f"Set {name}, or put it in a .env file in this folder. To try it without a key: batchtui demo"
 
 
 def _checked(key: str, source: str, settings: Settings) -> str:
     if not key.isascii() or not key.isprintable() or any(character.isspace() for character in key):
         raise NoKey(
-            f"What {source} holds cannot be an API key: it has spaces or control characters in it.", _how(settings)
+            f"The value of {source} cannot be an API key: it has spaces, control or non-ASCII characters.",
+            _how(settings),
         )
     return key
 
@@ -99,7 +100,7 @@ def _from_env_file(path: Path, name: str) -> str:
 
 
 def _profile(environment: Mapping[str, str]) -> str | None:
-    """The SDK's own ways to sign in, by what it looks for (SDK 2.12, lib/credentials)."""
+    """Which of the SDK's own ways to sign in is set up, by the signs it checks itself (SDK 2.12, lib/credentials)."""
     if environment.get("ANTHROPIC_AUTH_TOKEN"):
         return "ANTHROPIC_AUTH_TOKEN"
     if environment.get("ANTHROPIC_PROFILE"):
@@ -108,7 +109,7 @@ def _profile(environment: Mapping[str, str]) -> str | None:
         return "workload identity"
     try:
         home = Path(environment.get("HOME", "~")).expanduser()
-    except RuntimeError:  # a user without one
+    except RuntimeError:  # the user has no home
         home = Path("/")
     configs = Path(environment.get("ANTHROPIC_CONFIG_DIR") or home / ".config/anthropic") / "configs"
     return "SDK profile" if configs.is_dir() and any(configs.glob("*.json")) else None
@@ -117,7 +118,7 @@ def _profile(environment: Mapping[str, str]) -> str | None:
 def _base_url(value: str) -> str | None:
     if not value:
         return None
-    hint = "Use https://…, or http:// to this machine only; without a path such as /v1."
+    hint = "Use https://…, or http:// for this machine only. Leave out paths such as /v1."
     try:
         parts = urlsplit(value)
         host = parts.hostname or ""
@@ -129,9 +130,9 @@ def _base_url(value: str) -> str | None:
     if parts.username or parts.password or not host or parts.query or parts.fragment:
         raise BadInput("ANTHROPIC_BASE_URL is not the URL of a host.", hint)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise BadInput("ANTHROPIC_BASE_URL is neither https nor on this machine: the key would travel readable.", hint)
+        raise BadInput("ANTHROPIC_BASE_URL is neither https nor on this machine: the key would not be encrypted.", hint)
     if parts.path.rstrip("/").endswith("/v1"):
-        raise BadInput("ANTHROPIC_BASE_URL ends in /v1, which is added to it anyway.", hint)
+        raise BadInput("ANTHROPIC_BASE_URL ends in /v1, which is added anyway.", hint)
     return value
 
 
@@ -146,7 +147,7 @@ def is_loopback(host: str) -> bool:
 
 
 def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | None = None) -> Callable[[str], str]:
-    """Takes the key, and whatever looks like one of Anthropic's, out of a text. For everything that is kept."""
+    """A function that removes the key, and anything that looks like an Anthropic key, from text that is kept."""
     _source, key = _key(settings, environment, folder or Path())
     secrets = [one for one in (key, environment.get("ANTHROPIC_AUTH_TOKEN", "").strip()) if one]
 

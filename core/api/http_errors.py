@@ -1,4 +1,4 @@
-"""What the API's refusals mean: an HTTP status with what was said becomes one of our errors."""
+"""Turns the API's refusals into our errors, by HTTP status and message."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from batchtui.core.errors import ApiError, NoKey, NotFound, Unreachable
 
-ASK_LATER = "Nothing is lost; the next look tries again."
+ASK_LATER = "Nothing is lost; the next check tries again."
 
 UNCLEAR = frozenset({408, 409, 499})
 """Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
 
 LONGEST_PAUSE = 3600.0
-"""Seconds. Who asks to wait for longer is asked again after that."""
+"""Seconds. If the API asks for a longer wait, we try again after this long."""
 
 
 class _Body(Struct):
@@ -28,7 +28,7 @@ class _Body(Struct):
 
 
 def said_by(content: bytes) -> str:
-    """The message in an error body; empty where it is none of the API's."""
+    """The message in an error body; empty if the body is not from the API."""
     try:
         return msgspec.json.decode(content, type=_Body).error.message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -36,15 +36,15 @@ def said_by(content: bytes) -> str:
 
 
 def refused(status: int, said: str, code: str, pause: float | None, source: str) -> ApiError | NoKey:
-    """The error for a status. `said` is inert, `code` is the API's finer one, `source` is where the key came from."""
+    """The error for a status. `said` is inert, `code` is the API's finer code, `source` is where the key came from."""
     said = said or f"HTTP {status}"
     match status:
         case 401:
-            return NoKey(f"The API refused the key from {source}: {said}", "Set one that is valid.")
+            return NoKey(f"The API refused the key from {source}: {said}", "Set a valid key.")
         case 403:
-            return NoKey(f"This key may not do that: {said}", "Use a key of the right workspace.")
+            return NoKey(f"This key does not allow that: {said}", "Use a key from the right workspace.")
         case 404:
-            hint = "It may belong to another workspace than this key's, or be gone."
+            hint = "It may belong to another workspace than this key, or be gone."
             return NotFound(f"The API does not know it: {said}", hint, status=status)
         case 429 if "spend_limit" not in code:
             return Unreachable(f"The API asks to slow down: {said}", ASK_LATER, status=status, retry_after=pause)
@@ -58,7 +58,7 @@ def refused(status: int, said: str, code: str, pause: float | None, source: str)
 
 
 def how_it_broke(error: BaseException) -> str:
-    """What a broken connection says of itself. The HTTP library's own errors often say nothing, but what lies below."""
+    """Why a connection broke. The HTTP library's own errors are often empty, so their causes are searched too."""
     below: BaseException | None = error
     while below:
         if said := (getattr(below, "strerror", None) or str(below)).rstrip("."):
@@ -68,7 +68,7 @@ def how_it_broke(error: BaseException) -> str:
 
 
 def pause_of(value: str | None) -> float | None:
-    """`retry-after` in seconds, at most an hour; None where it says nothing usable (nan, negative, no date)."""
+    """`retry-after` in seconds, at most an hour; None if it is not usable (nan, negative, not a date)."""
     if value is None:
         return None
     try:
@@ -82,7 +82,7 @@ def pause_of(value: str | None) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """A Date header; None where it is none."""
+    """The time in a Date header; None if it is not a date."""
     try:
         at = parsedate_to_datetime(value or "")
     except (ValueError, OverflowError):

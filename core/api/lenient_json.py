@@ -1,4 +1,4 @@
-"""JSON as the API writes it, which is a little more than the standard allows."""
+"""Reads JSON as the API writes it, which is a little more than the standard allows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Never
 
 
 def lenient_json(text: str) -> Any:
-    """What a JSON text says. Half a surrogate pair is read, NaN and Infinity are not.
+    """Decodes a JSON text. Half a surrogate pair is accepted; NaN and Infinity are not.
 
-    The API does not mind half a pair in a text, and msgspec refuses it.
+    The API accepts half a pair in a text, but msgspec refuses it.
 
     Raises:
         ValueError: it is not JSON.

@@ -1,6 +1,6 @@
-"""What we ask of the Message Batches API, whoever answers: the records and the protocol.
+"""The calls we make to the Message Batches API and their records, whatever implements them.
 
-The implementation on the SDK is `core.api.anthropic_sdk`.
+The implementation with the SDK is `core.api.anthropic_sdk`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from msgspec import Struct
 from batchtui.core.batches.remote import Remote
 
 Report = Callable[[int, int | None], None]
-"""Bytes done, and their total or None where it is not known. Called from any thread."""
+"""Called with the bytes done and their total, None if it is not known. Called from any thread."""
 
 PAGE = 1000
 """The most batches that one list call returns."""
 
 
 class Page(Struct, frozen=True):
-    """One page of the list, newest first. `server_time` is the answer's Date header, None where it had none."""
+    """One page of the list, newest first. `server_time` is the answer's Date header, None if it had none."""
 
     batches: tuple[Remote, ...]
     has_more: bool
@@ -31,16 +31,16 @@ class Page(Struct, frozen=True):
 
 
 class Api(Protocol):
-    """The calls. Each raises a child of `ApiError`, or `NoKey`, and nothing else of its own."""
+    """The calls. The only errors they raise themselves are `ApiError`, its subclasses, and `NoKey`."""
 
     calls: int
     """HTTP requests sent so far."""
 
     async def create(self, rows: Path, report: Report | None = None) -> Remote:
-        """Sends the rows of an archived file as one batch, exactly once. `report` gets bytes sent and their total.
+        """Sends the rows of an archived file as one batch, exactly once. `report` gets the bytes sent and the total.
 
         Raises:
-            NotSent: the body was certainly never complete at the server.
+            NotSent: the server certainly never had the complete body.
             OutcomeUnknown: it may have been accepted.
             ApiError: it was certainly refused.
         """
@@ -53,24 +53,24 @@ class Api(Protocol):
     async def cancel(self, batch_id: str) -> Remote: ...
 
     def results(self, batch_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The raw bytes of the result lines as they come, from our own host."""
+        """The raw bytes of the result lines as they arrive, always from our own host."""
         ...
 
     async def message(self, params: bytes) -> bytes:
-        """One request outside of any batch, asked once and at the standard price; the JSON of its Message, as it came.
+        """Sends one request outside any batch, once, at the standard price. Returns the JSON of its Message unchanged.
 
-        `params` are those of a batch's request. The API knows no idempotency: where the answer is lost, the request
-        may have run and be billed, and asking again may buy it a second time.
+        `params` are those of a request in a batch. The API has no idempotency: if the answer is lost, the request may
+        have run and been billed, and sending it again may buy it a second time.
 
         Raises:
             NotSent: nothing of the request left this machine.
-            Unreachable: asking again may help. With a status the API said so; without one the answer was lost.
-            ApiError: the API refused it; `body` is what it said.
+            Unreachable: sending it again may help. With a status, the API said so; without one, the answer was lost.
+            ApiError: the API refused it; `body` holds its answer.
         """
         ...
 
     async def free(self, path: str, body: bytes | None = None) -> bytes:
-        """A small call beside the batches that costs nothing: a GET, or with `body` a POST of that JSON. The answer."""
+        """Makes a small, free call to another endpoint: a GET, or a POST of `body` as JSON. Returns the answer."""
         ...
 
     async def close(self) -> None: ...

@@ -1,7 +1,7 @@
-"""One raw line of a results file, decoded strictly where it counts: whose it is and how the request ended.
+"""Decodes one raw line of a results file. It is strict about the custom_id and about how the request ended.
 
-The shapes are those of the API's result objects; what else a line holds is skipped, not built. They make no cycles,
-so the garbage collector is told to leave them alone: with the SDK in memory it would take as long as all the rest.
+The structs follow the API's result objects; anything else in a line is skipped, not built. They form no cycles, so
+the garbage collector is told to ignore them: with the SDK in memory it would take as long as everything else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.batches.price import Tokens
 
 Count = Annotated[int, Meta(ge=0)] | None
-"""Tokens of one kind; the API writes null where a kind does not apply."""
+"""Tokens of one kind; the API writes null if a kind does not apply."""
 
 
 class CacheCreation(Struct, gc=False):
@@ -29,7 +29,7 @@ class ServerTools(Struct, gc=False):
 
 
 class RawUsage(Struct, gc=False):
-    """`usage` of a message. The whole prompt is input plus cache creation plus cache read."""
+    """The `usage` of a message. The whole prompt is input plus cache creation plus cache read."""
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -41,12 +41,12 @@ class RawUsage(Struct, gc=False):
 
     @property
     def prompt(self) -> int:
-        """Tokens of the whole prompt: what decides the price tier."""
+        """Tokens of the whole prompt, which decide the price tier."""
         return (self.input_tokens or 0) + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
 
     @property
     def tokens(self) -> Tokens:
-        """By kind. A cache write that does not say how long it lives is one of five minutes, the API's default."""
+        """Tokens by kind. A cache write without a lifetime counts as five minutes, the API's default."""
         written = self.cache_creation_input_tokens or 0
         long = (self.cache_creation.ephemeral_1h_input_tokens or 0) if self.cache_creation else 0
         return Tokens(
@@ -65,7 +65,7 @@ class Message(Struct, gc=False):
 
 
 class Whole(Message, kw_only=True, gc=False):
-    """A message as the Messages API answers with it."""
+    """A message as the Messages API returns it."""
 
     type: Literal["message"]
 
@@ -106,13 +106,13 @@ class Line(Struct, gc=False):
 
 
 class Id(Struct, gc=False):
-    """A line of which only this is wanted."""
+    """A line decoded only for its custom_id."""
 
     custom_id: str
 
 
 class ContentBlock(Struct, gc=False):
-    """One content block; only those of type `text` have a text of the answer."""
+    """One content block. Only blocks of type `text` hold text of the answer."""
 
     type: str = ""
     text: str | None = None
@@ -136,7 +136,7 @@ class FullLine(Struct, gc=False):
 T = TypeVar("T")
 
 BLANK = 32
-"""Bytes; no result is as short as this."""
+"""Bytes. Every result is longer than this."""
 
 _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
@@ -146,21 +146,21 @@ _error = msgspec.json.Decoder(ErrorEnvelope)
 
 
 def blank(raw: bytes) -> bool:
-    """Whether a line is none at all: nothing but a little white space."""
+    """Whether a line is empty or holds only a little white space."""
     return not raw or (len(raw) <= BLANK and raw.isspace())
 
 
 def decode(raw: bytes) -> Line:
-    """The line without its answer: quick, the answer is checked to be JSON and skipped.
+    """Decodes a line without its answer. This is quick: the answer is only checked to be JSON and skipped.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, or not a result; the message says what.
+        ValueError: it is not JSON in UTF-8, or not a result; the message says which.
     """
     return _decoded(raw, _line)
 
 
 def decode_block(block: bytes) -> list[Line] | None:
-    """Whole lines at once, far quicker than one by one; None where any of them needs a closer look."""
+    """Decodes whole lines at once, far quicker than one by one. None if any of them needs a closer look."""
     try:
         decoded = list(map(_line.decode, io.BytesIO(block)))
         if not block.isascii():
@@ -171,22 +171,22 @@ def decode_block(block: bytes) -> list[Line] | None:
 
 
 def decode_full(raw: bytes) -> FullLine:
-    """The line with its answer. Raises as `decode` does. Texts may hold lone surrogates."""
+    """Decodes a line with its answer. Raises like `decode`. Texts may hold lone surrogates."""
     return _decoded(raw, _full)
 
 
 def decode_id(raw: bytes) -> str:
-    """Just the `custom_id` of a result line. Raises ValueError where there is none."""
+    """The `custom_id` of a result line, and nothing else of it. Raises ValueError if there is none."""
     return _decoded(raw, _id).custom_id
 
 
 def decode_message(raw: bytes) -> Message:
-    """A message that stands alone. Raises ValueError where it is none."""
+    """Decodes a message on its own. Raises ValueError if it is not a message."""
     return _decoded(raw, _whole)
 
 
 def decode_error(raw: bytes) -> ErrorEnvelope:
-    """An error envelope that stands alone. Raises ValueError where it is none."""
+    """Decodes an error envelope on its own. Raises ValueError if it is not one."""
     return _decoded(raw, _error)
 
 
@@ -201,7 +201,7 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except msgspec.DecodeError:
-        # Half a surrogate pair is no error to the API, and msgspec refuses it; the rest fails here too.
+        # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
         try:
             return msgspec.convert(lenient_json(raw.decode()), decoder.type)
         except RecursionError:

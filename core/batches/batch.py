@@ -1,7 +1,7 @@
-"""The records: what a person sent (a submission), the batches it became, and how far they are.
+"""The records: what the user sent (a submission), the batches it became, and how far they are.
 
-Everything here is frozen and pure, and without cycles, so that the garbage collector can leave it alone. Times are
-aware datetimes in UTC; durations are timedeltas. The fields of the API's own object keep its names
+Everything here is frozen, pure and free of cycles, so the garbage collector can leave it alone. Times are aware
+datetimes in UTC; durations are timedeltas. Fields of the API's own object keep its names
 (https://docs.claude.com/en/api/creating-message-batches).
 """
 
@@ -18,14 +18,14 @@ from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.errors import BatchtuiError
 
 RETENTION = timedelta(days=29)
-"""Results can be had for this long after `created_at` (not `ended_at`), by the API's documentation."""
+"""How long after `created_at` (not `ended_at`) results are available, according to the API's documentation."""
 
 TIME_LIMIT = timedelta(hours=24)
-"""A request that has not run this long after `created_at` expires."""
+"""A request expires if it has not run this long after `created_at`."""
 
 
 class State(StrEnum):
-    """The local life of a batch. The value is what JSON shows."""
+    """The local state of a batch. The value is what JSON shows."""
 
     SUBMITTING = "submitting"
     UNCONFIRMED = "unconfirmed"
@@ -38,19 +38,19 @@ class State(StrEnum):
 
     @property
     def words(self) -> str:
-        """As a person reads it: `in progress`."""
+        """The state as the user reads it: `in progress`."""
         return self.value.replace("_", " ")
 
 
 UNSETTLED = frozenset({State.SUBMITTING, State.UNCONFIRMED})
-"""A POST may have gone out, and no id is known."""
+"""A POST may have been sent, but no id is known."""
 
 UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
-"""The API is at work on it: it must be polled."""
+"""The API is working on it, so it must be polled."""
 
 
 class Trouble(Struct, frozen=True, gc=False):
-    """What went wrong last with a batch, in words, and what to do about it."""
+    """What last went wrong with a batch, in words, and what to do about it."""
 
     message: str
     hint: str
@@ -58,12 +58,12 @@ class Trouble(Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, error: BatchtuiError, at: datetime) -> Trouble:
-        """An error as what stands on a batch's row."""
+        """Turns an error into the trouble that the batch's row shows."""
         return cls(error.message, error.hint, at)
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
-    """US dollars; None is "not known", never zero. `saved_usd` is against the standard price of the same tokens."""
+    """US dollars; None means "not known", never zero. `saved_usd` is relative to the standard price of the tokens."""
 
     estimated_usd: float | None = None
     actual_usd: float | None = None
@@ -71,7 +71,7 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One place where results went or shall go: `kind` is a module of `core.outputs.kinds`, `path` where it writes."""
+    """A place that results are written to: `kind` is a module of `core.outputs.kinds`, `path` is where it writes."""
 
     kind: str
     path: str
@@ -83,9 +83,9 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     """What was known when a create was sent: the evidence that settles an unknown outcome.
 
-    `started_at` is server time. `nearby` are ids that the API already listed around then, `refused` ids that were
-    looked at and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing that
-    could be it. `account` tells by which key and to which host it was sent.
+    `started_at` is server time. `nearby` are ids that the API already listed around that time. `refused` are ids that
+    were checked and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing
+    that could be this batch. `account` identifies the key and the host that it was sent with.
     """
 
     started_at: datetime
@@ -100,11 +100,10 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One Message Batch: the API's object, our `state` of it, and what happened to its results.
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
-    that one submission was split into; `step` is the index of the step it belongs to. `retry_of` is the ref of the
-    batch whose requests that did not succeed it holds, empty for all others. `digest` is the sha256 over the
-    sorted custom_ids that were sent, empty where somebody else sent them. `doubtful` marks an id that was
-    found by time and count alone: the ids of its results decide. `failing_since` is when its results were first asked
-    for in vain.
+    that one submission was split into; `step` is the index of its step. A retry holds the requests of another batch
+    that did not succeed, and `retry_of` is the ref of that batch; otherwise it is empty. `digest` is the sha256 over
+    the sorted custom_ids that were sent, empty if somebody else sent them. `doubtful` marks an id that was found by
+    time and count alone: the ids in its results decide. `failing_since` is when a request for its results first failed.
     """
 
     ref: str
@@ -138,17 +137,17 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     @property
     def label(self) -> str:
-        """What to call it in a sentence: the id once known, else the ref."""
+        """What to call it in a sentence: the id if it is known, else the ref."""
         return self.id or self.ref
 
     @property
     def began(self) -> datetime:
-        """When the API made it; until that is known, when we sent it."""
+        """When the API created it; until that is known, when we sent it."""
         return self.created_at or self.submitted_at
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a row that stands for all batches of a submission, and no batch of the API's."""
+        """Whether this is a row for all batches of a submission, not a batch of the API."""
         return self.ref == self.submission
 
 
@@ -171,16 +170,17 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What a person sent: a name, an input, its outputs, and the batches it became.
+    """What the user sent: a name, an input, its outputs, and the batches it became.
 
-    `sha256` is of all archived rows. `batches` are refs, in the order of parts and steps; `waiting` is what is still to
-    be sent, by whichever process polls. With `canary` the first part of a step goes alone, and what comes after it
-    waits until its answers are here and all is well. `step` counts the steps that were begun before this one, `steps`
-    names those that follow once its answers are there. `outputs` are those of this step. `trouble` says why nothing
-    goes on at the moment; with `stopped` nothing ever does by itself. `urgent` marks one that is asked without a batch:
-    no process that polls sends what of it waits. `adopted` marks one that somebody else sent. `max_cost` is the most
-    that all of its steps together may cost, in US dollars. `held_at` is when the answers were found not to allow the
-    next step; newer ones decide anew. `forgotten_usd` is what batches of it cost that were forgotten, None not known.
+    `sha256` is over all archived rows. `batches` are refs, in the order of parts and steps. `waiting` are the parts
+    that the polling process has yet to send. With `canary`, the first part of a step is sent alone; the others wait
+    until its answers are here and all succeeded. `step` counts the steps begun before this one; `steps` names those
+    that follow once its answers are here. `outputs` belong to this step. `trouble` says why nothing happens at the
+    moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that is sent without a
+    batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else sent. `max_cost`
+    is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers were found not to
+    allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten batches, None if
+    not known.
     """
 
     ref: str
@@ -216,17 +216,17 @@ class Snapshot(Struct, frozen=True, gc=False):
 
 
 def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
-    """The outputs with one more that is done, in place of the one that went to the same place before."""
+    """The outputs with `done` added; it replaces an earlier one that went to the same place."""
     return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
 
 
 def newest_first(batch: Batch) -> tuple[float, str]:
-    """Sort key: by when the API made it, else by when we sent it."""
+    """The sort key: when the API created the batch, or else when we sent it."""
     return (-batch.began.timestamp(), batch.ref)
 
 
 def observe(batch: Batch, remote: Remote) -> Batch:
-    """The batch after one look at the API's object. What is retrieved stays retrieved; an end is never undone."""
+    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone."""
     was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
     if was_ended or batch.state in (State.RETRIEVED, State.GONE):
         return replace(batch, archived_at=remote.archived_at or batch.archived_at)
@@ -253,10 +253,10 @@ def _state(remote: Remote) -> State:
 
 
 def age(batch: Batch, now: datetime) -> timedelta:
-    """How long it has been at work, or was until it ended."""
+    """How long the batch has been running, or ran until it ended."""
     return max((batch.ended_at or now) - batch.began, timedelta())
 
 
 def retention_left(batch: Batch, now: datetime) -> timedelta | None:
-    """How long the API still keeps the results; None while there is no created_at."""
+    """How long the API still keeps the results; None if there is no created_at yet."""
     return batch.created_at + RETENTION - now if batch.created_at else None

@@ -1,4 +1,4 @@
-"""Which batch a word means, and batches that this state did not send."""
+"""Finds the batch that a word means, and recognizes the API's ids."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LIST = "batchtui list shows them all."
 
 
 def find(batches: Sequence[Batch], word: str) -> Batch:
-    """The batch that an id, a ref, a name, or the unique beginning of an id or ref means.
+    """The batch with this id, ref or name, or whose id or ref is the only one that begins with the word.
 
     Raises:
-        UsageError: none, or more than one.
+        UsageError: no batch matches, or more than one.
     """
     exact = [one for one in batches if word in (one.id, one.ref)]
     named = [one for one in batches if one.name == word and not one.retry_of]
@@ -29,11 +29,11 @@ def find(batches: Sequence[Batch], word: str) -> Batch:
     if not found:
         raise UsageError(f"No batch is called {inert_line(word)}.", _LIST)
     some = ", ".join(one.label for one in found[:5])
-    raise UsageError(f"{inert_line(word)} could be any of {len(found)} batches: {some}.", "Say which by its id.")
+    raise UsageError(f"{inert_line(word)} could be any of {len(found)} batches: {some}.", "Name one by its id.")
 
 
 def is_id(word: str) -> bool:
-    """Whether a word has the form of the API's ids."""
+    """Whether a word has the form of an API id."""
     try:
         msgspec.convert(word, BatchId)
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""What one batch may hold by the API's documentation, and the create body made of its rows."""
+"""What one batch may hold according to the API's documentation, and the create body made from its rows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What the API takes as `custom_id`, by its OpenAPI schema (to be matched in full)."""
+"""What the API accepts as `custom_id`, according to its OpenAPI schema (match it in full)."""
 
 
 MAX_REQUESTS = 100_000
-"""Requests in one batch, by the API's documentation."""
+"""Requests in one batch, according to the API's documentation."""
 
 
 MAX_BYTES = 256_000_000
-"""Bytes of one create body. The documentation says 256 MB; the smaller reading is the safe one."""
+"""Bytes in one create body. The documentation says 256 MB; the smaller reading is the safe one."""
 
 
 _OPEN, _CLOSE = b'{"requests":[', b"]}"
@@ -23,14 +23,15 @@ _BLOCK = 1 << 20
 
 
 def body_size(rows_bytes: int) -> int:
-    """The bytes of the create body of so many bytes of archived rows, each with its line feed."""
+    """The size of the create body for `rows_bytes` of archived rows, each with its line feed."""
     return len(_OPEN) + max(rows_bytes - 1, 0) + len(_CLOSE)
 
 
 def body_chunks(file: BinaryIO, chunk: int = _BLOCK) -> Iterator[bytes]:
-    """The create body of archived rows, streamed. Its last chunk is the closing `]}` and nothing else.
+    """Streams the create body of archived rows. The last chunk is the closing `]}` and nothing else.
 
-    Until that one is taken the server cannot hold a complete body: what failed before was certainly not accepted.
+    Until that chunk is taken, the server cannot have a complete body: a create that fails earlier was certainly not
+    accepted.
     """
     yield _OPEN
     held = b""

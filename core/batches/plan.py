@@ -1,4 +1,4 @@
-"""What a submission of several parts does next: pure, decided from the state alone."""
+"""Decides what a submission of several parts does next: pure, from the state alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from batchtui.core.text import number
 
 
 def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
-    """Its batches that this state still knows, in the order they were sent."""
+    """The batches of a submission that this state still knows, in the order they were sent."""
     return next(ours for _, ours in _with_members(snapshot, [submission]))
 
 
 def _with_members(snapshot: Snapshot, submissions: Iterable[Submission]) -> Iterator[tuple[Submission, list[Batch]]]:
-    """Each with its batches, which are looked up once for all of them: there may be thousands."""
+    """Each submission with its batches. They are looked up once for all submissions: there may be thousands."""
     known: dict[str, Batch] = {}
     for submission in submissions:
         known = known or {batch.ref: batch for batch in snapshot.batches}
@@ -24,9 +24,10 @@ def _with_members(snapshot: Snapshot, submissions: Iterable[Submission]) -> Iter
 
 
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
-    """The requests of all of it: what waits is not done, and what was asked again is no longer failed.
+    """The counts of all requests: waiting ones are not done, and those that a retry answers or runs are not failed.
 
-    Which failures a retry answered is not looked up: expired and canceled ones, all of them asked again, go first.
+    It does not look up which failures a retry answered. It takes expired and canceled requests first, because a retry
+    sends all of them again.
     """
     firsts = [batch for batch in batches if not batch.retry_of]
     retries = [batch for batch in batches if batch.retry_of]
@@ -52,7 +53,7 @@ def _succeeded(batch: Batch) -> int:
 
 
 def _running(batch: Batch) -> int:
-    """Its requests that have no end yet, as far as the API says."""
+    """The number of its requests that have not ended yet, as far as the API says."""
     if batch.ended_at or batch.state not in UNDER_WAY | UNSETTLED:
         return 0
     return batch.requests - batch.request_counts.done
@@ -67,12 +68,12 @@ def to_send(snapshot: Snapshot) -> Iterator[Submission]:
 
 
 def _held(ours: Sequence[Batch], submission: Submission) -> bool:
-    """Whether the rest must wait: for the canary's answers, or for what is not known to be accepted."""
+    """Whether the rest must wait: for the canary's answers, or for a batch that is not known to be accepted."""
     if any(batch.state in (State.SUBMITTING, State.UNCONFIRMED) for batch in ours):
         return True
     step = [batch for batch in ours if batch.step == submission.step]
     alone = submission.canary and submission.waiting[0].number == 2 and len(step) < 2
-    return alone and not any(_clean(batch) for batch in step)  # one that was forgotten has not shown that all is well
+    return alone and not any(_clean(batch) for batch in step)  # a forgotten canary has not shown that all is well
 
 
 def _clean(batch: Batch) -> bool:
@@ -80,7 +81,7 @@ def _clean(batch: Batch) -> bool:
 
 
 def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
-    """Canaries whose answers are here and not all well, while the rest still waits."""
+    """Canaries that are over and did not fully succeed, while the rest still waits."""
     waiting = (one for one in snapshot.submissions.values() if one.canary and one.waiting and not one.stopped)
     for submission, ours in _with_members(snapshot, waiting):
         step = [batch for batch in ours if batch.step == submission.step]
@@ -90,26 +91,26 @@ def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
 
 
 def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble:
-    """What to say of a submission whose canary is not clean."""
+    """The trouble of a submission whose canary did not fully succeed."""
     failed = canary.request_counts.failed or canary.requests
     left = sum(part.requests for part in submission.waiting)
     which = "The first request" if canary.requests == 1 else f"{failed} of the first {number(canary.requests)} requests"
     return Trouble(
         f"{which} did not succeed, so the other {number(left)} were not sent.",
-        f"batchtui show {canary.label} says why. Mend the requests and submit them anew.",
+        f"batchtui show {canary.label} says why. Fix the requests and submit them again.",
         now,
     )
 
 
 def _answered(submission: Submission, ours: Sequence[Batch]) -> list[Batch]:
-    """The batches of its present step once all of them are retrieved and none is still to be sent; else none."""
+    """The batches of the present step if all are retrieved and no part is still to be sent; else none."""
     return [] if submission.waiting else _retrieved(ours, submission.step)
 
 
 def _retrieved(ours: Sequence[Batch], step: int) -> list[Batch]:
-    """The batches of a step once all of them are retrieved; else none.
+    """The batches of a step if all of them are retrieved; else none.
 
-    A retry that came to nothing holds nothing up.
+    A retry that was rejected or is gone does not hold up the step.
     """
     over = {State.REJECTED, State.GONE}
     left = [batch for batch in ours if batch.step == step and not (batch.retry_of and batch.state in over)]
@@ -117,7 +118,7 @@ def _retrieved(ours: Sequence[Batch], step: int) -> list[Batch]:
 
 
 def undone(submission: Submission, batches: Sequence[Batch]) -> list[int]:
-    """The places of the outputs that are still to be done, or done before the newest of these answers came."""
+    """The indexes of the outputs that are not done, or were done before the newest of these answers arrived."""
     newest = max((one.retrieved_at for one in batches if one.retrieved_at), default=None)
     return [
         place
@@ -127,7 +128,7 @@ def undone(submission: Submission, batches: Sequence[Batch]) -> list[int]:
 
 
 def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
-    """Submissions whose answers are all here and have not gone to all their outputs, with the batches they are in."""
+    """Submissions whose answers are all here but not yet in all their outputs, with the batches of those answers."""
     going = (one for one in snapshot.submissions.values() if one.outputs and not one.stopped)
     for submission, ours in _with_members(snapshot, going):
         batches = _answered(submission, ours)
@@ -136,8 +137,8 @@ def outputs_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
 
 
 def late_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
-    """Submissions with a step, before the present one, of which a retry is here that has not gone to its outputs yet,
-    with all batches of that step."""
+    """Submissions that have a retry of an earlier step whose answers are here but not yet in its outputs, with all
+    batches of that step."""
     going = (one for one in snapshot.submissions.values() if one.step and not one.stopped)
     for submission, ours in _with_members(snapshot, going):
         for step in sorted({one.step for one in ours if one.step < submission.step and pending(one)}):
@@ -146,12 +147,12 @@ def late_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
 
 
 def pending(batch: Batch) -> list[Output]:
-    """The outputs that a retry of an earlier step has still to go to."""
+    """The outputs that a retry of an earlier step has not been written to yet."""
     return [one for one in batch.outputs if one.done_at is None]
 
 
 def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
-    """Submissions whose next step can be built: this one is answered and its outputs are done."""
+    """Submissions whose next step can be built: the present one is answered and its outputs are done."""
     going = (one for one in snapshot.submissions.values() if one.steps and not one.stopped)
     for submission, ours in _with_members(snapshot, going):
         batches = _answered(submission, ours)
@@ -160,13 +161,13 @@ def step_due(snapshot: Snapshot) -> Iterator[tuple[Submission, list[Batch]]]:
 
 
 def _held_before(submission: Submission, batches: Sequence[Batch]) -> bool:
-    """Whether these very answers were found not to allow the next step."""
+    """Whether these same answers were already found not to allow the next step."""
     at = submission.held_at
     return bool(at and all(one.retrieved_at and one.retrieved_at <= at for one in batches))
 
 
 def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:
-    """Whether anything of it is left to ask, to write or to build, and nothing of it is under way elsewhere."""
+    """Whether there is something left to send, write or build, and nothing of it is under way elsewhere."""
     if submission.waiting:
         return True
     batches = _answered(submission, members(snapshot, submission))
@@ -174,18 +175,18 @@ def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:
 
 
 def in_order(batches: Sequence[Batch]) -> list[Batch]:
-    """Parts in the order of their rows, and retries behind what they repeat."""
+    """Parts in the order of their rows, then the retries."""
     return sorted(batches, key=lambda one: (bool(one.retry_of), one.part, one.submitted_at))
 
 
 def can_go_on(snapshot: Snapshot) -> bool:
-    """Whether what is here allows a submission's next move, without anything to ask the API."""
+    """Whether a submission can make its next move with what is here, without asking the API for anything."""
     moves = (to_send, spoiled_canaries, outputs_due, late_due, step_due)
     return any(any(True for _ in move(snapshot)) for move in moves)
 
 
 def goes_on(snapshot: Snapshot, submission: Submission, batches: Sequence[Batch]) -> bool:
-    """Whether anything of a submission is under way, or follows by itself. What holds back a step is its trouble."""
+    """Whether anything of a submission is under way or follows automatically. Trouble can hold back the next step."""
     if any(one.state in UNDER_WAY | {State.ENDED, State.SUBMITTING} for one in batches):
         return True
     alone = Snapshot(snapshot.revision, tuple(batches), {submission.ref: submission})

@@ -1,8 +1,8 @@
-"""What requests cost, from the tokens of their results. Prices come from `genai-prices`, which knows no batches.
+"""What requests cost, from the tokens in their results. Prices come from `genai-prices`, which does not know batches.
 
-Everything that a batch does costs half of the standard price: input, output, cache writes and cache reads alike (the
-discounts stack; https://docs.claude.com/en/docs/about-claude/pricing). That half does not extend to web searches,
-as far as is documented.
+Everything in a batch costs half of the standard price: input, output, cache writes and cache reads alike (the
+discounts stack; https://docs.claude.com/en/docs/about-claude/pricing). As far as is documented, web searches are not
+halved.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from genai_prices import Usage as Priced
 
 HALF = Decimal("0.5")
-"""What a batch pays of the standard price."""
+"""The share of the standard price that a batch pays."""
 
 STANDARD = Decimal(1)
-"""What a request pays outside of a batch."""
+"""The share of the standard price that a request outside a batch pays."""
 
 US_ONLY = Decimal("1.1")
-"""What `inference_geo: "us"` multiplies every kind of token by."""
+"""The factor that `inference_geo: "us"` puts on the price of every kind of token."""
 
 EDGES = (200_000, 100_000)
-"""Prompt sizes in tokens above which some model has another price for all tokens of the request."""
+"""Prompt sizes in tokens above which some models have another price for all tokens of the request."""
 
 
 class Tokens(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Tokens by kind; each kind has its own price. `input` is what was neither written to nor read from a cache."""
+    """Tokens by kind; each kind has its own price. `input` counts tokens neither written to nor read from a cache."""
 
     input: int = 0
     output: int = 0
@@ -50,10 +50,10 @@ class Tokens(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """The sum over all requests that pay the same price a token.
+    """The sum over all requests that pay the same price per token.
 
-    `prompt_over` is the largest of `EDGES` that the prompt of each of them exceeded, else 0; `inference_geo` is where
-    they ran, as the API says it.
+    `prompt_over` is the largest of `EDGES` that each of their prompts exceeded, else 0; `inference_geo` is where they
+    ran, according to the API.
     """
 
     model: str
@@ -65,9 +65,9 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
 
 class Bill(Struct, frozen=True):
-    """US dollars; `saved_usd` is against the standard price of the same tokens.
+    """US dollars; `saved_usd` is relative to the standard price of the same tokens.
 
-    Both are None where a model's price is not known; `unpriced` names those. Never zero instead.
+    Both are None, never zero, if a model's price is not known; `unpriced` names those models.
     """
 
     actual_usd: float | None
@@ -76,12 +76,12 @@ class Bill(Struct, frozen=True):
 
 
 def prompt_over(prompt: int) -> int:
-    """The largest edge that a prompt of so many tokens, cached ones included, is over; 0 for none."""
+    """The largest edge that a prompt of this many tokens (including cached ones) exceeds; 0 if none."""
     return 0 if prompt <= EDGES[-1] else next(edge for edge in EDGES if prompt > edge)
 
 
 def bill(usage: Iterable[Usage], at: datetime, share: Decimal = HALF) -> Bill:
-    """What these requests cost at the prices of the time `at`, where `share` of the standard price is paid."""
+    """What these requests cost at the prices of the time `at`, if they pay `share` of the standard price."""
     tokens_usd = searches_usd = Decimal(0)
     unpriced = set()
     for part in usage:
@@ -99,10 +99,10 @@ def bill(usage: Iterable[Usage], at: datetime, share: Decimal = HALF) -> Bill:
 
 
 def _standard(part: Usage, at: datetime) -> tuple[Decimal, Decimal]:
-    """Dollars for tokens and for searches outside a batch. Raises LookupError where the model has no known price."""
-    from genai_prices import Usage as Priced  # 0.3 s
+    """Dollars for tokens and for searches outside a batch. Raises LookupError if the model's price is not known."""
+    from genai_prices import Usage as Priced  # takes 0.3 s
 
-    # The tier goes by one prompt, the sum here is of many: price a prompt of the right size, and take it by the token.
+    # The tier depends on a single prompt, but this is a sum of many: price one prompt of the right size, per token.
     one = part.prompt_over + 1
     read, written = Priced(input_tokens=one, cache_read_tokens=one), Priced(input_tokens=one, cache_write_tokens=one)
     written_1h = Priced(input_tokens=one, cache_write_tokens=one, cache_write_1h_tokens=one)

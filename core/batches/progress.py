@@ -1,4 +1,4 @@
-"""How far a batch is, and how long such batches usually take: pure, and never more than is known."""
+"""How far a batch is and how long such batches usually take: pure, and never claims more than is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State
 
 RECENT = 50
-"""So many past batches say how long such batches usually take."""
+"""How many past batches count, at most, for how long such batches usually take."""
 
 
 class Counted(Struct, frozen=True, gc=False):
@@ -23,7 +23,7 @@ class Counted(Struct, frozen=True, gc=False):
 
 
 class Waiting(Struct, frozen=True, gc=False):
-    """The counts stand still. `age` is real; `usual` is how long such batches took before, None without a past."""
+    """The counts have not moved. `age` is real; `usual` is how long earlier such batches took, None without any."""
 
     age: timedelta
     usual: timedelta | None
@@ -34,7 +34,7 @@ Progress = Counted | Waiting | None
 
 
 def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
-    """How far a batch is, without ever claiming a count that the API did not give."""
+    """How far a batch is. Never claims a count that the API did not give."""
     counts = batch.request_counts
     if batch.state in (State.ENDED, State.RETRIEVED):
         return Counted(counts.done, counts.total)
@@ -46,9 +46,9 @@ def progress(batch: Batch, now: datetime, usual: timedelta | None) -> Progress:
 
 
 def usual(batches: Iterable[Batch], like: Batch) -> timedelta | None:
-    """The median time of the user's own ended batches of the same models and a size within 4x; None without any.
+    """The median time of the user's own ended batches of the same models and a size within 4x; None if there are none.
 
-    Of `batches`, newest first, the first `RECENT` that fit are enough.
+    Uses only the first `RECENT` that fit; `batches` are newest first.
     """
     took = (
         (past.ended_at - past.created_at).total_seconds()

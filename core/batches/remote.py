@@ -1,4 +1,4 @@
-"""A Message Batch as the API describes it, every field checked when it is decoded.
+"""A Message Batch as the API describes it, with every field checked during decoding.
 
 The fields keep the names of the API's own object (https://docs.claude.com/en/api/creating-message-batches).
 """
@@ -13,11 +13,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import astuple
 
 BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
-"""An id of the API's. It becomes part of paths and URLs, so nothing else passes for one."""
+"""An id from the API. It becomes part of paths and URLs, so nothing else is accepted as an id."""
 
 
 class ProcessingStatus(StrEnum):
-    """`processing_status` of the API's object. A value that is new to it is UNKNOWN, and has not ended for us."""
+    """`processing_status` of the API's object. A new value becomes UNKNOWN, which counts as not ended."""
 
     IN_PROGRESS = "in_progress"
     CANCELING = "canceling"
@@ -32,7 +32,7 @@ class ProcessingStatus(StrEnum):
 class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
     """`request_counts`: their sum is always the number of requests.
 
-    By its documentation the API keeps all of them in `processing` until the whole batch has ended.
+    According to its documentation, the API keeps all of them in `processing` until the whole batch has ended.
     """
 
     processing: int = 0
@@ -56,7 +56,7 @@ class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Remote(Struct, frozen=True, gc=False, kw_only=True):
-    """A Message Batch as the API describes it, every field checked when it is decoded."""
+    """A Message Batch as the API describes it, with every field checked during decoding."""
 
     id: BatchId
     processing_status: ProcessingStatus
@@ -71,4 +71,4 @@ class Remote(Struct, frozen=True, gc=False, kw_only=True):
         times = (self.created_at, self.expires_at, self.ended_at, self.archived_at, self.cancel_initiated_at)
         odd = any(at and not (at.tzinfo and 2000 < at.year < 3000) for at in times)
         if odd or not all(0 <= count < 2**40 for count in astuple(self.request_counts)):
-            raise ValueError("its times have no zone, or a time or a count cannot be")
+            raise ValueError("a time has no zone, or a time or a count is out of range")

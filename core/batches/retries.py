@@ -1,4 +1,4 @@
-"""A batch and its retries as one: which came first, and whether all of them are over."""
+"""Treats a batch and its retries as one: which came first, and whether all of them are over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OVER = frozenset({State.RETRIEVED, State.REJECTED, State.GONE})
 
 
 def first_of(snapshot: Snapshot, batch: Batch) -> Batch:
-    """The batch that a retry goes back to; itself where it is none, or where the first was forgotten."""
+    """The batch that a retry goes back to; the batch itself if it is not a retry or its first batch was forgotten."""
     known = {one.ref: one for one in snapshot.batches}
     seen = {batch.ref}
     while batch.retry_of in known and batch.retry_of not in seen:
@@ -20,12 +20,12 @@ def first_of(snapshot: Snapshot, batch: Batch) -> Batch:
 
 
 def with_retries(snapshot: Snapshot, batch: Batch) -> list[Batch]:
-    """The first batch and all its retries, in the order they were sent: what its results are merged from."""
+    """The first batch and all its retries, in the order they were sent. Its results are merged from these."""
     first = first_of(snapshot, batch)
     retries = [one for one in snapshot.batches if one.ref != first.ref and first_of(snapshot, one).ref == first.ref]
     return [first, *sorted(retries, key=lambda one: (one.submitted_at, one.ref))]
 
 
 def not_over(batches: Iterable[Batch]) -> Batch | None:
-    """A batch whose results may still come: until then nobody knows what of it failed."""
+    """A batch whose results may still arrive, so that it is not known yet which of its requests failed; else None."""
     return next((batch for batch in batches if batch.state not in _OVER), None)

@@ -1,4 +1,4 @@
-"""What was spent: estimate and actual side by side, by batch, by name and by day."""
+"""What was spent: the estimate and the actual cost side by side, by batch, by name and by day."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NEVER_RAN = (State.REJECTED, State.SUBMITTING)
 
 
 class Spent(Struct, frozen=True, kw_only=True):
-    """US dollars over some batches; a sum is over what is known, and None where nothing is.
+    """US dollars over some batches. A sum covers what is known, and is None if nothing is.
 
     `unbilled` counts requests that ended without an answer and cost nothing, `pending` batches without results here,
-    `unpriced` batches with results whose price is not known. `saved_usd` is `standard_usd` less `actual_usd`.
+    `unpriced` batches with results whose price is not known. `saved_usd` is `standard_usd` minus `actual_usd`.
     """
 
     what: str
@@ -35,22 +35,22 @@ class Spent(Struct, frozen=True, kw_only=True):
 
 
 def by_batch(batches: Iterable[Batch]) -> list[Spent]:
-    """One for each batch that may cost something, in the order given."""
+    """One entry for each batch that may cost something, in the given order."""
     return [_sum(batch.label, [batch]) for batch in batches if batch.state not in _NEVER_RAN]
 
 
 def by_name(batches: Iterable[Batch]) -> list[Spent]:
-    """One for each name, in the order in which the names come."""
+    """One entry for each name, in the order in which the names first appear."""
     return _grouped(batches, lambda batch: batch.name)
 
 
 def by_day(batches: Iterable[Batch]) -> list[Spent]:
-    """One for each day that batches were made on, by UTC as the API bills."""
+    """One entry for each day on which batches were created, in UTC as the API bills."""
     return _grouped(batches, lambda batch: f"{batch.began.astimezone(UTC):%Y-%m-%d}")
 
 
 def total(batches: Iterable[Batch]) -> Spent:
-    """All of it."""
+    """The sum over all batches that may cost something."""
     return _sum("total", [batch for batch in batches if batch.state not in _NEVER_RAN])
 
 
@@ -85,7 +85,7 @@ def _known(amounts: Iterable[float | None]) -> float | None:
 
 
 def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
-    """All four views for scripts."""
+    """All four views, for scripts."""
     return {
         "by_batch": [asdict(one) for one in by_batch(batches)],
         "by_name": [asdict(one) for one in by_name(batches)],
@@ -95,7 +95,7 @@ def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
 
 
 def spending_text(batches: Sequence[Batch]) -> str:
-    """The same as tables, the total below each."""
+    """The same as tables, each with the total below it."""
     names = {batch.label: batch.name for batch in batches}
     each = by_batch(batches)
     last = total(batches)

@@ -1,4 +1,4 @@
-"""Submissions of several batches as one: what a name means, and one row that stands for all of it."""
+"""Treats a submission of several batches as one: what its name means, and one row for all of it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from batchtui.core.errors import UsageError
 
 
 def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
-    """The batches that a word means: one, or by the name of a submission all of its present step, in order.
+    """The batches that a word means: one batch, or all batches in a submission's present step, in order.
 
     Raises:
-        UsageError: none, or batches of different submissions.
+        UsageError: the word means no batch, or batches of different submissions.
     """
     try:
         return [find(snapshot.batches, word)]
@@ -44,7 +44,7 @@ def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
 
 
 def word_for(snapshot: Snapshot, submission: Submission) -> str:
-    """What a person types for all of a submission: its name where that means just it, else its ref."""
+    """What the user types for a whole submission: its name if that means nothing else, else its ref."""
     try:
         other = any(one.submission != submission.ref for one in batches_for(snapshot, submission.name))
     except UsageError:
@@ -53,7 +53,7 @@ def word_for(snapshot: Snapshot, submission: Submission) -> str:
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
-    """What a word means with all of its steps, and its submission. Raises UsageError as `batches_for` does."""
+    """The batches that a word means, over all steps, and their submission. Raises UsageError as `batches_for` does."""
     batches = batches_for(snapshot, word)
     submission = snapshot.submissions.get(batches[0].submission)
     if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
@@ -62,7 +62,7 @@ def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None
 
 
 def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
-    """The batches of a submission in the order they were sent, each by a name that tells it from the others."""
+    """The batches of a submission in the order they were sent, each with a name that tells it apart from the others."""
     ours = plan.members(snapshot, submission)
     several = {one.step for one in ours if one.part > 1} | {part.step for part in submission.waiting if part.number > 1}
     steps = {one.step for one in ours}
@@ -77,7 +77,7 @@ def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
 
 
 def whole_of(snapshot: Snapshot, batch: Batch) -> Batch:
-    """The only batch of a submission with what the submission knows: where its answers go, and what stopped that."""
+    """A batch that is alone in its submission, with the outputs and the trouble of the submission added."""
     submission = snapshot.submissions.get(batch.submission)
     if submission is None or len(submission.batches) + len(submission.waiting) > 1:
         return batch
@@ -87,7 +87,7 @@ def whole_of(snapshot: Snapshot, batch: Batch) -> Batch:
 
 
 def rows(snapshot: Snapshot) -> Snapshot:
-    """The same state with one row a submission: several batches are rolled into one, its `ref` the submission's."""
+    """The same state with one row per submission: several batches become one, with the submission's `ref`."""
     several = {
         ref: submission
         for ref, submission in snapshot.submissions.items()
@@ -106,8 +106,8 @@ def rows(snapshot: Snapshot) -> Snapshot:
 
 
 def with_submission(snapshot: Snapshot) -> tuple[Batch, ...]:
-    """Every batch with what the state knows of its submission: the outputs that the answers of this step went to, and,
-    on the newest of them, why nothing goes on."""
+    """Every batch with what the state knows about its submission: the outputs that the answers of this step went to
+    and, on the newest batch, why nothing happens."""
     with_more = {
         ref: submission
         for ref, submission in snapshot.submissions.items()
@@ -129,12 +129,12 @@ def _told(batch: Batch, submission: Submission | None) -> Batch:
 
 
 def _outputs(several: Iterable[Output]) -> tuple[Output, ...]:
-    """Those that are done, each once; several may go to one place, such as to the tables of a database."""
+    """The outputs that are done, each once. Several may go to one place, for example to tables of the same database."""
     return tuple({(one.kind, one.path, str(one.options)): one for one in several if one.done_at}.values())
 
 
 def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
-    """One record that stands for all: the counts are sums, of parts that ended and of those that did not."""
+    """One record for all batches; its counts are sums over parts that ended and parts that did not."""
     state = _state(submission, batches)
     counts = plan.counts(batches, submission.waiting)
     troubled = next((one.trouble for one in batches if one.trouble), None)
@@ -174,7 +174,7 @@ def _state(submission: Submission, batches: Sequence[Batch]) -> State:
 
 
 def _cost(batches: Sequence[Batch]) -> Cost:
-    """Sums; not known where one of them is not."""
+    """The sums; a sum is not known if one of its amounts is not."""
 
     def total(values: list[float | None]) -> float | None:
         known = [value for value in values if value is not None]
@@ -188,10 +188,10 @@ def _cost(batches: Sequence[Batch]) -> Cost:
 
 
 def not_over(path: str, now: datetime) -> Trouble:
-    """What to say of a run that waits for somebody to go on with it."""
-    return Trouble("It is asked without a batch, and is not over.", f"To go on: {command(path)}", now)
+    """The trouble of a run without a batch that waits for the user to continue it."""
+    return Trouble("It runs without a batch and is not finished.", f"To go on: {command(path)}", now)
 
 
 def command(path: str) -> str:
-    """What a person types to go on with the rows of a file."""
+    """What the user types to continue with the rows of a file."""
     return f"batchtui submit {shlex.quote(path)} --now"

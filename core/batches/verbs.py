@@ -1,4 +1,4 @@
-"""What can be done with a batch now, and if not, why, in words that both front ends say."""
+"""What can be done with a batch now, and if something cannot, why, in words that both front ends show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, State
 
 
 class Verb(StrEnum):
-    """What a person can ask of one batch."""
+    """What the user can do with one batch."""
 
     OPEN = "open"
     RETRIEVE = "retrieve"
@@ -19,12 +19,12 @@ class Verb(StrEnum):
 
 
 _NOT_YET = "Still running: the API hands out results only when the whole batch has ended."
-_DOUBTFUL = "It was found by its time and size alone: it may be somebody else's until its results tell."
-_UNSURE = "It is not known whether the API accepted this batch; the next look at the API's list will tell."
+_DOUBTFUL = "It was found by time and size alone, so it may be somebody else's. Only its results can settle that."
+_UNSURE = "It is not known whether the API accepted this batch; the next look at the API's list will show."
 
 
 def why_not(verb: Verb, batch: Batch) -> str | None:
-    """None where the batch allows the verb, else the reason as one sentence."""
+    """None if the batch allows the verb, else the reason as a sentence."""
     match verb:
         case Verb.RETRIEVE:
             return _why_not_retrieve(batch)
@@ -35,10 +35,10 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
         case Verb.RETRY:
             if batch.state is not State.RETRIEVED:
                 return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
-            return None if batch.request_counts.failed else "Every request of it has its answer."
+            return None if batch.request_counts.failed else "Every request has its answer."
         case Verb.CANCEL:
             if batch.state is State.CANCELING:
-                return "It is being canceled already."
+                return "It is already being canceled."
             if batch.state in UNSETTLED:
                 return _UNSURE
             if batch.doubtful and batch.state in UNDER_WAY:
@@ -64,5 +64,5 @@ def _why_not_retrieve(batch: Batch) -> str | None:
     if batch.state is State.REJECTED:
         return "The API refused this batch, so there are no results."
     if batch.state is State.GONE:
-        return "The API keeps results for 29 days after a batch was made; these are gone."
+        return "The API keeps results for 29 days after a batch is created; these are gone."
     return None

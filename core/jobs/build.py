@@ -1,4 +1,4 @@
-"""Rows become requests: source row, key, templates, one line each, streamed."""
+"""Streams rows into requests: each row gets a key, the templates are filled in, and one line is written."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from batchtui.core.text import inert_line, plural
 
 
 class Built(Struct, frozen=True, kw_only=True):
-    """What became of the rows.
+    """The result of building requests.
 
-    `skipped` are rows without a request, because the answer they build on is none. `first` is the first request line.
-    `columns` are those of all rows. `problems` are the first 20 of `problem_count`; `kinds` counts them all.
+    `skipped` counts the rows without a request, because the answer they build on did not succeed. `first` is the first
+    request line. `columns` are those of all rows. `problems` are the first 20 of `problem_count`; `kinds` counts all.
     """
 
     requests: int
@@ -41,7 +41,7 @@ class Built(Struct, frozen=True, kw_only=True):
 
 
 class BadRows(BadInput):
-    """Rows that make no good requests; `built` says everything about them. Nothing of them may be sent."""
+    """Some rows do not make valid requests; `built` has the details. None of the rows may be sent."""
 
     def __init__(self, built: Built) -> None:
         first = built.problems[0]
@@ -51,13 +51,13 @@ class BadRows(BadInput):
 
 
 def build(step: Step, folder: Path, rows_sink: BinaryIO, keys_sink: BinaryIO, earlier: Mapping[str, Answers]) -> Built:
-    """A request and a key line for every row of the step's source, or of the step before.
+    """Writes a request and a key line for every row of the step's source, or of the previous step.
 
-    `earlier` are the answers of the steps before, by name. A row whose answer there did not succeed is skipped.
+    `earlier` holds the answers of the previous steps, by name. A row whose answer there did not succeed is skipped.
 
     Raises:
-        BadRows: something is wrong with rows or the source; every row that could be read was looked at all the same.
-        BadInput: a template of the step is none.
+        BadRows: rows or the source have problems; every row that could be read was still checked.
+        BadInput: a template of the step is invalid.
         OSError: a sink could not be written.
         StateError: earlier answers cannot be read.
     """
@@ -74,7 +74,7 @@ def build(step: Step, folder: Path, rows_sink: BinaryIO, keys_sink: BinaryIO, ea
 
 
 class _Given(Struct):
-    """A row to be made a request of; `key` None has still to be made."""
+    """A row that becomes a request. If `key` is None, it still has to be made."""
 
     found: Found
     key: str | None
@@ -125,13 +125,13 @@ class _Building:
 
     def _nothing(self) -> None:
         if self.skipped:
-            message, hint = "No earlier answer succeeded, so there is nothing to ask.", "Retry the step before."
+            message, hint = "No earlier answer succeeded, so there is nothing to send.", "Retry the previous step."
         else:
             message, hint = "The source has no rows.", "Check its path, query or glob."
         self.note(Problem(None, "source", message, hint, "empty"))
 
     def follow(self, step: str) -> None:
-        """Adds the rows of an earlier step that have an answer."""
+        """Adds the rows of an earlier step whose answers succeeded."""
         for number, answer in enumerate(self._earlier[step], 1):
             if answer.result.type == "succeeded":
                 found = Found(number, f"row {number}", answer.row)
@@ -157,7 +157,7 @@ class _Building:
             self.note(Problem(number, "", error.message, error.hint, error.kind, where))
             return
         except UnicodeEncodeError:
-            message, hint = "It holds half a character, which UTF-8 cannot say.", "Write whole characters."
+            message, hint = "It contains half a character, which UTF-8 cannot encode.", "Write whole characters."
             self.note(Problem(number, "", message, hint, "surrogate", where))
             return
         self.requests += 1
@@ -170,7 +170,7 @@ class _Building:
         assert self._shape.key
         key = self._shape.key.render({**row, "row": row})
         if not key.strip():
-            raise Unfit("key", "The key comes out empty.", "Make the key of columns that every row has.")
+            raise Unfit("key", "The key comes out empty.", "Build the key from columns that every row has.")
         return key
 
     def _claimed(self, key: str, number: int, where: str) -> str:
@@ -178,15 +178,15 @@ class _Building:
         first = self._seen.before(custom, number)
         if first is not None:
             unit = where.partition(" ")[0]
-            message = f"Key “{inert_line(key, 64)}” stands on {unit} {first} already."
-            hint = "Make the key of columns that tell all rows apart."
+            message = f"Key “{inert_line(key, 64)}” is already used in {unit} {first}."
+            hint = "Build the key from columns that tell all rows apart."
             if self._shape.key and not self._shape.key.columns and key in self.columns:
-                hint = f'For the column write key = "{{{{ {inert_line(key, 60)} }}}}"'
+                hint = f'To use the column, write key = "{{{{ {inert_line(key, 60)} }}}}"'
             raise Unfit("doubled", message, hint)
         return custom
 
     def _answers(self, key: str, known: dict[str, EarlierAnswer]) -> dict[str, EarlierAnswer] | None:
-        """The answers that the templates see; None where one of them did not succeed."""
+        """The answers that the templates see, or None if one of them did not succeed."""
         for name in self._shape.answers - known.keys():
             answer = self._earlier[name].find(key) if name in self._earlier else None
             if answer is None:

@@ -1,4 +1,4 @@
-"""A job made ready to be sent: its first step archived in parts, and the job itself kept for the steps after it."""
+"""Prepares a job for sending: archives its first step in parts, and keeps the job itself for the later steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from batchtui.core.state.archive import drop
 
 
 class Unfolded(Struct, frozen=True):
-    """The requests that one step makes, one a line, and the keys beside them; both files go with the block."""
+    """The requests of one step, one per line, and the file of their keys. Both are deleted at the end of the block."""
 
     rows: Path
     keys: Path
@@ -37,10 +37,10 @@ class Unfolded(Struct, frozen=True):
 
 @contextmanager
 def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]) -> Iterator[Unfolded]:
-    """Builds the requests of a step. For a thread.
+    """Builds the requests of a step. Run it in a thread.
 
     Raises:
-        BadInput: rows of it make no good requests.
+        BadInput: some of its rows do not make valid requests.
     """
     private_folder(paths.requests)
     rows = paths.requests / f"{secrets.token_hex(4)}.rows"
@@ -65,12 +65,12 @@ def archive_step(
     *,
     rules: Rules,
 ) -> tuple[Part, ...]:
-    """Builds the requests of a later step, checks them, and archives them in parts. For a thread.
+    """Builds the requests of a later step, checks them, and archives them in parts. Run it in a thread.
 
-    `price` says what the requests in a file will cost, in US dollars, or raises where that is too much.
+    `price` returns what the requests in a file will cost, in US dollars, or raises if that is too much.
 
     Raises:
-        BadInput: rows of it make no good requests; nothing is kept.
+        BadInput: some of its rows do not make valid requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
         return _archived(job, number, paths, made, rules, price)
@@ -94,7 +94,7 @@ def _archived(
 
 
 def read_whole(path: Path, paths: Paths) -> Job:
-    """A job whose outputs can all be what they say, and are none of our own files. Raises BadInput."""
+    """Reads a job and checks that its outputs can be written and are not batchtui's own files. Raises BadInput."""
     job = read_job(path)
     for step in job.steps:
         for output in step.outputs:
@@ -105,16 +105,16 @@ def read_whole(path: Path, paths: Paths) -> Job:
 
 
 def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> None:
-    """Raises BadJob where a later step can be seen to fail before the first is paid for."""
+    """Raises BadJob if it is already clear, before the first step is paid for, that a later one will fail."""
     if problems := look_ahead(job, built.columns, rules):
         raise BadJob(path, problems)
 
 
 def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURRENT) -> Draft:
-    """Reads a job, looks at all of its steps and outputs, and archives its first step. For a thread.
+    """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
     Raises:
-        BadInput: the job, or a request that it makes, has problems; nothing is kept.
+        BadInput: the job, or one of its requests, has problems; nothing is kept.
     """
     job = read_whole(path, paths)
     with unfolded(job, 0, paths, {}) as made:

@@ -1,4 +1,4 @@
-"""What a template sees of an earlier answer."""
+"""An earlier answer, as templates see it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchtui.core.results.answers import KeyedResult
 
 
 class EarlierAnswer:
-    """The answer of an earlier step to the same key. Filled in as it stands it is its text."""
+    """The answer of an earlier step for the same key. Used on its own in a template, it is its text."""
 
     def __init__(self, answer: KeyedResult) -> None:
         self._answer = answer
@@ -22,5 +22,5 @@ class EarlierAnswer:
 
     @cached_property
     def json(self) -> Value:
-        """The text read as JSON, also out of a code fence. Raises ValueError where it is none."""
+        """The text parsed as JSON, even from inside a code fence. Raises ValueError if it is not JSON."""
         return Reading(self._answer).json

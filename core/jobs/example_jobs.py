@@ -1,4 +1,4 @@
-"""The example jobs that come with the package: complete, with made-up data, to be run as they are."""
+"""The example jobs that come with the package: complete, with made-up data, ready to run."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _FOLDER = "examples"
 
 
 def examples(names: Sequence[str] = ()) -> dict[str, str]:
-    """What each example does, by its name: of all of them, or of those named. Raises BadInput where there is none."""
+    """What each example does, by name: all of them, or those named. Raises BadInput if a name is unknown."""
     known = {one.name: _title(one) for one in sorted(_root().iterdir(), key=lambda one: one.name) if one.is_dir()}
     for name in names:
         if name not in known:
-            raise BadInput(f"There is no example {inert_line(name, 60)}.", f"There are: {', '.join(known)}")
+            raise BadInput(f"There is no example {inert_line(name, 60)}.", f"The examples are: {', '.join(known)}")
     return {name: known[name] for name in names or known}
 
 
 def write_examples(folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Writes examples, all of them or those named, each into a folder of its own. Gives the job files.
+    """Writes all examples, or those named, each into its own folder. Returns the job files.
 
     Raises:
-        BadInput: there is no such example, or its folder is there already. Nothing was written.
+        BadInput: there is no such example, or its folder already exists. Nothing was written.
         OSError: the disk or the folder did not allow it.
     """
     wanted = examples(names)
     for name in wanted:
         if os.path.lexists(folder / name):
             shown = inert_line(str(folder / name))
-            raise BadInput(f"{shown} is there already.", "Give another folder, or remove it.")
+            raise BadInput(f"{shown} already exists.", "Choose another folder, or remove it.")
     return [_write(_root() / name, folder / name) for name in wanted]
 
 
@@ -59,7 +59,7 @@ def _write(example: Traversable, folder: Path) -> Path:
 
 
 def _database(script: Path, sql: str) -> None:
-    """The database that a script makes, beside it."""
+    """Creates the database that a script describes, next to it."""
     database = sqlite3.connect(script.with_suffix(".db"))
     try:
         database.executescript(sql)

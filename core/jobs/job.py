@@ -1,4 +1,4 @@
-"""A job: what its file says, as records."""
+"""A job: the contents of its file, as records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OnError = Literal["stop", "skip"]
 
 
 class Prompt(Struct, frozen=True):
-    """A template, and where it stands, for messages: `request.user`, or the name of its file."""
+    """A template, and where it is from, for messages: `request.user`, or the name of its file."""
 
     text: str
     where: str
@@ -46,10 +46,10 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One round of requests. Without a `source` its rows, and their keys, are those of the step `after` which it comes.
+    """One round of requests. Without a `source`, its rows and their keys are those of the step named in `after`.
 
-    `on_error` says what becomes of the steps that follow where some of its requests did not succeed. `canary` so many
-    rows go first alone; `split` so many go into one batch; 0 is "no".
+    `on_error` says what happens to the following steps if some of its requests did not succeed. `canary` is how many
+    rows go first, alone. `split` is how many go into one batch. 0 means "no" for both.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A whole job. `steps` begin with the job's own tables, as a step of the job's name; all of it encodes as JSON."""
+    """A whole job; it encodes as JSON. `steps` starts with the job's own tables, as a step with the job's name."""
 
     name: str
     folder: str
@@ -72,12 +72,12 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def place(folder: Path, path: str) -> Path:
-    """Where a path written in a job leads: from the job file's folder. Raises BadInput as `expanded` does."""
+    """A path written in a job, relative to the job file's folder. Raises BadInput as `expanded` does."""
     return folder / expanded(path)
 
 
 class BadJob(BadInput):
-    """A job that cannot be run as it stands; `problems` are all that was found."""
+    """A job that cannot be run as it is; `problems` holds everything that was found."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         first = problems[0]

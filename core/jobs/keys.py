@@ -1,4 +1,4 @@
-"""Keys of any text as valid custom_ids, and keys that come twice."""
+"""Turns keys, which can be any text, into valid custom_ids, and finds keys that occur twice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SLUG = 40
 
 
 def custom_id(key: str) -> str:
-    """The key itself where it is a valid custom_id; else a readable part of it, `-k`, and 16 digits of its hash.
+    """The key itself if it is a valid custom_id; else a readable part of it, `-k`, and 16 digits of its hash.
 
-    The same key always has the same custom_id. That two keys share one takes a hash of 64 bits that comes twice.
+    The same key always gives the same custom_id. Two keys can share one only if their 64-bit hashes collide.
     """
     if ID.fullmatch(key):
         return key
@@ -25,13 +25,13 @@ def custom_id(key: str) -> str:
 
 
 class Seen:
-    """Which custom_ids were there already, and in which row. Holds a hash of 64 bits for each, not the text."""
+    """The custom_ids seen so far, and the row of each. Keeps a 64-bit hash of each, not the text."""
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
 
     def before(self, custom_id: str, row: int) -> int | None:
-        """The row that had this custom_id first, if it was another one."""
+        """The row that had this custom_id first, or None if it is this row."""
         first = self._rows.setdefault(int.from_bytes(_hash(custom_id)), row)
         return first if first != row else None
 

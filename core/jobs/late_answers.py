@@ -1,4 +1,4 @@
-"""Answers that come to a step when a later one is built already: what was retried goes where the step's others went."""
+"""Answers that arrive after a later step was built: retried answers go where the others of their step went."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_job_of(paths: Paths, submission: str, name: str) -> Job:
-    """The job of a submission as it was when it was submitted. Raises StateError."""
+    """The job of a submission, as it was when submitted. Raises StateError."""
     from batchtui.core.jobs.job import Job
 
     path = paths.job(submission)
@@ -28,12 +28,12 @@ def read_job_of(paths: Paths, submission: str, name: str) -> Job:
     except (OSError, ValueError) as error:
         raise StateError(
             f"The job of {inert_line(name)} in {path} cannot be read, so its next step cannot be built.",
-            "Put the file back from a copy, or submit the remaining step as a job of its own.",
+            "Restore the file from a copy, or submit the remaining step as a separate job.",
         ) from error
 
 
 def late_outputs(paths: Paths, first: Batch) -> tuple[Output, ...]:
-    """The outputs of a batch's step, all of them still to be done; none where it is of no job. For a thread.
+    """The outputs of a batch's step, all still to be done; none if it is not part of a job. Run it in a thread.
 
     Raises:
         StateError: the job cannot be read.
@@ -44,7 +44,7 @@ def late_outputs(paths: Paths, first: Batch) -> tuple[Output, ...]:
 
 
 def note_late(batches: Collection[Batch], done: Output) -> Callable[[Transaction], None]:
-    """Notes an output that was done with late answers on every batch of their step."""
+    """Records an output that was done with late answers, on every batch of their step."""
 
     def write(tx: Transaction) -> None:
         for batch in batches:
@@ -65,6 +65,6 @@ def _in_place(outputs: Sequence[Output], done: Output) -> tuple[Output, ...]:
 
 
 def _place(output: Output) -> tuple[str, str, str]:
-    """What tells an output from others of its step, done or not."""
+    """What distinguishes an output from the others of its step, whether done or not."""
     options = {name: value for name, value in output.options.items() if name != "exit_code"}
     return output.kind, output.path, str(options)

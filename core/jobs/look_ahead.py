@@ -1,4 +1,4 @@
-"""What can be known of outputs and later steps before the first is paid for."""
+"""Finds problems in outputs and later steps before the first step is paid for."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from batchtui.core.text import inert_line
 
 
 def look_ahead(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> list[Problem]:
-    """Problems of the outputs, and of the steps after the first, where the rows have these `columns`.
+    """Problems in the outputs, and in the steps after the first, if the rows have these `columns`.
 
-    A step's own source is opened, and its first row read. A name that no column has is a problem, unless the template
-    itself asks whether it is there. So it is in an output of any step. What no request of a step may hold, as
-    `requests.check` says it of the first step's, is a problem as well. Of a source that is still to be written by
-    an earlier step nothing can be known yet.
+    Opens each step's own source and reads its first row. A template that uses an unknown column is a problem, unless
+    the template itself tests for it; so is an output of any step that uses one. Anything that a request must not
+    contain is also a problem, as `requests.check` reports it for the first step. Nothing is known yet about a source
+    that an earlier step still has to write.
     """
     problems = _outputs(job.steps[0], columns)
     foreseen = True
@@ -44,14 +44,14 @@ def look_ahead(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> li
             continue
         for template in StepTemplates(step).all:
             for name in sorted(template.columns - set(columns)):
-                message = f"{template.where} names “{inert_line(name, 60)}”, which is not there."
+                message = f"{template.where} uses “{inert_line(name, 60)}”, which does not exist."
                 problems.append(Problem(None, template.where, message, which(name, columns), "undefined", where))
         problems += _outputs(step, columns)
     return problems
 
 
 def _request(step: Step, where: str, rules: Rules) -> list[Problem]:
-    """What the params would make the API refuse in every row, whatever the templates come to."""
+    """Problems in the params that make the API refuse every row, whatever the templates produce."""
     asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
     params = {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
     row = msgspec.json.encode({"custom_id": "x", "params": params})
@@ -63,7 +63,7 @@ def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:
         Problem(
             None,
             f"output {place}",
-            f"The output {place} ({output.kind}) names the column “{inert_line(name, 60)}”, which is not there.",
+            f"Output {place} ({output.kind}) uses the column “{inert_line(name, 60)}”, which does not exist.",
             which(name, columns),
             "undefined",
             f"step {step.name}",
@@ -74,7 +74,7 @@ def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:
 
 
 def _columns(step: Step, folder: Path, earlier: Sequence[Step]) -> tuple[str, ...]:
-    """The columns of a step's own source; none where an earlier step has still to write it."""
+    """The columns of a step's own source; none if an earlier step still has to write it."""
     assert step.source
     path = place(folder, step.source.path)
     written = [one for before in earlier for one in before.outputs if _writes(one, path)]
@@ -93,7 +93,7 @@ def _columns(step: Step, folder: Path, earlier: Sequence[Step]) -> tuple[str, ..
 
 
 def _writes(output: Output, path: Path) -> bool:
-    """Whether a source at this path is the output, or a folder that it is in."""
+    """Whether a source at this path is the output, or a folder that contains it."""
     return bool(output.path) and Path(output.path).resolve().is_relative_to(path.resolve())
 
 

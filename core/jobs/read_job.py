@@ -1,4 +1,4 @@
-"""Reading a job file (TOML), with every mistake in it said at once."""
+"""Reads a job file (TOML) and reports all of its mistakes at once."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ class _Request(Struct, kw_only=True):
 
 
 def read_job(path: Path) -> Job:
-    """The job in a file. Template files are read along, so that nothing of it changes later.
+    """Reads the job in a file, and its template files too, so that no part of it changes later.
 
     Raises:
-        BadInput: it cannot be read; BadJob, which is one, holds everything that is wrong with it.
+        BadInput: it cannot be read. BadJob is a BadInput that holds everything that is wrong with it.
     """
     reading = _Reading(path)
     job = None if reading.tables.problems else reading.job()
@@ -94,13 +94,13 @@ def read_job(path: Path) -> Job:
 
 
 def _text(path: Path) -> str:
-    """Raises BadInput where it cannot be read as text."""
+    """Raises BadInput if it cannot be read as text."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{inert_line(str(path))} cannot be read: {error.strerror}.", "Check the path.") from error
     except ValueError as error:
-        raise BadInput(f"{inert_line(str(path))} is no text in UTF-8.", "Save it as UTF-8.") from error
+        raise BadInput(f"{inert_line(str(path))} is not UTF-8 text.", "Save it as UTF-8.") from error
 
 
 class _Reading:
@@ -118,7 +118,7 @@ class _Reading:
         for at, table in self.tables.tables(root, "step", ()):
             below = self.tables.take(table, _Head, at)
             if below and below.name in self.known:
-                message, hint = f"There is a step {below.name} already.", "Give each step a name of its own."
+                message, hint = f"There is already a step {below.name}.", "Give each step a different name."
                 self.tables.note((*at, "name"), "doubled", message, hint)
             steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
         whole = tuple(step for step in steps if step)
@@ -132,8 +132,8 @@ class _Reading:
         request = self._request(table["request"], (*at, "request")) if "request" in table else None
         outputs = tuple(self._output(one, way) for way, one in self.tables.tables(table, "output", at))
         if not at and "source" not in table:
-            message = "There is no [source]: where the rows come from."
-            self.tables.note(("source",), "missing_field", message, 'Write [source] with path = "rows.csv" below.')
+            message = "There is no [source] to say where the rows come from."
+            self.tables.note(("source",), "missing_field", message, 'Add [source] with path = "rows.csv" below it.')
         after = self.known[-1] if self.known else ""
         earlier, self.known = tuple(self.known), [*self.known, name]
         if head is None or request is None:
@@ -162,13 +162,13 @@ class _Reading:
             return None
         kind = given.kind or ("folder" if path.is_dir() else _ENDINGS.get(path.suffix.lower()))
         if kind is None:
-            message = f"{shown((*at, 'path'))} does not say what it is: {inert_line(given.path)}"
+            message = f"{shown((*at, 'path'))} does not show the kind of source: {inert_line(given.path)}"
             self.tables.note((*at, "path"), "source", message, _KINDS_HINT)
             return None
         for name, only in _ONLY_FOR.items():
             if isinstance(table, dict) and name in table and kind != only:
-                message = f"{shown((*at, name))} means nothing for a source of the kind {kind}."
-                self.tables.note((*at, name), "unknown_field", message, f"Remove it; it is for {only}.")
+                message = f"{shown((*at, name))} does not apply to a source of kind {kind}."
+                self.tables.note((*at, name), "unknown_field", message, f"Remove it; it is only for {only}.")
         if kind == "sqlite" and not given.query:
             hint = 'Add it: query = "SELECT id, title FROM news WHERE score IS NULL"'
             self.tables.note((*at, "query"), "missing_field", f"{shown((*at, 'query'))} is missing.", hint)
@@ -195,7 +195,7 @@ class _Reading:
         taken |= {"messages": "user"} if user else {}
         taken |= {"system": "system"} if system else {}
         for name in given.params.keys() & taken.keys():
-            message = f"{shown((*at, 'params', name))} is said by {shown((*at, taken[name]))} already."
+            message = f"{shown((*at, 'params', name))} is already set by {shown((*at, taken[name]))}."
             self.tables.note((*at, "params", name), "doubled", message, "Keep one of the two.")
         if user is None and "messages" not in given.params:
             hint = 'Add it: user = "Summarize: {{ text }}", or user_file = "prompt.md"'
@@ -203,9 +203,9 @@ class _Reading:
         return Request(model=given.model, max_tokens=given.max_tokens, system=system, user=user, params=given.params)
 
     def _prompt(self, text: str, file: str, name: str, at: Field) -> Prompt | None:
-        """The template that is written there, or stands in the file."""
+        """The template, as text in the job or from a file."""
         if text and file:
-            message = f"{shown((*at, name))} and {shown((*at, name))}_file are both there."
+            message = f"{shown((*at, name))} and {shown((*at, name))}_file are both set."
             self.tables.note((*at, name), "doubled", message, "Keep one of the two.")
         if not file:
             return Prompt(text, shown((*at, name))) if text else None
@@ -216,7 +216,7 @@ class _Reading:
             return Prompt("", inert_line(file))
 
     def _output(self, table: object, at: Field) -> Output | None:
-        from batchtui.core.outputs import kinds  # so much is not needed where there is no job
+        from batchtui.core.outputs import kinds  # loads a lot that is not needed without a job
 
         if not isinstance(table, dict):
             self.tables.take(table, _Output, at)
@@ -240,22 +240,22 @@ class _Reading:
         return output
 
     def _doubled(self, steps: Sequence[Step]) -> None:
-        """Notes outputs that would write over each other's work."""
+        """Notes outputs that would overwrite each other."""
         seen: dict[tuple[object, ...], str] = {}
         for number, step in enumerate(steps):
             at: Field = ("step", number - 1, "output") if number else ("output",)
             for index, output in enumerate(step.outputs):
                 field = (*at, index)
                 if (target := _target(output, number)) and seen.setdefault(target, shown(field)) != shown(field):
-                    message = f"{shown(field)} would write over what {seen[target]} wrote: {inert_line(output.path)}"
-                    self.tables.note((*field, "path"), "doubled", message, "Give each output a place of its own.")
+                    message = f"{shown(field)} would overwrite what {seen[target]} wrote: {inert_line(output.path)}"
+                    self.tables.note((*field, "path"), "doubled", message, "Give each output its own place.")
 
     def _templates(self, step: Step, at: Field, earlier: Collection[str]) -> None:
-        """Notes templates that are none, and answers that no earlier step gives."""
+        """Notes invalid templates, and uses of answers that no earlier step gives."""
         from batchtui.core.jobs.templates import (
-            Template,  # jinja2 is not needed where there is no job
-            Tree,  # jinja2 is not needed where there is no job
-            Unfit,  # jinja2 is not needed where there is no job
+            Template,  # jinja2 is not needed without a job
+            Tree,  # jinja2 is not needed without a job
+            Unfit,  # jinja2 is not needed without a job
         )
 
         prompts = {("request", "system"): step.request.system, ("request", "user"): step.request.user}
@@ -268,19 +268,19 @@ class _Reading:
             try:
                 found = [Template(given)] if isinstance(given, Prompt) else Tree(given, shown(field)).templates
             except Unfit as error:
-                place = f" (line {error.line} of it)" if error.line else ""
+                place = f" (line {error.line} of the template)" if error.line else ""
                 self.tables.note(field, error.kind, f"{error.message.rstrip('.')}{place}.", error.hint)
                 continue
             for name in sorted(frozenset[str]().union(*(one.answers for one in found)) - set(earlier)):
-                message = f"{shown(field)} names answers.{inert_line(name, 60)}, and no step before has that name."
+                message = f"{shown(field)} uses answers.{inert_line(name, 60)}, but no earlier step has that name."
                 hint = did_you_mean(name, earlier) or (
-                    f"Steps before: {', '.join(earlier)}" if earlier else "There is none."
+                    f"Earlier steps: {', '.join(earlier)}" if earlier else "There are none."
                 )
                 self.tables.note(field, "answers", message, hint)
 
 
 def _target(output: Output, step: int) -> tuple[object, ...] | None:
-    """What an output has for itself alone; None where others may write there too."""
+    """What only this output may write to; None if others may write there too."""
     options = output.options
     match output.kind:
         case "sqlite" if options.get("mode") == "update" or "set" in options or "where" in options:

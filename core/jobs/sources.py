@@ -1,4 +1,4 @@
-"""Where rows come from: CSV, JSON lines, a folder of files, a SQLite query, Parquet. One row in memory at a time."""
+"""Reads rows from CSV, JSON lines, a folder of files, a SQLite query or Parquet. One row is in memory at a time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from batchtui.core.text import inert_line, plural
 
 Row = dict[str, Any]
 Note = Callable[[Problem], None]
-"""Is told of a row that cannot be taken; the next ones come all the same."""
+"""Called for each row that cannot be used; the rows after it are still read."""
 
 _LONGEST = 256_000_000
-"""Bytes of one line of JSON; the create body that it would go into may have no more."""
+"""The most bytes that one line of JSON may have: the create body that it goes into may have no more."""
 
 _BATCH = 500
 _READS = {
@@ -35,9 +35,9 @@ _READS = {
 
 
 class Found(NamedTuple):
-    """A row with values of JSON, its number, and where a person finds it: what is counted, the number, and more.
+    """A row of JSON values, its number, and its place for the user: the unit, the number, and more.
 
-    `line 7` of a text, where the header is line 1; `row 7` of a query; `file 7: notes/a.md` of a folder.
+    `line 7` of a text, counting the header as line 1; `row 7` of a query; `file 7: notes/a.md` of a folder.
     """
 
     number: int
@@ -46,10 +46,10 @@ class Found(NamedTuple):
 
 
 def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
-    """The rows of a source in its order; `folder` is the job file's.
+    """The rows of a source, in its order; `folder` is the job file's folder.
 
     Raises:
-        BadInput: it is not there, or cannot be read further; the message says where.
+        BadInput: it does not exist, or cannot be read any further; the message says where.
     """
     path = place(folder, source.path)
     match source.kind:
@@ -66,7 +66,7 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
     try:
         yield from found
     except OSError as error:
-        hint = "Check the path; it counts from the job file's folder."
+        hint = "Check the path; it is relative to the job file's folder."
         raise BadInput(f"{_shown(path)} cannot be read: {error.strerror or inert_line(str(error))}.", hint) from error
 
 
@@ -85,14 +85,14 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
                     yield Found(reader.line_num, where, dict(zip(header, cells, strict=True)))
                 elif cells:
                     message = f"It has {plural(len(cells), 'cell')}; the header has {len(header)}."
-                    hint = "Put a cell that holds the delimiter in quotes, or set `delimiter`."
+                    hint = "Quote cells that contain the delimiter, or set `delimiter`."
                     note(Problem(reader.line_num, "", message, hint, "cells", where))
         except csv.Error as error:
             message = f"{_shown(path)}, line {reader.line_num}: {inert_line(str(error))}."
-            raise BadInput(message, 'Quote a cell that holds quotes, and double them: "say ""hi"""') from error
+            raise BadInput(message, 'Quote cells that contain quotes, and double those quotes: "say ""hi"""') from error
         except UnicodeDecodeError as error:
             message = (
-                f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is no UTF-8."
+                f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is not UTF-8."
             )
             raise BadInput(message, "Save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8") from error
 
@@ -108,7 +108,7 @@ def _jsonl(path: Path, note: Note) -> Iterator[Found]:
                         line.decode()
                     row = decode(line)
                 except (ValueError, RecursionError) as error:
-                    message, hint = f"It is no JSON object: {inert_line(str(error))}.", "Write one object on each line."
+                    message, hint = f"It is not a JSON object: {inert_line(str(error))}.", "Write one object per line."
                     note(Problem(number, "", message, hint, "not_json", where))
                     continue
                 yield Found(number, where, row)
@@ -118,12 +118,12 @@ def _jsonl(path: Path, note: Note) -> Iterator[Found]:
 
 def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
     if not path.is_dir():
-        raise BadInput(f"{_shown(path)} is no folder.", "Check the path; it counts from the job file's folder.")
+        raise BadInput(f"{_shown(path)} is not a folder.", "Check the path; it is relative to the job file's folder.")
     try:
         entries = sorted(path.glob(glob))
     except (ValueError, NotImplementedError) as error:
         raise BadInput(
-            f'glob = "{inert_line(glob)}": {inert_line(str(error))}.', 'Use one such as "**/*.md".'
+            f'glob = "{inert_line(glob)}": {inert_line(str(error))}.', 'Use a pattern such as "**/*.md".'
         ) from error
     root = path.resolve()
     for number, entry in enumerate(entries, 1):
@@ -132,14 +132,14 @@ def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
             continue
         where = f"file {number}: {inert_line(inside.as_posix(), 100)}"
         if not entry.resolve().is_relative_to(root):
-            message, hint = "It is a link that leads out of the folder.", "Copy the file into the folder."
+            message, hint = "It is a link that points outside the folder.", "Copy the file into the folder."
             note(Problem(number, "", message, hint, "outside", where))
             continue
         try:
             text = entry.read_text(encoding="utf-8-sig")
             inside.as_posix().encode()
         except UnicodeError:
-            note(Problem(number, "", "It is no UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
+            note(Problem(number, "", "It is not UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
             continue
         about = {"name": entry.name, "stem": entry.stem, "path": inside.as_posix(), "text": text}
         yield Found(number, where, about)
@@ -147,7 +147,7 @@ def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
 
 def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
     if not path.is_file():
-        raise BadInput(f"{_shown(path)} is not there.", "Check the path; it counts from the job file's folder.")
+        raise BadInput(f"{_shown(path)} does not exist.", "Check the path; it is relative to the job file's folder.")
     connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=30)
@@ -160,7 +160,7 @@ def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
             yield from _plain(number, where, dict(zip(header, values, strict=True)), note)
     except (sqlite3.Error, sqlite3.Warning) as error:
         message = f"The query on {_shown(path)} failed: {inert_line(str(error))}."
-        raise BadInput(message, "Give one SELECT; the database is only read.") from error
+        raise BadInput(message, "Use a single SELECT; the database is only read.") from error
     finally:
         if connection:
             connection.close()
@@ -181,28 +181,28 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
                     number += 1
                     yield from _plain(number, f"row {number}", row, note)
     except ArrowException as error:
-        raise BadInput(f"{_shown(path)} is no Parquet file: {inert_line(str(error))}", "Check the path.") from error
+        raise BadInput(f"{_shown(path)} is not a Parquet file: {inert_line(str(error))}", "Check the path.") from error
 
 
 def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:
-    """The row with values that JSON has; bytes are none."""
+    """The row as JSON values. A row with bytes is noted instead."""
     binary = next((name for name, value in row.items() if isinstance(value, bytes)), None)
     if binary is None:
         yield Found(number, where, msgspec.to_builtins(row))
         return
-    message = f"Column “{inert_line(binary, 60)}” holds bytes, not text."
+    message = f"Column “{inert_line(binary, 60)}” contains bytes, not text."
     note(Problem(number, inert_line(binary, 60), message, "Leave the column out, or cast it to text.", "bytes", where))
 
 
 def _named(header: Sequence[str], where: str) -> None:
-    """Raises BadInput unless every column has a name of its own."""
+    """Raises BadInput unless every column has a unique name."""
     if not header:
-        raise BadInput(f"{where} gives no columns.", "Give one SELECT of the columns to be used.")
+        raise BadInput(f"{where} has no columns.", "Use one SELECT of the columns that you need.")
     if "" in (name.strip() for name in header):
-        raise BadInput(f"{where}: column {_blank(header)} has no name.", "Name every column, each differently.")
+        raise BadInput(f"{where}: column {_blank(header)} has no name.", "Give every column a different name.")
     name, times = Counter(header).most_common(1)[0]
     if times > 1:
-        raise BadInput(f"{where}: {times} columns have the name “{inert_line(name, 60)}”.", "Name each differently.")
+        raise BadInput(f"{where}: {times} columns have the name “{inert_line(name, 60)}”.", "Rename all but one.")
 
 
 def _blank(header: Iterable[str]) -> int:

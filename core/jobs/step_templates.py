@@ -1,4 +1,4 @@
-"""The templates of a step, compiled: what makes params of a row. Imports jinja2."""
+"""The compiled templates of a step, which turn a row into params. Imports jinja2."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from batchtui.core.jobs.templates import Template, Tree, Unfit
 
 
 class StepTemplates:
-    """The templates of a step, compiled.
+    """The compiled templates of a step.
 
     Raises:
-        Unfit: one of them is none.
+        Unfit: one of them is invalid.
     """
 
     def __init__(self, step: Step) -> None:
@@ -27,13 +27,13 @@ class StepTemplates:
         self.answers = frozenset[str]().union(*(one.answers for one in self.all))
 
     def fill(self, names: Mapping[str, Any]) -> dict[str, Any]:
-        """`params` of one request. Raises Unfit."""
+        """The `params` of one request. Raises Unfit."""
         params = {**self._fixed, **self.params.fill(names)}
         if self.system:
             params["system"] = self.system.render(names)
         if self.user:
             text = self.user.render(names)
             if not text.strip():
-                raise Unfit("empty", f"{self.user.where} comes out empty.", "The API takes no empty message.")
+                raise Unfit("empty", f"{self.user.where} comes out empty.", "The API does not accept empty messages.")
             params["messages"] = [{"role": "user", "content": text}]
         return params

@@ -1,4 +1,4 @@
-"""What follows once the answers of a step are here: they go to its outputs, and the next step is made of them."""
+"""Runs a step's outputs once its answers are here, then builds the next step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class StepRunner:
-    """Runs under a lock, so that whoever retrieves may do it, and only one process at a time does."""
+    """Runs under a lock: any process that retrieves may do it, but only one at a time."""
 
     def __init__(self, context: Context) -> None:
         self._disk = context.disk
@@ -45,7 +45,7 @@ class StepRunner:
         self._rules = context.settings.rules
 
     async def go(self) -> list[Failure]:
-        """Runs the outputs that are due, each once, then builds the steps that are due. Returns what went wrong."""
+        """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
         snapshot = await self._disk.snapshot()
         if not plan.can_go_on(snapshot):
             return []
@@ -71,8 +71,7 @@ class StepRunner:
         work: Callable[[Submission, list[Batch]], Awaitable[None]],
         failed: list[Failure],
     ) -> None:
-        """Does one thing. A mistake in the job, a program that failed, or its limit stops it; anything else is tried
-        again."""
+        """Does one task. A mistake in the job, a failed program or the cost limit stops it; all else is tried again."""
         try:
             await work(submission, batches)
         except BatchtuiError as error:
@@ -89,7 +88,7 @@ class StepRunner:
         await self._run(submission, batches, due, lambda place, done: _output_done(submission.ref, place, done))
 
     async def _run_late(self, submission: Submission, batches: list[Batch]) -> None:
-        """Does the outputs of an earlier step again, now that more of its answers are here."""
+        """Runs the outputs of an earlier step again, now that more of its answers are here."""
         retried = next(one for one in batches if plan.pending(one))
         due = [(place, replace(one, done_at=retried.submitted_at)) for place, one in enumerate(plan.pending(retried))]
         await self._run(submission, batches, due, lambda _, done: note_late(batches, done))
@@ -101,7 +100,7 @@ class StepRunner:
         due: list[tuple[int, Output]],
         noted: Callable[[int, Output], Callable[[Transaction], None]],
     ) -> None:
-        """Does outputs with the answers of a step, one after the other; `noted` writes down each that is done."""
+        """Runs outputs with the answers of a step, one after the other; `noted` records each one that is done."""
         from batchtui.core.outputs import kinds
 
         scope = f"{submission.ref}.{batches[0].step}"
@@ -110,7 +109,7 @@ class StepRunner:
         try:
             for place, spec in due:
                 done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
-                at = max(self._clock(), now)  # a clock that was set back makes no answer newer than its output
+                at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
@@ -123,9 +122,9 @@ class StepRunner:
         unanswered = await asyncio.to_thread(_unanswered, files_of(self._paths, batches))
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
-                f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not begun.",
+                f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not started.",
                 f"Retry them: batchtui retry {word_for(await self._disk.snapshot(), submission)}. "
-                'A job that says on_error = "skip" when it is submitted goes on without them.',
+                'A job submitted with on_error = "skip" goes on without them.',
                 self._clock(),
             )
             await self._disk.commit(_held(submission.ref, trouble))
@@ -136,7 +135,7 @@ class StepRunner:
             current = tx.submission(submission.ref)
             if current is None or current.step != submission.step or not current.steps:
                 return False
-            if current.batches != submission.batches:  # something of it was asked again meanwhile
+            if current.batches != submission.batches:  # part of it was retried in the meantime
                 return False
             _leave_outputs(tx, current)
             tx.put_submission(
@@ -180,8 +179,8 @@ class StepRunner:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Does work that threads and programs would go on with however it is canceled: the lock stays, and what is done is
-    written down, before the cancel takes effect. A second cancel gives the work up."""
+    """Finishes work that threads and programs would continue even if it is canceled: the lock is kept, and what is done
+    is recorded, before the cancel takes effect. A second cancel gives the work up."""
     doing = asyncio.ensure_future(work)
     try:
         await asyncio.shield(doing)
@@ -195,7 +194,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _written(run: Callable[..., Output], *arguments: object, **options: object) -> Output:
-    """Does an output in a thread. Canceled, it ends the program that the output runs, and waits for it."""
+    """Runs an output in a thread. If canceled, ends the program that the output runs, and waits for it."""
     leave = Event()
     writing = asyncio.ensure_future(asyncio.to_thread(run, *arguments, leave=leave, **options))
     try:
@@ -208,7 +207,7 @@ async def _written(run: Callable[..., Output], *arguments: object, **options: ob
 
 @contextmanager
 def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
-    """The answers of every step so far, by the step's name."""
+    """The answers of every step so far, by step name."""
     ours = plan.members(snapshot, submission)
     with ExitStack() as stack:
         yield {
@@ -220,7 +219,7 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
 
 
 def _unanswered(shelved: Sequence[BatchFiles]) -> int:
-    """How many requests did not succeed, retries counted in."""
+    """How many requests did not succeed, with retries taken into account."""
     with Answers.open(shelved) as answers:
         return sum(answer.result.type != "succeeded" for answer in answers)
 
@@ -234,7 +233,7 @@ def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:
 
 
 def _leave_outputs(tx: Transaction, submission: Submission) -> None:
-    """Notes on the batches of a step where its answers went, before those of the next step take their place."""
+    """Records a step's outputs on its batches, before the next step's outputs replace them."""
     for ref in submission.batches:
         batch = tx.batch(ref)
         if batch and batch.step == submission.step and submission.outputs:

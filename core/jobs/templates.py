@@ -1,6 +1,6 @@
-"""Jinja2 templates, sandboxed: they see a row and earlier answers, and nothing else of this machine.
+"""Sandboxed Jinja2 templates: they see a row and earlier answers, and nothing else on this machine.
 
-This module imports jinja2; import it where a job is at hand, not before.
+This module imports jinja2, so import it only when there is a job.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from batchtui.core.jobs.toml_tables import did_you_mean
 from batchtui.core.text import inert_line
 
 OURS = frozenset({"row", "key", "answers"})
-"""Names that templates see besides the columns; a column of such a name is still there as `row.key`."""
+"""Names that templates see besides the columns; a column with such a name is still available as `row.key`."""
 
 _MISSING = re.compile(r"^'(.+)' is undefined$|has no (?:attribute|element) '?(.+?)'?$", re.DOTALL)
 _ALONE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
 class Unfit(BadInput):
-    """A template that cannot be used, or a row that does not fit it. `line` is within the template, where known."""
+    """A template that cannot be used, or a row that does not fit it. `line` is within the template, if known."""
 
     def __init__(self, kind: str, message: str, hint: str, line: int | None = None) -> None:
         super().__init__(message, hint)
@@ -37,14 +37,14 @@ class Unfit(BadInput):
 
 class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A column named `items` or `values` is the column, not the method of dict."""
+        """A column named `items` or `values` is the column, not the dict method."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
 
 def _finalize(value: Any) -> Any:
-    """What stands for a value in the text. Raises UndefinedError for what is none, such as a method of Python's."""
+    """What is written for a value. Raises UndefinedError if it is not a value, such as a Python method."""
     if value is None or type(value) is str:
         return value or ""
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
@@ -59,17 +59,17 @@ def _finalize(value: Any) -> Any:
 
 
 _environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=_finalize, cache_size=0)
-del _environment.filters["random"]  # a row makes the same request every time it is built
+del _environment.filters["random"]  # so that a row gives the same request each time it is built
 _environment.globals = {name: _environment.globals[name] for name in ("range", "dict", "namespace")}
 
 
 class Template:
-    """A template, compiled once. A null is filled in as nothing, and a name that is not there is an error.
+    """A template, compiled once. A null becomes empty text, and an unknown name is an error.
 
-    `columns` are the names it needs besides ours; `answers` the steps whose answers it sees.
+    `columns` are the names it needs besides ours; `answers` are the steps whose answers it uses.
 
     Raises:
-        Unfit: it is no template, or wants another file.
+        Unfit: it is not a valid template, or includes another file.
     """
 
     def __init__(self, prompt: Prompt) -> None:
@@ -80,11 +80,11 @@ class Template:
         except (TemplateSyntaxError, RecursionError) as error:
             line = getattr(error, "lineno", None)
             said = inert_line(getattr(error, "message", None) or "it is nested too deeply")
-            message = f"{self.where} is no template: {said.rstrip('.')}."
-            raise Unfit("template", message, "Names stand in {{ }}, statements in {% %}.", line) from error
+            message = f"{self.where} is not a valid template: {said.rstrip('.')}."
+            raise Unfit("template", message, "Names go in {{ }}, statements in {% %}.", line) from error
         if other := next(tree.find_all(_ALONE), None):
-            message = f"{self.where} wants another file, which a template here cannot have."
-            raise Unfit("template", message, "Put all of it into this one.", other.lineno)
+            message = f"{self.where} includes another file, which is not possible here."
+            raise Unfit("template", message, "Put all of it into this template.", other.lineno)
         self.columns = frozenset(meta.find_undeclared_variables(tree) - OURS - set(_optional(tree)))
         self.answers = frozenset(_answers(tree))
 
@@ -108,20 +108,20 @@ class Template:
         found = _MISSING.search(error.message or "")
         name = inert_line((found[1] or found[2]) if found else str(error), 60)
         row = names.get("row", {})
-        return Unfit("undefined", f"{self.where} names “{name}”, which is not there.", which(name, row))
+        return Unfit("undefined", f"{self.where} uses “{name}”, which does not exist.", which(name, row))
 
 
 def which(name: str, columns: Collection[str]) -> str:
-    """The hint for a name that no column has."""
+    """The hint for a name that is not a column."""
     shown = inert_line(", ".join(str(column) for column in columns), 200)
     return did_you_mean(name, columns) or (f"The columns are: {shown}" if columns else "There are no columns.")
 
 
 class Tree:
-    """A value of TOML whose texts may be templates: `params` of a request.
+    """A TOML value whose texts may be templates: the `params` of a request.
 
     Raises:
-        Unfit: one of them is no template.
+        Unfit: one of them is not a valid template.
     """
 
     def __init__(self, value: Any, where: str) -> None:
@@ -129,7 +129,7 @@ class Tree:
         self._value = self._compiled(value, where)
 
     def fill(self, names: Mapping[str, Any]) -> Any:
-        """The value for one row. Raises Unfit as `Template.render` does."""
+        """The value for one row. Raises Unfit, as `Template.render` does."""
         return _filled(self._value, names) if self.templates else self._value
 
     def _compiled(self, value: Any, where: str) -> Any:
@@ -158,7 +158,7 @@ def _filled(value: Any, names: Mapping[str, Any]) -> Any:
 
 
 def _optional(tree: nodes.Template) -> Iterator[str]:
-    """Names that the template itself asks about, so that it can do without."""
+    """Names that the template itself tests for, so it can do without them."""
     for kind, asks in ((nodes.Test, ("defined", "undefined")), (nodes.Filter, ("default", "d"))):
         for asked in tree.find_all(kind):
             if asked.name in asks and isinstance(asked.node, nodes.Name):

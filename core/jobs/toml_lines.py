@@ -1,4 +1,4 @@
-"""On which line of a TOML text a field stands: tomllib does not say, and a person wants to go there."""
+"""Finds the line of a field in a TOML text: tomllib does not report it, and the user needs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 Field = tuple[str | int, ...]
-"""The way to a field: names of tables, and numbers from 0 in an array of tables."""
+"""The path to a field: names of tables, and indexes from 0 in arrays of tables."""
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -15,7 +15,7 @@ _FENCE = re.compile(r"\"{3}|\'{3}")
 
 
 def line_of(text: str, field: Field) -> int | None:
-    """The line, from 1, where a field stands, or else the nearest table around it; None where nothing of it does."""
+    """The line of a field, from 1, or else of the nearest table around it; None if neither is there."""
     best, found = 0, None
     counts: dict[Field, int] = {}
     table: Field = ()
@@ -33,7 +33,7 @@ def line_of(text: str, field: Field) -> int | None:
             here = (*table, *_words(key[1]))
         else:
             continue
-        if here[:-1] == field and here is table:  # all of an array: where its first table begins
+        if here[:-1] == field and here is table:  # a whole array: the line of its first table
             here = field
         if best < len(here) <= len(field) and field[: len(here)] == here:
             best, found = len(here), number
@@ -41,7 +41,7 @@ def line_of(text: str, field: Field) -> int | None:
 
 
 def shown(field: Field) -> str:
-    """As a person would write it: `step[1].request.user`, counted from 1."""
+    """The field as a user would write it: `step[1].request.user`, counted from 1."""
     said = ""
     for part in field:
         said += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
@@ -53,7 +53,7 @@ def _words(dotted: str) -> list[str]:
 
 
 def _table(words: Sequence[str], counts: dict[Field, int], *, new: bool) -> Field:
-    """The whole way to the table of a header, with the numbers of the arrays that it is in."""
+    """The full path to the table of a header, with the indexes of the arrays that it is in."""
     way: Field = ()
     for at, word in enumerate(words):
         way = (*way, word)

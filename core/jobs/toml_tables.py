@@ -1,4 +1,4 @@
-"""Tables of a TOML file taken into records, with everything that is wrong with them and where."""
+"""Turns the tables of a TOML file into records, and reports everything that is wrong with them, and where."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Tables:
         self.problems.append(Problem(line, shown(field), message, hint, kind, f"line {line}" if line else ""))
 
     def take(self, table: object, shape: type[T], at: Field = ()) -> T | None:
-        """The table as a record; None where something is wrong with it, all of which is noted."""
+        """The table as a record, or None if anything is wrong with it; every problem is noted."""
         if not isinstance(table, dict):
             header = f"[{shown(at)}]" if all(isinstance(part, str) for part in at) else f"[[{at[0]}]]"
-            self.note(at, "wrong_type", f"{shown(at)} is no table.", f"Write it as {header} with its fields below.")
+            self.note(at, "wrong_type", f"{shown(at)} is not a table.", f"Write it as {header} with its fields below.")
             return None
         fields = {field.name: field for field in msgspec.structs.fields(shape)}
         before = len(self.problems)
@@ -66,37 +66,37 @@ class Tables:
         return None if len(self.problems) > before else shape(**values)
 
     def unknown(self, field: Field, known: Collection[str]) -> None:
-        """Notes a name that stands where it means nothing."""
+        """Notes a field that its table does not have."""
         name = inert_line(str(field[-1]), 60)
         place = shown(field[:-1]) or "the job"
-        message = f'"{name}" is no field of {place}.'
-        hint = did_you_mean(name, known) or f"Allowed are: {', '.join(sorted(known))}"
+        message = f'"{name}" is not a field of {place}.'
+        hint = did_you_mean(name, known) or f"Allowed: {', '.join(sorted(known))}"
         if name in PARAMETERS and "params" in known:
-            hint = f"Parameters of the Messages API stand in [{place}.params]."
+            hint = f"Parameters of the Messages API go in [{place}.params]."
         self.note(field, "unknown_field", message, hint)
 
     def tables(self, table: Mapping[str, Any], name: str, at: Field) -> list[tuple[Field, object]]:
-        """The members of an array of tables, each with the way to it; one plain table is said to be wrong."""
+        """The members of an array of tables, each with its path. A single plain table is reported as wrong."""
         given = table.get(name, [])
         if isinstance(given, list):
             return [((*at, name, number), one) for number, one in enumerate(given)]
         header = ".".join(str(part) for part in (*at, name) if isinstance(part, str))
-        self.note((*at, name), "wrong_type", f"{shown((*at, name))} is no list of tables.", f"Write [[{header}]].")
+        self.note((*at, name), "wrong_type", f"{shown((*at, name))} is not a list of tables.", f"Write [[{header}]].")
         return []
 
     def _wrong(self, field: Field, value: object, wanted: Any, error: msgspec.ValidationError) -> None:
         allowed = _choices(wanted)
         if allowed and isinstance(value, str):
             message = f'{shown(field)} is "{inert_line(value, 60)}".'
-            hint = did_you_mean(value, allowed) or f"Allowed are: {', '.join(allowed)}"
+            hint = did_you_mean(value, allowed) or f"Allowed: {', '.join(allowed)}"
         else:
             message = f"{shown(field)} is {inert_line(repr(value), 60)}: {_said(str(error))}."
-            hint = "Correct it there."
+            hint = "Correct the value."
         self.note(field, "wrong_value", message, hint)
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """A question with the nearest of the known names; empty where none is near."""
+    """A question with the closest known name; empty if none is close."""
     close = get_close_matches(name.lower(), known, 1)
     return f'Did you mean "{close[0]}"?' if close else ""
 
@@ -106,13 +106,13 @@ def _choices(wanted: Any) -> tuple[str, ...]:
 
 
 def _said(error: str) -> str:
-    """The reason of msgspec, in plainer words."""
+    """The reason that msgspec gives, in plainer words."""
     reason = error.partition(" - at ")[0]
     if "matching regex" in reason:
-        return "use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+        return "use 1 to 64 characters from a-z, A-Z, 0-9, _ and -"
     if reason.endswith("length >= 1"):
         return "it is empty"
     wanted = reason.removeprefix("Expected `").partition("`")[0]
     names = " or ".join(_NAMES.get(part, part) for part in wanted.split(" | "))
     bound = reason.partition(f"`{wanted}`")[2].partition(",")[0]
-    return f"{names}{bound} is needed"
+    return f"it must be {names}{bound}"

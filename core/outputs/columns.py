@@ -1,4 +1,4 @@
-"""The columns of an output that is a table: what is said of every result, or what the user asks for by path."""
+"""The columns of a table output: the standard ones for every result, or those the user chooses by path."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
 Asked = dict[str, str] | list[str]
-"""The option `columns`: a path for each name, or paths that are their own names. Empty: what there always is."""
+"""The option `columns`: a path for each name, or paths that are their own names. Empty: the standard columns."""
 
 
 class Column(NamedTuple):
-    """`type` is what SQL calls it, "" where values decide."""
+    """`type` is the SQL type, "" if the values decide."""
 
     name: str
     take: Callable[[Reading], Value]
@@ -25,7 +25,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`every` is true where every result has a record, whatever became of it."""
+    """`every` is true if every result has a record, whether it succeeded or not."""
 
     columns: tuple[Column, ...]
     every: bool
@@ -36,10 +36,10 @@ class Table(NamedTuple):
 
 
 def table(answers: Answers, asked: Asked) -> Table:
-    """The columns that were asked for; else those of every result, with the key and the source's own beside them.
+    """The columns the user chose; else the standard ones, with the key and the source's own columns.
 
-    A column of the source that is called like one of ours, or but for its case like one before it, is called
-    `row.NAME`. Raises BadInput for a bad path.
+    A source column is renamed `row.NAME` if its name, ignoring case, is that of a standard or an earlier column.
+    Raises BadInput for a bad path.
     """
     if asked:
         return Table(asked_columns(asked), every=False)
@@ -50,7 +50,7 @@ def table(answers: Answers, asked: Asked) -> Table:
 
 
 def free(name: str, taken: set[str]) -> str:
-    """The name, with `row.` before it where it is taken already, whatever its case; it is taken from now on."""
+    """The name, prefixed with `row.` if it is already in `taken`, ignoring case. Adds it to `taken`."""
     while name.casefold() in taken:
         name = f"row.{name}"
     taken.add(name.casefold())
@@ -58,18 +58,18 @@ def free(name: str, taken: set[str]) -> str:
 
 
 def asked_columns(asked: Asked) -> tuple[Column, ...]:
-    """The columns of the option. Raises BadInput for a path that is none, or a name that comes twice."""
+    """The columns of the option. Raises BadInput for an invalid path, or a name that is empty or used twice."""
     pairs = list(asked.items()) if isinstance(asked, dict) else [(said, said) for said in asked]
     seen: set[str] = set()
     for name, _ in pairs:
         if not name or name.casefold() in seen:
-            raise BadInput(f'The column "{inert_line(name, 60)}" has no name of its own.', "Give each another name.")
+            raise BadInput(f'The column name "{inert_line(name, 60)}" is empty or not unique.', "Rename it.")
         seen.add(name.casefold())
     return tuple(Column(name, path(said).take) for name, said in pairs)
 
 
 def records(answers: Answers, table: Table, work: Work, left: FailedRows) -> Iterator[list[Value]]:
-    """A record for each answer that fits; all others go to `left`, and are in the table too if it has every result."""
+    """A record for each answer that fits. All others go to `left`, and also to the table if it has every result."""
     takes = [column.take for column in table.columns]
     for answer in each(answers, work.report):
         if answer.result.type != "succeeded":
@@ -109,4 +109,4 @@ EVERY = (
     Column("input_tokens", _prompt, "INTEGER"),
     Column("output_tokens", _output, "INTEGER"),
 )
-"""What is said of every result, the key only where there are keys. `input_tokens` is all of the prompt, also cached."""
+"""The standard columns; `key` only if there are keys. `input_tokens` is the whole prompt, cached tokens included."""

@@ -1,4 +1,4 @@
-"""The user's own program, run on the results: its arguments as a list, never through a shell."""
+"""Runs the user's own program on the results: with a list of arguments, never through a shell."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
 RESULTS = "{results}"
-"""Stands for the path of the results in an argument; where no argument has it, it is the last one."""
+"""Replaced by the path of the results in an argument; if no argument has it, the path is the last argument."""
 
 _SAID = 100
-"""Lines of the program's output that the log gets, the last ones."""
+"""How many of the last lines of the program's output go to the log."""
 
 _TAIL = 64 * 1024
 _GRACE = 5.0
@@ -35,7 +35,7 @@ _STEP = 0.5
 
 
 class CommandFailed(BatchtuiError):
-    """The program ended with another exit code than 0. `code` is negative where a signal ended it."""
+    """The program ended with an exit code other than 0. `code` is negative if a signal ended it."""
 
     def __init__(self, message: str, hint: str, code: int) -> None:
         super().__init__(message, hint)
@@ -43,7 +43,7 @@ class CommandFailed(BatchtuiError):
 
 
 class CommandOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`command` is the program and its arguments, `folder` where it runs, `timeout` in seconds."""
+    """`command` is the program and its arguments, `folder` is where it runs, `timeout` is in seconds."""
 
     command: list[str] = msgspec.field(default_factory=list)
     folder: str = ""
@@ -51,24 +51,25 @@ class CommandOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 def check(options: CommandOptions) -> None:
-    """Raises BadInput where there is nothing to run."""
+    """Raises BadInput if there is nothing that can run."""
     if not options.command or any("\0" in argument for argument in options.command):
         raise BadInput("The output command does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
     if options.timeout <= 0:
         raise BadInput("The output command has no time to run.", "Give a timeout in seconds, such as 3600.")
     if options.folder and not Path(options.folder).is_dir():
-        raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder in which the command runs.")
+        raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder where the command runs.")
     if shutil.which(_program(options)) is None:
-        raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its whole path.")
+        raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its full path.")
 
 
 def write(answers: Answers, work: Work, options: CommandOptions) -> int:
-    """Writes the results as the kind jsonl does, then runs the program. Without a path they are there for the run only.
+    """Writes the results as the kind jsonl does, then runs the program. Without a path, they exist only during the run.
 
-    After a kill in its midst, or once it was ended because nobody waits, it is run again: it must bear that.
+    The program runs again after a kill partway through, or after it was ended because nobody waits for it. It must
+    cope with that.
 
     Raises:
-        CommandFailed: it did not end well, or not in time.
+        CommandFailed: it failed, or did not end in time.
         NotWritten: it could not be run, or was ended because nobody waits for it.
     """
     check(options)
@@ -86,7 +87,7 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
     name = inert_line(options.command[0], 80)
     with TemporaryFile() as output:
         try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own program, by the user's own job file
+            process = subprocess.Popen(  # noqa: S603 - the user's own program, from the user's own job file
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -102,20 +103,20 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
             _end(process)
         said = _tail(output)
     if leave and leave.is_set() and code is None:
-        raise NotWritten(f"{name} was ended, as batchtui was left.", "It is run again by the next look.")
+        raise NotWritten(f"{name} was ended because batchtui was closed.", "The next check runs it again.")
     for line in said:
         log.info("%s: %s", name, line)
     log.info("%s ended with exit code %s", name, process.returncode)
-    hint = f"It said: {said[-1]}" if said else "It said nothing."
+    hint = f"Its last output: {said[-1]}" if said else "It printed nothing."
     if code is None:
         raise CommandFailed(f"{name} took longer than {options.timeout:g} s and was ended.", hint, process.returncode)
     if code:
-        ended = f"was ended by the signal {-code}" if code < 0 else f"ended with the exit code {code}"
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise CommandFailed(f"{name} {ended}.", hint, code)
 
 
 def _ended(process: subprocess.Popen[bytes], timeout: float, leave: Event | None) -> int | None:
-    """The exit code once the program has ended; None where its time is over, or nobody waits for it."""
+    """The exit code once the program has ended; None if its time is up, or nobody waits for it."""
     until = time.monotonic() + timeout
     while (left := until - time.monotonic()) > 0 and not (leave and leave.is_set()):
         with suppress(subprocess.TimeoutExpired):
@@ -124,7 +125,7 @@ def _ended(process: subprocess.Popen[bytes], timeout: float, leave: Event | None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the program and what it started, if it still runs."""
+    """Ends the program and what it started, if it is still running."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
@@ -135,12 +136,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tail(output: IO[bytes]) -> list[str]:
-    """The last lines that were written, unable to do anything to a terminal."""
+    """The last lines that were written, made harmless to a terminal."""
     output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
     return [line for raw in output.read().splitlines() if (line := inert_line(raw.decode(errors="replace")))][-_SAID:]
 
 
 def _program(options: CommandOptions) -> str:
-    """Where the program is looked for: a relative path counts from the folder in which it runs."""
+    """Where to look for the program: a relative path starts from the folder where it runs."""
     program = options.command[0]
     return str(Path(options.folder) / program) if options.folder and "/" in program else program

@@ -1,4 +1,4 @@
-"""A table of the results for spreadsheets: RFC 4180, UTF-8, and no cell that a spreadsheet would run."""
+"""Writes the results as a table for spreadsheets: RFC 4180, UTF-8, and no cell that a spreadsheet would run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batchtui.core.results.answers import Answers
 
 
 class CsvOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`safe` false writes cells that a spreadsheet would run as they are."""
+    """If `safe` is false, cells that a spreadsheet would run are written unchanged."""
 
     columns: Asked = msgspec.field(default_factory=dict)
     safe: bool = True
@@ -30,7 +30,7 @@ _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
 
 
 def write(answers: Answers, work: Work, options: CsvOptions) -> int:
-    """A header, and a record for each result; with `columns`, for each answer that fits."""
+    """Writes a header, and a record for each result; with `columns`, for each answer that fits."""
     no_folder(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
@@ -54,7 +54,7 @@ def _cell(value: Value, options: CsvOptions) -> str | int | float:
 
 
 def safe(cell: str) -> str:
-    """The cell so that it is a text to every spreadsheet: what looks like a formula gets a leading apostrophe.
+    """The cell as text for every spreadsheet: what looks like a formula gets a leading apostrophe.
 
     Control characters and halves of surrogate pairs become U+FFFD. Plain numbers stay numbers.
     """
@@ -68,5 +68,5 @@ def safe(cell: str) -> str:
 
 
 def shown(cell: str) -> str:
-    """The cell with control characters and halves of surrogate pairs as U+FFFD."""
+    """The cell with control characters and halves of surrogate pairs replaced by U+FFFD."""
     return _CONTROLS.sub("\ufffd", cell)

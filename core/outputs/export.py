@@ -1,4 +1,4 @@
-"""Writing the answers of one batch, or of a submission of several, to where a person wants them."""
+"""Writes the answers of one batch, or of a submission of several, to a place the user chooses."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from batchtui.core.text import inert_line, plural
 
 
 def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
-    """The batches that a word means, with the retries of them that are here.
+    """The batches that a word means, and their retries whose results are here.
 
     Raises:
-        Usage: it is not clear which.
+        UsageError: it is not clear which.
         NotAllowed: one of them cannot be exported.
     """
     batches = batches_for(snapshot, word)
@@ -50,11 +50,11 @@ async def export(
     now: datetime,
     report: Report | None,
 ) -> Output:
-    """Writes the answers somewhere, whole or not at all, and notes it on the batches.
+    """Writes the answers to a target, completely or not at all, and records that on the batches.
 
     Raises:
-        BadInput: no kind of output fits the target; TargetExists, which is one: it is there already.
-        StateError: the results cannot be read; or they are written, and only that could not be noted.
+        BadInput: no kind of output fits the target. TargetExists is a BadInput: it already exists.
+        StateError: the results cannot be read; or they were written, but that could not be recorded.
     """
     from batchtui.core.outputs import kinds
 
@@ -79,13 +79,13 @@ async def export(
     try:
         await disk.commit(write)
     except StateError as error:
-        stand = f"{plural(output.rows or 0, 'row')} stand in {output.path}; only that could not be noted"
+        stand = f"{plural(output.rows or 0, 'row')} written to {output.path}, but that could not be recorded"
         raise StateError(f"{stand}: {error.message}", error.hint) from error
     return output
 
 
 def refuse_ours(target: Path, paths: Paths) -> Path:
-    """The target. Raises BadInput if it is a file of ours: that stays, whatever a person lets be overwritten."""
+    """The target. Raises BadInput if it is one of our own files: they stay even if the user allows overwriting."""
     if paths.owns(target):
-        raise BadInput(f"{inert_line(str(target))} is where batchtui keeps what it needs.", "Choose another place.")
+        raise BadInput(f"{inert_line(str(target))} is where batchtui keeps its own files.", "Choose another place.")
     return target

@@ -1,4 +1,4 @@
-"""The file of what has no place in an output: requests without an answer, answers that do not fit, each with why."""
+"""The file of what an output cannot use: requests without an answer, answers that do not fit, each with the reason."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _WHY = {
 
 
 def name_for(path: Path) -> str:
-    """What the file is called beside an output: `out.csv.failed.jsonl`."""
+    """The name of the file beside an output: `out.csv.failed.jsonl`."""
     return path.name + ENDING
 
 
 class FailedRows:
-    """One JSON object a line: custom_id, key, type, cause, the source's row where there is one, and the raw result.
+    """One JSON object per line: custom_id, key, type, cause, the source's row if there is one, and the raw result.
 
-    `type` is that of the result, or `unfit`, `unmatched` or `repeated` where an answer could not be used. The file
-    comes up with its first line; without one, what an earlier run left under its name goes where files are replaced.
+    `type` is that of the result, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file is
+    created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
     """
 
     def __init__(self, stage: Stage, name: str) -> None:
@@ -41,7 +41,7 @@ class FailedRows:
         stage.without(name)
 
     def add(self, answer: KeyedResult, kind: str = "", cause: str = "") -> None:
-        """Notes one; without a `kind` it is a request that did not succeed."""
+        """Adds one answer; without a `kind`, it is a request that did not succeed."""
         if self._file is None:
             self._file = self._stage.file(self.name)
         self.count += 1

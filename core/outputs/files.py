@@ -1,4 +1,4 @@
-"""A file for each answer, named by a pattern such as `notes/{custom_id}.md` or `notes/{{ key }}_notes.md`."""
+"""Writes a file for each answer, named by a pattern: `notes/{custom_id}.md` or `notes/{{ key }}_notes.md`."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert, inert_line
 
 PLACES = ("{custom_id}", "{key}")
-"""What makes a target a pattern. In double braces stands any path into what was asked: `{{ row.column }}`."""
+"""What makes a target a pattern. Double braces hold a path that is known before the answer: `{{ row.column }}`."""
 
 _SHORT = re.compile(r"(?<!\{)\{(custom_id|key)\}(?!\})")
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\ufffd\t\n]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices, whatever comes after the first dot."""
+"""Names that Windows reserves for devices, whatever follows the first dot."""
 
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
 _HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
 
 class FilesOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`content` is the path to what a file holds."""
+    """`content` is the path of the value that goes into a file."""
 
     content: str = "text"
 
 
 def is_pattern(to: str) -> bool:
-    """Whether a target stands for a file a result."""
+    """Whether a target means one file per result."""
     return "{{" in to or any(place in to for place in PLACES)
 
 
 def check(target: Path, options: FilesOptions) -> None:
-    """Raises BadInput where the pattern or the content cannot be used."""
+    """Raises BadInput if the pattern or the content cannot be used."""
     _pattern(target)
     path(options.content)
 
 
 def failed_name(target: Path, options: FilesOptions) -> str:
-    """What the file of failures is called: the pattern without its places, `_failed.jsonl` where nothing is left."""
+    """The name of the file of failures: the pattern without its placeholders, or `_failed.jsonl` if nothing is left."""
     bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
     bare = f"{bare}{mark(options.when)}".strip()
     return f"{bare}{ENDING}" if bare else "_failed.jsonl"
 
 
 def write(answers: Answers, work: Work, options: FilesOptions) -> int:
-    """Each answer to its file, everything else to the file of failures beside them.
+    """Writes each answer to its file, and everything else to the file of failures beside them.
 
-    So goes an answer whose custom_id the API could not have taken, or that came twice: no path is made of such an id.
-    What a file system cannot have in a name becomes `_`; two keys that then share one are refused before anything
-    stands under its name, and so is anything else that a name is taken by.
+    An answer whose custom_id the API could not have accepted, or a repeated one, is a failure too: no path is made
+    from such an id. Characters that a file system does not allow become `_`. If two keys then share a name, or a name
+    is already taken, the output is refused before any file gets its name.
     """
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
@@ -70,7 +70,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
             if answer.result.type != "succeeded":
                 left.add(answer)
             elif not ID.fullmatch(answer.custom_id):
-                left.add(answer, "unfit", "its custom_id is none that the API takes")
+                left.add(answer, "unfit", "its custom_id is not one that the API accepts")
             elif answer.custom_id in written:
                 left.add(answer, "repeated", "the API gave more than one result for it")
             else:
@@ -86,17 +86,17 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
 
 
 def _pattern(target: Path) -> ValueTemplate:
-    """Understands the pattern; of the answer itself nothing may stand in a name, only of what was asked."""
+    """Parses the pattern. Names may use only what is known before the answer, nothing from the answer itself."""
     if is_pattern(str(target.parent)):
-        raise BadInput(f"{shown(target)} has a place in a folder's name.", _HINT)
+        raise BadInput(f"{shown(target)} has a placeholder in a folder name.", _HINT)
     pattern = template(_SHORT.sub(r"{{ \1 }}", target.name))
     loose = "".join(part for part in pattern.parts if isinstance(part, str))
     if not pattern.roots:
-        raise BadInput(f"{shown(target)} has no place in the file's name.", _HINT)
+        raise BadInput(f"{shown(target)} has no placeholder in the file name.", _HINT)
     if "{" in loose or "}" in loose:
-        raise BadInput(f"{shown(target)} holds a place that is not known.", _HINT)
+        raise BadInput(f"{shown(target)} has an unknown placeholder.", _HINT)
     if others := sorted(pattern.roots - ASKED):
-        raise BadInput(f"{shown(target)}: {others[0]} cannot name a file.", "Use custom_id, key or row.COLUMN.")
+        raise BadInput(f"{shown(target)}: {others[0]} cannot be in a file name.", "Use custom_id, key or row.COLUMN.")
     if len(loose.encode()) > 255 - 64:
         raise BadInput(f"{shown(target)} makes names that are too long.", "Give a shorter pattern.")
     return pattern
@@ -108,14 +108,14 @@ def _name(pattern: ValueTemplate, reading: Reading) -> str:
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
     if not name:
-        raise Missing("its file's name would be empty")
+        raise Missing("its file name would be empty")
     if len(name.encode()) > 255:
-        raise Missing("its file's name would be too long")
+        raise Missing("its file name would be too long")
     return name
 
 
 def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
-    """Every name that will come up: different from each other on any file system."""
+    """Every name that will be used; they differ from each other on any file system."""
     names: dict[str, tuple[str, str]] = {failed.casefold(): (failed, "")}
     for answer in answers:
         if answer.result.type == "succeeded" and ID.fullmatch(answer.custom_id):
@@ -132,9 +132,9 @@ def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
 def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInput:
     mine = inert_line(answer.key, 80)
     if not whose:
-        message = f"The answer of {mine} would take the name {other}, which is kept for failed requests."
+        message = f"The answer of {mine} would be called {other}, which is reserved for failed requests."
     elif name == other:
         message = f"The answers of {mine} and {inert_line(whose, 80)} would both be called {shown(name)}."
     else:
-        message = f"{shown(name)} and {shown(other)} would be one file where case does not count."
-    return BadInput(message, "Give another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file.")
+        message = f"{shown(name)} and {shown(other)} would be the same file if case is ignored."
+    return BadInput(message, "Use another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file.")

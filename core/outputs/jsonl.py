@@ -1,4 +1,4 @@
-"""One file with the raw result lines, nothing lost and nothing changed."""
+"""Writes the raw result lines to one file, complete and unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchtui.core.results.answers import Answers, KeyedResult
 
 
 def write(answers: Answers, work: Work, options: Options) -> int:
-    """Each line as the API sent it. Where there are keys, `key` and the source's `row` are put before the rest."""
+    """Writes each line as the API sent it. If there are keys, `key` and the source's `row` are put before the rest."""
     no_folder(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])

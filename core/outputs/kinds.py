@@ -1,4 +1,4 @@
-"""Where results go: one module a kind, chosen by the ending of the target or by its pattern."""
+"""The kinds of output, one module each, chosen by the ending of the target or by its pattern."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Kind(NamedTuple):
 
 
 def _nothing_more(path: Path, options: Options) -> None:
-    """There is nothing else that could be wrong."""
+    """Nothing else can be wrong."""
 
 
 def _columns(path: Path, options: csv.CsvOptions | parquet.ParquetOptions) -> None:
@@ -60,7 +60,7 @@ KINDS = {
     "sqlite": Kind(sqlite.SqliteOptions, sqlite.check, sqlite.write),
     "command": Kind(command.CommandOptions, lambda _, options: command.check(options), command.write),
 }
-"""Every kind of output, by the word that names it."""
+"""Every kind of output, by name."""
 
 _ENDINGS = {
     "jsonl": "jsonl",
@@ -75,20 +75,20 @@ _KNOWN = "Export to a name that ends in .jsonl, .csv, .parquet or .db, or to a p
 
 
 def kind_of(to: str, kind: str | None = None) -> str:
-    """The kind of output that an export's target means; `kind` decides where it is given.
+    """The kind of output for an export's target; `kind` decides if it is given.
 
     Raises:
-        BadInput: there is no such kind, or the target does not say which.
+        BadInput: there is no such kind, or the target does not show which one.
     """
     if kind is None:
         chosen = "files" if files.is_pattern(to) else _ENDINGS.get(Path(to).suffix.lower().removeprefix("."))
         if chosen is None:
-            raise BadInput(f"{shown(to)} does not say what to write.", _KNOWN)
+            raise BadInput(f"{shown(to)} does not show what to write.", _KNOWN)
         return chosen
     if kind not in _EXPORTS:
-        raise BadInput(f"There is no export of the kind {shown(kind)}.", f"Use one of: {', '.join(_EXPORTS)}")
+        raise BadInput(f"There is no export kind {shown(kind)}.", f"Use one of: {', '.join(_EXPORTS)}")
     if kind != "files" and files.is_pattern(to):
-        raise BadInput(f"{shown(to)} is a pattern, and {kind} is one file.", _KNOWN)
+        raise BadInput(f"{shown(to)} is a pattern, but {kind} is a single file.", _KNOWN)
     return kind
 
 
@@ -103,13 +103,13 @@ def export(
 ) -> Output:
     """Writes all results to `to`, in the order of the requests.
 
-    What comes back has the kind, the absolute path and the number of rows; when it was done is the caller's to say.
-    `report(rows_done, rows_total)` may raise to stop: then nothing new stands under a final name. `scope` says in a
-    database of several batches whose rows these are; the table is named `answers`.
+    Returns the kind, the absolute path and the number of rows; the caller adds when it was done.
+    `report(rows_done, rows_total)` may raise to stop: then no new file has a final name. `scope` says whose rows these
+    are in a database of several batches; the table is named `answers`.
 
     Raises:
         BadInput: no kind fits the target, or the target cannot be used.
-        TargetExists: it is there already, and `overwrite` is false.
+        TargetExists: it already exists, and `overwrite` is false.
         NotWritten: the disk, the folder or the database did not allow it.
     """
     chosen = kind_of(to, kind)
@@ -121,10 +121,10 @@ def export(
 
 
 def check(spec: Output) -> None:
-    """Looks, before anything is sent, whether an output of a job can be what it says.
+    """Checks, before anything is sent, that an output of a job can be written as described.
 
     Raises:
-        BadInput: there is no such kind, an option is none of its, or a path, table, column or program is not there.
+        BadInput: the kind is unknown, an option is not one of its own, or a path, table, column or program is missing.
     """
     kind, options = _understood(spec)
     wanted(options.when)
@@ -143,19 +143,19 @@ def run(
     report: Report | None = None,
     leave: Event | None = None,
 ) -> Output:
-    """Does an output of a job and gives it back with `done_at` and `rows`. After a kill at any moment it can run again.
+    """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
-    `batch_id` names these requests in ledgers and tables: the same at every run for them, and for a retry of them.
-    `now` is what the answers see as `now`: with the same one a second run writes the same bytes. A file that is there
-    already is accepted if it is the very same, replaced if this output has run before or says `overwrite`, and
-    refused otherwise. `rows` is less than the answers where some did not fit: they are in `failed_path(spec)`. Setting
-    `leave` ends a program that runs.
+    `batch_id` names these requests in ledgers and tables: it is the same for every run, and for a retry of them. `now`
+    is what the answers see as `now`: with the same value, a second run writes the same bytes. An existing file is
+    accepted if it is identical, replaced if this output has run before or has `overwrite`, and refused otherwise.
+    `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
+    ends a running program.
 
     Raises:
-        BadInput: it cannot be what it says.
-        TargetExists: something else is there already.
+        BadInput: it cannot be written as described.
+        TargetExists: something else is already there.
         Busy: another program holds the database.
-        CommandFailed: the program did not end well.
+        CommandFailed: the program failed.
         NotWritten: the disk, the folder or the database did not allow it.
     """
     kind, options = _understood(spec)
@@ -176,7 +176,7 @@ def run(
 
 
 def failed_path(spec: Output) -> Path | None:
-    """Where an output says what it could not use; None where that is not kept. It is there only if there is any."""
+    """The file of what an output could not use; None if it keeps none. It exists only if there is something in it."""
     _, options = _understood(spec)
     path = _path(spec.kind, spec.path)
     if path == Path():
@@ -189,7 +189,7 @@ def failed_path(spec: Output) -> Path | None:
 
 
 def columns_named(spec: Output) -> frozenset[str]:
-    """The columns of the source's rows without which an output cannot be what it says. Raises as `check`."""
+    """The source columns that an output needs. Raises as `check` does."""
     _, options = _understood(spec)
     said = [spec.path if spec.kind == "files" else ""]
     for table in ("set", "where", "columns"):
@@ -202,7 +202,7 @@ def columns_named(spec: Output) -> frozenset[str]:
 
 def _understood(spec: Output) -> tuple[Kind, Any]:
     if spec.kind not in KINDS:
-        raise BadInput(f"There is no output of the kind {shown(spec.kind)}.", f"Use one of: {', '.join(KINDS)}")
+        raise BadInput(f"There is no output kind {shown(spec.kind)}.", f"Use one of: {', '.join(KINDS)}")
     kind = KINDS[spec.kind]
     said = {name: value for name, value in spec.options.items() if name != "exit_code"}
     return kind, read_options(spec.kind, said, kind.options)

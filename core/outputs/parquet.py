@@ -1,4 +1,4 @@
-"""One Parquet file with typed columns, written a row group at a time. Needs the extra `parquet`."""
+"""Writes one Parquet file with typed columns, a row group at a time. Needs the extra `parquet`."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 _GROUP = 10_000
-"""Rows of a row group: with answers of a few kB each, tens of MB in memory."""
+"""Rows per row group: with answers of a few kB each, tens of MB in memory."""
 
 _RANGE = 1 << 63
 
 
 class ParquetOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`columns` as for csv."""
+    """`columns` is the same as for csv."""
 
     columns: Asked = msgspec.field(default_factory=dict)
 
 
 def importable() -> None:
-    """Raises BadInput where pyarrow is not installed."""
+    """Raises BadInput if pyarrow is not installed."""
     try:
         import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: F401 - 0.3 s, and an extra
     except ImportError as error:
-        raise BadInput("Parquet needs pyarrow, which is not here.", "pip install 'batchtui[parquet]'") from error
+        raise BadInput("Parquet needs pyarrow, which is not installed.", "pip install 'batchtui[parquet]'") from error
 
 
 def write(answers: Answers, work: Work, options: ParquetOptions) -> int:
-    """A record for each result; with `columns`, for each answer that fits.
+    """Writes a record for each result; with `columns`, for each answer that fits.
 
-    A first pass over the answers finds the type of each column: int64, double, bool, timestamp, else string. A column
-    of several types is of strings: texts as they are, everything else as JSON.
+    A first pass over the answers finds the type of each column: int64, double, bool, timestamp, else string. Mixed
+    types become double if they are all numbers, else strings: texts unchanged, everything else as JSON.
     """
     importable()
     import pyarrow as pa
@@ -100,7 +100,7 @@ def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:
 
 
 def _kind(value: Value) -> type:
-    """Whole numbers that no int64 holds count as text."""
+    """The type of a value; whole numbers that do not fit into int64 count as text."""
     return str if type(value) is int and not -_RANGE <= value < _RANGE else type(value)
 
 

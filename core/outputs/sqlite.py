@@ -1,4 +1,4 @@
-"""SQLite in two manners: a table made for the results, or the user's own rows updated."""
+"""Writes to SQLite in two ways: into a table made for the results, or by updating the user's own rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers
 
 TABLE = "answers"
-"""What the table is called where nobody says."""
+"""The default name of the table."""
 
 _BATCH = "batch"
 _NOT_IN_NAMES = re.compile(r"[^\w-]")
 
 
 class SqliteOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`mode` is `update` where there is a `set` or a `where`, else `insert`; `columns` is for inserts, as for csv."""
+    """`mode` defaults to `update` if there is `set` or `where`, else `insert`. `columns` is for inserts, as for csv."""
 
     mode: Literal["insert", "update"] | None = None
     table: str = ""
@@ -44,14 +44,14 @@ class SqliteOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def check(target: Path, options: SqliteOptions) -> None:
-    """Raises BadInput where the options cannot be used, or do not fit the database that is there."""
+    """Raises BadInput if the options cannot be used, or do not fit the existing database."""
     if options.updates:
         if options.columns:
-            raise BadInput("An update has no columns.", "Say what to write with `set`.")
+            raise BadInput("An update takes no `columns`.", "Say what to write with `set`.")
         sqlite_update.check(target, _update(options))
     elif options.set or options.where:
         raise BadInput(
-            "An insert has neither `set` nor `where`.", "Say what to write with `columns`, or mode = update."
+            "An insert takes no `set` and no `where`.", "Say what to write with `columns`, or set mode = update."
         )
     else:
         no_folder(target)
@@ -61,18 +61,18 @@ def check(target: Path, options: SqliteOptions) -> None:
 def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
     sqlite_file.quoted(name)
     if name.lower().startswith("sqlite_"):
-        raise BadInput(f"The name {shown(name)} is kept for SQLite itself.", "Choose another name for the table.")
+        raise BadInput(f"The name {shown(name)} is reserved by SQLite.", "Choose another name for the table.")
     if target.exists():
         with sqlite_file.opened(target) as connection:
             _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
 
 def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
-    """Applies, or inserts all at once: a new database takes its name when it is whole, an existing one gets all in one
-    transaction.
+    """Updates rows, or inserts all at once: a new database gets its name once it is complete, an existing one gets all
+    rows in one transaction.
 
-    The table has the column `batch` before the others: what an earlier run put there for the same requests goes, what
-    belongs to others stays.
+    The first column of the table is `batch`: rows of an earlier run for the same requests are removed, other rows
+    stay.
     """
     if options.updates:
         return sqlite_update.apply(answers, work, _update(options), failed_name(work.path, options))
@@ -95,7 +95,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
 
 
 def failed_name(target: Path, options: SqliteOptions) -> str:
-    """What the file of failures is called: `stock.db.news.failed.jsonl`."""
+    """The name of the file of failures: `stock.db.news.failed.jsonl`."""
     return f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}{ENDING}"
 
 
@@ -121,15 +121,15 @@ def _insert(connection: sqlite3.Connection, name: str, asked: Table, work: Work,
 
 
 def _declared(columns: Iterable[Column]) -> list[tuple[str, str]]:
-    """Every column of the table with its type."""
+    """Every column of the table, with its type."""
     used = {_BATCH}
     return [(_BATCH, "TEXT"), *((free(column.name, used), column.type) for column in columns)]
 
 
 def _fits(there: Collection[str], columns: Iterable[str], name: str, target: Path) -> None:
-    """Raises BadInput where a table that is there has not all of the columns."""
+    """Raises BadInput if an existing table does not have all of the columns."""
     if there and (missing := [column for column in columns if column.lower() not in there]):
         raise BadInput(
             f"The table {shown(name)} in {shown(target)} has no column {shown(missing[0])}.",
-            "Give another table, or drop that one.",
+            "Use another table, or drop that one.",
         )

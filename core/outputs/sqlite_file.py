@@ -1,4 +1,4 @@
-"""A user's SQLite file: opened with care, names quoted, values as SQLite takes them, its errors in words."""
+"""A user's SQLite file: opens it carefully, quotes names, converts values for SQLite, and explains its errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.text import inert_line
 
 WAIT = 30.0
-"""Seconds to wait for another program that writes to the same file."""
+"""Seconds to wait for another program that is writing to the same file."""
 
 _CACHE = 16_000
-"""KiB; SQLite's own 2 MB read many pages again and again where rows are updated in no order."""
+"""In KiB. With SQLite's own 2 MB, many pages are read again and again if rows are updated out of order."""
 
 _RANGE = 1 << 63
 
@@ -34,16 +34,16 @@ class About(NamedTuple):
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """An existing database, without transactions of Python's own making; each commit is on the disk.
+    """Opens an existing database. Python starts no transactions of its own, and each commit is on the disk.
 
     Raises:
-        BadInput: it is not there, or no SQLite database.
+        BadInput: it does not exist, or is not a SQLite database.
         Busy: another program held it too long.
-        NotWritten: everything else that SQLite says.
+        NotWritten: any other error of SQLite.
     """
     no_folder(path)
     if not path.is_file():
-        raise BadInput(f"{shown(path)} is not there.", "Give the path of the SQLite database that holds the rows.")
+        raise BadInput(f"{shown(path)} does not exist.", "Give the path of the SQLite database with the rows.")
     with errors(path), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def new(path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty file that becomes a database: quick and without a journal, as it has no final name yet."""
+    """Turns an empty file into a database: fast and without a journal, since it has no final name yet."""
     with closing(connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
@@ -61,33 +61,33 @@ def new(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A file that is there already, empty or not."""
+    """Connects to an existing file, empty or not."""
     return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
 
 
 @contextmanager
 def errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours."""
+    """Turns SQLite's errors into our own."""
     try:
         yield
     except sqlite3.Error as error:
         reason = inert_line(str(error), 200)
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
-            raise BadInput(f"{shown(path)} is no SQLite database.", "Choose another file.") from error
+            raise BadInput(f"{shown(path)} is not a SQLite database.", "Choose another file.") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(
                 f"Another program kept {shown(path)} locked for {WAIT:.0f} s.",
-                "End what writes to it; what was applied so far stays, and the rest follows at the next run.",
+                "Stop the program that writes to it; what was applied so far stays, and the next run does the rest.",
             ) from error
         raise NotWritten(
-            f"{shown(path)} could not be written: {reason}.", "What was committed stays; mend that and run it again."
+            f"{shown(path)} could not be written: {reason}.", "What was committed stays; fix this and run it again."
         ) from error
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing. The lock for writing is taken at its beginning."""
+    """Commits all of it or nothing. Takes the write lock at the start."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -99,22 +99,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def columns(connection: sqlite3.Connection, table: str) -> dict[str, About]:
-    """The columns of a table by their names in lower case; none where there is no such table."""
+    """The columns of a table by lower-case name; empty if there is no such table."""
     found = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,))
     return {name.lower(): About(name, kind.upper(), bool(hidden)) for name, kind, hidden in found}
 
 
 def quoted(name: str) -> str:
-    """A table or a column in SQL. Raises BadInput for what no name can hold."""
+    """A table or column name, quoted for SQL. Raises BadInput if it cannot be a name."""
     if not name or "\0" in name or whole(name) != name:
-        raise BadInput(f'"{inert_line(name, 60)}" is no name of a table or a column.', "Choose another.")
+        raise BadInput(f'"{inert_line(name, 60)}" cannot name a table or a column.', "Choose another name.")
     return '"' + name.replace('"', '""') + '"'
 
 
 def bound(value: Value) -> str | int | float | None:
-    """A value as it is bound: dates by ISO 8601, lists and objects as JSON, half characters as U+FFFD.
+    """The value to bind: dates in ISO 8601, lists and objects as JSON, half characters as U+FFFD.
 
-    A whole number that SQLite has no room for becomes its digits.
+    A whole number that is too large for SQLite becomes text: its digits.
     """
     if type(value) is str:
         return value if value.isascii() else whole(value)

@@ -1,4 +1,4 @@
-"""The statement that changes one row of a user's table, and what keeps an answer from being applied by it."""
+"""The statement that changes one row of a user's table, and the reasons why an answer cannot be applied."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Take = Callable[[Reading], Value]
 
 
 class Update(NamedTuple):
-    """What is set in which rows: column and value. `output` tells it from others in the ledger."""
+    """What to set in which rows, by column. `output` distinguishes this update from others in the ledger."""
 
     table: str
     sets: dict[str, Take]
@@ -30,23 +30,23 @@ class Update(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """`takes` gives what is bound, in the order of its places: column, value, and whether it must be a number."""
+    """`takes` gives what to bind, in the order of the placeholders: column, value, and whether it must be a number."""
 
     sql: str
     takes: tuple[tuple[str, Take, bool], ...]
 
 
 class Unmatched(Exception):
-    """An answer that meets not just one row of the table."""
+    """The answer does not match exactly one row of the table."""
 
 
 class Several(Exception):
-    """An answer has changed several rows, or perhaps a part of what a rule of the table then refused; all since the
-    transaction began must be undone and done with care."""
+    """An answer changed several rows, or perhaps part of what a rule of the table then refused. Everything since the
+    transaction began must be undone, and done again with care."""
 
 
 def prepare(connection: sqlite3.Connection, target: Path, wanted: Update) -> Statement:
-    """The statement of an update. Raises BadInput where the table or a column is not there, or cannot be set."""
+    """The statement of an update. Raises BadInput if the table or a column does not exist, or cannot be set."""
     there = columns(connection, wanted.table)
     if not there:
         raise BadInput(f"{shown(target)} has no table {shown(wanted.table)}.", "Check its name.")
@@ -73,14 +73,14 @@ def _column(there: Mapping[str, About], table: str, name: str, *, written: bool)
     about = there.get(name.lower())
     if about is None:
         known = ", ".join(shown(one.name) for one in there.values())
-        raise BadInput(f"The table {shown(table)} has no column {shown(name)}.", f"It has: {known}.")
+        raise BadInput(f"The table {shown(table)} has no column {shown(name)}.", f"Its columns are: {known}.")
     if written and about.computed:
         raise BadInput(f"The column {shown(name)} of {shown(table)} is computed by SQLite.", "Set another column.")
     return about
 
 
 def _numeric(about: About) -> bool:
-    """Whether its affinity is INTEGER or REAL (https://sqlite.org/datatype3.html, 3.1); DATE and BOOLEAN are not."""
+    """True for affinity INTEGER or REAL (https://sqlite.org/datatype3.html, 3.1); DATE and BOOLEAN are neither."""
     kind = about.type
     if "INT" in kind:
         return True
@@ -89,20 +89,20 @@ def _numeric(about: About) -> bool:
 
 
 def values_of(reading: Reading, statement: Statement) -> list[Any]:
-    """What is bound for one answer. Raises Missing where it has none of that, or no number where one is needed."""
+    """The values to bind for one answer. Raises Missing if one is not there, or must be a number and is not."""
     values = []
     for name, take, numeric in statement.takes:
         value = bound(take(reading))
         if numeric and type(value) is str and not _NUMBER.fullmatch(value):
-            raise Missing(f'{inert_line(name, 60)} takes numbers, and got "{inert_line(value, 60)}"')
+            raise Missing(f'{inert_line(name, 60)} takes numbers, but got "{inert_line(value, 60)}"')
         values.append(value)
     return values
 
 
 def change(cursor: sqlite3.Cursor, statement: Statement, values: list[Any]) -> None:
-    """Changes one row, or none and raises; where it is several, the transaction must not stay.
+    """Changes one row, or raises. After Several, the transaction must not be committed.
 
-    Nor where a rule of the table has refused it: with FAIL, what was done before that stays done.
+    Several is also for what a rule of the table refused: with FAIL, what was done before the refusal stays done.
     """
     try:
         met = cursor.execute(statement.sql, values).rowcount
@@ -113,11 +113,11 @@ def change(cursor: sqlite3.Cursor, statement: Statement, values: list[Any]) -> N
     if met > 1:
         raise Several
     if met == 0:
-        raise Unmatched("no row of the table is like that")
+        raise Unmatched("no row of the table matches")
 
 
 def change_with_care(cursor: sqlite3.Cursor, statement: Statement, values: list[Any]) -> None:
-    """The same, at twice the time, and several rows, or a part of one, are as they were again."""
+    """The same, but takes twice the time and undoes changes to several rows, or to part of one."""
     cursor.execute("SAVEPOINT one")
     met = 0
     try:
@@ -128,6 +128,4 @@ def change_with_care(cursor: sqlite3.Cursor, statement: Statement, values: list[
                 cursor.execute("ROLLBACK TO one")
             cursor.execute("RELEASE one")
     if met != 1:
-        raise Unmatched(
-            f"{plural(met, 'row')} of the table are like that" if met else "no row of the table is like that"
-        )
+        raise Unmatched(f"{plural(met, 'row')} of the table match" if met else "no row of the table matches")

@@ -1,6 +1,6 @@
-"""Answers into rows that the user has already: each row once, whatever is killed and however often it is run.
+"""Applies answers to rows that the user already has: each row once, even after a kill or a repeated run.
 
-A ledger table in the same database says which answer was applied; it is written in the same transaction as the rows.
+A ledger table in the same database records which answers were applied, in the same transaction as the rows.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LEDGER = "_batchtui_applied"
 """`applied_at` is in seconds since 1970."""
 
 _CHUNK = 10_000
-"""Answers of one transaction: others wait for it no longer than a fraction of a second, and a commit costs a few waits
-for the disk."""
+"""Answers per transaction: other programs wait for only a fraction of a second, and a commit costs a few waits for the
+disk."""
 
 _CHUNK_BYTES = 8_000_000
 _MAKE_LEDGER = f"""
@@ -61,17 +61,17 @@ _NOTE = f"INSERT INTO {LEDGER} (batch, output, custom_id, applied_at) VALUES (?,
 def update(
     table: str, sets: Mapping[str, Any], where: Mapping[str, Any], when: Mapping[str, Any] | None = None
 ) -> Update:
-    """Understands the options: `set` takes paths, `where` templates; what is no text in either is itself. `when` only
-    tells this update from others.
+    """Parses the options: `set` takes paths, `where` takes templates; a value that is not text is used as it is. `when`
+    only distinguishes this update from others.
 
     Raises:
-        BadInput: a path is none, or one of the two is empty.
+        BadInput: a path is invalid, or `set` or `where` is empty.
     """
     if not table:
-        raise BadInput("The output sqlite does not say which table.", 'Give table = "NAME"')
+        raise BadInput("The output sqlite does not name a table.", 'Give table = "NAME"')
     if not sets or not where:
         raise BadInput(
-            "The output sqlite updates rows by `set` and `where`, and one of them is missing.",
+            "The output sqlite needs `set` and `where` to update rows, and one of them is missing.",
             'Give both, such as set = { score = "json.score" } and where = { id = "{{ row.id }}" }',
         )
     said = msgspec.json.encode([table, sets, where, *([when] if when else [])], order="deterministic")
@@ -95,29 +95,28 @@ def _where(name: str, said: Any) -> Take:
     if re.match(r"(row|json)\.|(key|custom_id)$", said.strip()):
         raise BadInput(
             f'where: {inert_line(name, 60)} would be compared with the text "{inert_line(said, 60)}" itself.',
-            f"For the value write {{{{ {said.strip()} }}}}",
+            f"To use the value, write {{{{ {said.strip()} }}}}",
         )
     return template(said).take
 
 
 def check(target: Path, wanted: Update) -> None:
-    """Looks whether the table and the columns are there. Raises as `apply` does."""
+    """Checks that the table and the columns exist. Raises as `apply` does."""
     with opened(target) as connection:
         prepare(connection, target, wanted)
 
 
 def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
-    """Applies every answer that fits and is not in the ledger; the count is of all that are applied by now.
+    """Applies every answer that fits and is not in the ledger. Returns how many are applied by now.
 
-    The file of what does not fit is called `failed`.
-
-    Each must meet exactly one row. One that does not, one whose values are not there, are no numbers where the column
-    takes numbers, or break a constraint of the table: each is listed and changes nothing.
+    `failed` is the name of the file for what does not fit. Each answer must match exactly one row. An answer that does
+    not is listed there and changes nothing. So is one whose values are missing, are not numbers although the column
+    takes numbers, or break a constraint of the table.
 
     Raises:
-        BadInput: the database, the table or a column is not there, or a column is computed by SQLite.
+        BadInput: the database, the table or a column does not exist, or a column is computed by SQLite.
         Busy: another program held the database too long.
-        NotWritten: SQLite refused; what was committed stays, and the next run goes on.
+        NotWritten: SQLite refused; what was committed stays, and the next run continues.
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
     with opened(work.path) as connection, staged(work.path.parent, "replace") as stage:
@@ -170,7 +169,7 @@ def _apply(
     stamp: int,
     change: Callable[[sqlite3.Cursor, Statement, list[Any]], None],
 ) -> list[tuple[KeyedResult, str, str]]:
-    """One transaction: the rows and what the ledger says of them. Returns what was refused."""
+    """Runs one transaction: the rows and their entries in the ledger. Returns what was refused."""
     ids = msgspec.json.encode([answer.custom_id for answer in chunk]).decode()
     now: dict[str, None] = {}
     refused = []

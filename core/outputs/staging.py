@@ -1,4 +1,4 @@
-"""A folder of its own in which the files of an output are made, until all are whole and take their names."""
+"""A separate folder where the files of an output are made, until all are complete and get their names."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from batchtui.core.outputs.target import There, make_folder, os_errors, shown, t
 from batchtui.core.text import plural
 
 _FEW = 8
-"""Up to so many files are brought to the disk one by one, more of them by one call for all."""
+"""Up to this many files are synced to the disk one by one; more are synced with one call."""
 
 
 class Stage:
-    """The files that are being made for `folder`. What they are called there may be taken already: see `There`."""
+    """The files that are being made for `folder`. Their names may already be taken there: see `There`."""
 
     def __init__(self, folder: Path, made: Path, there: There) -> None:
         self.folder = folder
@@ -33,27 +33,27 @@ class Stage:
         self._stale: set[str] = set()
 
     def path(self, name: str) -> Path:
-        """Where something else than we makes the file that will be called `name`."""
+        """Where other code makes the file that will be called `name`."""
         self._names[name] = None
         return self._made / name
 
     def file(self, name: str) -> BinaryIO:
-        """A new file that will be called `name`; it is closed when all land."""
+        """A new file that will be called `name`; it is closed when all files land."""
         file = self.path(name).open("xb")
         self._open.append(file)
         return file
 
     def write(self, name: str, data: bytes) -> None:
-        """A whole file at once."""
+        """Writes a whole file at once."""
         with self.path(name).open("xb", buffering=0) as file:
             file.write(data)
 
     def without(self, name: str) -> None:
-        """Of a file that an earlier run may have left and this one does not make: it goes, where files are replaced."""
+        """Names a file that an earlier run may have left: it is removed when replacing, unless this run makes it."""
         self._stale.add(name)
 
     def free(self, names: Sequence[str]) -> None:
-        """Raises TargetExists, before any work is done, where one of the names is taken and may not be."""
+        """Raises TargetExists, before any work is done, if one of the names is taken and must not be."""
         if self.there != "refuse" or not names:
             return
         if len(names) <= _FEW:
@@ -65,11 +65,11 @@ class Stage:
 
     def _refuse(self, found: list[str]) -> None:
         if found:
-            more = f" and {plural(len(found) - 1, 'other file')} are" if len(found) > 1 else " is"
+            more = f" and {plural(len(found) - 1, 'other file')} already exist" if len(found) > 1 else " already exists"
             raise taken(self.folder / min(found), self.there, more)
 
     def land(self) -> None:
-        """Gives all files their names once all are on the disk; where one cannot have its own, none keeps it."""
+        """Gives all files their names once all are on the disk. If one cannot have its name, none keeps its own."""
         for file in self._open:
             file.close()
         self._to_disk()
@@ -131,9 +131,9 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path, there: There) -> Iterator[Stage]:
-    """A stage for a with block: its files land at the end in the order in which they were begun, or none does.
+    """A stage for a `with` block: at the end its files land in the order in which they were begun, or none does.
 
-    Stages that processes left which are gone are removed first.
+    Stages that were left by processes that are gone are removed first.
 
     Raises:
         TargetExists: a name is taken.
@@ -153,7 +153,7 @@ def staged(folder: Path, there: There) -> Iterator[Stage]:
 
 
 def _locked(folder: Path) -> tuple[Path, int]:
-    """A new folder and the lock that says that its process lives. One that `_sweep` took before that is let go."""
+    """A new folder, and the lock that shows its process is alive. If `_sweep` took the folder first, makes another."""
     while True:
         made = folder / f".batchtui.{secrets.token_hex(4)}.part"
         made.mkdir(mode=0o700)
@@ -166,7 +166,7 @@ def _locked(folder: Path) -> tuple[Path, int]:
         except BlockingIOError:
             os.close(lock)
             continue
-        except OSError:  # a file system without locks, where nothing is swept either
+        except OSError:  # a file system without locks: nothing is swept there either
             return made, lock
         if made.exists():
             return made, lock

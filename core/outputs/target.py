@@ -1,4 +1,4 @@
-"""What all outputs share: what they are asked, progress, words for what the disk refuses, and options."""
+"""What all outputs share: their task, progress, explanations of disk errors, and options."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
 Report = Callable[[int, int], None]
-"""Rows done, and of how many."""
+"""Called with the rows done and their total."""
 
 There = Literal["refuse", "same", "replace"]
-"""What is there already: refused, refused unless it is the very same, or replaced."""
+"""What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
 
 _STEP = 500
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -32,17 +32,17 @@ T = TypeVar("T")
 
 
 class TargetExists(BadInput):
-    """Something is there already; saying so is a question, not a failure."""
+    """Something is already there. This is a question to the user, not a failure."""
 
 
 class NotWritten(BatchtuiError):
-    """The disk, the folder or its permissions did not allow it. Nothing half written has a final name."""
+    """The disk, the folder or its permissions did not allow it. Nothing that is half written has a final name."""
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What an output is asked: where to, and how. `scope` names the requests in ledgers; `now` is for the values.
+    """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
-    Once `leave` is set, nobody waits for the output any more: a program that runs is ended.
+    Once `leave` is set, nobody waits for the output any more: a running program is ended.
     """
 
     path: Path
@@ -54,14 +54,14 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options that every kind has. `when` says whose rows go there: see `core.outputs.when`."""
+    """The options that every kind has. `when` says which rows go there: see `core.outputs.when`."""
 
     overwrite: bool = False
     when: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:
-    """The options of an output as its kind understands them. Raises BadInput that names the field."""
+    """The options of an output, in the form of its kind. Raises BadInput that names the field."""
     try:
         return msgspec.convert(dict(said), shape)
     except msgspec.ValidationError as error:
@@ -71,7 +71,7 @@ def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it. Raises BadInput where a file stands in the way, else OSError."""
+    """Makes the folder and those above it. Raises BadInput if a file is in the way, else OSError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -79,30 +79,30 @@ def make_folder(folder: Path) -> None:
 
 
 def can_hold(folder: Path) -> None:
-    """Raises BadInput where a file stands in the way of a folder, or of one above it."""
+    """Raises BadInput if a file is in the way of a folder, or of one above it."""
     there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
     if os.path.lexists(there) and not there.is_dir():
         raise BadInput(f"{shown(there)} is not a folder.", "Choose another place.")
 
 
 def no_folder(path: Path) -> None:
-    """Raises BadInput where a folder stands at the path of a file."""
+    """Raises BadInput if there is a folder at the path of a file."""
     if path.is_dir():
         raise BadInput(f"{shown(path)} is a folder.", "Give the name of a file in it.")
 
 
-def taken(path: Path, there: There = "refuse", more: str = " is") -> TargetExists:
-    """The error that says what is there, and how an export or a job would replace it."""
+def taken(path: Path, there: There = "refuse", more: str = " already exists") -> TargetExists:
+    """The error for an existing target; the hint says how an export or a job would replace it."""
     if there == "same":
         hint = "Move it away, then: batchtui retrieve BATCH. A job whose output has overwrite = true replaces it."
     else:
         hint = "Choose another place, or overwrite: --force"
-    return TargetExists(f"{shown(path)}{more} there already.", hint)
+    return TargetExists(f"{shown(path)}{more}.", hint)
 
 
 @contextmanager
 def os_errors(path: Path) -> Iterator[None]:
-    """Says in words why `path` could not be written."""
+    """Explains why `path` could not be written."""
     try:
         yield
     except FileExistsError as error:
@@ -112,12 +112,12 @@ def os_errors(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise NotWritten(
             f"{shown(path)} could not be written: {inert_line(reason)}.",
-            "Make room, then export again." if full else "Choose another place, or change its permissions.",
+            "Free some space, then export again." if full else "Choose another place, or change its permissions.",
         ) from error
 
 
 def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[KeyedResult]:
-    """The answers but for those that are `done`, with progress told now and then and at the end."""
+    """The answers except those that are `done`. Reports progress now and then, and at the end."""
     total = len(answers)
     for number, answer in enumerate(answers.rest(done), len(done)):
         if report and (number - len(done)) % _STEP == 0:
@@ -128,10 +128,10 @@ def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> I
 
 
 def whole(text: str) -> str:
-    """The text with every half of a surrogate pair as U+FFFD, so that it can be UTF-8."""
+    """The text with every half of a surrogate pair replaced by U+FFFD, so that it can be UTF-8."""
     return _SURROGATES.sub("\ufffd", text)
 
 
 def shown(path: str | Path) -> str:
-    """A path in a sentence."""
+    """A path, for use in a sentence."""
     return inert_line(os.fspath(path))

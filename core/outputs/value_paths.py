@@ -1,4 +1,4 @@
-"""The small language that says what of an answer goes where.
+"""The small language that says which part of an answer goes where.
 
 A path is `text`, `json` (the text read as JSON), `json.items[0].name`, `usage.output_tokens`, `stop_reason`, `model`,
 `type`, `custom_id`, `key`, `row.column` (of the source), `now`, `null`, or a literal in quotes. A template is text
@@ -23,33 +23,33 @@ from batchtui.core.results.answers import KeyedResult
 from batchtui.core.text import inert_line, plural
 
 ROOTS = ("text", "json", "usage", "stop_reason", "model", "type", "custom_id", "key", "row", "now", "null")
-"""What a path may begin with."""
+"""What a path may start with."""
 
 ASKED = frozenset({"custom_id", "key", "row"})
-"""The roots that are known before there is an answer, and that no model writes."""
+"""The roots whose values are known before there is an answer, and are not written by a model."""
 
-_HINT = f"A path begins with one of: {', '.join(ROOTS)}; a literal stands in quotes."
+_HINT = f"A path starts with one of: {', '.join(ROOTS)}; a literal goes in quotes."
 _DEEP = frozenset({"json", "usage", "row"})
 _ROOT = re.compile(r"[a-z_]+")
 _STEP = re.compile(r"""\.([^.\[\]"'{}]+)|\[(-?\d{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
 _FENCE = re.compile(r"^[ \t]*```(?:json)?[ \t]*\r?\n(.*?)[ \t]*```[ \t]*\r?$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 _ALL_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\r?\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
 _HALF = re.compile("[\ud800-\udfff]|\\\\ud[89a-f]", re.IGNORECASE)
-"""Perhaps half a surrogate pair: no error to the API, and only the slower reader takes it."""
+"""Perhaps half a surrogate pair: the API sees no error in it, but only the slower reader accepts it."""
 _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 _UNREAD = object()
 
 Value = Any
-"""str, int, float, bool, None, datetime, and what JSON nests of them."""
+"""str, int, float, bool, None, datetime, and JSON lists and objects of them."""
 
 
 class Missing(ValueError):
-    """The answer does not hold what the path asks for; the message says why, in words."""
+    """The answer does not have what the path asks for; the message says why."""
 
 
 class Reading:
-    """One answer while values are taken from it: its JSON is read once, and only if asked for."""
+    """One answer while values are taken from it. Its JSON is parsed once, and only if it is needed."""
 
     __slots__ = ("_json", "answer", "now")
 
@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def json(self) -> Value:
-        """The answer's text as JSON, or what stands in the only fence of Markdown in it, or in one around all of it.
+        """The answer's text as JSON, or the content of the only Markdown fence in it, or of one around all of it.
 
         Raises Missing.
         """
@@ -76,12 +76,12 @@ class Reading:
             return _decode(text)
         except (ValueError, RecursionError) as error:
             cut = self.answer.result.stop_reason
-            why = f"it was cut ({cut})" if cut in ("max_tokens", "model_context_window_exceeded") else _said(error)
-            raise Missing(f"the answer is no JSON: {why}") from None
+            why = f"it was cut off ({cut})" if cut in ("max_tokens", "model_context_window_exceeded") else _said(error)
+            raise Missing(f"the answer is not JSON: {why}") from None
 
     @property
     def usage(self) -> Value:
-        """`usage` as the API sent it, {} where there is none."""
+        """`usage` as the API sent it, {} if there is none."""
         try:
             return msgspec.json.decode(self.answer.raw, type=_UsageLine).result.message.usage or {}
         except msgspec.DecodeError:
@@ -101,7 +101,7 @@ class _UsageLine(Struct, frozen=True, gc=False):
 
 
 class ValuePath(Struct, frozen=True):
-    """A path that was understood. `take` gives the value, or raises Missing. `column` is the source's, else ""."""
+    """A parsed path. `take` returns the value, or raises Missing. `column` is the source column, else ""."""
 
     root: str
     take: Callable[[Reading], Value]
@@ -109,13 +109,13 @@ class ValuePath(Struct, frozen=True):
 
 
 class ValueTemplate(Struct, frozen=True):
-    """Text with paths in it; of a single path and nothing else, the value keeps its type."""
+    """Text with paths in it. If it is a single path and nothing else, the value keeps its type."""
 
     parts: tuple[str | ValuePath, ...]
 
     @property
     def take(self) -> Callable[[Reading], Value]:
-        """Gives the value, or raises Missing."""
+        """A function that returns the value, or raises Missing."""
         if len(self.parts) == 1 and isinstance(only := self.parts[0], ValuePath):
             return only.take
         return self._text
@@ -125,21 +125,21 @@ class ValueTemplate(Struct, frozen=True):
 
     @property
     def roots(self) -> frozenset[str]:
-        """What its paths begin with."""
+        """What its paths start with."""
         return frozenset(part.root for part in self.parts if isinstance(part, ValuePath))
 
 
 def path(said: str) -> ValuePath:
-    """Understands a path.
+    """Parses a path.
 
     Raises:
-        BadInput: it is none; the hint says what there is.
+        BadInput: it is not a path; the hint says what is possible.
     """
     text = said.strip()
     if text[:1] in ("'", '"'):
         literal = text[1:-1]
         if len(text) < 2 or text[-1] != text[0] or text[0] in literal:
-            raise BadInput(f"The literal {_quoted(said)} does not end.", "Put the same quote at both ends.")
+            raise BadInput(f"The literal {_quoted(said)} is not closed.", "Put the same quote at both ends.")
         return ValuePath("null", lambda _: literal)
     head = _ROOT.match(text)
     root = head[0] if head else ""
@@ -147,23 +147,23 @@ def path(said: str) -> ValuePath:
         near = difflib.get_close_matches(root, ROOTS, 1)
         word = inert_line(text, 40) if text.isidentifier() else ""
         meant = f"Did you mean {near[0]}? " if near else ""
-        either = f"""A column of the source is row.{word}, a text is "'{word}'". """ if word else ""
-        raise BadInput(f"{_quoted(said)} is no path.", f"{meant}{either}{_HINT}")
+        either = f"""A source column is row.{word}, a text is "'{word}'". """ if word else ""
+        raise BadInput(f"{_quoted(said)} is not a path.", f"{meant}{either}{_HINT}")
     steps: list[str | int] = []
     at = len(root)
     while at < len(text):
         step = _STEP.match(text, at)
         if step is None or root not in _DEEP:
-            raise BadInput(f"{_quoted(said)} is no path: {_quoted(text[at:])} cannot follow {root}.", _HINT)
+            raise BadInput(f"{_quoted(said)} is not a path: {_quoted(text[at:])} cannot follow {root}.", _HINT)
         steps.append(int(step[2]) if step[2] else next(name for name in step.group(1, 3, 4) if name is not None))
         at = step.end()
     if root == "row" and not steps:
-        raise BadInput(f"{_quoted(said)} names no column.", "Write row.COLUMN")
+        raise BadInput(f"{_quoted(said)} does not name a column.", "Write row.COLUMN")
     return ValuePath(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
 
 
 def template(said: str) -> ValueTemplate:
-    """Understands text with `{{ path }}` in it. Raises as `path` does."""
+    """Parses text with `{{ path }}` in it. Raises as `path` does."""
     parts: list[str | ValuePath] = []
     at = 0
     for place in _PLACE.finditer(said):
@@ -177,7 +177,7 @@ def template(said: str) -> ValueTemplate:
 
 
 def row_columns(said: str) -> frozenset[str]:
-    """The columns of the source's row that a path, or a template, asks for; none where it is neither."""
+    """The source columns that a path or a template uses; empty if it is neither."""
     try:
         parts = template(said).parts if "{{" in said else (path(said),)
     except BadInput:
@@ -186,7 +186,7 @@ def row_columns(said: str) -> frozenset[str]:
 
 
 def words(value: Value) -> str:
-    """A value as text: as it is, dates by ISO 8601, everything else as JSON; nothing for null."""
+    """A value as text: text unchanged, dates in ISO 8601, null as empty text, everything else as JSON."""
     match value:
         case str():
             return value
@@ -227,20 +227,20 @@ def _taker(root: str, steps: tuple[str | int, ...]) -> Callable[[Reading], Value
 def _walk(value: Value, what: str, steps: tuple[str | int, ...]) -> Value:
     for number, step in enumerate(steps):
         if type(value) is not (dict if type(step) is str else list):
-            wanted = "object" if type(step) is str else "list"
-            raise Missing(f"{_named(what, steps[:number])} is {_kind(value)} and no {wanted}")
+            wanted = "an object" if type(step) is str else "a list"
+            raise Missing(f"{_named(what, steps[:number])} is {_kind(value)}, not {wanted}")
         try:
             value = value[step]  # type: ignore[index]
         except KeyError:
             raise Missing(f"{_named(what, steps[:number])} has no {inert_line(str(step), 60)}") from None
         except IndexError:
             held = plural(len(value), "entry", "entries")
-            raise Missing(f"{_named(what, steps[:number])} has {held} and no [{step}]") from None
+            raise Missing(f"{_named(what, steps[:number])} has {held}, but no [{step}]") from None
     return value
 
 
 def _named(what: str, steps: tuple[str | int, ...]) -> str:
-    """The place that was reached last, in a sentence."""
+    """The place that was reached last, for use in a sentence."""
     if not steps:
         return what
     return inert_line(steps[-1], 60) if isinstance(steps[-1], str) else f"[{steps[-1]}]"

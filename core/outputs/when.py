@@ -1,4 +1,4 @@
-"""Only those answers whose source rows say so: several outputs share the rows of one job among them."""
+"""Selects answers by the values in their source rows, so that several outputs can share the rows of one job."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from batchtui.core.text import inert_line
 _NOT_IN_NAMES = re.compile(r"[^\w -]")
 
 When = Mapping[str, Any]
-"""A column of the source, and the value that it must have, or a list of such values."""
+"""Source columns, each with the value that it must have, or a list of possible values."""
 
 
 class AnswersWhen(Answers):
-    """The answers of `every` whose row is as `when` says. A result of which no row is known is among them, so that it
-    is listed where it fits nowhere.
+    """The answers of `every` whose row matches `when`. A result whose row is not known is included, so that it is
+    listed if it fits nowhere.
 
     Raises:
         BadInput: the source has no such column.
@@ -63,7 +63,7 @@ class AnswersWhen(Answers):
 
 
 def wanted(when: When) -> dict[str, frozenset[str]]:
-    """For each column the values that fit, as text: `1` and `"1"` are the same, as a CSV file has only texts.
+    """The values that fit, as text, for each column: `1` and `"1"` are the same, since a CSV file has only texts.
 
     Raises:
         BadInput: a value is a table, or there is none.
@@ -73,7 +73,7 @@ def wanted(when: When) -> dict[str, frozenset[str]]:
         values = said if isinstance(said, list) else [said]
         if not values or any(isinstance(value, list | dict) for value in values):
             raise BadInput(
-                f"when: {inert_line(name, 60)} is compared with a value, or with each of a list.",
+                f"when: {inert_line(name, 60)} must be a value, or a list of values.",
                 'Write when = { kind = "news" } or when = { kind = ["news", "post"] }',
             )
         understood[name] = frozenset(map(_text, values))
@@ -81,7 +81,7 @@ def wanted(when: When) -> dict[str, frozenset[str]]:
 
 
 def mark(when: When) -> str:
-    """What tells the file of failures from that of others with the same target: ` news`, "" without a `when`."""
+    """What distinguishes the file of failures from others with the same target: ` news`, or "" without a `when`."""
     said = " ".join(sorted(value for values in wanted(when).values() for value in values))
     return f" {_NOT_IN_NAMES.sub('_', said)[:60]}" if said else ""
 

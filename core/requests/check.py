@@ -1,4 +1,4 @@
-"""An input file of requests, checked row by row before anything is sent, and the create body made of its rows."""
+"""Checks an input file of requests row by row before anything is sent, and hands on its rows for the create body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batchtui.core.state.archive import digest, id_of
 from batchtui.core.text import inert_line, number, size
 
 SHOWN = 20
-"""So many problems are kept; all are counted."""
+"""Problems that are kept; all are counted."""
 
 _MAX_ROW = MAX_BYTES - body_size(0)
 _BLOCK = 1 << 20
@@ -31,9 +31,9 @@ _SEVERAL = "Send it as several batches under one name: batchtui submit FILE --ye
 class Checked(Struct, frozen=True, kw_only=True):
     """What a file of requests holds, and what keeps it from being sent.
 
-    `bytes` is the size of the create body; `sha256` is over the rows as archived; `digest` is over the sorted
-    custom_ids. The three mean nothing unless `ok`. `problems` are the first 20 of `problem_count`; `kinds` counts
-    them all.
+    `bytes` is the size of the create body, `sha256` covers the rows as archived, and `digest` covers the sorted
+    custom_ids. These three are meaningful only if `ok`. `problems` holds the first 20 of `problem_count` problems;
+    `kinds` counts them all.
     """
 
     path: Path
@@ -52,12 +52,12 @@ class Checked(Struct, frozen=True, kw_only=True):
 
     @property
     def batches(self) -> int:
-        """So many batches it takes at the least."""
+        """The minimum number of batches that it needs."""
         return max(-(-self.requests // MAX_REQUESTS), -(-self.bytes // MAX_BYTES))
 
     @property
     def only_too_long(self) -> bool:
-        """Whether nothing is wrong with it but that one batch does not take it all, as far as that was looked at."""
+        """Whether its only problem, as far as it was checked, is that it does not fit into one batch."""
         whole = all(problem.line is None for problem in self.problems)
         return bool(self.requests and self.kinds and whole and self.kinds.keys() <= {"too_many", "too_large"})
 
@@ -70,14 +70,14 @@ def check(
     one_batch: bool = True,
     rules: Rules = CURRENT,
 ) -> Checked:
-    """Reads the whole file and says everything that is wrong with it. Nothing is sent.
+    """Reads the whole file and reports everything that is wrong with it. Nothing is sent.
 
-    With `one_batch` false it may hold more than one batch takes, to be split. `rules` is what the
-    requests are held to.
+    If `one_batch` is false, the file may hold more than fits into one batch, to be split. The requests must follow
+    `rules`.
 
-    `sink` is given every row as one line, its bytes untouched but for line breaks between tokens; what it holds is
-    whole only if the outcome is `ok`. `report(bytes_done, bytes_total)` comes every megabyte; it may raise to stop.
-    What is wrong with the file itself is a problem too.
+    `sink` gets every row as one line, unchanged except for line breaks between tokens. It is complete only if the
+    outcome is `ok`. `report(bytes_done, bytes_total)` is called every megabyte and may raise to stop. Whatever is
+    wrong with the file itself is reported as a problem too.
 
     Raises:
         OSError: `sink` could not be written.
@@ -123,7 +123,7 @@ class _Tally:
             self.problems.append(problem)
 
     def add_lines(self, block: input_rows.Block) -> bool:
-        """Adds whole lines at once; false, and nothing is added, where any of them needs a closer look."""
+        """Adds whole lines at once. If any of them needs a closer look, adds nothing and returns false."""
         if self.kinds or len(block.rows) > _MAX_ROW:
             return False
         requests = fast_check.read_all(block.rows, block.lines, self.rules)
@@ -144,9 +144,9 @@ class _Tally:
         row = given if given.endswith(b"}\n") else given.strip(_SPACE) + b"\n"
         self.bytes += len(row)
         if self.one_batch and self.requests > MAX_REQUESTS:
-            return  # said once at the end; the rest is only counted
+            return  # reported once at the end; further rows are only counted
         if len(row) > _MAX_ROW:
-            message = f"This request alone has over {size(MAX_BYTES)}, the most that a whole batch may have."
+            message = f"This request alone is over {size(MAX_BYTES)}, the limit for a whole batch."
             self.note(Problem(at, "", message, "Make it smaller.", "too_large", f"{unit} {at}"))
             return
         refused = ""
@@ -176,8 +176,8 @@ class _Tally:
             return
         first = self.first_seen.setdefault(custom_id, at)
         if first != at:
-            message = f"custom_id {inert_line(custom_id, 64)} stands on {unit} {first} already."
-            hint = "Give every request an id of its own."
+            message = f"custom_id {inert_line(custom_id, 64)} is already used in {unit} {first}."
+            hint = "Give every request its own id."
             self.note(Problem(at, "custom_id", message, hint, "doubled", f"{unit} {at}"))
 
     def checked(self, path: Path) -> Checked:
@@ -196,11 +196,11 @@ class _Tally:
 
     def _whole(self, shown: str) -> None:
         if not self.requests and not self.kinds:
-            hint = 'Give a file with one {"custom_id": "...", "params": {...}} on each line.'
-            self.note(Problem(None, "", f"{shown} holds no request.", hint, "empty"))
+            hint = 'Use a file with one {"custom_id": "...", "params": {...}} per line.'
+            self.note(Problem(None, "", f"{shown} holds no requests.", hint, "empty"))
         if self.one_batch and self.requests > MAX_REQUESTS:
-            message = f"{shown} holds {number(self.requests)} requests; a batch takes {number(MAX_REQUESTS)}."
+            message = f"{shown} holds {number(self.requests)} requests; a batch takes at most {number(MAX_REQUESTS)}."
             self.note(Problem(None, "", message, _SEVERAL, "too_many"))
         if self.one_batch and body_size(self.bytes) > MAX_BYTES and "too_large" not in self.kinds:
-            message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes {size(MAX_BYTES)}."
+            message = f"{shown} makes a body of {size(body_size(self.bytes))}; a batch takes at most {size(MAX_BYTES)}."
             self.note(Problem(None, "", message, _SEVERAL, "too_large"))

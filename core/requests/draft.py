@@ -29,7 +29,7 @@ class NotSubmittable(BadInput):
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """What is about to be sent: archived, checked, and in the state only once the first part is."""
+    """A submission about to be sent: checked and archived, but not in the state until its first part is."""
 
     name: str
     input: str
@@ -47,19 +47,19 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 
 def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rules: Rules = CURRENT) -> Draft:
-    """Checks a file of requests and keeps its rows, in parts where `cut` says how. Runs in a thread.
+    """Checks a file of requests and keeps its rows, split into parts if `cut` is given. Call it in a thread.
 
     Raises:
         NotSubmittable: the input has problems; nothing is kept.
-        StateError: its rows could not be kept.
+        StateError: its rows could not be saved.
     """
     private_folder(paths.requests)
     try:
         return _archived(source, paths, name, cut, rules)
     except OSError as error:
         raise StateError(
-            f"The requests could not be kept in {paths.requests}: {error.strerror}.",
-            "Nothing was sent. Make room there and submit the file again.",
+            f"The requests could not be saved in {paths.requests}: {error.strerror}.",
+            "Nothing was sent. Free some space there and submit the file again.",
         ) from error
 
 
@@ -91,6 +91,6 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rul
 
 
 def discard(made: Draft, paths: Paths) -> None:
-    """Removes what was kept for a draft that is not sent. Raises OSError."""
+    """Removes the files of a draft that will not be sent. Raises OSError."""
     drop((part.ref for part in made.parts), paths)
     paths.job(made.ref).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Rows of an input file, looked at quickly: fine, to be looked at closely, or wrong."""
+"""Checks rows of an input file quickly: each is fine, wrong, or needs a closer look."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Message(Struct, gc=False):
 
 @cache
 def _decoder(more_params: frozenset[str]) -> Callable[[bytes], Any]:
-    """Decodes a request whose `params` may hold these too."""
+    """A decoder for requests whose `params` may also hold these."""
     others = sorted((PARAMETERS | more_params) - _NAMED)
     params = msgspec.defstruct(
         "_Params",
@@ -56,7 +56,7 @@ _PLAIN = (False, *(UNSET,) * len(_SPECIAL))
 
 
 def read(row: bytes, rules: Rules) -> Any:
-    """The request in a row: `custom_id`, `params.model`, and what `suspicious` needs.
+    """Decodes the request in a row: `custom_id`, `params.model`, and what `suspicious` needs.
 
     Raises:
         ValueError: it cannot be sent.
@@ -69,7 +69,7 @@ def read(row: bytes, rules: Rules) -> Any:
 
 
 def suspicious(request: Any, row: bytes, rules: Rules) -> bool:
-    """Whether a closer look may find that the request would fail, hours later."""
+    """Whether the request needs a closer look because it might fail hours later."""
     if _special(request.params) != _PLAIN:
         return True
     if rules.api_version == OLDER_VERSION:
@@ -78,7 +78,7 @@ def suspicious(request: Any, row: bytes, rules: Rules) -> bool:
 
 
 def read_all(block: bytes, lines: Sequence[bytes], rules: Rules) -> list[Any] | None:
-    """The requests of whole lines, far quicker than one by one; None where any of them needs another look."""
+    """Decodes whole lines at once, far quicker than one by one. None if any of them needs a closer look."""
     cited = rules.api_version != OLDER_VERSION and _CITED.search(block)
     if cited or not all(line.endswith(b"}\n") for line in lines):
         return None

@@ -1,4 +1,4 @@
-"""The rows of an input file, one by one: JSON lines, a JSON array of requests, or an object that holds one."""
+"""Reads the rows of an input file: JSON lines, a JSON array of requests, or an object that holds such an array."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from batchtui.core.requests.problems import Unusable
 from batchtui.core.text import inert_line, size
 
 MOST_IN_MEMORY = 1_000_000_000
-"""Bytes. JSON lines are never held whole; an array is."""
+"""Bytes. An array is read into memory whole; JSON lines never are."""
 
 _BLOCK = 1 << 18
-"""Bytes that are looked at at once: what a processor keeps near."""
+"""Bytes that are checked at once: few enough for the processor's cache."""
 
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'\s*\{\s*"requests"\s*:')
@@ -33,7 +33,7 @@ _NOT_TEXT = {
     b"PK\x03\x04": ("a zip archive or an office file", "Unpack it, or save it as JSON lines."),
     b"\x28\xb5\x2f\xfd": ("compressed (zstd)", "Unpack it first: unzstd FILE"),
 }
-_SHAPE = 'Give a file with one {"custom_id": "...", "params": {...}} on each line.'
+_SHAPE = 'Use a file with one {"custom_id": "...", "params": {...}} per line.'
 
 
 class _Body(Struct, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 
 class Numbered(NamedTuple):
-    """A row as it stands in the file, the number of its line (in an array: of the request), and how far it is read."""
+    """A row as it is in the file, its line number (in an array: its request number), and the bytes read so far."""
 
     number: int
     row: bytes
@@ -49,7 +49,7 @@ class Numbered(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Whole lines, blank ones among them, also one by one; the number of the first. Of an array it is one row."""
+    """Whole lines, blank ones included, together and one by one, and the number of the first. In an array: one row."""
 
     number: int
     rows: bytes
@@ -60,7 +60,7 @@ class Block(NamedTuple):
 class OpenInput(NamedTuple):
     """An open input: `unit` is what the numbers count, "line" or "request"; `total` is the file's size in bytes.
 
-    `blocks` are all rows, many at once for whoever can take them so.
+    `blocks` yields all rows, many at once, for callers that can take them that way.
     """
 
     unit: str
@@ -69,11 +69,11 @@ class OpenInput(NamedTuple):
 
     @property
     def rows(self) -> Iterator[Numbered]:
-        """The same row by row, blank lines left out."""
+        """All rows one by one, without blank lines."""
         return (row for block in self.blocks for row in self.rows_of(block))
 
     def rows_of(self, block: Block) -> Iterator[Numbered]:
-        """The rows of a block one by one, blank lines left out."""
+        """The rows of a block one by one, without blank lines."""
         for number, line in enumerate(block.lines, block.number):
             if not line.isspace():
                 yield Numbered(number, line, block.done)
@@ -81,14 +81,14 @@ class OpenInput(NamedTuple):
 
 @contextmanager
 def opened(path: Path, longest: int) -> Iterator[OpenInput]:
-    """The rows of a file. A line over `longest` bytes may come cut, but then to no less than `longest` + 1.
+    """Opens a file of rows. A line over `longest` bytes may be cut, but to no fewer than `longest` + 1 bytes.
 
     Raises:
-        Unusable: there is nothing to read, or it cannot be understood as a whole.
+        Unusable: the file cannot be read, or cannot be understood as a whole.
     """
     shown = inert_line(str(path))
     if "\0" in str(path):
-        raise Unusable("not_there", f"{shown} is not there.", "Check the path.")
+        raise Unusable("not_there", f"{shown} does not exist.", "Check the path.")
     with _no_os_error(shown):
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
@@ -168,6 +168,6 @@ def _no_os_error(shown: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise Unusable("not_there", f"{shown} is not there.", "Check the path.") from error
+            raise Unusable("not_there", f"{shown} does not exist.", "Check the path.") from error
         reason = error.strerror or str(error)
         raise Unusable("not_readable", f"{shown} cannot be read: {reason}.", "Check its permissions.") from error

@@ -1,4 +1,4 @@
-"""What requests are held to: the parameters of the Messages API by name, its version, and what else was meant."""
+"""The parameters of the Messages API by name, and what a wrong name was probably meant to be."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ PARAMETERS = frozenset(
         "user_profile_id",
     }
 )
-"""All that the API and its betas document (https://docs.claude.com/en/api/messages); of others it says that extra
-inputs are not permitted, by `additionalProperties: false` in its OpenAPI description."""
+"""All that the API and its betas document (https://docs.claude.com/en/api/messages). To any other it answers that
+extra inputs are not permitted, by `additionalProperties: false` in its OpenAPI description."""
 
 
 _ELSEWHERE = {
@@ -56,11 +56,11 @@ _ELSEWHERE = {
     "input": "messages",
     "user": "metadata",
 }
-"""Names that other APIs have for much the same."""
+"""Names that other APIs use for much the same thing."""
 
 
 def did_you_mean(name: str) -> str:
-    """What to do about a parameter that there is not."""
+    """What to do about a parameter that does not exist."""
     near = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name.lower(), sorted(PARAMETERS), 1)), "")
     if near:
         return f'Did you mean "{near}"?'

@@ -1,4 +1,4 @@
-"""Why one row of an input file cannot be sent: the slow and precise explanation of what the fast check refused."""
+"""Explains why an input row cannot be sent: slowly and precisely, once the fast check has refused it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from batchtui.core.text import inert_line, number
 
 UNSUPPORTED = {
     "betas": "Betas are a header of the whole batch, not a field of a request.",
-    "speed": "Fast mode does not exist in a batch.",
-    "store": "Threads do not exist in a batch.",
-    "previous_thread_event_id": "Threads do not exist in a batch.",
+    "speed": "A batch has no fast mode.",
+    "store": "A batch has no threads.",
+    "previous_thread_event_id": "A batch has no threads.",
     "cache_hint": "It is for requests that are answered at once.",
     "context_hint": "It is for requests that are answered at once.",
-    "fallbacks": "A batch asks no other model instead.",
+    "fallbacks": "A batch cannot fall back to another model.",
 }
-"""Fields of `params` that the API accepts at first and answers with an error when the whole batch has ended
+"""Fields of `params` that the API accepts at first, then answers with an error once the whole batch has ended
 (https://docs.claude.com/en/docs/build-with-claude/batch-processing, release notes of 2026-06-09)."""
 
 REFUSED = {
-    "research_preview_2026_02": ("active", "The research preview does not exist in a batch."),
-    "billing_policy": ("user_profile", 'A batch bills nobody else: leave it out, or set "bill_to": "self".'),
+    "research_preview_2026_02": ("active", "The research preview is not available in a batch."),
+    "billing_policy": ("user_profile", 'A batch cannot bill anyone else: leave it out, or set "bill_to": "self".'),
 }
-"""The same for fields that only one value of spoils."""
+"""The same, for fields that only one value makes fail."""
 
 SAMPLING = ("temperature", "top_p", "top_k")
-"""Fields that API version 2026-10-21 removed, and that newer models take no value but the default of.
+"""Fields that API version 2026-10-21 removed, and for which newer models accept only the default value.
 (https://docs.claude.com/en/api/versioning, https://docs.claude.com/en/docs/about-claude/model-deprecations)"""
 
 _TAKES_SAMPLING = re.compile(r"claude-(3|[a-z]+-4-[0-6](?!\d)|[a-z]+-4-20)")
@@ -46,14 +46,14 @@ _DEFAULTS = {"temperature": (None, 1), "top_p": (None, 1), "top_k": (None,)}
 
 FOR_ID = {"id", "customid", "custom-id", "custom id", "request_id", "key"}
 FOR_PARAMS = {"body", "request", "param", "parameters", "message", "payload"}
-ONE_LINE = "Write each request as one whole JSON object on a line of its own."
+ONE_LINE = "Write each request as one whole JSON object on its own line."
 
 
 class Problem(Struct, frozen=True):
     """One thing that keeps a file from being sent.
 
-    `line` counts from 1 (in an array: the request, as `where` says); None is the file itself. `kind` is a short word
-    to group by. `message` and `hint` hold nothing that could steer a terminal.
+    `line` counts from 1 (in an array it counts requests, as `where` says); None means the file itself. `kind` is a
+    short word to group by. `message` and `hint` hold nothing that could control a terminal.
     """
 
     line: int | None
@@ -73,9 +73,9 @@ class Unusable(Exception):
 
 
 def explain(row: bytes, line: int, where: str, rules: Rules, refused: str) -> Iterator[Problem]:
-    """Every problem of a row that the fast check refused, for the reason `refused`: at least one.
+    """Every problem of a row that the fast check refused for the reason `refused`; at least one.
 
-    With `refused` empty the row was only suspicious, and there may be none.
+    If `refused` is empty, the row was only suspicious and may have no problem.
     """
     found = False
     for kind, field, message, hint in _row(row, rules):
@@ -128,10 +128,10 @@ def _request(value: Any, rules: Rules) -> Found:
         return
     if {"url", "body"} <= value.keys():
         message = "It is a request in OpenAI's batch format (method, url, body)."
-        yield "openai", "", message, 'Put what is in "body" under "params", in the form of the Messages API.'
+        yield "openai", "", message, 'Move what is in "body" to "params", in the form that the Messages API takes.'
         return
     for name in value.keys() - {"custom_id", "params"}:
-        yield "unknown_field", inert_line(name, 60), f'"{inert_line(name, 60)}" is no field of a request.', _meant(name)
+        yield "unknown_field", inert_line(name, 60), f'"{inert_line(name, 60)}" is not a request field.', _meant(name)
     if "custom_id" in value:
         yield from _custom_id(value["custom_id"])
     else:
@@ -177,7 +177,7 @@ def _params(params: dict[str, Any]) -> Found:
     yield from _needed(params, "messages", list, 'a list such as [{"role": "user", "content": "..."}]')
     model, most, messages = (params.get(name) for name in ("model", "max_tokens", "messages"))
     if isinstance(model, str) and not 1 <= len(model) <= 256:
-        yield "model", "params.model", "params.model is no model id.", "Set it to a model id such as claude-sonnet-5-5."
+        yield "model", "params.model", "params.model is not a model id.", "Set a model id such as claude-sonnet-5-5."
     if isinstance(most, int) and not isinstance(most, bool) and most < 1:
         yield "max_tokens", "params.max_tokens", f"params.max_tokens is {most}.", "Set it to 1 or more."
     if messages == []:
@@ -191,10 +191,10 @@ def _params(params: dict[str, Any]) -> Found:
 
 
 def _in_a_batch(params: dict[str, Any], more_params: frozenset[str]) -> Found:
-    """What the Messages API does not know, or takes and a batch does not."""
+    """Parameters that the Messages API does not know, or that it accepts and a batch does not."""
     for name in sorted(params.keys() - PARAMETERS - more_params - UNSUPPORTED.keys() - REFUSED.keys()):
         shown = inert_line(name, 60)
-        yield "unknown_param", f"params.{shown}", f'"{shown}" is no parameter of the Messages API.', did_you_mean(name)
+        yield "unknown_param", f"params.{shown}", f'"{shown}" is not a Messages API parameter.', did_you_mean(name)
     stream = params.get("stream", False)
     if stream is True:
         yield "stream", "params.stream", "params.stream is true; a batch cannot stream.", "Remove it."
@@ -210,7 +210,7 @@ def _in_a_batch(params: dict[str, Any], more_params: frozenset[str]) -> Found:
 
 
 def _in_this_version(params: dict[str, Any], rules: Rules) -> Found:
-    """What is refused by the API version that requests go out with, or by models that came since."""
+    """Parameters and content that the API version in use, or newer models, refuse."""
     older = rules.api_version == OLDER_VERSION
     new_model = not _TAKES_SAMPLING.match(str(params.get("model", "")))
     for name in SAMPLING:
@@ -218,16 +218,16 @@ def _in_this_version(params: dict[str, Any], rules: Rules) -> Found:
             why = "API version 2026-10-21 removed it, even with its default value."
             yield _fails(name, f'Remove it, or set api_version = "{OLDER_VERSION}" in config.toml. {why}')
         elif new_model and params.get(name) not in _DEFAULTS[name]:
-            yield _fails(name, "Remove it: this model takes no other value than its own.")
+            yield _fails(name, "Remove it: this model accepts only its default value.")
     messages = params.get("messages")
     for index, message in enumerate(messages if isinstance(messages, list) and not older else ()):
         for at, block in enumerate(_blocks(message)):
             field = f"params.messages[{index}].content[{at}]"
             if message.get("role") == "assistant" and block.get("type") == "document":
-                what = f"{field} is a document in a message of the assistant's."
-                yield "unsupported", field, what, "Put the document into a message of the user's."
+                what = f"{field} is a document in an assistant message."
+                yield "unsupported", field, what, "Put the document into a user message."
             elif message.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
-                what = f"{field} is a text of the user's with citations."
+                what = f"{field} is a user text with citations."
                 yield "unsupported", field, what, 'Remove "citations" from it.'
 
 
@@ -237,7 +237,7 @@ def _blocks(message: Any) -> list[dict[str, Any]]:
 
 
 def _fails(name: str, hint: str) -> tuple[str, str, str, str]:
-    return "unsupported", f"params.{name}", f"params.{name} would make this request fail, hours later.", hint
+    return "unsupported", f"params.{name}", f"params.{name} would make this request fail hours later.", hint
 
 
 def _needed(params: dict[str, Any], name: str, wanted: type, such: str) -> Found:

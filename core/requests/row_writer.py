@@ -1,4 +1,4 @@
-"""Rows on their way to the disk: hashed and written by a thread of their own while the next ones are looked at."""
+"""Hashes and writes rows on a background thread while the next ones are checked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 _BLOCK = 1 << 20
-"""Bytes that are gathered for the thread; there are never more than two such blocks."""
+"""Bytes that are collected for the thread; there are never more than two such blocks."""
 
 
 class RowWriter:
-    """What `sink` is given, if there is one, and the sha256 of it. A with block, which leaves no thread behind."""
+    """Writes rows to `sink`, if there is one, and hashes them. Use it in a with block, which ends its thread."""
 
     def __init__(self, sink: BinaryIO | None) -> None:
         self._sink = sink
@@ -23,14 +23,14 @@ class RowWriter:
         self._size = 0
 
     def add(self, rows: bytes) -> None:
-        """The next rows. Raises OSError where earlier ones could not be written."""
+        """Adds the next rows. Raises OSError if earlier ones could not be written."""
         self._gathered.append(rows)
         self._size += len(rows)
         if self._size >= _BLOCK:
             self._hand_over()
 
     def sha256(self) -> str:
-        """The digest of all that was added, which is written by then. Raises OSError where it could not be."""
+        """Writes all that was added and gives its digest. Raises OSError if it could not be written."""
         self._hand_over()
         self._wait()
         return self._hash.hexdigest()

@@ -1,4 +1,4 @@
-"""Cutting archived rows into parts that the API takes, or that a person asked for."""
+"""Splits archived rows into parts that the API accepts, or that the user asked for."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _row = msgspec.json.Decoder(_Row)
 
 
 def new_ref() -> str:
-    """A name of ours for one batch."""
+    """A new name of our own for one batch."""
     return f"b{secrets.token_hex(4)}"
 
 
 class Cut(Struct, frozen=True):
-    """The first `alone` rows are a part of their own (0: none); no part has more than `most` (0: the API's limit)."""
+    """The first `alone` rows form their own part (0: none). No part has more than `most` rows (0: the API's limit)."""
 
     alone: int = 0
     most: int = 0
 
 
 def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | None = None) -> tuple[Part, ...]:
-    """The rows, one a line, as parts archived under refs of their own; `keys` goes along line by line.
+    """Splits rows, one per line, into parts archived under their own refs; `keys` is split the same way, line by line.
 
-    Streams. On an exception nothing of it stays. Raises OSError.
+    Streams. If it fails, it leaves nothing behind. Raises OSError.
     """
     done: list[Part] = []
     try:
@@ -64,7 +64,7 @@ def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | Non
 
 
 def shared_out(parts: tuple[Part, ...], estimated_usd: float | None) -> tuple[Part, ...]:
-    """The parts with an estimate of all of them shared out by their size; None is not known."""
+    """The parts, with the estimate for all of them divided by size. None means that it is not known."""
     if estimated_usd is None:
         return parts
     whole = sum(part.bytes for part in parts)
@@ -72,7 +72,7 @@ def shared_out(parts: tuple[Part, ...], estimated_usd: float | None) -> tuple[Pa
 
 
 class _Lines:
-    """Rows with their keys, one ahead."""
+    """Rows with their keys, read one row ahead."""
 
     def __init__(self, rows: BinaryIO, keys: BinaryIO) -> None:
         self._rows = rows
@@ -128,7 +128,7 @@ def _one(lines: _Lines, paths: Paths, most: int, number: int, step: int, *, keye
 
 
 def fingerprint(files: Iterable[Path]) -> str:
-    """The sha256 of files one after the other, in hexadecimal digits: the same however rows were cut."""
+    """The sha256 of files read one after the other, in hexadecimal. It is the same however the rows were split."""
     whole = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""The answers to what a person asked: the results of one or more batches, each with its own key and source row.
+"""The answers to the user's requests: the results of one or more batches, each with its own key and source row.
 
-The parts of a split, and retries, are read as one. Only ids and offsets are in memory; every answer is read from
-its file when its turn comes.
+The parts of a split and retries are read as one. Only ids and offsets are in memory; each answer is read from its
+file when it is needed.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class BatchFiles(Struct, frozen=True):
 
 
 class KeyedResult(Struct, frozen=True, gc=False):
-    """One result with whose it is. `row` is what the source held. Hostile text, all of it, as it came.
+    """One result with its key. `row` is its row in the source. All of it is hostile text, unchanged.
 
-    Where there is no keys file `row` is empty and `key` is the custom_id. `raw` is the line as the API sent it.
+    If there is no keys file, `row` is empty and `key` is the custom_id. `raw` is the line as the API sent it.
     """
 
     custom_id: str
@@ -68,12 +68,12 @@ _names = msgspec.json.Decoder(_Names)
 
 
 class Answers:
-    """All answers in the order of the requests, batch after batch; a retried one stands where it was first asked.
+    """All answers in the order of the requests, batch after batch. A retried request keeps its first place.
 
-    A request that several batches hold is given once: its first success, else its latest failure. A line that comes
-    twice in one file is given twice, and one that cannot be read is given too. Reading is safe from several threads.
-    `columns` names the source's columns in the order in which they first come; `keyed` is false if no batch has
-    keys; `folders` is where the files are.
+    A request in several batches gives one answer: its first success, else its latest failure. A line that is twice
+    in one file gives two, and an unreadable line is given too. Reading is safe from several threads. `columns` names
+    the source's columns in the order in which they first appear; `keyed` is false if no batch has keys; `folders` are
+    the folders of the files.
     """
 
     def __init__(self, batches: Sequence[BatchFiles]) -> None:
@@ -89,10 +89,10 @@ class Answers:
 
     @classmethod
     def open(cls, batches: Sequence[BatchFiles]) -> Self:
-        """Finds where everything is: one pass over each file.
+        """Finds where everything is, in one pass over each file.
 
         Raises:
-            StateError: a file is not there, cannot be read, or is not what it should be.
+            StateError: a file is missing, cannot be read, or is not what it should be.
         """
         answers = cls(batches)
         try:
@@ -124,7 +124,7 @@ class Answers:
                 self._file[at], self._index[at] = this, index
 
     def _add_keys(self, path: Path) -> None:
-        """Notes where each key stands; the first that names a request counts."""
+        """Notes where each key is. The first key that names a request counts."""
         columns = dict.fromkeys(self.columns)
         with _readable(path):
             self._keys.append(ReadAhead(path))
@@ -152,12 +152,12 @@ class Answers:
         return (self._answer(at) for at in range(len(self)))
 
     def rest(self, done: Iterable[str]) -> Iterator[KeyedResult]:
-        """The answers without those to these custom_ids, which are not read at all."""
+        """All answers except those to the custom_ids in `done`, which are not read at all."""
         skipped = {self._place.get(custom_id, -1) for custom_id in done}
         return (self._answer(at) for at in range(len(self)) if at not in skipped)
 
     def find(self, key: str) -> KeyedResult | None:
-        """The (first) answer under a key. The first call reads all keys once."""
+        """The first answer with this key. The first call reads all keys once."""
         if self._by_key is None:
             by_key: dict[str, int] = {}
             for custom_id, at in self._place.items():
@@ -195,7 +195,7 @@ class Answers:
 
 
 def _ordered(results: Results, archive: Path | None) -> Iterator[tuple[int, str]]:
-    """Every line with its custom_id, "" where it has none: as the archive has them, then what is not in it."""
+    """Every line with its custom_id ("" if it has none): in the archive's order, then those that are not in it."""
     ids = results.ids()
     if archive is None:
         yield from enumerate(ids)
@@ -219,12 +219,12 @@ def _readable(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         raise StateError(
             f"The keys in {inert_line(str(path))} cannot be read: {inert_line(str(error), 120)}.",
-            "Put the file back from a copy; without it answers cannot be matched to the source's rows.",
+            "Restore the file from a copy; without it, answers cannot be matched to the source's rows.",
         ) from error
 
 
 def files_of(paths: Paths, batches: Sequence[Batch]) -> list[BatchFiles]:
-    """The files of retrieved batches of one step, parts first and in order, retries behind them."""
+    """The files of one step's retrieved batches: the parts in order, then the retries."""
 
     def there(path: Path) -> Path | None:
         return path if path.exists() else None

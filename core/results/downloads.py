@@ -1,4 +1,4 @@
-"""The downloads of one process: one a batch, a few at a time, each with its outcome on the batch's row."""
+"""The downloads of one process: one per batch, a few at a time. Each leaves its outcome on the batch's row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_REST = timedelta(hours=6)
 
 
 class Downloads:
-    """Whoever asks for a batch that is on its way follows the download that runs."""
+    """Downloads batches. A caller that asks for one already being downloaded follows the running download."""
 
     def __init__(self, connection: Connection, disk: StoreThread, paths: Paths, clock: Callable[[], datetime]) -> None:
         self._connection = connection
@@ -39,7 +39,7 @@ class Downloads:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def start(self, batch: Batch, report: Report | None = None) -> asyncio.Task[Batch]:
-        """The download of an ended batch; awaiting it gives the retrieved batch or raises what went wrong."""
+        """Downloads an ended batch. Awaiting the task gives the retrieved batch or raises what went wrong."""
         if report:
             self._listeners.setdefault(batch.ref, []).append(report)
         task = self._running.get(batch.ref)
@@ -50,7 +50,7 @@ class Downloads:
         return task
 
     async def close(self) -> None:
-        """Stops what runs. What is not whole is not kept, and is downloaded again another time."""
+        """Stops the running downloads. Incomplete files are not kept; they are downloaded again another time."""
         tasks = tuple(self._running.values())
         for task in tasks:
             task.cancel()
@@ -60,7 +60,7 @@ class Downloads:
         self._running.pop(ref, None)
         self._listeners.pop(ref, None)
         if not task.cancelled():
-            task.exception()  # it stands on the row, and nobody need have waited for it
+            task.exception()  # the row shows it, and maybe nobody waited for it
 
     async def _retrieve(self, batch: Batch) -> Batch:
         def tell(done: int, total: int | None) -> None:
@@ -84,7 +84,7 @@ class Downloads:
         except Exception as error:
             log.exception("%s not retrieved", batch.id)
             hint = f"The details are in {self._paths.log_file}"
-            broken = BatchtuiError(f"Retrieving it broke ({type(error).__name__}).", hint)
+            broken = BatchtuiError(f"Retrieving it failed ({type(error).__name__}).", hint)
             trouble = Trouble.of(broken, self._clock())
             await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
             raise broken from error
@@ -92,7 +92,7 @@ class Downloads:
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
 
     async def _change(self, batch: Batch, change: Callable[[Batch], Batch]) -> Batch | None:
-        """Changes the batch that was downloaded; not if another id was found for it meanwhile."""
+        """Changes the downloaded batch, unless another id was found for it in the meantime."""
         return await self._disk.change(
             batch.ref, lambda current: change(current) if current.id == batch.id else current
         )
@@ -111,7 +111,7 @@ class Downloads:
         )
 
     async def _look_again(self, batch: Batch, error: BatchtuiError) -> Remote | None:
-        """The batch as the API has it now, where its results do not fit what was known of it, or are not there."""
+        """The batch as the API has it now, if its results are missing or do not match what was known about it."""
         if not isinstance(error, NotFound | Unverified):
             return None
         try:
@@ -125,8 +125,8 @@ class Downloads:
 
 
 def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) -> Batch:
-    """A 404 is for good past the API's retention, or where it says that it archived the batch, else not."""
-    if batch.state is not State.ENDED:  # somebody else was quicker
+    """A 404 is final only past the API's retention, or if the API says that it archived the batch."""
+    if batch.state is not State.ENDED:  # someone else was quicker
         return batch
     if seen:
         batch = observe(batch, seen)
@@ -135,7 +135,7 @@ def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) 
 
 
 def rests(batch: Batch, now: datetime) -> bool:
-    """Whether results that could not be had for long need not be tried now: after an hour they are ever more rarely."""
+    """Whether to skip a try now because downloads have failed for long. After an hour, tries become ever rarer."""
     if batch.failing_since is None or batch.trouble is None:
         return False
     failing = batch.trouble.at - batch.failing_since
@@ -143,7 +143,7 @@ def rests(batch: Batch, now: datetime) -> bool:
 
 
 def _released(batch: Batch, trouble: Trouble) -> Batch:
-    """An id that was found by time and size turned out to be somebody else's: back to looking for ours."""
+    """The batch without an id that was found by time and size but is not ours, so that the search goes on."""
     if batch.attempt is None or batch.id is None:
         return batch
     return Batch(

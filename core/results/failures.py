@@ -1,4 +1,4 @@
-"""What of a batch did not succeed and may be asked again: chosen by cause, never by guess."""
+"""Chooses which failed requests of a batch may be sent again: by cause, never by guess."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from batchtui.core.api import result_line
@@ -16,13 +15,13 @@ from batchtui.core.text import inert_line
 TRANSIENT = frozenset(
     {"expired", "canceled", "overloaded_error", "api_error", "timeout_error", "rate_limit_error"},
 )
-"""Causes that lie with the API or with time: the same request may succeed. All others fail again as they are."""
+"""Causes that lie with the API or with time, so the same request may succeed. All others fail again unchanged."""
 
 _BLOCK = 1 << 20
 
 
 class RetryChoice(Struct, frozen=True):
-    """The requests to ask again, by custom_id, and how many of each cause are asked again or left out."""
+    """The custom_ids of the requests to send again, and how many of each cause are sent again or left out."""
 
     ids: frozenset[str]
     causes: dict[str, int]
@@ -30,10 +29,10 @@ class RetryChoice(Struct, frozen=True):
 
 
 def failures(results: Iterable[Path]) -> dict[str, str]:
-    """The cause of each request without an answer, by custom_id, after all these files; only those are kept in memory.
+    """Why each request without an answer failed, by custom_id, after all these files. Only those are kept in memory.
 
     Raises:
-        StateError: one of the files is not there or cannot be read.
+        StateError: one of the files is missing or cannot be read.
     """
     failed: dict[str, str] = {}
     for path in results:
@@ -47,7 +46,7 @@ def failures(results: Iterable[Path]) -> dict[str, str]:
 
 
 def cause_of(one: result_line.Line) -> str | None:
-    """Why a request has no answer: "expired", "canceled", or the type of its error; None where it has one."""
+    """Why a request has no answer: "expired", "canceled", or the type of its error; None if it has one."""
     match one.result:
         case result_line.Succeeded():
             return None
@@ -77,19 +76,12 @@ def _lines(path: Path) -> Iterator[result_line.Line]:
 
 
 def choose(failed: Mapping[str, str], *, include_permanent: bool) -> RetryChoice:
-    """What to ask again: what time may heal, and with `include_permanent` everything that failed."""
+    """What to send again: whatever may succeed later, or with `include_permanent` everything that failed."""
     return only(failed, frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT))
 
 
 def only(failed: Mapping[str, str], ids: frozenset[str]) -> RetryChoice:
-    """These of what failed, and no others."""
+    """Chooses exactly these of the failed requests."""
     every = Counter(failed.values())
     causes = Counter(failed[name] for name in ids)
     return RetryChoice(ids, dict(causes.most_common()), dict((every - causes).most_common()))
-
-
-class _Id(Struct, gc=False):
-    custom_id: str
-
-
-_id = msgspec.json.Decoder(_Id).decode

@@ -1,4 +1,4 @@
-"""Telling batches apart by the ids of their results, where time and size fit more than one."""
+"""Tells batches apart by the ids of their results, if time and size fit more than one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchtui.core.state.store_thread import StoreThread
 
 
 class Identifier:
-    """Remembers whom it looked at, because looking costs a download."""
+    """Remembers which batches it checked, because each check costs a download."""
 
     def __init__(self, disk: StoreThread, paths: Paths) -> None:
         self._disk = disk
@@ -27,11 +27,11 @@ class Identifier:
         self._seen: set[tuple[str, str]] = set()
 
     async def rule_out(self, api: Api, batch: Batch, candidates: Sequence[Remote]) -> None:
-        """Notes on an unconfirmed batch which ended candidates have other ids, so that they no longer fit.
+        """Notes on an unconfirmed batch which ended candidates have other ids and so no longer fit.
 
-        Raises, once all were looked at:
-            ApiError: the results of one could not be had.
-            Unverified: what came of them proves nothing.
+        Raises, once all candidates were checked:
+            ApiError: the results of one could not be downloaded.
+            Unverified: the results of one prove nothing.
         """
         expected = expected_from(self._paths.archive(batch.ref), batch.digest)
         failure: BatchtuiError | None = None
@@ -66,6 +66,6 @@ class Identifier:
         verdict = await asyncio.to_thread(verifier.finish)
         if not verdict.ok and not of_others(verdict, one.request_counts):
             raise Unverified(
-                f"{one.id} could not be told from others: {' '.join(verdict.anomalies)}", "The next look tries again."
+                f"{one.id} could not be told apart: {' '.join(verdict.anomalies)}", "The next check tries again."
             )
         return verdict.ok

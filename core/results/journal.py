@@ -1,4 +1,4 @@
-"""The result lines of a run that is not over: each on disk before the next is asked for, so that a run can go on."""
+"""The result lines of an unfinished run. Each is on disk before the next is requested, so that a run can resume."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def kept(path: Path) -> Kept:
 
     Raises:
         FileNotFoundError: there is none.
-        StateError: a line is no result, which no kill can bring about.
+        StateError: a line is not a result, which a kill cannot cause.
     """
     ids: set[str] = set()
     types: Counter[str] = Counter()
@@ -47,8 +47,8 @@ def kept(path: Path) -> Kept:
                 decoded = result_line.decode(raw)
             except ValueError as error:
                 raise StateError(
-                    f"Line {number} of {path} is no result: {inert_line(str(error), 120)}",
-                    "Take that line out of it; its request is asked again.",
+                    f"Line {number} of {path} is not a result: {inert_line(str(error), 120)}",
+                    "Remove that line; its request is sent again.",
                 ) from error
             ids.add(decoded.custom_id)
             types[kind_of(decoded)] += 1
@@ -62,7 +62,7 @@ def kind_of(decoded: result_line.Line) -> str:
 
 
 class Journal:
-    """A journal that this process alone adds to, from the moment it is opened."""
+    """A journal. From the moment it is opened, only this process adds to it."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -70,17 +70,17 @@ class Journal:
         self._writing = threading.Lock()
         found = kept(path)
         self.ids = found.ids
-        """Requests whose results are here."""
+        """The custom_ids whose results are here."""
         self._size = found.bytes
         os.ftruncate(descriptor, self._size)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Takes up a journal that is there, less a last line that was cut off.
+        """Opens an existing journal and drops a last line that was cut off.
 
         Raises:
-            FileNotFoundError: there is none, or not any more.
-            Busy: another process adds to it.
+            FileNotFoundError: there is none, or no longer one.
+            Busy: another process is adding to it.
             StateError: it cannot be used.
         """
         try:
@@ -97,10 +97,10 @@ class Journal:
             raise
 
     def add(self, raw: bytes) -> None:
-        """Appends one result line, given with its line feed; it is on the disk when this returns. From any thread.
+        """Appends one result line with its line feed. It is on disk when this returns. Call it from any thread.
 
         Raises:
-            StateError: it could not be written; nothing of it is left.
+            StateError: it could not be written; no part of it is left.
         """
         with self._writing:
             try:
@@ -116,12 +116,12 @@ class Journal:
             self.ids.add(result_line.decode_id(raw))
 
     def finish(self, path: Path) -> None:
-        """Gives it its final name. Whoever calls this has verified it. Raises OSError."""
+        """Gives it its final name. The caller has verified it. Raises OSError."""
         self.path.replace(path)
         sync_folder(path.parent)
 
     def close(self) -> None:
-        """Lets other processes have it, once what is being written is. Whoever adds after that is refused."""
+        """Releases it to other processes, after a write under way is done. Adding to it after that fails."""
         with self._writing:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
@@ -131,16 +131,16 @@ def _claim(path: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise Busy("Another batchtui is asking these requests right now.", "Wait for it, or stop it.") from error
+        raise Busy("Another batchtui is sending these requests right now.", "Wait for it, or stop it.") from error
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         raise _unusable(path, OSError(errno.EINVAL, "it is not a regular file"))
-    if not os.path.samestat(about, path.lstat()):  # it was finished between the two
+    if not os.path.samestat(about, path.lstat()):  # it was finished before we had the lock
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def _unusable(path: Path, error: OSError) -> StateError:
     return StateError(
         f"The answers could not be written to {path}: {error.strerror or error}.",
-        "Make room for them, or make it a file that you may write to.",
+        "Make room for them, or make sure that you may write to the file.",
     )

@@ -1,4 +1,4 @@
-"""A file of which pieces are read, mostly one after the other: a block is read ahead, so that few calls are needed."""
+"""Reads pieces of a file, mostly one after the other. It reads a block ahead, so that few calls are needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 _BLOCK = 1 << 16
 _BREAK = 2
-"""Bytes that end a line, between one piece and the next."""
+"""The most bytes of a line break between one piece and the next."""
 
 
 class ReadAhead:
@@ -18,7 +18,7 @@ class ReadAhead:
         self._held = (0, b"")
 
     def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to before `end`, fewer where the file ends earlier."""
+        """The bytes from `start` to before `end`, fewer if the file ends earlier."""
         first, block = self._held
         held = first + len(block)
         if first <= start and end <= held:

@@ -1,6 +1,6 @@
-"""Results on disk: found by an index of offsets, so that one row is read without the rest.
+"""Results on disk, found by an index of offsets, so that one row can be read without the rest.
 
-A line that cannot be read is a row of the type `unreadable`: it is shown, exported and never dropped.
+A line that cannot be read becomes a row of the type `unreadable`. It is shown and exported, and never dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK = 1 << 20
 
 
 class Head(NamedTuple):
-    """`detail` is the first line of the answer, or the error. Hostile text, as it came."""
+    """`detail` is the first line of the answer, or the error. All of it is hostile text, unchanged."""
 
     custom_id: str
     type: Type
@@ -31,7 +31,7 @@ class Head(NamedTuple):
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
-    """One result. `text` is the text blocks of the answer, joined. Hostile text, as it came."""
+    """One result. `text` is the text blocks of the answer, joined. All of it is hostile text, unchanged."""
 
     custom_id: str
     type: Type
@@ -56,10 +56,10 @@ class Results:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Finds where the lines are: one pass over the bytes, nothing decoded.
+        """Finds where the lines are, in one pass over the bytes that decodes nothing.
 
         Raises:
-            StateError: the file is not there or cannot be read.
+            StateError: the file is missing or cannot be read.
         """
         try:
             file = ReadAhead(path)
@@ -113,7 +113,7 @@ class Results:
         return read_row(self.raw(index))
 
     def head(self, index: int) -> Head:
-        """What a table shows of one result."""
+        """What a table shows for one result."""
         row = self.row(index)
         if row.type == "succeeded":
             answer = row.text.lstrip()[:2000].partition("\n")[0]
@@ -122,12 +122,12 @@ class Results:
         return Head(row.custom_id, row.type, said)
 
     def ids(self) -> list[str]:
-        """The custom_id of each line, "" where it has none: reads the whole file."""
+        """The custom_id of each line, "" if it has none. Reads the whole file."""
         return [read_id(self.raw(index)) for index in range(len(self))]
 
 
 def read_row(raw: bytes) -> Row:
-    """A raw result line, understood."""
+    """Parses a raw result line."""
     try:
         full = result_line.decode_full(raw)
     except ValueError as error:
@@ -162,7 +162,7 @@ def _text(blocks: Sequence[result_line.ContentBlock]) -> str:
 
 
 def read_id(raw: bytes) -> str:
-    """Whose a raw result line is, "" where it does not say."""
+    """The custom_id of a raw result line, "" if it has none."""
     try:
         return result_line.decode_id(raw)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Retrieving results: raw bytes to disk, proven complete, and only then under their final name."""
+"""Retrieves results: raw bytes go to disk, are proven complete, and only then get their final name."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_f
 from batchtui.core.text import inert_line
 
 PIECE = 500_000
-"""Bytes that are gathered before a thread writes and checks them."""
+"""Bytes that are collected before a thread writes and checks them."""
 
 LARGEST = 20_000_000_000
-"""Bytes. A batch of 100,000 of the longest answers is far below; past it something is feeding us nonsense."""
+"""Bytes. A batch of 100,000 of the longest answers is far below this; above it, something is feeding us nonsense."""
 
 
 class OtherBatch(Unverified):
-    """The results are somebody else's: this batch was found by time and size alone, and their ids are not ours."""
+    """The results are someone else's: the batch was found by time and size alone, and their ids are not ours."""
 
 
 def of_others(verdict: Verdict, counts: Counts) -> bool:
-    """Whether results are of other requests than the ones submitted. Only whole ones tell: what is cut off does not."""
+    """Whether results belong to other requests than the submitted ones. Only complete results can tell."""
     whole = verdict.counts == counts and not verdict.bad and not verdict.doubled
     return whole and bool(verdict.foreign or verdict.missing)
 
 
 class ResultPlace:
-    """Where results stand. Everything here is for a thread."""
+    """Where results are stored. Call all of it in a thread."""
 
     def __init__(self, paths: Paths, batch: Batch) -> None:
         assert batch.id
@@ -56,7 +56,7 @@ class ResultPlace:
         return Verifier(self._batch.request_counts, self._expected)
 
     def already(self) -> Verdict | None:
-        """What is here, where an earlier run died between keeping the file and saying so; None where it did not."""
+        """The verdict on a file that an earlier run kept but died before recording; None if there is none."""
         try:
             verdict = verify_file(self.result, self._batch.request_counts, self._expected)
         except FileNotFoundError:
@@ -64,7 +64,7 @@ class ResultPlace:
         return verdict if verdict.ok and self._recorded() in (None, verdict.sha256) else None
 
     def _recorded(self) -> str | None:
-        """The fingerprint that the summary of an earlier run holds; None where there is none."""
+        """The fingerprint in the summary of an earlier run; None if there is none."""
         try:
             return summaries.read(self._summary).sha256
         except StateError:
@@ -74,10 +74,10 @@ class ResultPlace:
         if verdict.ok:
             return
         if self._batch.doubtful and of_others(verdict, self._batch.request_counts):
-            raise OtherBatch("The results are of other requests than the ones submitted.", "It is looked for again.")
+            raise OtherBatch("The results are not those of the submitted requests.", "batchtui looks for it again.")
         raise Unverified(
             f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
-            "Nothing of them was kept, and they are downloaded again. To have them as they are: "
+            "None of them were kept, and they are downloaded again. To save them as they are: "
             f"batchtui retrieve {self._batch.label} --as-is FILE",
         )
 
@@ -91,11 +91,11 @@ class ResultPlace:
 async def retrieve(
     api: Api, paths: Paths, batch: Batch, clock: Callable[[], datetime], report: Report | None = None
 ) -> Summary:
-    """Downloads, verifies and keeps the results of an ended batch; finds them where they are here already.
+    """Downloads, verifies and keeps the results of an ended batch, or uses those that are already here.
 
     Raises:
         Unverified: lines are missing, doubled, foreign or garbled.
-        ApiError: they could not be had.
+        ApiError: they could not be downloaded.
         StateError: they could not be written.
     """
     await asyncio.to_thread(private_folder, paths.results)
@@ -106,7 +106,7 @@ async def retrieve(
     except OSError as error:
         raise StateError(
             f"The results could not be written: {error.strerror}.",
-            f"Make room for them in {paths.results}; the API keeps its copy for 29 days.",
+            f"Free some space in {paths.results}; the API keeps its copy for 29 days.",
         ) from error
 
 
@@ -126,11 +126,11 @@ async def _download(api: Api, place: ResultPlace, batch_id: str, report: Report 
 
 
 async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report | None = None) -> list[str]:
-    """Writes results to `to` as they come, whatever is wrong with them, and says what is. The batch stays as it is.
+    """Writes results to `to` as they arrive, whatever is wrong with them, and returns what is. The batch is unchanged.
 
     Raises:
-        BadInput: something is there already.
-        ApiError: nothing could be had.
+        BadInput: `to` already exists.
+        ApiError: nothing could be downloaded.
         StateError: it could not be written.
     """
     verifier = ResultPlace(paths, batch).verifier()
@@ -155,17 +155,17 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
             await asyncio.to_thread(part.drop)
             raise
     except FileExistsError as error:
-        raise BadInput(f"{inert_line(str(to))} is there already.", "Choose another place.") from error
+        raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:
         raise StateError(
-            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another place, or make room."
+            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another path, or free some space."
         ) from error
     verdict = await asyncio.to_thread(verifier.finish)
     return [*broken, *verdict.anomalies]
 
 
 async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO, verifier: Verifier, report: Report | None) -> None:
-    """Writes and checks one piece in a thread while the next one is on its way."""
+    """Writes and checks one piece in a thread while the next one arrives."""
     done = 0
     gathered: list[bytes] = []
     waiting = 0
@@ -208,7 +208,7 @@ def where(paths: Paths, batch: Batch) -> Path:
 
 
 def looked_at(batch: Batch, seen: Remote) -> Batch:
-    """A retrieved batch whose file is gone is looked at anew; one that got another id meanwhile stays as it is."""
+    """The batch as `seen`, even if it was retrieved and its file is gone; unchanged if it got another id by now."""
     if batch.id != seen.id:
         return batch
     return observe(replace(batch, state=State.IN_PROGRESS) if batch.state is State.RETRIEVED else batch, seen)

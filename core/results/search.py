@@ -1,4 +1,4 @@
-"""Looking through results for words: every row is read, none is kept."""
+"""Searches results for words. Every row is read, and none is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STEP = 500
 
 
 def matching(results: Results, words: Sequence[str], report: Report, stopped: Callable[[], bool]) -> list[int]:
-    """The results whose id, type and first line hold every word (in lower case), by number. Blocks: for a thread."""
+    """The numbers of results whose id, type and first line hold every word (in lower case). Call it in a thread."""
     found = []
     for index in range(len(results)):
         if index % _STEP == 0:

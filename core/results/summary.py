@@ -1,4 +1,4 @@
-"""What there is to say of a batch once its results are here: `results/BATCH_ID.summary.json`."""
+"""What is known about a batch once its results are here: `results/BATCH_ID.summary.json`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchtui.core.text import inert_line
 class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
-    `usage` is split where prices differ; `actual_usd` None is "not known" (`unpriced` says of which models).
+    `usage` is split by price. `actual_usd` is None if it is not known; `unpriced` names the models without a price.
     `anomalies` is empty unless results were kept in spite of them. Error texts and models are hostile text.
     """
 
@@ -46,7 +46,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> dict[str, Tokens]:
-        """By model."""
+        """Tokens by model."""
         sums: dict[str, Tokens] = {}
         for part in self.usage:
             sums[part.model] = sums.get(part.model, Tokens()) + part.tokens
@@ -56,9 +56,9 @@ class Summary(Struct, frozen=True, kw_only=True):
 def summarise(
     verdict: Verdict, *, batch_id: str, name: str, made_at: datetime, now: datetime, share: Decimal = HALF
 ) -> Summary:
-    """The summary of a verdict. `made_at` decides the prices (the batch's `created_at`), `share` what is paid of them.
+    """The summary of a verdict. `made_at` (the batch's `created_at`) decides the prices; `share` of them is paid.
 
-    `batch_id` is what the results are filed under: the ref where there is no batch at the API.
+    `batch_id` is what the results are filed under: the ref if there is no batch at the API.
     """
     cost = bill(verdict.usage, made_at, share)
     return Summary(
@@ -80,14 +80,14 @@ def summarise(
 
 
 def spelled_out(part: Any) -> Any:
-    """A summary for scripts, with every field that there is: zero, empty or null where that is what is known."""
+    """A summary for scripts, with every field, even if it is zero, empty or null."""
     if isinstance(part, Struct):
         return {name: spelled_out(value) for name, value in asdict(part).items()}
     return [spelled_out(one) for one in part] if isinstance(part, tuple) else part
 
 
 def write(path: Path, summary: Summary) -> None:
-    """Whole or not at all, readable by a person. Raises OSError."""
+    """Writes a summary in readable form, whole or not at all. Raises OSError."""
     with replacing(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(spelled_out(summary)), indent=2) + b"\n")
 
@@ -96,7 +96,7 @@ def read(path: Path) -> Summary:
     """The summary in a file.
 
     Raises:
-        StateError: it is not there, or is none of ours.
+        StateError: it is missing, or is not one of ours.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Summary)
@@ -107,7 +107,7 @@ def read(path: Path) -> Summary:
 
 
 def note_output(path: Path, output: Output) -> None:
-    """Adds an output that is done to the summary in a file, where there is one that can be read and written."""
+    """Adds a finished output to the summary in a file. Does nothing if there is none that can be read and written."""
     with suppress(StateError, OSError):
         known = read(path)
         write(path, replace(known, outputs=noted(known.outputs, output)))

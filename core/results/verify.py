@@ -1,4 +1,4 @@
-"""Downloaded results, checked while they come: nothing missing, doubled, foreign, cut or garbled."""
+"""Checks downloaded results as they arrive: nothing may be missing, doubled, foreign, cut off or garbled."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.text import inert_line, plural
 
 LONGEST = 64 << 20
-"""Bytes that one result line may have."""
+"""The most bytes that one result line may have."""
 
 _PIECE = 2_000_000
 
 SHOWN = 5
-"""So many ids, or bad lines, are named in words."""
+"""The most ids, or bad lines, that are named in words."""
 
 
 class ErrorGroup(Struct, frozen=True):
@@ -37,9 +37,9 @@ class ErrorGroup(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What the bytes hold. `counts` is tallied from the lines; `anomalies` say in words what is wrong with them.
+    """What the bytes hold. `counts` is tallied from the lines; `anomalies` says in words what is wrong with them.
 
-    `missing`, `doubled` and `foreign` (ids of no request of this batch) count results, `bad` lines.
+    `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines.
     """
 
     lines: int
@@ -61,7 +61,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class _Sum:
-    """Tokens of all requests with one price, while they are added up."""
+    """Adds up the tokens of all requests at one price."""
 
     __slots__ = ("cache_read", "input", "output", "requests", "searches", "write_1h", "write_5m")
 
@@ -86,7 +86,7 @@ class _Sum:
 
 
 class Expected(Struct, frozen=True):
-    """The custom_ids that were submitted: the digest of them all, and how to get at them should it not fit."""
+    """The submitted custom_ids: the digest of them all, and how to read them if it does not match."""
 
     digest: str
     ids: Callable[[], AbstractSet[str]]
@@ -95,7 +95,7 @@ class Expected(Struct, frozen=True):
 class Verifier:
     """Takes the bytes of a results file in chunks of any size, keeps the ids and sums, and judges at the end.
 
-    `counts` is `request_counts` of the ended batch; `expected` is None where it is not known what was submitted.
+    `counts` is `request_counts` of the ended batch; `expected` is None if it is not known what was submitted.
     """
 
     def __init__(self, counts: Counts, expected: Expected | None = None) -> None:
@@ -114,7 +114,7 @@ class Verifier:
         self._tail_size = 0
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes, as they came."""
+        """Takes the next bytes as they came."""
         self._hash.update(chunk)
         self._bytes += len(chunk)
         end = chunk.rfind(b"\n")
@@ -156,13 +156,13 @@ class Verifier:
             self._tail = []
 
     def _held(self) -> bytes | None:
-        """The line that went over the end of a chunk; None where it got too long to be kept."""
+        """The line that ran past the end of a chunk; None if it got too long to be kept."""
         raw = b"".join(self._tail) if self._tail_size <= LONGEST else None
         self._tail, self._tail_size = [], 0
         return raw
 
     def _lines_of(self, block: bytes) -> None:
-        """Whole lines, all at once if nothing is wrong with any of them, else one by one."""
+        """Takes whole lines, all at once if nothing is wrong with any of them, else one by one."""
         if not block:
             return
         decoded = result_line.decode_block(block) if len(block) <= LONGEST else None
@@ -236,7 +236,7 @@ class Verifier:
             self._errors[kind] = replace(group, count=group.count + 1)
 
     def _compared(self) -> tuple[AbstractSet[str], AbstractSet[str]]:
-        """The ids that are missing, and those that nobody submitted; the digest mostly says that there are none."""
+        """The missing ids, and the ids that nobody submitted. Usually the digest shows that there are none."""
         if self._expected is None or digest(self._seen) == self._expected.digest:
             return frozenset(), frozenset()
         ids = self._expected.ids()
@@ -249,10 +249,10 @@ class Verifier:
         if lost:
             yield f"{plural(lost, 'result is', 'results are')} missing{_named(missing, lost)}."
         if doubled := len(self._doubled):
-            yield f"{plural(doubled, 'result came', 'results came')} again{_named(self._doubled, doubled)}."
+            yield f"{plural(doubled, 'result is', 'results are')} repeated{_named(self._doubled, doubled)}."
         if foreign:
-            what = "result belongs", "results belong"
-            yield f"{plural(len(foreign), *what)} to no request of this batch{_named(foreign, len(foreign))}."
+            what = "result does not belong", "results do not belong"
+            yield f"{plural(len(foreign), *what)} to this batch{_named(foreign, len(foreign))}."
         yield from self._bad_lines
         if self._bad > SHOWN:
             yield f"{plural(self._bad - SHOWN, 'more line')} cannot be read."
@@ -272,12 +272,12 @@ def _in_words(counts: Counts) -> str:
 
 
 def expected_from(archive: Path, known: str) -> Expected:
-    """What was submitted, by its digest (`known`) and its archived rows."""
+    """What was submitted, from its digest (`known`) and its archived rows."""
     return Expected(known, lambda: set(archived_ids(archive)))
 
 
 def verify_file(path: Path, counts: Counts, expected: Expected | None) -> Verdict:
-    """The verdict on a results file that is here already. Raises OSError."""
+    """The verdict on a results file that is already here. Raises OSError."""
     verifier = Verifier(counts, expected)
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

@@ -1,4 +1,7 @@
-"""A simulator of the Message Batches API: real HTTP on this machine, with made-up answers.
+"""A simulator of the Message Batches API: real HTTP, on this machine only.
 
-It may import `batches` and the ground floor. No other wing imports it; `tui` starts it for the demo.
+It is made up and says so: answers are simulated, no model is asked, nothing costs anything. It is used by
+`batchtui demo`, by the tests, and for trying things without a key.
+
+It may import `batches` and the basic modules of core. Nothing else in core imports it; `tui` starts it for the demo.
 """

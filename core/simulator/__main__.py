@@ -1,4 +1,4 @@
-"""`python -m batchtui.core.simulator`: the simulator as a process of its own."""
+"""`python -m batchtui.core.simulator`: runs the simulator as its own process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from batchtui.core.simulator.world import SimulatorSettings
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints the base URL on a line once it listens, and runs until it is stopped."""
+    """Prints the base URL on its own line once it is listening, then runs until stopped."""
     parser = argparse.ArgumentParser(prog="batchtui-simulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    parser.add_argument("--tied", action="store_true", help="end when standard input ends")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--tied", action="store_true", help="exit when standard input closes")
     for field in msgspec.structs.fields(SimulatorSettings):
         flag = f"--{field.name.replace('_', '-')}"
         if field.type is bool:

@@ -1,4 +1,4 @@
-"""The result lines: made-up answers that look like real ones and say that they are simulated."""
+"""Writes the result lines: made-up answers that look real and say that they are simulated."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, S
 
 _SENTENCES = (
     "No model was asked for this text.",
-    "It stands here so that a result has the length and the shape of a real one.",
+    "It only exists so that a result has the length and the shape of a real one.",
     "The first point is plain enough, and the second follows from it.",
     "What matters most is what the question left out.",
-    "Three things speak for it: the figures, the dates, and the people involved.",
+    "Three things support this: the figures, the dates, and the people involved.",
     "On the other hand, the evidence is thin, and it should be read with care.",
     "A short summary would say: it depends, but mostly yes.",
     'Some write "perhaps" here, others leave it open; both are fine.',
@@ -34,7 +34,7 @@ _REFUSAL = (
     b'"category":"general_harms","explanation":"Simulated: this request was chosen to be refused."}'
 )
 _STATUS = {"api_error": 500, "overloaded_error": 529, "timeout_error": 504}
-"""How the Messages API says the same."""
+"""The HTTP status the Messages API uses for the same error."""
 
 _SUCCEEDED = b'{"type":"succeeded","message":%b}'
 _BATCH, _ALONE = b"batch", b"standard"
@@ -42,12 +42,12 @@ _CHUNK = 200
 
 
 def in_result_order(batch: Stored) -> list[SimulatedRequest]:
-    """The rows as the results give them: not as they were sent, and the same at every call."""
+    """The rows in result order: not the order they were sent in, but the same on every call."""
     return sorted(batch.rows(), key=lambda row: row.draw)
 
 
 def lines(batch: Stored, laid_down: dict[str, bytes]) -> Iterator[bytes]:
-    """Every result line with its newline, one at a time. `laid_down` are raw results by custom_id that go first."""
+    """Yields each result line with its newline. Raw results in `laid_down`, by custom_id, take precedence."""
     share = final_share(batch)
     for row in in_result_order(batch):
         fixed = laid_down.get(row.custom_id) if laid_down else None
@@ -58,10 +58,10 @@ def lines(batch: Stored, laid_down: dict[str, bytes]) -> Iterator[bytes]:
 
 
 def answer_to(row: SimulatedRequest, settings: SimulatorSettings) -> bytes:
-    """The message that a request outside of a batch is answered with.
+    """The message that answers a request sent outside a batch.
 
     Raises:
-        Refused: it is one of those that fail.
+        Refused: this request is one of those that fail.
     """
     chance = (row.draw & 0xFFFFFFFF) / 2**32
     if chance < settings.errored:
@@ -72,7 +72,7 @@ def answer_to(row: SimulatedRequest, settings: SimulatorSettings) -> bytes:
 
 
 def chunks(pieces: Iterator[bytes], count: int = _CHUNK) -> Iterator[bytes]:
-    """The same bytes, `count` lines at a time."""
+    """Joins the lines, `count` at a time."""
     kept: list[bytes] = []
     for piece in pieces:
         kept.append(piece)
@@ -111,7 +111,7 @@ def _refusal(row: SimulatedRequest, tier: bytes) -> bytes:
 
 
 def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
-    """Between half and one and a half times the usual length, cut where `max_tokens` is less."""
+    """An answer of 0.5 to 1.5 times the usual length, or shorter if `max_tokens` is lower."""
     if row.schema:
         text = msgspec.json.encode(by_schema(row.schema, row.draw))
         body = (
@@ -136,7 +136,7 @@ def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _filler(start: int, length: int) -> tuple[str, bytes]:
-    """Sentences of about this length, and the same as the end of a JSON string."""
+    """Sentences of about this length, plain and as the tail of a JSON string."""
     words: list[str] = []
     size = 0
     while size < length:

@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: the calls of the API, and the control paths beside them."""
+"""The simulator as an ASGI application: the API's calls and the control paths."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PATHS: tuple[tuple[str, str, Call], ...] = (
 
 
 def make_app(simulator: Simulator) -> Starlette:
-    """The application. It must run on `wire.WiredProtocol`, which some faults need."""
+    """Builds the application. It must run on `wire.WiredProtocol`, because some faults need it."""
 
     def endpoint(call: Call) -> Callable[[Request], Awaitable[Response | CutOff]]:
         async def run(request: Request) -> Response | CutOff:

@@ -1,4 +1,4 @@
-"""The control paths of the simulator; `control.Control` is their client."""
+"""The simulator's control paths; `control.Control` is their client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Unknown(Exception):
 
 
 class Backstage:
-    """The handlers, each named in the table below. What one returns is the JSON of the answer."""
+    """The handlers named in the table below. A handler's return value is sent as JSON."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -120,11 +120,11 @@ _PATHS = (
     ("PUT", "/results/{id}", "lay_down"),
     ("POST", "/reset", "reset"),
 )
-"""Method, path below `/_simulator`, and the handler of `Backstage`."""
+"""Method, path under `/_simulator`, and the name of the `Backstage` handler."""
 
 
 def routes(simulator: Simulator) -> list[Route]:
-    """A route for each line of the table."""
+    """One route per line of the table."""
     backstage = Backstage(simulator)
     return [
         Route(ROOT + path, _endpoint(getattr(backstage, handler)), methods=[method]) for method, path, handler in _PATHS

@@ -1,4 +1,4 @@
-"""What the simulator was asked: one record a call, so that a test can count them."""
+"""The calls the simulator received, one record each, so that a test can count them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from msgspec import Struct
 from batchtui.core.simulator.faults import Call
 
 KEPT = 20_000
-"""The log keeps this many calls; the totals count all."""
+"""How many calls the log keeps; the totals count all of them."""
 
 _SECRET = frozenset({"authorization", "x-api-key"})
 
 
 class Received(Struct):
-    """One call. `body_bytes` is what was read of its body, `complete` whether that was all of it.
+    """One call. `body_bytes` is how much of its body was read, and `complete` says whether that was all.
 
-    `status` is None while there is no answer, and stays so where the connection was dropped before any. `accepted` is
+    `status` is None until there is an answer, and stays None if the connection was dropped before one. `accepted` is
     the id of the batch that a create made. `retry_count` is the SDK's x-stainless-retry-count. Keys in `headers` are
     cut to their last four characters.
     """
@@ -39,7 +39,7 @@ class Received(Struct):
 
 
 class Stats(Struct, frozen=True):
-    """Totals since the start or the last reset. `batches` are those on the server now, of every workspace."""
+    """Totals since the start or the last reset. `batches` counts those on the server now, in all workspaces."""
 
     calls: dict[str, int]
     batches: int
@@ -48,7 +48,7 @@ class Stats(Struct, frozen=True):
 
 
 class CallLog:
-    """The latest calls, and how many there were of each kind."""
+    """The latest calls, and a count of each kind."""
 
     def __init__(self) -> None:
         self.received: deque[Received] = deque(maxlen=KEPT)

@@ -1,4 +1,4 @@
-"""The calls beside the batches: the list of models, and how many tokens a request would have."""
+"""The calls that are not about batches: the list of models, and counting a request's tokens."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def listed(query: Mapping[str, str]) -> bytes:
     """A page of models.
 
     Raises:
-        Refused: a limit or a cursor that is none.
+        Refused: the limit or the cursor is not valid.
     """
     try:
         limit = int(query.get("limit", "20"))
@@ -58,10 +58,10 @@ def listed(query: Mapping[str, str]) -> bytes:
 
 
 def model(name: str) -> bytes:
-    """One model, by its id or an alias of it.
+    """One model, by its id or an alias.
 
     Raises:
-        Refused: there is none.
+        Refused: there is no such model.
     """
     name = _ALIASES.get(name, name)
     if name not in _NAMES:
@@ -86,10 +86,10 @@ def _model(name: str) -> dict[str, object]:
 
 
 def counted(body: bytes | bytearray) -> bytes:
-    """The tokens of a prompt: a quarter of the bytes that came, as for the rows of a batch.
+    """The tokens of a prompt: a quarter of the bytes received, as for the rows of a batch.
 
     Raises:
-        Refused: a field that cannot be counted, or a model that is not known.
+        Refused: a field cannot be counted, or the model is unknown or retired.
     """
     try:
         asked = msgspec.json.decode(body, type=_Counted)

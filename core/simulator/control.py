@@ -1,6 +1,6 @@
-"""The way into a running simulator, for tests: what was asked, what there is, what shall go wrong.
+"""Controls a running simulator, for tests: what it was asked, what it holds, what should go wrong.
 
-Plain HTTP to paths under `/_simulator/`; nothing here needs the extra `demo`.
+Uses plain HTTP to paths under `/_simulator/`; nothing here needs the `demo` extra.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Known(Struct, frozen=True):
 class Preload(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Batches that nobody sent, in the workspace of `key`: `count` of them with `requests` requests each.
 
-    Their custom_ids are `prefix` and a number. The newest is made at `created_at` (None: now), each other one
-    `every` seconds before the next. `duration` is in seconds; None leaves it to the settings.
+    Each custom_id is `prefix` and a number. The newest batch is created at `created_at` (None: now), and each other
+    one `every` seconds before the next. `duration` is in seconds; None leaves it to the settings.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Preload(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Control:
-    """A client for one simulator; `url` is its base URL. Raises OSError where nobody answers."""
+    """A client for one simulator; `url` is its base URL. Raises OSError if nothing answers."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
@@ -60,45 +60,45 @@ class Control:
         return self._ask("GET", "/stats", Stats)
 
     def calls(self, call: Call | None = None) -> list[Received]:
-        """The calls received, oldest first, of one kind or all."""
+        """The calls received, of one kind or all, oldest first."""
         received = self._ask("GET", "/calls", list[Received])
         return [one for one in received if call in (None, one.call)]
 
     def wait_for_calls(self, call: Call, count: int, timeout: float = 60.0) -> list[Received]:
-        """The same, once there are `count`.
+        """Waits until there are `count` calls of this kind, then returns them.
 
         Raises:
-            TimeoutError: there are not in `timeout` seconds.
+            TimeoutError: there are fewer after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while len(found := self.calls(call)) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(found)} of {count} {call} calls came in {timeout} s.")
+                raise TimeoutError(f"{len(found)} of {count} {call} calls arrived in {timeout} s.")
             time.sleep(0.01)
         return found
 
     def batches(self) -> list[Known]:
-        """Every batch of every workspace, newest first."""
+        """Every batch in every workspace, newest first."""
         return self._ask("GET", "/batches", list[Known])
 
     def custom_ids(self, batch_id: str) -> list[str]:
-        """In the order of the requests."""
+        """The custom_ids in the order of the requests."""
         return self._ask("GET", f"/batches/{batch_id}/custom_ids", list[str])
 
     def preload(self, preload: Preload) -> list[str]:
-        """Makes batches; their ids, newest first."""
+        """Makes batches and returns their ids, newest first."""
         return self._ask("POST", "/batches", list[str], preload)
 
     def finish(self, batch_id: str) -> None:
-        """Lets a batch end now, as if all its time had passed."""
+        """Ends a batch now, as if all its time had passed."""
         self._ask("POST", f"/batches/{batch_id}/finish", None)
 
     def advance(self, batch_id: str, seconds: float) -> None:
-        """Brings its end nearer by so many seconds."""
+        """Brings a batch's end nearer by `seconds`."""
         self._ask("POST", f"/batches/{batch_id}/advance", None, {"seconds": seconds})
 
     def archive(self, batch_id: str) -> None:
-        """Makes its results unavailable now."""
+        """Makes a batch's results unavailable now."""
         self._ask("POST", f"/batches/{batch_id}/archive", None)
 
     def fault(
@@ -109,29 +109,29 @@ class Control:
         skip: int = 0,
         batch_id: str | None = None,
     ) -> None:
-        """Plans faults for a call: `skip` calls are fine, then each fault in turn `times` times (None: for ever)."""
+        """Plans faults for a call: `skip` calls pass, then each fault occurs in turn, `times` times (None: forever)."""
         for fault in faults:
             self._ask("POST", "/faults", None, Plan(call, fault, times, skip, batch_id))
 
     def faults(self) -> list[Plan]:
-        """The plans, spent ones too, in their order."""
+        """All plans in order, including those used up."""
         return self._ask("GET", "/faults", list[Plan])
 
     def clear_faults(self) -> None:
-        """Forgets every plan; stalled calls go on."""
+        """Forgets every plan and lets stalled calls continue."""
         self._ask("DELETE", "/faults", None)
 
     def settings(self, **changes: Any) -> SimulatorSettings:
-        """Changes settings of the running simulator, for batches made from now on; all settings."""
+        """Changes settings of the running simulator for batches made from now on, and returns all settings."""
         return self._ask("POST", "/settings", SimulatorSettings, changes)
 
     def lay_down(self, custom_id: str, result: bytes | dict[str, Any]) -> None:
-        """The `result` of every request with this custom_id from now on: raw bytes on one line, or an object."""
+        """Sets the `result` of every request with this custom_id from now on: one line of raw bytes, or an object."""
         raw = result if isinstance(result, bytes) else msgspec.json.encode(result)
         self._ask("PUT", f"/results/{custom_id}", None, msgspec.Raw(raw))
 
     def reset(self) -> None:
-        """No batch, no call, no fault, and the settings of the start."""
+        """Removes all batches, calls and faults, and restores the initial settings."""
         self._ask("POST", "/reset", None)
 
     def _ask(self, method: str, path: str, kind: type[T] | None, body: object = None) -> T:

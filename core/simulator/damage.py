@@ -1,4 +1,4 @@
-"""Result lines gone wrong, as a fault asks: pure functions over the lines."""
+"""Damages result lines as a fault asks. Pure functions over the lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchtui.core.simulator.faults import Damage, Truncate
 
 
 def damaged(lines: Iterator[bytes], fault: Damage) -> Iterator[bytes]:
-    """The same lines but for one."""
+    """The same lines, with one of them damaged."""
     text = fault.text.encode() + b"\n"
     for index, line in enumerate(lines):
         if index != fault.line:
@@ -32,7 +32,7 @@ def damaged(lines: Iterator[bytes], fault: Damage) -> Iterator[bytes]:
 
 
 def truncated(lines: Iterator[bytes], fault: Truncate, total: int) -> Iterator[bytes]:
-    """The first lines, and half of the next one where it is cut in the middle."""
+    """The first lines, plus half of the next one if the cut is in the middle of a line."""
     kept = total // 2 if fault.lines is None else fault.lines
     yield from islice(lines, kept)
     if fault.at == "middle":
@@ -41,6 +41,6 @@ def truncated(lines: Iterator[bytes], fault: Truncate, total: int) -> Iterator[b
 
 
 def zipped(lines: Iterator[bytes], cut: int) -> bytes:
-    """All of them as one gzip stream less its last `cut` bytes."""
+    """All lines as one gzip stream, without its last `cut` bytes."""
     packed = gzip.compress(b"".join(lines), compresslevel=1)
     return packed[: len(packed) - cut]

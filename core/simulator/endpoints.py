@@ -1,4 +1,4 @@
-"""The calls of the API, each from a caller and what was sent to an answer."""
+"""Answers the API's calls, given the caller and what was sent."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from batchtui.core.simulator.world import SimulatorSettings, Stored, World
 
 KEY_START = "sk-ant-"
 REFUSED_KEY_START = "sk-ant-refused"
-"""Keys that begin so are answered with 401."""
+"""Keys with this prefix are answered with 401."""
 
 
 class Simulator:
-    """Everything that one running simulator holds. `clock` gives aware datetimes."""
+    """Everything that one running simulator holds. `clock` returns timezone-aware datetimes."""
 
     def __init__(self, settings: SimulatorSettings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.initial = settings
@@ -38,14 +38,14 @@ class Simulator:
         return self.clock() + timedelta(seconds=self.world.settings.clock_offset)
 
     def reset(self) -> None:
-        """As it was at the start: no batch, no call, no fault, the settings it was started with."""
+        """Returns to the initial state: no batches, no calls, no faults, and the settings it was started with."""
         self.world = World(self.initial)
         self.faults.clear()
         self.log.clear()
 
 
 class Asked(Struct, frozen=True):
-    """One call, understood: who asks, on which base URL, for what. `body` is a create's, None where it was too big."""
+    """One parsed call: who asks, at which base URL, for what. `body` is None if it was too big."""
 
     workspace: str
     version: str
@@ -57,7 +57,7 @@ class Asked(Struct, frozen=True):
 
 
 class Given(Struct, frozen=True):
-    """What to answer: JSON, or the results of `results_of`. `made` is the batch of a create."""
+    """What to answer: JSON, or the results of `results_of`. `made` is the batch that a create made."""
 
     body: bytes = b""
     status: int = 200
@@ -66,7 +66,7 @@ class Given(Struct, frozen=True):
 
 
 def workspace_of(key: str) -> str:
-    """The workspace of a key: each key has its own."""
+    """The workspace of a key; each key has its own."""
     return f"wrkspc_{hashlib.sha256(key.encode()).hexdigest()[:20]}"
 
 
@@ -74,7 +74,7 @@ def admitted(headers: Mapping[str, str]) -> tuple[str, str]:
     """The workspace and the anthropic-version of a call.
 
     Raises:
-        Refused: no key, one that is not known, or no version.
+        Refused: the key is missing or unknown, or the version is missing.
     """
     key = headers.get("x-api-key")
     if key is None:
@@ -89,10 +89,10 @@ def admitted(headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
-    """Does what the call asks. Cancelling an ended batch is 400 here: the API's documentation leaves it open.
+    """Does what the call asks. Canceling an ended batch gives 400 here; the API's documentation leaves it open.
 
     Raises:
-        Refused: the API would answer with an error.
+        Refused: the API would return an error.
     """
     world, now = simulator.world, simulator.now()
     if call == "create":
@@ -173,7 +173,7 @@ def _cursor(world: World, asked: Asked, name: str) -> Stored | None:
 
 
 def _json(batch: Stored, now: datetime, asked: Asked) -> bytes:
-    """The API's object as JSON, with what a fault wants said otherwise."""
+    """The API's batch object as JSON, with the values that a fault changes."""
     told, hit = describe(batch, now, asked.base_url), asked.hit
     if hit.counts:
         told = msgspec.structs.replace(told, request_counts=told.request_counts | hit.counts)

@@ -1,4 +1,4 @@
-"""One call from its head to the last byte of its answer, with whatever shall go wrong on the way."""
+"""Handles one call, from its headers to the last byte of its answer, including any planned fault."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Exchange:
         simulator.log.note(self.received)
 
     async def run(self) -> Response | CutOff:
-        """What to send. Every answer carries request-id, Date and Server."""
+        """Handles the call. Every answer has the headers request-id, Date and Server."""
         fault = self.hit.fault
         if isinstance(fault, f.Stall) and fault.where == "before":
             await self.hit.stall(fault.seconds)
@@ -101,7 +101,7 @@ class Exchange:
         return await self._send(given)
 
     async def _read(self, fault: f.Fault | None) -> bytearray | None:
-        """The whole body, None where it is over the limit; a drop in mid-request ends it early."""
+        """The whole body, or None if it is over the limit. A `mid_request` drop stops reading early."""
         body = bytearray()
         stop_after = fault.after_bytes if isinstance(fault, f.Drop) and fault.where == "mid_request" else None
         async for piece in self.request.stream():
@@ -190,7 +190,7 @@ class Exchange:
 
 
 def headers_for(simulator: Simulator) -> dict[str, str]:
-    """What every answer carries."""
+    """The headers of every answer."""
     return {
         "server": "batchtui-simulator",
         "date": format_datetime(simulator.now(), usegmt=True),
@@ -203,7 +203,7 @@ def _length(pieces: Iterator[bytes]) -> int:
 
 
 async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, with a chance for other calls between them."""
+    """Yields the pieces and lets other calls run between them."""
     for piece in pieces:
         yield piece
         await asyncio.sleep(0)

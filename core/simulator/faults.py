@@ -1,7 +1,7 @@
-"""Faults on request: what shall go wrong, at which calls, how often.
+"""Faults on request: what should go wrong, for which calls, and how often.
 
-A plan is a fault with the calls it is meant for. Of the plans that fit a call, the first that is due decides what goes
-wrong; those that only change what is said (`Lag`, `WrongCounts`, `ResultsUrl`) act together with it.
+A plan is a fault plus the calls it applies to. Of the plans that match a call, the first one due decides what goes
+wrong. Faults that only change what an answer contains (`Lag`, `WrongCounts`, `ResultsUrl`) apply in addition to it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ CALLS: tuple[Call, ...] = ("create", "list", "get", "cancel", "delete", "results
 
 
 class Answer(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """This answer instead of the right one. `accepted`: the call takes effect all the same.
+    """Sends this answer instead of the right one. With `accepted`, the call still takes effect.
 
-    `kind` and `message` make the API's error body, `body` replaces all of it.
+    `kind` and `message` make up the API's error body; `body` replaces all of it.
     """
 
     status: int
     kind: str = ""
-    message: str = "This error was asked for."
+    message: str = "This error was requested."
     headers: dict[str, str] = {}
     body: str | None = None
     content_type: str = "application/json"
@@ -32,19 +32,18 @@ class Answer(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_f
 
 
 class Redirect(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Elsewhere: 301, 302, 303, 307 or 308 to `url`. The call takes no effect."""
+    """Redirects to `url` with 301, 302, 303, 307 or 308. The call has no effect."""
 
     url: str
     status: int = 307
 
 
 class Drop(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The connection ends, by FIN or with `reset` by RST.
+    """Ends the connection with FIN, or with RST if `reset` is set.
 
-    `before`: as soon as the head of the request is there. `mid_request`: after `after_bytes` of its body.
-    `unaccepted`: after the whole body, without any effect. `accepted`: after the call took effect (or was refused, as
-    it deserved), without an answer.
-    `mid_answer`: after the head and about half the body of the answer.
+    `before`: as soon as the request's headers are in. `mid_request`: after `after_bytes` of its body.
+    `unaccepted`: after the whole body, without any effect. `accepted`: after the call took effect (or was rightly
+    refused), without an answer. `mid_answer`: after the headers and about half the body of the answer.
     """
 
     where: Literal["before", "mid_request", "unaccepted", "accepted", "mid_answer"]
@@ -53,9 +52,10 @@ class Drop(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fie
 
 
 class Stall(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Nothing happens for `seconds`, or until the faults are cleared; then all goes on.
+    """Stalls for `seconds`, or until the faults are cleared, then continues.
 
-    `before`: nothing of the body is read yet. `accepted`: the call took effect. `mid_answer`: half of it is sent.
+    `before`: before any of the body is read. `accepted`: after the call took effect. `mid_answer`: after half the
+    answer is sent.
     """
 
     where: Literal["before", "accepted", "mid_answer"]
@@ -63,10 +63,10 @@ class Stall(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fi
 
 
 class Truncate(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Results that stop after `lines` lines (None: half of them), at a line's edge or within the next line.
+    """Results that stop after `lines` lines (None: half of them), at the end of a line or in the middle of the next.
 
-    `length`: a Content-Length announced more. `none`: no length at all, so that it looks like a clean end.
-    `chunked`: without the last chunk. `short`: a proper answer that is just not all.
+    `length`: Content-Length announces more. `none`: no length at all, so the end looks clean.
+    `chunked`: the last chunk is missing. `short`: a well-formed answer that is simply incomplete.
     """
 
     framing: Literal["length", "none", "chunked", "short"]
@@ -75,10 +75,10 @@ class Truncate(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown
 
 
 class Damage(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One result line, counted from 0, is wrong; all others are right.
+    """Damages one result line, counted from 0; all others are right.
 
-    `garble`: not JSON any more. `omit`: not there. `double`: there twice. `insert`: `text` stands before it (without
-    `text` a result of a custom_id that nobody sent). `replace`: `text` instead of it.
+    `garble`: it is no longer JSON. `omit`: it is missing. `double`: it appears twice. `insert`: `text` comes before
+    it (by default a result for a custom_id that nobody sent). `replace`: `text` replaces it.
     """
 
     how: Literal["garble", "omit", "double", "insert", "replace"]
@@ -87,25 +87,25 @@ class Damage(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_f
 
 
 class Gzip(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Results come with Content-Encoding: gzip, less the last `cut` bytes."""
+    """Sends results with Content-Encoding: gzip, without the last `cut` bytes."""
 
     cut: int = 0
 
 
 class ResultsUrl(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Batches that have ended say this results_url; `{id}` in it becomes the id."""
+    """Ended batches report this results_url; `{id}` in it becomes the batch id."""
 
     url: str
 
 
 class Lag(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The list does not show what was made in the last `seconds`."""
+    """The list leaves out batches made in the last `seconds`."""
 
     seconds: float
 
 
 class WrongCounts(Struct, frozen=True, tag=True, omit_defaults=True, forbid_unknown_fields=True):
-    """These numbers replace those of the same names in request_counts."""
+    """These numbers replace the ones with the same names in request_counts."""
 
     counts: dict[str, int]
 
@@ -116,9 +116,9 @@ WORDING = (ResultsUrl, Lag, WrongCounts)
 
 
 class Plan(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """A fault for a call: not the first `skip` times, then `times` times (None: for ever).
+    """A fault for a call: it skips the first `skip` calls, then occurs `times` times (None: forever).
 
-    `call` "any" means all of them; `batch_id` limits it to one batch. `seen` counts the calls that came to it.
+    `call` "any" means every call; `batch_id` limits it to one batch. `seen` counts the calls that reached the plan.
     """
 
     call: Call | Literal["any"]
@@ -136,13 +136,13 @@ class Plan(Struct, omit_defaults=True, forbid_unknown_fields=True):
         return self.times is None or self.seen < self.skip + self.times
 
     def due(self) -> bool:
-        """Counts one more call, and says whether it is one that goes wrong."""
+        """Counts one more call and returns whether it should go wrong."""
         self.seen += 1
         return self.seen > self.skip and (self.times is None or self.seen <= self.skip + self.times)
 
 
 class Hit(Struct, frozen=True):
-    """What shall go wrong with one call. `released` is set once the faults that there were as it came are cleared."""
+    """What should go wrong with one call. `released` is set when the faults planned at its arrival are cleared."""
 
     released: asyncio.Event
     fault: Fault | None = None
@@ -155,21 +155,21 @@ class Hit(Struct, frozen=True):
         return type(self.fault).__name__ if self.fault else None
 
     async def stall(self, seconds: float) -> None:
-        """Waits so long, or until the release: not at all where that came before the wait."""
+        """Waits `seconds` or until the release; does not wait if the release came first."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.released.wait()
 
 
 class Faults:
-    """The plans, in the order they were made, and the stalls that wait for their release."""
+    """The plans in the order they were made, and the stalls waiting for release."""
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
         self._released = asyncio.Event()
 
     def take(self, call: Call, batch_id: str | None) -> Hit:
-        """What goes wrong with this call; it counts as seen."""
+        """Decides what goes wrong with this call, and counts it as seen."""
         fault: Fault | None = None
         wording: dict[type, Fault] = {}
         for plan in self.plans:
@@ -188,7 +188,7 @@ class Faults:
         )
 
     def clear(self) -> None:
-        """Forgets every plan and lets every stalled call go on."""
+        """Forgets every plan and lets every stalled call continue."""
         self.plans.clear()
         self._released.set()
         self._released = asyncio.Event()

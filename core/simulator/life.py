@@ -1,4 +1,4 @@
-"""How far a simulated batch is at a moment: pure functions of the batch and `now`."""
+"""How far along a simulated batch is at a given time: pure functions of the batch and `now`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchtui.core.simulator.world import SimulatedRequest, Stored
 
 
 class Ending(StrEnum):
-    """How one request ends. A refused one counts as succeeded: the model answered, with a refusal."""
+    """How one request ends. REFUSED counts as succeeded: the model answered, with a refusal."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
@@ -35,7 +35,7 @@ _COUNTED_AS = {
 
 
 class MessageBatch(Struct, frozen=True, kw_only=True):
-    """The API's object, as it goes over the wire."""
+    """The API's batch object as sent over the wire."""
 
     id: str
     type: str = "message_batch"
@@ -50,7 +50,7 @@ class MessageBatch(Struct, frozen=True, kw_only=True):
 
 
 def ends_at(batch: Stored) -> datetime:
-    """When it ends, or ended."""
+    """When the batch ends or ended."""
     alone = batch.created_at + min(batch.duration, TIME_LIMIT)
     return min(alone, batch.canceled_at + batch.settle) if batch.canceled_at else alone
 
@@ -62,7 +62,7 @@ def status(batch: Stored, now: datetime) -> ProcessingStatus:
 
 
 def archived_at(batch: Stored, now: datetime) -> datetime | None:
-    """Since when its results are gone: as told, or 29 days after it was made."""
+    """When its results were archived: on request, or 29 days after it was created."""
     if batch.archived_at:
         return batch.archived_at
     lapses = batch.created_at + RETENTION
@@ -70,19 +70,19 @@ def archived_at(batch: Stored, now: datetime) -> datetime | None:
 
 
 def reached(batch: Stored, at: datetime) -> float:
-    """The share of the requests that had been worked on at a moment, 0 to 1."""
+    """The share of the requests processed by the time `at`, 0 to 1."""
     span = at - batch.created_at
     return min(max(span / batch.duration, 0.0), 1.0) if batch.duration else 1.0
 
 
 def final_share(batch: Stored) -> float:
-    """The share of the requests that will have been worked on when it ends: the rest is canceled, or expires."""
+    """The share of the requests that will be processed when the batch ends; the rest are canceled or expire."""
     stop = batch.created_at + TIME_LIMIT
     return reached(batch, min(batch.canceled_at, stop) if batch.canceled_at else stop)
 
 
 def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
-    """How a request ends if `share` of the batch is worked on."""
+    """How a request ends if `share` of the batch is processed."""
     if (row.draw >> 32) / 2**32 >= share:
         return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED
     if row.problem:
@@ -101,7 +101,7 @@ def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
 
 
 def tally(batch: Stored) -> Counts:
-    """The counts that the batch ends with; kept on the batch until its end changes."""
+    """The batch's final counts, cached on the batch until its end changes."""
     share = final_share(batch)
     if not batch.tallied or batch.tallied[0] != share:
         found = Counter(_COUNTED_AS[ending(batch, row, share)] for row in batch.rows())
@@ -110,7 +110,7 @@ def tally(batch: Stored) -> Counts:
 
 
 def counts(batch: Stored, now: datetime) -> Counts:
-    """`request_counts`: by the API's documentation all are `processing` until the end, unless told to move."""
+    """`request_counts`: all `processing` until the end, as the API documents, unless `moving_counts` is set."""
     if status(batch, now) is ProcessingStatus.ENDED:
         return tally(batch)
     if not batch.settings.moving_counts:
@@ -121,7 +121,7 @@ def counts(batch: Stored, now: datetime) -> Counts:
 
 
 def describe(batch: Stored, now: datetime, base_url: str) -> MessageBatch:
-    """The API's object at `now`; its results_url is on `base_url`, null while there are no results to have."""
+    """The API's batch object at `now`. Its results_url starts with `base_url`, or is null if there are no results."""
     where, archived, counted = status(batch, now), archived_at(batch, now), counts(batch, now)
     ended = where is ProcessingStatus.ENDED
     return MessageBatch(
@@ -143,12 +143,12 @@ def stamp(moment: datetime) -> str:
 
 
 def cancel(batch: Stored, now: datetime) -> None:
-    """Asks for its end; asking again changes nothing."""
+    """Requests cancellation; requesting it again changes nothing."""
     batch.canceled_at = batch.canceled_at or now
 
 
 def advance(batch: Stored, seconds: float, now: datetime) -> None:
-    """Brings its end nearer by so many seconds, to now at most."""
+    """Brings the batch's end nearer by `seconds`, but not before now."""
     nearer = max(ends_at(batch) - timedelta(seconds=seconds), now)
     if batch.canceled_at:
         batch.settle = nearer - batch.canceled_at

@@ -1,4 +1,4 @@
-"""Starts the simulator as a process of its own, and never leaves it behind."""
+"""Starts the simulator as its own process, and never leaves it running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batchtui.core.simulator.world import SimulatorSettings
 
 
 class Running(Struct, frozen=True):
-    """A simulator that listens: its base URL, its process id, and the way into it."""
+    """A listening simulator: its base URL, its process id, and a client to control it."""
 
     url: str
     pid: int
@@ -27,17 +27,17 @@ class Running(Struct, frozen=True):
 
 @contextmanager
 def start_process(settings: SimulatorSettings | None = None, *, port: int = 0) -> Iterator[Running]:
-    """A simulator for as long as the block lasts. It also ends when this process does, however that comes about.
+    """Runs a simulator for as long as the block lasts. It also ends when this process does, however that happens.
 
-    It is out of the reach of Ctrl+C. What it wrote to its stderr, such as the trace of a mistake in it, goes to ours
-    when the block ends.
+    Ctrl+C does not reach it. Its stderr, such as the traceback of a bug in it, is copied to ours when the block ends
+    without an exception.
 
     Raises:
         BatchtuiError: it did not start.
     """
     flags = _flags(settings or SimulatorSettings())
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(  # noqa: S603 - our own module, arguments made of numbers
+        process = subprocess.Popen(  # noqa: S603 - our own module; the arguments are numbers
             [sys.executable, "-P", "-m", "batchtui.core.simulator", "--tied", f"--port={port}", *flags],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -74,6 +74,6 @@ def _flags(settings: SimulatorSettings) -> Iterator[str]:
 
 
 def _not_started(said: str) -> BatchtuiError:
-    reason = said.strip().rpartition("\n")[2] or "it ended without a word"
+    reason = said.strip().rpartition("\n")[2] or "it ended without a message"
     hint = "Install what it needs: pip install 'batchtui[demo]'" if "No module named" in said else ""
     return BatchtuiError(f"The simulator did not start: {reason}.", hint)

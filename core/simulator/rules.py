@@ -1,6 +1,6 @@
-"""What a create may hold: checked at once (shape, ids, number, size), or found wrong only when the batch has ended.
+"""What a create may contain: some of it is checked at once (shape, ids, number, size), the rest fails in the results.
 
-After the official OpenAPI description and https://docs.claude.com/en/docs/build-with-claude/batch-processing.
+Based on the official OpenAPI description and https://docs.claude.com/en/docs/build-with-claude/batch-processing.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 _KINDS = {"object": "object", "array": "list", "str": "string", "int": "integer", "bool": "boolean"}
 
 SAMPLING_REMOVED = "2026-10-21"
-"""From this `anthropic-version` on, sampling parameters are no longer accepted."""
+"""Sampling parameters are not accepted from this `anthropic-version` on."""
 
 
 RETIRED = frozenset({"claude-opus-4-1-20250805", "claude-sonnet-4-20250514"})
-"""Models that answer nothing any more; the list of models still names them."""
+"""Models that no longer answer; the list of models still includes them."""
 
 
 class Refused(Exception):
-    """The call is answered with an error. `kind` is the error's type."""
+    """The call gets an error. `kind` is the error's type."""
 
     def __init__(self, status: int, kind: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """400 invalid_request_error."""
+    """A 400 invalid_request_error."""
     return Refused(400, "invalid_request_error", message)
 
 
@@ -116,7 +116,7 @@ def read_create(body: bytes | bytearray, version: str) -> tuple[SimulatedRequest
     """The requests of a create body; `version` is the call's anthropic-version.
 
     Raises:
-        Refused: what the API refuses at once.
+        Refused: the body contains something the API refuses at once.
     """
     try:
         requests = _requests(body)
@@ -134,10 +134,10 @@ def read_create(body: bytes | bytearray, version: str) -> tuple[SimulatedRequest
 
 
 def read_message(body: bytes | bytearray, version: str) -> SimulatedRequest:
-    """The params of one request outside of a batch. Having no custom_id, all chance of it comes from its bytes.
+    """The params of one request sent outside a batch. It has no custom_id, so its random draw comes from its bytes.
 
     Raises:
-        Refused: what a batch would answer this request with when its turn comes, here at once.
+        Refused: the request is invalid. A batch would report this only in its results.
     """
     try:
         row = _checked(hashlib.sha256(body).hexdigest(), bytes(body), version)
@@ -204,7 +204,7 @@ def _checked(custom_id: str, raw: bytes, version: str) -> SimulatedRequest:
 
 
 def _schema(config: Raw) -> str:
-    """The JSON schema in `output_config`, one string for all requests that have the same; empty without one."""
+    """The JSON schema in `output_config`, or an empty string. Requests with the same schema share one string."""
     if not config:
         return ""
     try:
@@ -215,7 +215,7 @@ def _schema(config: Raw) -> str:
 
 
 def _problem(params: _Params, version: str) -> str:
-    """Why these params make the request fail when its turn comes; empty where they do not."""
+    """Why these params make the request fail when its turn comes; empty if they do not."""
     if not params.messages:
         return "messages: at least one message is required"
     if params.stream:
@@ -240,7 +240,7 @@ def _excerpt(message: _Message) -> str:
 
 
 def _said(error: Exception, where: str) -> str:
-    """An error of decoding in the words that the API uses: `where.field: what`."""
+    """A decoding error in the API's wording: `where.field: what`."""
     text = str(error)
     at = _AT.search(text)
     path = ".".join(part for part in (where, at[1].replace("[", "").replace("]", "") if at else "") if part)

@@ -1,4 +1,4 @@
-"""Made-up values that follow a JSON schema, for requests that ask for one."""
+"""Makes up values that follow a JSON schema, for requests that ask for one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def _read(schema: str) -> Any:
 
 
 def by_schema(schema: str, draw: int) -> Any:
-    """A value that follows the schema as far as types, enums and properties go; all chance comes from `draw`.
+    """A value that matches the schema's types, enums and properties; all randomness comes from `draw`.
 
-    A number is between -1 and 1, a whole one between 0 and 9.
+    A number is between -1 and 1, an integer between 0 and 9.
     """
     return _value(_read(schema), draw)
 

@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but signals are ours, and somebody is told when it listens."""
+    """uvicorn with our own signal handling and a callback once it is listening."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self) -> None:
-        """Lets stalled calls go on; what is under way a second later is cut off without a word about it."""
+        """Lets stalled calls continue; calls still running a second later are cut off silently."""
         self.should_exit = True
         self._stopping()
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(*, ready: Callable[[str], None], port: int = 0, settings: SimulatorSettings | None = None) -> None:
-    """Serves until SIGINT or SIGTERM, then returns. `ready` gets the base URL once it listens; port 0 is any free one.
+    """Serves until SIGINT or SIGTERM, then returns. `ready` gets the base URL once it listens; port 0 picks a free one.
 
     Raises:
         OSError: the port is taken.

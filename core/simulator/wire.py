@@ -1,4 +1,4 @@
-"""The connection below HTTP: answers that are written by hand and then cut off."""
+"""The connection below HTTP: writes raw answers and cuts them off."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class Wire:
-    """One connection. Kept in the scope as `scope["extensions"]["wire"]`."""
+    """One connection, stored in the scope as `scope["extensions"]["wire"]`."""
 
     def __init__(self, protocol: H11Protocol, transport: asyncio.Transport) -> None:
         self._protocol = protocol
@@ -24,7 +24,7 @@ class Wire:
 
     @property
     def gone(self) -> bool:
-        """The connection has ended, or is about to."""
+        """Whether the connection has ended or is about to."""
         return self._transport.is_closing()
 
     async def write(self, data: bytes) -> None:
@@ -33,7 +33,7 @@ class Wire:
             await self._protocol.flow.drain()
 
     def cut(self, *, reset: bool) -> None:
-        """Ends the connection: by FIN once all is sent, or at once by RST."""
+        """Ends the connection: with FIN once everything is sent, or at once with RST."""
         if not reset:
             self._transport.close()
             return
@@ -44,7 +44,7 @@ class Wire:
 
 
 class WiredProtocol(H11Protocol):
-    """uvicorn's protocol, with the connection within reach of the application."""
+    """uvicorn's protocol, which gives the application access to the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -65,10 +65,10 @@ def _phrase(status: int) -> str:
 
 
 class CutOff:
-    """An answer of which some is sent, if anything, before the connection ends.
+    """An answer that is sent in part, or not at all, before the connection ends.
 
-    `head` is the status and the headers, None for no answer at all; with `chunked` the pieces are framed as chunks and
-    the last, empty one is never sent.
+    `head` is the status and the headers, or None for no answer at all. With `chunked`, the pieces are framed as chunks
+    and the last, empty chunk is never sent.
     """
 
     def __init__(

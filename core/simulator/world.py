@@ -1,4 +1,4 @@
-"""What the simulator knows: the batches of every workspace, in memory, and how they change."""
+"""The simulator's data: the batches of every workspace, in memory, and how they change."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from batchtui.core.batches.remote import Counts
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the simulator behaves; each batch keeps those of the moment it was made.
+    """How the simulator behaves. Each batch keeps the settings in force when it was made.
 
     A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired` and `refused`
     are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same way every time.
-    `answer_chars` is the usual length of an answer. `clock_offset` (seconds) is added to the simulator's whole clock,
-    its Date header included.
+    `answer_chars` is the usual length of an answer. `clock_offset` (seconds) shifts the simulator's whole clock,
+    including its Date header.
     """
 
     speed: float = 1.0
@@ -33,10 +33,10 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class SimulatedRequest(Struct, frozen=True, gc=False):
-    """One request, as much of it as an answer needs. `problem` is why its params will not do, empty if they do.
+    """The parts of a request that an answer needs. `problem` says why its params are invalid; empty if they are valid.
 
-    `draw` is 64 bits made of the custom_id: all chance of this request comes from it. `schema` is the JSON schema that
-    the answer shall follow, as it was sent, empty for plain text.
+    `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `schema` is the JSON
+    schema that the answer should follow, as it was sent; empty for plain text.
     """
 
     custom_id: str
@@ -50,12 +50,12 @@ class SimulatedRequest(Struct, frozen=True, gc=False):
 
 
 def draw(custom_id: str) -> int:
-    """64 evenly spread bits that depend on the custom_id alone."""
+    """64 evenly distributed bits that depend only on the custom_id."""
     return int.from_bytes(hashlib.blake2b(custom_id.encode(), digest_size=8).digest(), "big")
 
 
 class Made(Struct, frozen=True):
-    """Rows of a batch that nobody sent: `count` of them, made up again at every use."""
+    """`count` rows of a batch that nobody sent, generated again at each use."""
 
     count: int
     prefix: str
@@ -68,7 +68,7 @@ class Made(Struct, frozen=True):
 
 
 class Stored(Struct, kw_only=True):
-    """A batch. `duration` is how long all of it takes if it is left alone, `settle` how long a cancel takes."""
+    """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes."""
 
     id: str
     workspace: str
@@ -90,7 +90,7 @@ class Stored(Struct, kw_only=True):
 
 
 class ListedPage(Struct, frozen=True):
-    """A page of the list, newest first."""
+    """One page of the list, newest first."""
 
     batches: list[Stored]
     has_more: bool
@@ -101,12 +101,12 @@ def _age_order(batch: Stored) -> tuple[datetime, str]:
 
 
 class World:
-    """All batches, by id and by workspace."""
+    """All batches, indexed by id and by workspace."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
         self.results: dict[str, bytes] = {}
-        """Results that a test laid down: raw JSON by custom_id."""
+        """Results that a test has set: raw JSON by custom_id."""
         self._by_id: dict[str, Stored] = {}
         self._by_age: dict[str, list[Stored]] = {}
 
@@ -118,7 +118,7 @@ class World:
         *,
         duration: float | None = None,
     ) -> Stored:
-        """A new batch; `duration` in seconds overrides the settings'."""
+        """Adds a new batch; `duration` (seconds) overrides the settings."""
         size = content.count if isinstance(content, Made) else len(content)
         seconds = duration if duration is not None else self.settings.duration
         if seconds is None:
@@ -137,7 +137,7 @@ class World:
         return batch
 
     def get(self, batch_id: str, workspace: str | None = None) -> Stored | None:
-        """The batch, unless it is another workspace's; None for `workspace` looks everywhere."""
+        """The batch, unless it belongs to another workspace. `workspace` None searches all of them."""
         batch = self._by_id.get(batch_id)
         return batch if batch and workspace in (None, batch.workspace) else None
 
@@ -146,7 +146,7 @@ class World:
         self._by_age[batch.workspace].remove(batch)
 
     def all(self) -> list[Stored]:
-        """Every batch of every workspace, newest first."""
+        """Every batch in every workspace, newest first."""
         return sorted(self._by_id.values(), key=_age_order, reverse=True)
 
     def page(
@@ -158,7 +158,7 @@ class World:
         before: Stored | None = None,
         until: datetime | None = None,
     ) -> ListedPage:
-        """`after` gives what is older than it, `before` what is newer and nearest; `until` hides what is newer."""
+        """`after`: older than that batch. `before`: the nearest newer ones. `until`: hides anything from then on."""
         oldest_first: Sequence[Stored] = self._by_age.get(workspace, [])
         if until:
             oldest_first = oldest_first[: bisect_left(oldest_first, (until, ""), key=_age_order)]

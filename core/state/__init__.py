@@ -1,4 +1,4 @@
-"""One saved state that any number of processes share, and the archive of submitted rows beside it.
+"""The saved state, which any number of processes share, and beside it the archive of submitted rows.
 
-It may import `batches` and the ground floor. It knows neither the API nor what the results mean.
+It may import `batches` and the ground floor. It knows nothing of the API or of what the results mean.
 """

@@ -1,4 +1,4 @@
-"""The archive: the rows of each batch as they were submitted, kept under its ref. Read, copied, checked, dropped."""
+"""The archive: keeps the rows of each batch, as they were submitted, under its ref."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from batchtui.core.paths import Paths
 from batchtui.core.text import inert_line
 
 _BLOCK = 1 << 20
-_AGAIN = "they cannot be asked again."
-_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel what waits and submit it anew."
+_AGAIN = "the requests cannot be sent again."
+_PUT_BACK = "They were not sent. Put the file back from a copy, or cancel the waiting requests and submit them again."
 
 
 class _Id(Struct):
@@ -30,7 +30,7 @@ _read = msgspec.json.Decoder(_Id).decode
 
 
 def id_of(row: bytes) -> str | None:
-    """The custom_id of one row; None if it has none that the API could take."""
+    """The custom_id of one row; None if it has none that the API would accept."""
     try:
         return _read(row).custom_id
     except (ValueError, RecursionError):
@@ -38,30 +38,30 @@ def id_of(row: bytes) -> str | None:
 
 
 def digest(custom_ids: Iterable[str]) -> str:
-    """The sha256 over the sorted ids, one a line: the same requests in any order have the same."""
+    """The sha256 over the sorted ids, one per line, so that the order of the requests does not matter."""
     return hashlib.sha256("\n".join(sorted(custom_ids)).encode()).hexdigest()
 
 
 def archived_ids(archive: Path) -> list[str]:
-    """The custom_ids of archived rows, in their order.
+    """The custom_ids of archived rows, in the order of the rows.
 
     Raises:
         StateError: the archive cannot be read, or is not what `check` wrote.
     """
     with (
-        _readable(archive, "results cannot be matched to what was asked."),
+        _readable(archive, "results cannot be matched to their requests."),
         archive.open("rb", buffering=_BLOCK) as file,
     ):
         return [_read(row).custom_id for row in file]
 
 
 def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO, later: Iterable[Path] = ()) -> int:
-    """Copies the lines of these custom_ids in their order; how many there were.
+    """Copies the lines with these custom_ids, in the order of `source`, and returns how many it copied.
 
-    Each is as it stands in the last file of `later` that holds it, else as in `source`: a row may have been edited.
+    A row may have been edited, so each comes from the last file of `later` that has it, or else from `source`.
 
     Raises:
-        StateError: a file is not there, or is not what was archived.
+        StateError: a file is missing, or is not what was archived.
     """
     copied = 0
     newest: dict[str, tuple[BinaryIO, int, int]] = {}
@@ -100,21 +100,21 @@ def _readable(archive: Path, without_it: str) -> Iterator[None]:
 
 
 def check_archive(archive: Path, part: Part) -> None:
-    """Checks that the rows of a part are there, as long as they were when they were checked, before it is sent.
+    """Checks, before a part is sent, that its rows are there and have the size they had when they were checked.
 
     Raises:
-        StateError: they are not.
+        StateError: they are missing or have another size.
     """
     try:
         whole = body_size(archive.stat().st_size) == part.bytes
     except OSError as error:
         raise StateError(f"The requests in {archive} cannot be read: {error.strerror}.", _PUT_BACK) from error
     if not whole:
-        raise StateError(f"The requests in {archive} are not those that were checked.", _PUT_BACK)
+        raise StateError(f"The requests in {archive} are not the ones that were checked.", _PUT_BACK)
 
 
 def drop(refs: Iterable[str], paths: Paths) -> None:
-    """Removes the archived rows of these refs, and their keys. Raises OSError."""
+    """Removes the archived rows of these refs and their keys. Raises OSError."""
     for ref in refs:
         paths.archive(ref).unlink(missing_ok=True)
         paths.keys(ref).unlink(missing_ok=True)

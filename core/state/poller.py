@@ -1,6 +1,6 @@
-"""Which process polls: one of all that run on a state, and how the others see it and ask it to look.
+"""Decides which of the processes on a state polls, and lets the others see it and ask it to look.
 
-The lock decides, and the kernel frees it when its process dies. The file beside it only tells people who it is.
+The lock decides, and the kernel frees it when its process dies. The file beside it only shows people which it is.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
 
 _SAYING = 1.0
-"""Seconds in which a process that was elected has long said who it is."""
+"""Seconds to wait for a newly elected process to say who it is; it needs much less."""
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """The process that polls. `failing` says why its last look failed, empty where it did not.
+    """The process that polls. `failing` says why its last look failed; it is empty if it did not fail.
 
-    Without `pid`, `host` and `since` it holds the lock and did not say who it is.
+    Without `pid`, `host` and `since`, the process holds the lock but did not say who it is.
     """
 
     pid: Annotated[int, Meta(ge=1, lt=2**31)] | None
@@ -40,14 +40,14 @@ class Poller(Struct, frozen=True, kw_only=True):
     ours: bool = False
 
     def words(self) -> str:
-        """`batchtui --once, pid 4242`, with the host where that is another one."""
+        """`batchtui --once, pid 4242`, followed by the host if it is another one."""
         if self.pid is None:
             return self.command
         return f"{self.command}, pid {self.pid}" + ("" if self.host == socket.gethostname() else f" on {self.host}")
 
 
 class Election:
-    """Everything here touches files and is for the disk thread."""
+    """Elects the process that polls. Everything here touches files and belongs on the disk thread."""
 
     def __init__(self, paths: Paths, command: str, clock: Callable[[], datetime]) -> None:
         self._paths = paths
@@ -58,7 +58,7 @@ class Election:
         self._poked = self._poke_time()
 
     def stand(self) -> bool:
-        """Becomes the process that polls if nobody is; true if we are it."""
+        """Becomes the polling process if there is none; true if this process is the one."""
         if self._me is None:
             private_folder(self._paths.data)
             if not self._lock.try_acquire():
@@ -70,7 +70,8 @@ class Election:
         return True
 
     def who_else(self) -> Poller | None:
-        """Becomes the process that polls, or says who is: None if it is we. Who has just become it gets time to say."""
+        """Becomes the polling process, or returns the one that is; None if it is this one. Gives a new one time to say
+        who it is."""
         until = time.monotonic() + _SAYING
         while not self.stand():
             if other := self.who():
@@ -88,7 +89,8 @@ class Election:
             self._lock.release()
 
     def announce(self, *, looked_at: datetime | None, next_at: datetime | None, failing: str) -> None:
-        """Says how the last look went and when the next is due. `looked_at` None: it failed, keep the last good one."""
+        """Says how the last look went and when the next is due. If it failed, `looked_at` is None: the last good time
+        stays."""
         if self._me is None:
             return
         self._me = msgspec.structs.replace(
@@ -97,7 +99,7 @@ class Election:
         self._write()
 
     def who(self) -> Poller | None:
-        """Who polls, as far as its file and the process table tell."""
+        """The process that polls, as far as its file and the process table show."""
         if self._me is not None:
             return self._me
         try:
@@ -110,21 +112,21 @@ class Election:
             except ProcessLookupError:
                 return None
             except PermissionError:
-                pass  # it lives, and is another user's
+                pass  # it is alive and belongs to another user
         return msgspec.structs.replace(poller, ours=False)
 
     def poke(self) -> None:
-        """Asks whoever polls to look now."""
+        """Asks the polling process to look now."""
         private_folder(self._paths.data)
         with suppress(OSError):
             try:
                 os.close(os.open(self._paths.poke, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             except FileExistsError:
-                now = time.time_ns()  # the clock of files ticks every few milliseconds: two would be told as one
+                now = time.time_ns()  # file times tick every few milliseconds: two pokes would look like one
                 os.utime(self._paths.poke, ns=(now, now), follow_symlinks=False)
 
     def poked(self) -> bool:
-        """Whether somebody asked since this was last called."""
+        """Whether a process asked for a look since this was last called."""
         at = self._poke_time()
         asked = at != self._poked
         self._poked = at

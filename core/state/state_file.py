@@ -1,4 +1,4 @@
-"""TinyDB's storage with two promises: the file is always one whole state, and a transaction is one write or none."""
+"""A TinyDB storage with two guarantees: the file is always one whole state, and a transaction is one write or none."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from batchtui.core.files import replacing, sweep
 from batchtui.core.text import inert_line
 
 Tables = dict[str, dict[str, Any]]
-"""Table name to document id, as text, to document: the shape that TinyDB reads and writes."""
+"""Maps table names to document ids (as text) to documents: the shape that TinyDB reads and writes."""
 
 _CONFLICT = re.compile(r"( \d+| ?\(.*\)|.*conflict.*)", re.IGNORECASE)
-"""What folder synchronisers add to the stem of a file that two machines wrote."""
+"""What sync tools add to the stem of a file that two machines wrote."""
 
 
 class Packed(Mapping[str, Any]):
-    """A document still as its JSON text, parsed only when looked into, and read-only.
+    """A read-only document, kept as JSON text and parsed only when it is accessed.
 
-    That makes reading and writing 10,000 documents of which one is meant cost little, and nothing that anybody does
-    with a document can change what is kept. To change one, remove it and insert the new one under the same id.
+    This makes it cheap to read and write 10,000 documents when only one of them is needed, and no use of a document
+    can change what is stored. To change one, remove it and insert the new one under the same id.
     """
 
     __slots__ = ("raw",)
@@ -66,10 +66,10 @@ def _packed(document: Mapping[str, Any]) -> Packed:
 
 
 class AtomicStorage(Storage):
-    """One JSON file, replaced as a whole and never written in place.
+    """One JSON file that is always replaced as a whole and never written in place.
 
-    Whoever opens a transaction holds the lock that all writers of the file take; reading needs none. A file that
-    cannot be read is left as it is, and nothing is written over it.
+    The caller of `transaction` must hold the lock that all writers of the file take; reading needs no lock. A file
+    that cannot be read is left unchanged and never overwritten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,12 +82,12 @@ class AtomicStorage(Storage):
         self._read = False
 
     def read(self) -> Tables | None:
-        """The tables; None where there is no file. The same object again as long as the file is the same.
+        """The tables, or None if there is no file. Returns the same object as long as the file is the same.
 
-        Inside a transaction it is what the transaction made of them so far.
+        Inside a transaction, the tables include its changes so far.
 
         Raises:
-            StateError: the file is not readable, or a synchroniser's conflict copy lies beside it.
+            StateError: the file is not readable, or there is a sync tool's conflict copy beside it.
         """
         if self._pending is not None:
             return self._pending
@@ -96,21 +96,21 @@ class AtomicStorage(Storage):
         return self._tables
 
     def fresh(self) -> bool:
-        """Whether the file is still the one that `read` last saw: one stat."""
+        """Whether the file is still the one that `read` last saw. Costs one stat."""
         return self._read and self._stamp == self._stamp_now()
 
     def write(self, data: Tables) -> None:
-        """Keeps the tables for the end of the transaction. RuntimeError outside of one: nobody may write unlocked."""
+        """Keeps the tables until the transaction ends. Raises RuntimeError outside one: no write without the lock."""
         if self._pending is None:
-            raise RuntimeError("The state is written in a transaction only.")
+            raise RuntimeError("The state can only be written in a transaction.")
         self._pending, self._dirty = data, True
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes of the block become one at its end; after an exception there was none.
+        """Turns all writes in the block into one at its end; an exception discards them.
 
         Raises:
-            StateError: the file could not be read, or not be saved; what it held before is still there.
+            StateError: the file could not be read or saved; what it held before is still there.
         """
         self._pending = dict(self.read() or {})
         self._dirty = False
@@ -133,11 +133,11 @@ class AtomicStorage(Storage):
         self.close()
 
     def unreadable(self, why: str) -> StateError:
-        """The error for content that is not ours to understand."""
+        """The error for content that this program cannot understand."""
         aside = shlex.join(["mv", str(self.path), str(self._aside(datetime.now(UTC)))])
         return StateError(
-            f"The state in {self.path} cannot be read ({inert_line(why)}). It was left as it is.",
-            f"Restore it from a backup, or begin an empty one by moving it aside: {aside}",
+            f"The state in {self.path} cannot be read ({inert_line(why)}). It was left unchanged.",
+            f"Restore it from a backup, or move it aside to start with an empty one: {aside}",
         )
 
     def _aside(self, now: datetime) -> Path:
@@ -149,7 +149,7 @@ class AtomicStorage(Storage):
         except FileNotFoundError:
             return None
         except OSError:
-            return ()  # like no file that was read, so that reading it says what is wrong
+            return ()  # matches no file that was read, so the next read reports what is wrong
 
     def _load(self) -> None:
         self.close()
@@ -159,7 +159,7 @@ class AtomicStorage(Storage):
             self._file = os.open(self.path, flags)
             about = os.fstat(self._file)
             if not stat.S_ISREG(about.st_mode):
-                raise self.unreadable("it is not a plain file")
+                raise self.unreadable("it is not a regular file")
             with open(self._file, "rb", closefd=False) as file:
                 data = file.read()
         except FileNotFoundError:
@@ -172,7 +172,7 @@ class AtomicStorage(Storage):
                 f"The state in {self.path} cannot be read: {error.strerror}.", "Check the disk and the file's owner."
             ) from error
         try:
-            # Table by table, so that no single call keeps other threads waiting for long.
+            # Decode table by table, so that no single call blocks other threads for long.
             tables = {name: _decoder.decode(table) for name, table in _decoder.decode(data).items()}
         except (ValueError, RecursionError) as error:
             raise self.unreadable(str(error) if data else "it is empty") from error
@@ -192,9 +192,9 @@ class AtomicStorage(Storage):
             extra = name.removeprefix(stem).removesuffix(suffix)
             if name == f"{stem}{extra}{suffix}" and _CONFLICT.fullmatch(extra):
                 raise StateError(
-                    f"Two computers wrote the state: {inert_line(name)} lies beside {self.path}.",
-                    f"Keep the newer one as {self.path.name}, move the other to another folder, and keep this folder "
-                    "out of what is synchronised.",
+                    f"Two computers wrote the state: {inert_line(name)} is beside {self.path}.",
+                    f"Keep the newer one as {self.path.name}, move the other to another folder, and exclude this "
+                    "folder from syncing.",
                 )
 
     def _save(self, tables: Tables) -> None:
@@ -203,7 +203,7 @@ class AtomicStorage(Storage):
             data = _encoder.encode(packed)
         except UnicodeEncodeError as error:
             raise StateError(
-                "Nothing was saved: a name or a path in it is not valid UTF-8.", "Rename what it came from."
+                "Nothing was saved: a name or a path in the state is not valid UTF-8.", "Rename what it came from."
             ) from error
         try:
             sweep(self.path.parent)
@@ -221,11 +221,11 @@ class AtomicStorage(Storage):
 
 
 _WAY_OUT = {
-    errno.ENOSPC: "Make room on the disk and try again.",
-    errno.EDQUOT: "Make room within your quota and try again.",
-    errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another.",
-    errno.EACCES: "Make the folder yours to write.",
-    errno.EPERM: "Make the folder yours to write.",
+    errno.ENOSPC: "Free some space on the disk and try again.",
+    errno.EDQUOT: "Free some space within your quota and try again.",
+    errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another disk.",
+    errno.EACCES: "Give yourself write access to the folder.",
+    errno.EPERM: "Give yourself write access to the folder.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The saved state: batches and submissions, one revision number, any number of processes."""
+"""The saved state: batches and submissions under one revision number, shared by any number of processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batchtui.core.state.state_file import AtomicStorage, Packed
 
 SCHEMA = 1
 """Goes up when an older program must no longer write the file. Within one number, a program that changes a record
-drops the fields of it that it does not know; records that it leaves alone keep theirs."""
+drops the fields that it does not know; records that it does not touch keep theirs."""
 
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for another process's transaction, which takes milliseconds."""
@@ -32,14 +32,14 @@ Record = TypeVar("Record", Batch, Submission)
 
 
 class Meta(Struct, frozen=True):
-    """The one document of the table `meta`."""
+    """The only document of the table `meta`."""
 
     schema: int
     revision: int
 
 
 class Records(Struct, Generic[Record], frozen=True):
-    """One table decoded: the documents as read and their records by document id; records and ids by `ref`."""
+    """A decoded table: the documents as read and their records by document id, and records and ids by `ref`."""
 
     documents: Mapping[str, Packed] = {}
     records: dict[str, Record] = {}
@@ -48,7 +48,7 @@ class Records(Struct, Generic[Record], frozen=True):
 
 
 class Loaded(Struct, frozen=True):
-    """The file decoded."""
+    """The decoded file."""
 
     snapshot: Snapshot = Snapshot()
     batches: Records[Batch] = Records()
@@ -56,38 +56,38 @@ class Loaded(Struct, frozen=True):
 
 
 class Transaction:
-    """Changes that are all saved when the block ends, or none of them."""
+    """Changes that are saved together when the block ends, or not at all."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.snapshot = loaded.snapshot
-        """The state as it was when the transaction began, without what is put."""
+        """The state as it was when the transaction began, without anything put since."""
         self._loaded = loaded
         self.batches: dict[str, Batch | None] = {}
-        """What the block put so far, by ref; None is forgotten."""
+        """What the block has put so far, by ref; None means forgotten."""
         self.submissions: dict[str, Submission | None] = {}
 
     def batch(self, ref: str) -> Batch | None:
-        """The batch as it is now, what was put included; None if it is not known, or not any more."""
+        """The batch as it is now, including what was put; None if it is not known or no longer known."""
         return self.batches[ref] if ref in self.batches else self._loaded.batches.by_ref.get(ref)
 
     def submission(self, ref: str) -> Submission | None:
-        """The submission as it is now, what was put included."""
+        """The submission as it is now, including what was put."""
         return self.submissions[ref] if ref in self.submissions else self._loaded.submissions.by_ref.get(ref)
 
     def put(self, *batches: Batch) -> None:
-        """Adds batches, or replaces those of the same ref.
+        """Adds batches, or replaces those with the same ref.
 
-        What was decided on an older snapshot must be checked against `batch(ref)` first: another process may have
-        changed or forgotten it since.
+        First check a decision made on an older snapshot against `batch(ref)`: another process may have changed or
+        forgotten the batch since.
         """
         self.batches.update((batch.ref, batch) for batch in batches)
 
     def put_submission(self, *submissions: Submission) -> None:
-        """Adds submissions, or replaces those of the same ref."""
+        """Adds submissions, or replaces those with the same ref."""
         self.submissions.update((submission.ref, submission) for submission in submissions)
 
     def forget(self, ref: str) -> None:
-        """Drops a batch, and its submission with the last of its batches and parts, if it is known."""
+        """Drops a batch if it is known, and its submission once no batch or part of it is left."""
         batch = self.batch(ref)
         if batch is None:
             return
@@ -102,7 +102,7 @@ class Transaction:
 class Store:
     """The state in one file, used from one thread of each process.
 
-    Several stores, in one process or in many, work on the same file: every transaction sees all that were before it.
+    Several stores, in one process or in many, can work on the same file: every transaction sees all earlier ones.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -112,10 +112,10 @@ class Store:
         self._loaded: Loaded | None = None
 
     def snapshot(self) -> Snapshot:
-        """The state as it is on disk; empty where there is none yet. Takes no lock and creates nothing.
+        """The state as it is on disk; empty if there is none yet. Takes no lock and creates nothing.
 
-        While nobody changes it this costs one stat and gives the same object; batches that did not change since the
-        snapshot before are the same objects.
+        If nothing changed, this costs one stat and returns the same object. Batches that did not change since the
+        previous snapshot are the same objects.
 
         Raises:
             StateError: the file cannot be read or was made by a newer version.
@@ -124,7 +124,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Holds the state for one block and saves what it put, with one write, if anything is different by it.
+        """Locks the state for one block and saves what the block put, with one write, if that changes anything.
 
         The revision goes up by one, and every record that changed gets it as its `revision`. Transactions do not nest.
 
@@ -179,7 +179,7 @@ class Store:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: decoding makes no cycles, and looking for them takes as long again."""
+    """Turns garbage collection off: decoding makes no cycles, and looking for them takes as long as decoding."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -196,7 +196,7 @@ _submission = msgspec.json.Decoder(Submission)
 def _records(
     table: Mapping[str, Packed], decoder: msgspec.json.Decoder[Record], before: Records[Record]
 ) -> Records[Record]:
-    """Decodes a table, taking what is unchanged from before. ValueError where two documents claim one ref or id."""
+    """Decodes a table and reuses unchanged records. Raises ValueError if two documents claim one ref or id."""
     records: dict[str, Record] = {}
     by_ref: dict[str, Record] = {}
     ids: dict[str, int] = {}
@@ -213,12 +213,12 @@ def _records(
         by_ref[record.ref] = record
         ids[record.ref] = int(key)
     if len(by_ref) != len(table) or len(set(ids.values())) != len(ids):
-        raise ValueError("two documents stand for one record")
+        raise ValueError("two documents claim the same record")
     return Records(table, records, by_ref, ids)
 
 
 def _different(staged: Mapping[str, Record | None], stored: Records[Record], revision: int) -> dict[str, Record | None]:
-    """What of the staged records is not what is stored already, with the new revision."""
+    """The staged records that differ from what is stored, with the new revision."""
     different: dict[str, Record | None] = {}
     for ref, record in staged.items():
         before = stored.by_ref.get(ref)
@@ -231,7 +231,7 @@ def _different(staged: Mapping[str, Record | None], stored: Records[Record], rev
 
 
 def _write(database: TinyDB, name: str, records: Mapping[str, Batch | Submission | None], ids: dict[str, int]) -> None:
-    """Stores records under the ids they have; new ones get the next numbers."""
+    """Stores records under their existing ids; new ones get the next numbers."""
     if not records:
         return
     table = database.table(name, cache_size=0)

@@ -1,4 +1,4 @@
-"""The store on a thread of its own, so that no event loop waits for a disk."""
+"""The store on its own thread, so that no event loop waits for the disk."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ T = TypeVar("T")
 
 
 class StoreThread:
-    """One thread, so that what was asked first is done first."""
+    """A single thread, so that work is done in the order in which it arrives."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="disk")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Does one thing on the disk thread. It is done to its end even when the caller is canceled."""
+        """Runs `work` on the disk thread. It runs to its end even if the caller is canceled."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     async def snapshot(self) -> Snapshot:
         return await self.run(self._store.snapshot)
 
     async def commit(self, change: Callable[[Transaction], T]) -> T:
-        """One transaction: all of `change` or nothing. It is on the disk when this returns."""
+        """Runs one transaction: all of `change` or nothing. It is on disk when this returns."""
 
         def work() -> T:
             with self._store.transaction() as transaction:
@@ -37,7 +37,7 @@ class StoreThread:
         return await self.run(work)
 
     async def change(self, ref: str, change: Callable[[Batch], Batch]) -> Batch | None:
-        """Changes one batch as it stands then; None where it was forgotten meanwhile."""
+        """Changes the current version of one batch; None if it was forgotten in the meantime."""
 
         def work(transaction: Transaction) -> Batch | None:
             current = transaction.batch(ref)

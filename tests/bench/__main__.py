@@ -1,4 +1,4 @@
-"""`make bench`: every figure that is promised, as a ratio within one run where it can be one."""
+"""`make bench`: every promised figure, as a ratio within one run if possible."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def row(what: str, figure: str, hold: str, *, well: bool) -> None:
 
 
 def curl(url: str, target: Path) -> float:
-    """Seconds that curl needs to write the same bytes; the best of three."""
+    """Seconds curl needs to write the same bytes, best of three."""
     took = []
     for _ in range(3):
         before = time.perf_counter()
@@ -93,7 +93,7 @@ def downloads(folder: Path) -> None:
 
 
 def best_down(home: Path, url: str) -> Figure:
-    """The best of three downloads, none of which finds the file of the one before."""
+    """The best of three downloads; each one starts without the previous file."""
     figures = []
     for _ in range(3):
         for left in (home / "results").glob("*"):
@@ -169,7 +169,7 @@ def states(folder: Path) -> None:
 
 
 def updates(folder: Path) -> None:
-    print("\nanswers into a person's own SQLite table, each row once")
+    print("\nanswers into a user's own SQLite table, each row once")
     best = 0.0
     for turn in range(3):
         place = folder / f"apply-{turn}"
@@ -207,7 +207,7 @@ def screens(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # people run what is compiled
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users run compiled files
     with TemporaryDirectory(prefix="batchtui-bench-") as root:
         for part in (downloads, submissions, cycles, states, updates, screens):
             part(Path(root))

@@ -1,4 +1,4 @@
-"""How quickly answers go into a user's own rows."""
+"""How fast answers go into a user's own rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.bench.measure import timed
 
 
 def write_answers(folder: Path, count: int) -> BatchFiles:
-    """Answers in JSON as a classification gives them, with the keys of the rows that they are for."""
+    """JSON answers like those of a classification, with the keys of the rows they belong to."""
     kept = folder / "results"
     kept.mkdir()
     results, keys = kept / "answers.jsonl", kept / "answers.keys.jsonl"
@@ -42,7 +42,7 @@ def write_answers(folder: Path, count: int) -> BatchFiles:
 
 
 def write_news(path: Path, count: int) -> None:
-    """A table of news that nobody has scored."""
+    """Writes a table of unscored news."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE news (id INTEGER PRIMARY KEY, headline TEXT, score REAL, label TEXT, at TEXT)")
         rows = ((number, f"Headline {number}") for number in range(count))
@@ -51,7 +51,7 @@ def write_news(path: Path, count: int) -> None:
 
 
 def update(folder: Path, count: int) -> None:
-    """Opens the answers and updates a row for each of them; each commit is on the disk. `opening` is part of it."""
+    """Opens the answers and updates a row for each one; each commit reaches the disk. The time includes `opening`."""
     shelf = write_answers(folder, count)
     write_news(folder / "news.db", count)
     options = {

@@ -1,4 +1,4 @@
-"""What the first paint is measured against, alone in its module so that it imports nothing else."""
+"""The baseline for the first paint, in a module of its own so that it imports nothing else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 WORD = "nightly-eval-00"
-"""As much of the first batch's name as its row of the table has room for."""
+"""As much of the first batch's name as its table row has room for."""
 
 
 class Empty(App[None]):
-    """Textual and one word."""
+    """A Textual app with one word."""
 
     def compose(self) -> ComposeResult:
         yield Static(WORD)

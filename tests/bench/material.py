@@ -15,7 +15,7 @@ PAD = "The quick brown fox jumps over the lazy dog. " * 28
 
 
 def write_requests(path: Path, count: int) -> Path:
-    """Requests of about 1.45 kB, one a line."""
+    """Writes requests of about 1.45 kB, one per line."""
     with path.open("w") as file:
         for number in range(count):
             message = {"role": "user", "content": f"{number} {PAD}"}
@@ -25,7 +25,7 @@ def write_requests(path: Path, count: int) -> Path:
 
 
 def write_results(path: Path, count: int) -> Path:
-    """Succeeded results of about 1.5 kB, one a line."""
+    """Writes succeeded results of about 1.5 kB, one per line."""
     with path.open("w") as file:
         for number in range(count):
             message = {
@@ -44,7 +44,7 @@ def write_results(path: Path, count: int) -> Path:
 
 
 def fill_state(paths: Paths, count: int, *, running: int) -> None:
-    """A state of so many batches, the newest of which are under way."""
+    """Fills a state with `count` batches; the newest `running` are under way."""
     now = datetime.now(UTC)
 
     def batch(number: int) -> Batch:

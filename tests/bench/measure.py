@@ -1,4 +1,4 @@
-"""Runs one thing in a process of its own and says how long it took and what it held."""
+"""Runs one thing in its own process and reports its time and memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "sk-ant-bench"
 
 @dataclass(frozen=True)
 class Figure:
-    """`seconds` by the wall, `cpu` seconds, `peak` MB of the whole process, and what else it said."""
+    """Wall-clock `seconds`, `cpu` seconds, `peak` MB of the whole process, and whatever else it reported."""
 
     seconds: float
     cpu: float
@@ -29,7 +29,7 @@ class Figure:
 
 
 def alone(module: str, *arguments: str, home: Path, url: str = "", times: int = 1) -> Figure:
-    """`python -m tests.bench.MODULE ARGUMENTS`, the best of so many times."""
+    """Runs `python -m tests.bench.MODULE ARGUMENTS` `times` times; the best run."""
     figures = []
     for _ in range(times):
         environment = {**os.environ, "BATCHTUI_HOME": str(home), "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url}
@@ -49,13 +49,13 @@ def alone(module: str, *arguments: str, home: Path, url: str = "", times: int = 
 
 
 def tell(seconds: float, cpu: float, **more: object) -> None:
-    """What a measured process prints last."""
+    """Prints the last line of a measured process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, **more}))
 
 
 def timed(work: Callable[[], object], **more: object) -> None:
-    """Times a function and tells."""
+    """Times a function and prints the result."""
     wall, cpu = time.perf_counter(), time.process_time()
     said = work()
     extra = said if isinstance(said, dict) else {}
@@ -63,7 +63,7 @@ def timed(work: Callable[[], object], **more: object) -> None:
 
 
 async def with_lag(work: Awaitable[object]) -> float:
-    """Awaits the work; the longest time in seconds that the event loop did not get to run meanwhile."""
+    """Awaits the work; the longest time in seconds that the event loop was blocked."""
     longest = 0.0
     task = asyncio.ensure_future(work)
     while not task.done():

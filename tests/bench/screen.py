@@ -1,4 +1,4 @@
-"""What a person feels: the first paint in a real terminal, and a key press while much goes on."""
+"""What the user feels: the first paint in a real terminal, and a key press under load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.bench.transfer import api, batch_of, clock
 
 
 def first_paint(which: str) -> None:
-    """Seconds from the start of the process until the first batch stands on a terminal of 140x40."""
+    """Seconds from the start of the process until the first batch shows on a 140x40 terminal."""
     script = {
         "empty": "from tests.bench.empty import Empty; Empty().run()",
         "ours": "from batchtui.tui.__main__ import main; main()",
@@ -65,7 +65,7 @@ def first_paint(which: str) -> None:
 
 
 async def keys() -> None:
-    """Presses `down` while another thread changes 1,000 batches a second and results download; the 95th percentile."""
+    """Presses a key while another process changes 1,000 batches a second and results download; 95th percentile."""
     from batchtui.tui.app import BatchtuiApp
 
     gc.disable()  # as the command line does until the app has started
@@ -115,7 +115,7 @@ async def keys() -> None:
 
 
 def changes() -> None:
-    """Another process at work on the state: 1,000 batches changed each second."""
+    """Runs in another process and changes 1,000 batches of the state each second."""
     store = Store(paths.find_paths())
     turn = 0
     while True:

@@ -1,4 +1,4 @@
-"""A plain HTTP server of one ready file, so that the figures are the client's. Not the simulator: it knows no rules."""
+"""A plain HTTP server for one ready file, so that only the client is measured. It has none of the simulator's rules."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def serve(results: Path, requests: int) -> None:
                 self.send_header("Content-Type", "application/x-jsonl")
                 self.send_header("Content-Length", str(results.stat().st_size))
                 self.end_headers()
-                with results.open("rb") as file, suppress(OSError):  # whoever asked may be gone by now
+                with results.open("rb") as file, suppress(OSError):  # the client may be gone by now
                     self.connection.sendfile(file)
             elif self.path.split("?")[0] == BATCHES:
                 self._json({"data": [], "has_more": False, "first_id": None, "last_id": None})

@@ -1,4 +1,4 @@
-"""What one tick costs to save, and what a cycle asks of the API."""
+"""The cost of saving one tick, and the API calls of a cycle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.bench.measure import tell
 
 
 def commit(changed: int) -> None:
-    """One transaction that changes so many batches, eleven times; the median."""
+    """The median of eleven transactions that each change `changed` batches."""
     store = Store(paths.find_paths())
     took = []
     for turn in range(11):
@@ -31,7 +31,7 @@ def commit(changed: int) -> None:
 
 
 async def cycle() -> None:
-    """One cycle over all batches under way; how many calls it made."""
+    """Runs one cycle over all batches under way and reports its API calls."""
     desk = open_desk(paths.find_paths(), os.environ, command="bench")
     await desk.prepare()
     wall, cpu = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""Downloads and submissions at full size: ours, and the SDK's own way."""
+"""Downloads and submissions at full size: ours and the SDK's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def batch_of(remote: Remote, ref: str) -> Batch:
 
 
 async def ours_down() -> None:
-    """Download, verify against counts and ids, hash, fsync, rename, summary with cost."""
+    """Our download: verify against counts and ids, hash, fsync, rename, summary with cost."""
     client = api()
     batch = batch_of(await client.get(ID), "bench")
     cpu, wall = time.process_time(), time.perf_counter()
@@ -46,7 +46,7 @@ async def ours_down() -> None:
 
 
 async def sdk_down() -> None:
-    """The loop of the SDK's documentation, with each result written as a line."""
+    """The loop from the SDK's documentation, writing each result as a line."""
     import anthropic
 
     async with anthropic.AsyncAnthropic() as client:
@@ -59,7 +59,7 @@ async def sdk_down() -> None:
 
 
 async def sdk_loop() -> None:
-    """The same loop that only counts."""
+    """The same loop, only counting."""
     import anthropic
 
     async with anthropic.AsyncAnthropic() as client:
@@ -71,7 +71,7 @@ async def sdk_loop() -> None:
 
 
 async def ours_up(source: Path) -> None:
-    """Check every row, archive, fsync, intent, list, POST, id: the whole submission."""
+    """Our whole submission: check every row, archive, fsync, intent, list, POST, id."""
     desk = open_desk(paths.find_paths(), os.environ, command="bench")
     await desk.prepare()
     cpu, wall = time.process_time(), time.perf_counter()
@@ -81,7 +81,7 @@ async def ours_up(source: Path) -> None:
 
 
 async def sdk_up(source: Path) -> None:
-    """What a script does: read the lines, hand the list to `create`."""
+    """What a script would do: read the lines and pass the list to `create`."""
     import json
 
     import anthropic
@@ -95,7 +95,7 @@ async def sdk_up(source: Path) -> None:
 
 
 async def imported() -> None:
-    """Nothing but the SDK and a client: what memory is measured against."""
+    """Only the SDK and a client: the baseline for memory."""
     await api().open()
 
 

@@ -1,9 +1,9 @@
-"""A process that forks others which write outputs, and kills them: at random moments, or at a certain call.
+"""Forks processes that write outputs, and kills them: at random moments, or at a certain call.
 
     python output_kills.py update DATABASE RESULTS KEYS KILLS
     python output_kills.py file RESULTS TARGET CALL NUMBER
 
-Forking costs next to nothing, so that many kills are affordable. Prints how many were killed.
+Forking costs almost nothing, so many kills are affordable. Prints how many processes were killed.
 """
 
 import os
@@ -34,8 +34,8 @@ def spec(database: str) -> Output:
 def killed(work: Callable[[int], object], steps: int) -> bool:
     """Runs `work` in a fork and kills it at a random moment of one of its first steps.
 
-    `work` writes a byte to its pipe as it begins each step, and must not get further than `steps` of them: how fast the
-    machine is then says neither how many can be killed nor where.
+    `work` writes a byte to its pipe as it begins each step, and must not get further than `steps` of them. So the speed
+    of the machine affects neither how many can be killed nor where.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -56,7 +56,7 @@ def killed(work: Callable[[int], object], steps: int) -> bool:
 
 
 def update(database: str, shelf: BatchFiles, kills: int) -> int:
-    """Updates until it was killed so often, at most three transactions of 250 further each time."""
+    """Updates until it was killed `kills` times, each time at most three transactions of 250 further."""
     sqlite_update._CHUNK = 250
     each = sqlite_update._apply
 
@@ -79,7 +79,7 @@ def update(database: str, shelf: BatchFiles, kills: int) -> int:
 
 
 def at_call(results: str, target: str, call: str, number: int) -> int:
-    """Exports, and dies just before the so-many-th call of a function of `os`."""
+    """Exports, and dies just before the `number`-th call of a function of `os`."""
     original, calls = getattr(os, call), 0
 
     def counted(*arguments: object, **names: object) -> object:

@@ -1,8 +1,8 @@
-"""Processes that write the state, started cheaply: one interpreter that forks them as lines on stdin ask.
+"""Processes that write the state, started cheaply: one interpreter forks them as lines on stdin request.
 
-`pair` starts one that changes two batches together until it is killed, `count N TIMES` starts N that each add one to
+`pair` starts one that changes two batches together until it is killed. `count N TIMES` starts N that each add one to
 the same batch TIMES times. Lines on stdout: `pid N` for each, `saved N` after each transaction of a pair, `over` when
-all that were asked for have ended.
+all that were requested have ended.
 """
 
 import os
@@ -65,7 +65,7 @@ def main() -> None:
         for _ in range(int(numbers[0]) if numbers else 1):
             child = os.fork()
             if child == 0:
-                say(f"pid {os.getpid()}")  # by itself, so that it stands before what it saves
+                say(f"pid {os.getpid()}")  # on its own, so that it comes before what it saves
                 if verb == "pair":
                     change_a_pair_for_ever(Store(paths))
                 count(Store(paths), int(numbers[1]))

@@ -1,4 +1,4 @@
-"""What follows answers, where it is cut short or the clock is set: each output is done once."""
+"""What follows answers if it is cut short or the clock is changed: each output is done once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ command = ["sh", "-c", "PROGRAM"]
 
 
 class Clock:
-    """A wall clock that somebody may set."""
+    """A wall clock that can be set."""
 
     def __init__(self) -> None:
         self.set_by = timedelta()
@@ -112,7 +112,7 @@ def test_a_second_interrupt_ends_the_program_that_the_first_waits_for(world: Wor
     until(pid.exists)
     process.send_signal(signal.SIGINT)
     said = ""
-    while "Ctrl-C again leaves at once" not in said:
+    while "Ctrl-C again to leave at once" not in said:
         line = process.stderr.readline()
         assert line, said
         said += line

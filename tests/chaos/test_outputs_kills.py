@@ -1,4 +1,4 @@
-"""SIGKILL while answers go where they belong: every row once, and no name that stands for half a file."""
+"""SIGKILL while outputs are written: every row once, and no file name with only half a file."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Submissions of several batches: each part is sent once, by whichever process comes to it, or it is said why not."""
+"""Submissions of several batches: each part is sent once, by whichever process gets to it, or the reason is shown."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def test_a_first_part_that_is_not_sent_leaves_nothing_behind(world: World,
     world.control.fault("create", Answer(429, "rate_limit_error", "Slow down."), times=None)
     with pytest.raises(Unreachable) as refused:
         await desk.submit(world.rows(10), cut=Cut(most=4))
-    assert refused.value.hint == "Nothing was sent and nothing bought. Submit it again later."
+    assert refused.value.hint == "Nothing was sent and nothing was bought. Submit it again later."
     snapshot = await desk.snapshot()
     assert (snapshot.batches, snapshot.submissions) == ((), {})
     assert list(world.paths.requests.iterdir()) == []

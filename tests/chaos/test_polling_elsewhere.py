@@ -19,7 +19,7 @@ STATUSES = (301, 302, 303, 307, 308)
 
 
 class Elsewhere:
-    """A listener that notes every connection and what it is sent, and answers nothing."""
+    """A listener that records every connection and what it receives, and never answers."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -38,7 +38,7 @@ class Elsewhere:
                 self.received[-1] = connection.recv(65536)
 
     def urls(self) -> tuple[str, str]:
-        """The same listener by its two names, so that one of them is another host than the simulator's."""
+        """The same listener under its two names, so that one of them differs from the simulator's host."""
         return f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}"
 
     def close(self) -> None:

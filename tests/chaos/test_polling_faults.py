@@ -1,4 +1,4 @@
-"""Looks at the API that fail: what is said, what is kept, and that one that fails spoils no other."""
+"""Looks at the API that fail: what is shown, what is kept, and that one failure does not affect other batches."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_a_refused_key_stops_the_cycle_with_its_own_exit_code(desk: Desk, 
 
 async def test_one_404_of_a_known_batch_is_trouble_and_not_its_end(desk: Desk, world: World) -> None:
     one, other = await _submit(desk, world, 2)
-    for call in ("list", "get"):  # neither shows it
+    for call in ("list", "get"):  # neither of them shows it
         world.control.fault(call, Answer(404) if call == "get" else Answer(200, body='{"data":[],"has_more":false}'))
     cycle = await desk.cycle()
     rows = await _rows(desk)
@@ -114,7 +114,7 @@ async def test_one_404_of_a_known_batch_is_trouble_and_not_its_end(desk: Desk, w
 
 
 async def test_a_batch_that_fails_alone_spoils_no_other(desk: Desk, world: World) -> None:
-    """Old ones are asked for one by one, where the list would take many pages to reach them."""
+    """Old ones are fetched one by one if the list would take many pages to reach them."""
     old = world.control.preload(
         Preload(key=KEY, count=2, created_at=datetime.now(UTC) - timedelta(hours=1), duration=7200)
     )
@@ -200,7 +200,7 @@ async def test_once_beside_a_process_that_polls_says_who_and_shows_the_state(des
     [batch] = await _submit(desk, world, 1)
     world.control.finish(str(batch.id))
     assert await desk.poll_if_free()
-    await desk.poked()  # by what was submitted
+    await desk.poked()  # by the submit
     once = asyncio.create_task(asyncio.to_thread(world.once))
     while not once.done():
         if await desk.poked():

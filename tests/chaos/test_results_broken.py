@@ -1,4 +1,4 @@
-"""A fault of our own while results are taken in: said on the row and in the log, and in nobody else's way."""
+"""A bug of ours while results are processed: shown on the row and in the log, without affecting other batches."""
 
 from __future__ import annotations
 

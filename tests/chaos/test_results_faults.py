@@ -1,4 +1,4 @@
-"""Results that come wrong, cut off or not at all: nothing of them stands under a final name, and nothing is lost."""
+"""Results that are wrong, cut off or missing: none of them gets its final name, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ async def desk(world: World, request: pytest.FixtureRequest) -> AsyncIterator[De
 
 
 async def _ended(desk: Desk, world: World, name: str = "one") -> Batch:
-    """A batch of ours that has ended on the server, which nobody here knows yet."""
+    """A batch of ours that has ended on the server, which is not known here yet."""
     batch = await desk.submit(world.rows(ROWS, f"{name}.jsonl"))
     world.control.finish(str(batch.id))
     return batch
 
 
 def _direct(world: World, batch: Batch) -> bytes:
-    """The results as anybody gets them."""
+    """The results as any client gets them."""
     url = f"{world.url}/v1/messages/batches/{batch.id}/results"
     with urlopen(Request(url, headers={"x-api-key": KEY, "anthropic-version": "2023-06-01"})) as answer:
         raw: bytes = answer.read()
@@ -118,7 +118,7 @@ async def test_wrong_results_leave_nothing_but_the_trouble_and_are_right_the_nex
 
 @pytest.mark.parametrize("call", ["list", "get"])
 async def test_counts_that_do_not_fit_the_lines_are_looked_at_again(desk: Desk, world: World, call: Call) -> None:
-    if call == "list":  # which is asked only where there are two
+    if call == "list":  # which is only requested if there are two
         await desk.submit(world.rows(1, "another.jsonl"))
     batch = await _ended(desk, world)
     world.control.fault(call, WrongCounts({"succeeded": ROWS - 1, "errored": 1}))
@@ -168,7 +168,7 @@ async def test_killed_in_the_middle_of_a_download_nothing_is_kept_and_the_next_c
 
 
 def _not_saved(world: World, batch: Batch) -> None:
-    """As if the process had died before it could say that the batch is retrieved."""
+    """As if the process had died before it could record that the batch is retrieved."""
     with Store(world.paths).transaction() as tx:
         kept = tx.batch(batch.ref)
         assert kept
@@ -259,7 +259,7 @@ async def test_results_that_are_wrong_for_long_are_tried_ever_more_rarely_and_at
 @pytest.mark.parametrize(
     ("fault", "wrong"),
     [
-        (Damage("double", 3), "1 result came again"),
+        (Damage("double", 3), "1 result is repeated"),
         (Damage("omit", 3), "missing"),
         (Truncate("length", "edge"), ""),
         (None, None),
@@ -285,7 +285,7 @@ async def test_results_that_are_wrong_can_be_had_as_they_are(
     assert (await desk.find(batch.ref)).state is not State.RETRIEVED
     again = world.run("retrieve", str(batch.id), "--as-is", "raw.jsonl")
     assert again.returncode == 1
-    assert "raw.jsonl is there already" in again.stderr
+    assert "raw.jsonl already exists" in again.stderr
     assert (world.folder / "raw.jsonl").read_bytes() == raw
 
 

@@ -1,4 +1,4 @@
-"""The key, in a server that echoes it wherever it can: it is in no file, output or argument list."""
+"""The key, with a server that echoes it wherever it can: it appears in no file, output or argument list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAID = f"Invalid credentials: Bearer {KEY}, x-api-key={KEY}!"
 
 
 def _traces() -> list[bytes]:
-    """The key, and what stays of it inside of base64 whatever stands around it."""
+    """The key, and the part of it that stays the same in base64 whatever surrounds it."""
     packed = [encode(b"x" * shift + KEY.encode()) for encode in (b64encode, urlsafe_b64encode) for shift in range(3)]
     return [KEY.encode(), *(one[4:-4] for one in packed)]
 
@@ -28,7 +28,7 @@ def _leaks(data: bytes) -> bool:
 
 
 class Watched:
-    """Runs the command line and keeps all that it said, and what stood in the argument lists of all processes."""
+    """Runs the command line and keeps all its output, and the argument lists of all processes."""
 
     def __init__(self, world: World) -> None:
         self.world = world

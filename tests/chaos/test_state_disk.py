@@ -1,4 +1,4 @@
-"""Disks that are full, failing or read-only: the state stays what it was, and that is said."""
+"""Disks that are full, failing or read-only: the state stays as it was, and the error is reported."""
 
 import errno
 import fcntl
@@ -54,7 +54,7 @@ def files(paths: Paths) -> list[str]:
 
 
 class Fault:
-    """Lets the call number `at` of all that a save makes fail; remembers which one it was."""
+    """Makes call number `at` of all calls in a save fail; remembers which one it was."""
 
     def __init__(self, number: int, code: int) -> None:
         self.number = number
@@ -134,7 +134,7 @@ def test_whatever_call_of_a_save_fails_the_state_is_old_or_new_and_what_was_ackn
 
 @contextmanager
 def nearly_full(folder: Path) -> Iterator[None]:
-    """A disk of 300 kB where we may mount one; elsewhere files that may not grow beyond 100 kB."""
+    """A disk of 300 kB if we may mount one; otherwise files that may not grow beyond 100 kB."""
     folder.mkdir()
     mounted = (
         shutil.which("mount")

@@ -49,7 +49,7 @@ class Writers:
         return self.process.stdout.readline().strip()
 
     def until_over(self) -> list[int]:
-        """The numbers that were said to be saved."""
+        """The numbers that were reported as saved."""
         saved = []
         while (line := self.line()) != "over":
             assert line.startswith(("saved ", "pid ")), line
@@ -76,7 +76,7 @@ def test_four_processes_with_250_transactions_each_keep_all_1000(paths: Paths, w
     begun = seen.revision
     revisions = [begun]
     made = 0
-    while len(revisions) <= 3:  # however seldom this process has its turn
+    while len(revisions) <= 3:  # however rarely this process gets its turn
         writers.ask("count 4 250")
         made += 1000
         writing = threading.Thread(target=writers.until_over, daemon=True)
@@ -100,11 +100,11 @@ def test_200_kills_tear_nothing_and_lose_nothing_that_was_acknowledged(paths: Pa
         writers.ask("pair")
         pid = int(writers.line().removeprefix("pid "))
         saved = []
-        if kill % 2:  # else as likely before its first transaction as after
+        if kill % 2:  # otherwise as likely before its first transaction as after
             saved.append(int(writers.line().removeprefix("saved ")))
             begun = time.monotonic()
             saved.append(int(writers.line().removeprefix("saved ")))
-            pace = time.monotonic() - begun  # what one takes on this machine
+            pace = time.monotonic() - begun  # how long one takes on this machine
         time.sleep(moments.uniform(0, 2 * min(pace, 0.5)))
         os.kill(pid, signal.SIGKILL)
         saved += writers.until_over()

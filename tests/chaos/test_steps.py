@@ -1,4 +1,4 @@
-"""Jobs: rows of a source become requests, answers go to their outputs once, and the next step goes by itself."""
+"""Jobs: rows of a source become requests, answers go to their outputs once, and the next step is sent automatically."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_a_step_whose_requests_failed_is_not_followed_unless_the_job_says_
     await fail_one(world, desk)
     submission = await only(desk)
     assert submission.trouble
-    assert "1 request of notes did not succeed, so reports was not begun" in submission.trouble.message
+    assert "1 request of notes did not succeed, so reports was not started" in submission.trouble.message
     assert len(world.control.batches()) == 1
 
 
@@ -192,7 +192,7 @@ async def test_answers_to_a_retry_of_an_earlier_step_go_where_its_others_went(wo
 
 DEAR = JOB.replace("ON_ERROR", "").replace('name = "notes"', 'name = "notes"\nmax_cost = 0.1', 1)
 DEAR = DEAR[: DEAR.rindex("max_tokens = 50")] + DEAR[DEAR.rindex("max_tokens = 50") :].replace("50", "128000", 1)
-"""Its first step costs next to nothing, the second up to $0.13."""
+"""Its first step costs almost nothing, the second up to $0.13."""
 
 
 async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent_until_it_is_raised(
@@ -262,7 +262,7 @@ async def test_a_later_step_is_checked_for_the_api_version_that_is_set(world: Wo
 
 
 async def fail_one(world: World, desk: Desk) -> None:
-    """Ends the newest batch with its first request failed."""
+    """Ends the newest batch, with its first request failed."""
     (batch, *_) = world.control.batches()
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": "No."}, "request_id": "req_1"}
     world.control.lay_down(world.control.custom_ids(batch.id)[0], {"type": "errored", "error": error})

@@ -1,4 +1,4 @@
-"""Unknown submissions where more than one batch on the server could be it, or only somebody else's."""
+"""Unknown submissions that several batches on the server could match, or only somebody else's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def desk(world: World) -> AsyncIterator[Desk]:
 
 
 def _foreign(world: World, *, seconds_ago: float = 0.0, prefix: str = "theirs-", count: int = 1) -> list[str]:
-    """Batches that another tool made with the same key, as large as ours."""
+    """Batches that another tool made with the same key, the same size as ours."""
     at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     return world.control.preload(
         Preload(key=KEY, count=count, requests=ROWS, prefix=prefix, created_at=at, every=1, duration=600)
@@ -44,7 +44,7 @@ def _foreign(world: World, *, seconds_ago: float = 0.0, prefix: str = "theirs-",
 
 
 async def _lose(desk: Desk, world: World, fault: Fault, *, prefix: str = "req-", again: bool = False) -> Batch:
-    """A submission whose outcome nobody knows."""
+    """A submission whose outcome is not known."""
     known = {one.ref for one in (await desk.snapshot()).batches}
     world.control.fault("create", fault)
     with pytest.raises(OutcomeUnknown):

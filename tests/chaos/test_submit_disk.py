@@ -1,4 +1,4 @@
-"""A disk that takes no more while a batch is being submitted: said in words, and nothing is bought twice for it."""
+"""A disk that fills up while a batch is being submitted: it is reported, and nothing is bought twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import World, until
 
 @contextmanager
 def no_file_grows_beyond(size: int) -> Iterator[None]:
-    """A limit of the kernel's on every file that this process writes."""
+    """A kernel limit on every file that this process writes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,4 +1,4 @@
-"""Whoever leaves while a file is being read keeps nothing of it: neither the archive of its rows nor an intent."""
+"""Leaving while a file is being read keeps nothing of it: neither the archive of its rows nor an intent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A create that was accepted, and its answer lost: known here all the same, and never sent a second time."""
+"""A create that was accepted but whose answer was lost: it is still found, and never sent a second time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ LOST: dict[str, Fault] = {
 
 @pytest.fixture(autouse=True)
 def looks_once(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A submit looks for a lost answer once, at once; batches last until a test ends them."""
+    """A submit looks for a lost answer once, right away; batches last until a test ends them."""
     monkeypatch.setattr(sending, "_SETTLE_AFTER", (0.0,))
     world.control.settings(duration=600)
     yield

@@ -1,4 +1,4 @@
-"""Submitting by a real process that is killed on the way, and what the next one makes of it."""
+"""Submitting by a real process that is killed midway, and what the next process does about it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lasting(world: World) -> None:
 
 
 def _start(world: World, first: str, *arguments: str) -> subprocess.Popen[str]:
-    """The command line, after a statement that changes it."""
+    """The command line, run after a statement that changes it."""
     return subprocess.Popen(
         [sys.executable, "-c", f"{first}\n{_RUN}", *arguments],
         cwd=world.folder,
@@ -123,6 +123,6 @@ def test_nothing_found_ends_submit_and_once_with_the_code_that_asks_for_a_person
     once = world.run("--once")
     assert once.returncode == NEEDS_PERSON
     assert "unconfirmed" in once.stdout
-    assert "needs a person" in once.stderr
+    assert "needs your decision" in once.stderr
     assert len(world.control.calls("create")) == 1
     assert not world.control.batches()

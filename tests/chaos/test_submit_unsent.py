@@ -1,4 +1,4 @@
-"""A body that was certainly never whole at the server: it may be sent again, and in the end there is one batch."""
+"""A body that certainly never reached the server whole: it may be sent again, and in the end there is one batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def impatient(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _large(folder: Path) -> Path:
-    """24 requests of 1 MB: far more than the buffers between two processes hold."""
+    """24 requests of 1 MB: far more than the buffers between two processes can hold."""
     path = folder / "large.jsonl"
     message = {"role": "user", "content": "x" * 1_000_000}
     params = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [message]}

@@ -1,4 +1,4 @@
-"""`submit --now` asks nothing more once another process canceled it, and the same command goes on with it."""
+"""`submit --now` sends nothing more once another process cancels it, and the same command continues it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_what_is_canceled_asks_nothing_more(world: World, answered: int) -
         world.control.clear_faults()
         with pytest.raises(Stopped) as raised:
             await asking
-        assert raised.value.message == "It was canceled meanwhile."
+        assert raised.value.message == "It was canceled in the meantime."
         assert f"{answered + 1} of " in raised.value.hint
         assert len(world.control.calls("message")) == answered + 1
         finished = await urgent._run.finish(run, parallel=1)

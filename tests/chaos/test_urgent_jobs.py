@@ -1,4 +1,4 @@
-"""`submit JOB --now` of several steps, killed between them and inside: what is answered is asked once."""
+"""`submit JOB --now` of several steps, killed between and during them: what is answered is sent only once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ path = "reports.jsonl"
 
 
 class Job:
-    """A job of two steps with seven rows: its notes come first, then reports on them, in parts of 1, 3 and 3."""
+    """A job of two steps with seven rows: first notes, then reports on them, in parts of 1, 3 and 3."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -78,7 +78,7 @@ class Job:
         return ended
 
     def assert_whole(self) -> None:
-        """Both steps answered and written, and nothing of it was ever a batch."""
+        """Both steps are answered and written, and none of it was ever a batch."""
         snapshot = Store(self.world.paths).snapshot()
         [submission] = snapshot.submissions.values()
         assert (submission.waiting, submission.steps, submission.trouble) == ((), (), None)
@@ -106,7 +106,7 @@ def test_a_job_killed_between_its_steps_goes_on_with_the_next_and_asks_nothing_o
     job = Job(world)
     job.die_between_the_steps()
     said = job.go_on().stderr
-    assert "7 of 7 requests of notes are answered by an earlier run" in said
+    assert "An earlier run answered 7 of 7 requests of notes" in said
     assert job.asked() == 14
     job.assert_whole()
 
@@ -123,7 +123,7 @@ def test_a_job_killed_inside_its_second_step_asks_only_what_has_no_answer(world:
     notes = {path: path.stat() for path in (world.folder / "notes").iterdir()}
     world.control.reset()
     said = job.go_on().stderr
-    assert "9 of 14 requests of notes are answered by an earlier run" in said
+    assert "An earlier run answered 9 of 14 requests of notes" in said
     assert job.asked() == 5
     assert {path: path.stat() for path in (world.folder / "notes").iterdir()} == notes
     job.assert_whole()

@@ -27,7 +27,7 @@ sys.exit(run(sys.argv[1:]))
 
 
 class Rows:
-    """A file whose rows are each of their own length, so that the server's log tells which of them was asked."""
+    """A file whose rows all differ in length, so that the server's log shows which of them was sent."""
 
     def __init__(self, world: World, count: int) -> None:
         self.world = world
@@ -44,14 +44,14 @@ class Rows:
                 file.write(json.dumps({"custom_id": f"row-{number}", "params": params}) + "\n")
 
     def asked(self) -> Counter[str]:
-        """How often each row came to the server."""
+        """How often each row reached the server."""
         return Counter(self.ids[call.body_bytes] for call in self.world.control.calls("message") if call.complete)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return self.world.start("submit", str(self.path), "--now", *arguments)
 
     def kept(self) -> set[str]:
-        """What is answered on disk while it is not over."""
+        """The answers on disk while the run is not over."""
         [partial] = self.world.home.glob("results/*.partial")
         return {json.loads(line)["custom_id"] for line in partial.read_bytes().split(b"\n")[:-1]}
 
@@ -59,7 +59,7 @@ class Rows:
         until(lambda: list(self.world.home.glob("results/*.partial")) and len(self.kept()) >= count)
 
     def assert_whole(self) -> Batch:
-        """One retrieved batch with a result for each row, and nothing half done beside it."""
+        """One retrieved batch with a result for each row, and nothing half done next to it."""
         snapshot = Store(self.world.paths).snapshot()
         [batch] = snapshot.batches
         [submission] = snapshot.submissions.values()
@@ -86,7 +86,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
-    """One Ctrl+C, and until it was heard."""
+    """Sends one Ctrl+C and waits until it was noticed."""
     process.send_signal(signal.SIGINT)
     assert process.stderr
     while not (line := process.stderr.readline()).startswith("Stopping: "):
@@ -111,7 +111,7 @@ def test_killed_on_the_way_the_same_command_asks_only_what_has_no_answer(world: 
 
     ended = world.run("submit", str(rows.path), "--now")
     assert ended.returncode == 0, ended.stderr
-    assert "7 are answered by an earlier run; 23 are left." in ended.stderr
+    assert "An earlier run answered 7; 23 are left." in ended.stderr
     assert rows.asked() == Counter(set(rows.ids.values()) - answered)
     batch = rows.assert_whole()
     assert ended.stdout == f"{batch.ref}\n"
@@ -122,7 +122,7 @@ def test_killed_again_and_again_at_any_moment_every_answer_on_disk_is_asked_once
     kills: list[tuple[set[str], Counter[str]]] = []
     had = 0
     for count in (1, 30, 90, 150):
-        world.control.clear_faults()  # however late the kill comes, so many answers are the most that it can have
+        world.control.clear_faults()  # however late the kill comes, it cannot have more answers than this
         world.control.fault("message", Stall("accepted", 600), times=None, skip=count - had + 40)
         process = rows.start()
         rows.wait_for_kept(count)
@@ -173,7 +173,7 @@ def test_the_same_rows_by_two_processes_at_once_are_asked_by_one(world: World) -
     world.control.wait_for_calls("message", 5)
     second = world.run("submit", str(rows.path), "--now")
     assert second.returncode == 1
-    assert "Another batchtui is asking these requests right now." in second.stderr
+    assert "Another batchtui is sending these requests right now." in second.stderr
     world.control.clear_faults()
     first.communicate(timeout=PATIENCE)
     assert first.returncode == 0
@@ -220,5 +220,5 @@ def test_an_api_that_gives_up_ends_it_with_its_code_and_how_to_go_on(world: Worl
     assert ended.returncode == code, ended.stderr
     [error] = json.loads(ended.stdout)["errors"]
     assert f"of 12 answers are kept. To go on: batchtui submit {quote(str(rows.path))} --now" in error["hint"]
-    assert "next look" not in error["hint"]
+    assert "next check" not in error["hint"]
     assert len(rows.kept()) >= 4

@@ -1,4 +1,4 @@
-"""A name stands for a whole file or for none, and only we can write where we keep things."""
+"""A name refers to a whole file or to none, and only we can write to our folders."""
 
 import fcntl
 import os

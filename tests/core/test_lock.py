@@ -1,4 +1,4 @@
-"""One holder at a time, between threads, objects and processes, and never a dead one."""
+"""The lock has one holder at a time, across threads, objects and processes, and never a dead one."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The log: one record a line, no key, nothing that steers a terminal, and never a reason to stop."""
+"""The log has one record per line and no key. It cannot control a terminal and is never a reason to stop."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Where things live."""
+"""Where files live."""
 
 import os
 import pwd
@@ -103,13 +103,13 @@ def test_an_empty_home_is_no_home() -> None:
 
 def test_a_home_that_is_not_there_is_said_and_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match="BATCHTUI_HOME: ~no-such-user/x names a home folder that is not there"):
+    with pytest.raises(BadInput, match="BATCHTUI_HOME: ~no-such-user/x names a home folder that does not exist"):
         paths.find_paths({"BATCHTUI_HOME": "~no-such-user/x"})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_user_without_a_home_is_told_to_set_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a number that a container runs as: there is neither HOME nor a line in the list of users."""
+    """For example a numeric user in a container: there is no HOME and no entry in the list of users."""
 
     def nobody(_: int) -> None:
         raise KeyError
@@ -145,7 +145,7 @@ def test_a_target_is_absolute_with_the_links_of_its_folder_followed(
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     Path("link").symlink_to(tmp_path / "me")
     Path("loop").symlink_to("loop")
-    Path("other.csv").symlink_to("elsewhere.csv")  # replaced itself, not followed
+    Path("other.csv").symlink_to("elsewhere.csv")  # the link itself is replaced, not followed
     assert paths.target_path(said) == tmp_path / leads
 
 

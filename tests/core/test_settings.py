@@ -1,4 +1,4 @@
-"""What a person sets in config.toml, and what is said of a mistake in it."""
+"""The user's settings in config.toml, and how mistakes in them are reported."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Words for people: nothing from outside can steer a terminal, and figures read as figures."""
+"""Text for people: nothing from outside can control a terminal, and figures are readable."""
 
 import unicodedata
 from datetime import timedelta
@@ -10,7 +10,7 @@ from batchtui.core.text import ago, duration, inert, inert_line, money, number, 
 EVERY = [chr(code) for code in range(0x110000)]
 KEPT_CONTROLS = "\t\n"
 NEEDED = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\u200c\u200d\U000110bd\U000110cd")
-"""Format characters that scripts need, that are seen or only join, and that move nothing."""
+"""Format characters that scripts need. They are visible or only join characters, and move nothing."""
 
 
 def test_every_control_character_but_tab_and_newline_is_replaced() -> None:

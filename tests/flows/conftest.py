@@ -1,4 +1,4 @@
-"""A real desk on a state of its own, a real simulator, the real app, and its screen as text."""
+"""A real desk with its own state, a real simulator, the real app, and its screen as text."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ KEY = "sk-ant-flow-0000"
 
 
 TURNS = 20
-"""More than the widgets and the screens that a key and all that it leads to go through, one a turn."""
+"""More than the number of widgets and screens that a key press and its effects pass through, one per turn."""
 
 
 class Hand:
-    """A person at the keys of a running app."""
+    """A user at the keyboard of a running app."""
 
     def __init__(self, app: BatchtuiApp, pilot: Pilot[int]) -> None:
         self.app = app
@@ -42,16 +42,16 @@ class Hand:
 
     @property
     def text(self) -> str:
-        """What stands on the screen, line by line."""
+        """The text on the screen, line by line."""
         return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()) + "\n"
 
     @property
     def words(self) -> str:
-        """The same without line ends and frames: what wraps is whole."""
+        """The same without line ends and frames, so that wrapped text is in one piece."""
         return " ".join(re.sub("[│▌▏]", " ", self.text).split())
 
     async def press(self, *keys: str) -> None:
-        """One key after the other, each once all that the one before led to is done, however slow the machine is."""
+        """Presses the keys one by one, each once the effects of the last are done, however slow the machine is."""
         for key in keys:
             await self.app._press_keys((key,))
             await self.settled()
@@ -62,9 +62,9 @@ class Hand:
         await self.settled()
 
     async def settled(self) -> None:
-        """Waits until no widget has a message left, or so many turns that a key has come all its way.
+        """Waits until no widget has a message left, or for enough turns for a key to have had all its effects.
 
-        The pilot goes by how busy the processor is, which says nothing while others have it.
+        The pilot goes by how busy the processor is, which says nothing while other processes use it.
         """
         quiet = 0
         for _ in range(TURNS):
@@ -80,7 +80,7 @@ class Hand:
             quiet = 0 if any(pump.message_queue_size for pump in pumps) else quiet + 1
 
     async def left(self) -> int | None:
-        """Waits until the app was left; its return value."""
+        """Waits until the app has exited. Returns its return value."""
         limit = time.monotonic() + PATIENCE
         while self._runs:
             assert time.monotonic() < limit, self.text
@@ -92,11 +92,11 @@ class Hand:
         return self.app.is_running and not self.app._exit and self.app._exception is None
 
     async def ready(self) -> None:
-        """Waits until the form takes Enter: its file is read, and the API was asked about it."""
+        """Waits until the form accepts Enter: its file is read, and the API has been asked about it."""
         await self.until(lambda: not self.app.screen.query_one("#act", Button).disabled)
 
     async def until(self, held: Callable[[], object], seconds: float = PATIENCE) -> None:
-        """Waits until something holds; the screen is in the message where it never does."""
+        """Waits until a condition holds. If it never does, the error message has the screen."""
         limit = time.monotonic() + seconds
         while not held():
             assert time.monotonic() < limit, self.text
@@ -107,7 +107,7 @@ class Hand:
         await self.until(lambda: text in self.text, seconds)
 
     async def says(self, text: str) -> None:
-        """The same of words that may wrap: what a toast or a dialog says."""
+        """The same for text that may wrap, such as that of a toast or a dialog."""
         await self.until(lambda: text in self.words)
 
     async def shows_no(self, text: str, seconds: float = PATIENCE) -> None:
@@ -122,7 +122,7 @@ def simulated() -> Iterator[Running]:
 
 @pytest.fixture
 def simulator(simulated: Running) -> Running:
-    """The simulator, as new: batches last 0.4 seconds unless a test says otherwise."""
+    """The simulator, reset: batches last 0.4 seconds unless a test says otherwise."""
     simulated.control.reset()
     simulated.control.clear_faults()
     simulated.control.settings(duration=0.4)
@@ -146,7 +146,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 class Desks:
-    """Opens desks on the one state. `url` None: without a key."""
+    """Opens desks on one shared state. If `url` is None, there is no key."""
 
     def __init__(self, paths: Paths, folder: Path) -> None:
         self._paths = paths
@@ -191,13 +191,13 @@ Sit = Callable[..., AbstractAsyncContextManager[Hand]]
 
 @pytest.fixture
 def sit() -> Sit:
-    """Runs the app on a desk, with a person before it: `async with sit(desk) as hand`."""
+    """Runs the app on a desk, with a user in front of it: `async with sit(desk) as hand`."""
     return _sitting
 
 
 @pytest.fixture
 def rows(folder: Path) -> Callable[..., Path]:
-    """Writes files of good requests into the folder."""
+    """Writes files of valid requests into the folder."""
 
     def write(name: str = "notes.jsonl", count: int = 3, prefix: str = "a", text: str = "hello") -> Path:
         messages = [{"role": "user", "content": text}]
@@ -217,7 +217,7 @@ class _Text(SingleFileSnapshotExtension):
 
 @pytest.fixture
 def golden(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> Iterator[SnapshotAssertion]:
-    """Compares a screen with the one that was accepted, as a text file. Local times are UTC meanwhile."""
+    """Compares a screen with the accepted one, a text file. Local times are UTC during the test."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield snapshot.use_extension(_Text)

@@ -1,4 +1,4 @@
-"""Enter on the form while the API is still being asked: it is kept, and holds only for what the form said."""
+"""Enter on the form while the API is still being asked: it is kept, and only covers what the form showed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from batchtui.core.simulator.faults import Stall
 from batchtui.tui.screens.submit import SubmitScreen
 from tests.conftest import PATIENCE
 
-ASKED = "The API is asked about the models."
-KEPT = "Sent as soon as the API has answered."
+ASKED = "Asking the API about the models."
+KEPT = "Will be sent once the API answers."
 
 
 @pytest.fixture(autouse=True)
 def asked(simulator, monkeypatch):
-    """The API says nothing of models until a test lets it, however long that takes."""
+    """The API does not answer about models until a test lets it, however long that takes."""
     monkeypatch.setattr("batchtui.tui.screens.submit.ASKED_FOR", PATIENCE)
     simulator.control.fault("models", Stall("before", 600), times=None)
 

@@ -1,4 +1,4 @@
-"""The form of an export."""
+"""The export form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The footer names the keys that do something where the focus is."""
+"""The footer names the keys that work where the focus is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No key, a state that cannot be read, hostile text, remapped keys, a fault of our own."""
+"""No key, a state that cannot be read, hostile text, remapped keys, a bug in batchtui."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = (
 
 
 def controls(text: str) -> set[str]:
-    """The characters of a screen that could steer a terminal, or hide."""
+    """The characters of a screen that could control a terminal, or be invisible."""
     bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     return {repr(c) for c in text if c not in "\n\u200c\u200d" and unicodedata.category(c) in bad}
 
@@ -98,7 +98,7 @@ async def test_a_state_that_cannot_be_read_is_said_and_left_as_it_is(open_one, s
     paths.state.write_text("{ torn")
     async with sit(open_one("http://127.0.0.1:9")) as hand:
         await hand.shows("batchtui cannot start")
-        await hand.shows("was left as it is")
+        await hand.shows("was left unchanged")
         await hand.press("q")
         assert await hand.left() == 0
     assert paths.state.read_text() == "{ torn"
@@ -148,7 +148,7 @@ async def test_sorting_and_clearing_by_keys(simulator, open_one, sit, rows):
         assert table.marked == set()
         for _ in table.columns:
             await hand.press("s")
-            assert table.sort_column in {None, *table.shown_columns}  # never by what is not on the screen
+            assert table.sort_column in {None, *table.shown_columns}  # never by a column that is not on the screen
 
 
 async def test_a_batch_that_another_process_forgot_closes_its_screen(simulator, open_one, sit, rows):

@@ -1,4 +1,4 @@
-"""A job on the screen: where its answers went, what keeps them from going there, and what is still to come."""
+"""A job on the screen: where its answers went, what stopped them, and what is still to come."""
 
 from batchtui.core.batches.batch import State
 from batchtui.core.requests.split import Cut
@@ -24,7 +24,7 @@ async def submitted(hand, folder):
     (folder / "notes.toml").write_text(JOB)
     await hand.press("n")
     await hand.type("notes.toml")
-    await hand.shows("the name that the job gives itself")
+    await hand.shows("the job's own name")
     await hand.shows("2 requests")
     await hand.ready()
     await hand.press("enter")
@@ -33,7 +33,7 @@ async def submitted(hand, folder):
 async def test_a_job_says_what_it_wrote_and_that_it_goes_on_only_while_something_runs(simulator, open_one, sit, folder):
     async with sit(open_one(simulator.url), size=(140, 40)) as hand:
         await submitted(hand, folder)
-        await hand.says("What follows is done while a batchtui runs")
+        await hand.says("The rest needs a running batchtui")
         await hand.until((folder / "out" / "answers.csv").exists)
         await hand.says("2 rows")
         await hand.press("L")
@@ -78,7 +78,7 @@ user = "Report on {{ answers.notes }}"
     async with sit(desk) as hand:
         await hand.shows("in progress")
         await hand.press("x")
-        await hand.says("1 step more is not taken")
+        await hand.says("1 more step will not run")
         await hand.press("y")
         await hand.until(lambda: [one.steps for one in hand.app.session.snapshot.submissions.values()] == [()])
         await hand.until(lambda: len(simulator.control.calls("cancel")) == 1)
@@ -91,11 +91,11 @@ async def test_canceling_takes_what_went_out_while_a_person_was_asked(simulator,
     async with sit(desk) as hand:
         await hand.shows("in progress")
         await hand.press("x")
-        await hand.says("9 requests that wait are not sent")
+        await hand.says("9 waiting requests will not be sent")
         (canary,) = simulator.control.batches()
         simulator.control.finish(canary.id)
         await desk.cycle()
-        await hand.until(  # what is being sent at this moment cannot be canceled, and is said
+        await hand.until(  # what is being sent right now cannot be canceled, and a message says so
             lambda: [one.state for one in hand.app.session.snapshot.batches].count(State.IN_PROGRESS) == 2
         )
         await hand.press("y")

@@ -1,4 +1,4 @@
-"""The main job by its keys, against the simulator, over real HTTP."""
+"""The main job with its keys, against the simulator, over real HTTP."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_the_submit_button_is_dead_with_its_reason_while_the_file_has_prob
         await hand.press("n")
         button = hand.app.screen.query_one("#act", Button)
         assert button.disabled
-        await hand.shows("Say which file.")
+        await hand.shows("Enter a path.")
         await hand.type("bad.jsonl")
         await hand.shows("line 1")
         await hand.shows("nothing is sent")
@@ -142,7 +142,7 @@ async def test_while_the_api_is_asked_about_the_models_the_button_is_dead(simula
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type(path.name)
-        await hand.shows("The API is asked about the models.")
+        await hand.shows("Asking the API about the models.")
         assert hand.app.screen.query_one("#act", Button).disabled
         simulator.control.clear_faults()
         await hand.ready()

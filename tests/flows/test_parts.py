@@ -1,4 +1,4 @@
-"""A submission of several batches: one row whose progress is real, which opens, and is exported as one."""
+"""A submission of several batches: one row with real progress, which opens and is exported as one."""
 
 import json
 
@@ -73,7 +73,7 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         table = hand.app.screen.table
         await hand.until(lambda: table.total == 1)
         await hand.press("x")
-        await hand.says("9 requests that wait are not sent")
+        await hand.says("9 waiting requests will not be sent")
         await hand.press("y")
         await hand.until(lambda: table.current.state is State.CANCELING)
         assert [one.stopped for one in hand.app.session.snapshot.submissions.values()] == [True]
@@ -83,7 +83,7 @@ async def test_canceling_the_whole_of_it_leaves_what_waits_unsent_and_forgetting
         await hand.press("R")
         await hand.until(lambda: table.current.state is State.RETRIEVED)
         await hand.press("R", "enter")
-        await hand.shows("9 requests stay unsent")
+        await hand.shows("9 requests left unsent")
         await hand.press("escape")
         assert len(simulator.control.batches()) == 1
         await hand.press("D")

@@ -1,4 +1,4 @@
-"""From one result to the next, out of the app, and again: what is read, written and asked once more."""
+"""Paging through results, leaving the app and starting it again: what is read, written and asked."""
 
 import re
 
@@ -60,7 +60,7 @@ async def test_a_retry_says_the_causes_and_the_price_before_it_sends(simulator, 
     async with sit(desk) as hand:
         await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
         await hand.press("t")
-        await hand.until(lambda: re.search(r"\d requests? can succeed when asked again \(\d+ \w+_error", hand.words))
+        await hand.until(lambda: re.search(r"\d requests? can succeed if sent again \(\d+ \w+_error", hand.words))
         assert re.search(r"That is about \$\d\.\d+\. Send them again\?", hand.words)
         assert len(simulator.control.batches()) == 1
 

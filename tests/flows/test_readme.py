@@ -1,4 +1,4 @@
-"""The job files of the README, run as they stand."""
+"""The job files of the README, run as they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def job(name: str) -> str:
-    """The indented block of the README that holds the job of this name."""
+    """The indented block of the README with the job of this name."""
     blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
     (found,) = [block for block in blocks if f'    name = "{name}"' in block]
     return textwrap.dedent(found)
@@ -27,7 +27,7 @@ def job(name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def at_once(world: World) -> None:
-    """Batches end at once."""
+    """Batches end immediately."""
     world.control.settings(duration=0)
 
 

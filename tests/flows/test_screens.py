@@ -1,4 +1,4 @@
-"""Each screen as it was accepted, at 80x24 and at 140x40, on a fixed state and a clock that stands still."""
+"""Each screen as it was accepted, at 80x24 and at 140x40, with a fixed state and a stopped clock."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ RESULTS = [
 
 @pytest.fixture
 def state(paths, folder):
-    """The state of the pictures. Another process holds the poller's lock, so nothing here asks an API."""
+    """The state in the snapshots. Another process holds the poller's lock, so nothing here calls an API."""
     results = folder / "r.jsonl"
     results.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in RESULTS))
     with Store(paths).transaction() as tx:
@@ -132,7 +132,7 @@ def state(paths, folder):
 
 
 READING = ("heads", "results", "check", CommandPalette._GATHER_COMMANDS_GROUP)
-"""What a screen is not whole without."""
+"""Text that shows when a screen is complete."""
 
 
 async def pictures(hand, golden, name="", sizes=SIZES):
@@ -141,7 +141,7 @@ async def pictures(hand, golden, name="", sizes=SIZES):
         await hand.pilot.resize_terminal(width, height)
         await hand.settled()
         reading = [worker for worker in hand.app.workers if worker.group in READING]
-        if reading:  # an empty list would mean all, and the loops never end
+        if reading:  # an empty list would mean all workers, and the loops never end
             await hand.app.workers.wait_for_complete(reading)
         await hand.settled()
         await hand.pilot.pause()
@@ -169,7 +169,7 @@ async def test_each_screen_is_the_one_that_was_accepted(state, open_one, sit, go
         await hand.shows("next in 48s")
         for name, keys, there in STEPS:
             if name == "export":
-                monkeypatch.chdir("/")  # its path is in the picture
+                monkeypatch.chdir("/")  # its path is in the snapshot
             await hand.press(*keys)
             await hand.shows(there)
             await pictures(hand, golden, f"{name}-", SIZES[:1] if name in SMALL_ONLY else SIZES)

@@ -1,4 +1,4 @@
-"""What the app takes from around it: a key that appears, the zone of the clock, settings that contradict each other."""
+"""What the app takes from its surroundings: a key that appears, the time zone, contradictory settings."""
 
 import asyncio
 import threading

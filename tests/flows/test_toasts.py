@@ -1,4 +1,4 @@
-"""What is said in passing: it never stands before a question, and nothing is said twice at once."""
+"""Toasts: they never cover a question, and none is shown twice at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.flows.test_screens import NOWHERE, noon, state  # noqa: F401 - a fixt
 
 @pytest.fixture(autouse=True)
 def lasting(monkeypatch):
-    """Toasts stay until they are looked at, however slow the machine is."""
+    """Toasts stay until a test has read them, however slow the machine is."""
     monkeypatch.setattr("batchtui.tui.safe_app.GOOD", 600.0)
 
 
@@ -22,7 +22,7 @@ def said(hand) -> list[str]:
 async def test_toasts_leave_a_question_and_its_answers_free(state, open_one, sit):  # noqa: F811
     async with sit(open_one(NOWHERE, clock=noon), clock=noon) as hand:
         await hand.shows("next in 48s")
-        await hand.press("r", "e", "D", "y")  # each is refused for a reason of its own, or says what it did
+        await hand.press("r", "e", "D", "y")  # each is refused for its own reason, or says what it did
         await hand.until(lambda: len(said(hand)) > 1)
         await hand.press("x")
         await hand.until(lambda: isinstance(hand.app.screen, ConfirmScreen) and said(hand))
@@ -45,7 +45,7 @@ async def test_what_stands_there_already_is_not_said_a_second_time(state, open_o
         await hand.press("D")
         await hand.until(lambda: len(said(hand)) > 1)
         assert [text[:13] for text in said(hand)] == ["Still running", "It is still r"]
-        for width in range(76, 84):  # the first takes one line or two
+        for width in range(76, 84):  # the first one takes one or two lines
             await hand.pilot.resize_terminal(width, 24)
             await hand.says("when the whole batch has ended. ")
             await hand.says("It is still running: cancel it first.")

@@ -1,4 +1,4 @@
-"""Commands in the process of the test: the SDK is imported once, and a test of many commands is quick."""
+"""Runs commands in the test process: the SDK is imported once, so tests of many commands are fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def here(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """`world.run` runs a command in this process, with all that a process of its own would be given."""
+    """`world.run` runs a command in this process, with everything that a separate process would get."""
 
     def run_here(*arguments: str, **_: Any) -> subprocess.CompletedProcess[str]:
         with monkeypatch.context() as patch:

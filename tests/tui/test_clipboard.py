@@ -1,4 +1,4 @@
-"""Copying goes to the machine in front of the person, and never claims more than is known."""
+"""Copying goes to the machine in front of the user, and never claims more than is known."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from batchtui.tui.clipboard import copy, native
 
 
 def tool(folder: Path, name: str, script: str) -> dict[str, str]:
-    """A clipboard tool on a PATH of its own."""
+    """A clipboard tool on its own PATH."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -44,7 +44,7 @@ def test_a_tool_that_fails_leaves_it_to_the_terminal(tmp_path: Path) -> None:
 
 
 def test_native_alone_never_writes_to_the_terminal(tmp_path: Path) -> None:
-    assert copy("id", "native", {"PATH": str(tmp_path)}, refuse) == "No clipboard tool of this machine took it: id"
+    assert copy("id", "native", {"PATH": str(tmp_path)}, refuse) == "No clipboard tool on this machine took it: id"
 
 
 def test_osc52_alone_never_starts_a_tool(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_osc52_alone_never_starts_a_tool(tmp_path: Path) -> None:
 
 def test_terminal_app_is_not_said_to_have_copied_what_it_ignores(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path), "TERM_PROGRAM": "Apple_Terminal"}
-    assert "takes no clipboard" in copy("id", "osc52", environment, lambda text: None)
+    assert "does not let programs copy" in copy("id", "osc52", environment, lambda text: None)
 
 
 def test_what_was_copied_is_said_on_one_short_inert_line(tmp_path: Path) -> None:

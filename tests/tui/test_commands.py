@@ -1,4 +1,4 @@
-"""The list of commands is the only place where keys are given out, and what it names is there."""
+"""The list of commands is the only place that assigns keys, and what it names exists."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Text from outside is never read as markup: held by reading the source."""
+"""Text from outside is never parsed as markup: checked by reading the source."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SOURCES = sorted(path for path in TUI.rglob("*.py") if not path.name.startswith(
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
-    """Every call: what is called by its last name, the node, and the function that it stands in."""
+    """Every call: the last part of the called name, the node, and the enclosing function."""
     tree = ast.parse(path.read_text())
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):

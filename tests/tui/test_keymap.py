@@ -1,4 +1,4 @@
-"""A key that would do nothing, or another thing than its owner thinks, is said."""
+"""A key that would do nothing, or not what its owner expects, is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the form for a new batch cannot be sent, decided from what it knows."""
+"""Why the form for a new batch cannot be sent, based on what it knows."""
 
 from pathlib import Path
 
@@ -33,18 +33,18 @@ GOOD = Form(path="a.jsonl", looked=looked(), key_variable="MY_KEY")
     ("form", "why"),
     [
         (GOOD, ""),
-        (replace(GOOD, sending=True), "It is being sent."),
-        (Form(), "Say which file."),
-        (replace(GOOD, looked=None), "The file is being read."),
+        (replace(GOOD, sending=True), "Already being sent."),
+        (Form(), "Enter a path."),
+        (replace(GOOD, looked=None), "Reading the file."),
         (replace(GOOD, looked=None, unread=True), "The file could not be read."),
         (replace(GOOD, looked=looked(1)), "1 problem: nothing is sent."),
         (replace(GOOD, looked=looked(2), asking=True), "2 problems: nothing is sent."),
-        (replace(GOOD, asking=True), "The API is asked about the models."),
+        (replace(GOOD, asking=True), "Asking the API about the models."),
         (replace(GOOD, asking=True, kept=True), KEPT),
         (replace(GOOD, looked=looked(dear=True)), "It could cost more than its limit."),
-        (replace(GOOD, looked=looked(dear=True), asking=True), "The API is asked about the models."),
+        (replace(GOOD, looked=looked(dear=True), asking=True), "Asking the API about the models."),
         (replace(GOOD, key=False), "No API key: set MY_KEY."),
-        (replace(GOOD, key=False, sending=True), "It is being sent."),
+        (replace(GOOD, key=False, sending=True), "Already being sent."),
     ],
 )
 def test_the_first_thing_in_the_way_is_said(form: Form, why: str) -> None:

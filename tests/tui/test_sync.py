@@ -1,4 +1,4 @@
-"""The two loops: what wakes them, what they outlive, and what they tell."""
+"""The two loops: what wakes them, what they survive, and what they report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Clock:
 
 @pytest.fixture
 async def parts(tmp_path):
-    """A real desk on an empty state, whose API cannot be reached, and the loops on it."""
+    """A real desk on an empty state, with an API that cannot be reached, and its loops."""
     paths = Paths(data=tmp_path, config=tmp_path, log=tmp_path)
     environment = {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "HOME": str(tmp_path)}
     desk = open_desk(paths, environment, command="batchtui", folder=tmp_path)
@@ -44,7 +44,7 @@ async def parts(tmp_path):
 
 
 async def rest(sync: Sync, seconds: float) -> float:
-    """How long a rest of so many seconds took."""
+    """How long a rest of this many seconds took."""
     started = asyncio.get_running_loop().time()
     await asyncio.wait_for(sync._rest(seconds), PATIENCE)
     return asyncio.get_running_loop().time() - started
@@ -115,7 +115,7 @@ async def test_a_pause_in_the_moment_before_a_look_stops_it_unless_it_was_asked_
 
 @pytest.fixture
 def looks(parts, monkeypatch) -> list[object]:
-    """The looks at the API, of which none does anything."""
+    """The polls of the API, none of which does anything."""
     made: list[object] = []
 
     async def cycle(*arguments: object, **options: object) -> Cycle:
@@ -159,7 +159,7 @@ async def test_asking_to_look_is_one_look_each_time_also_while_paused(parts, loo
         while len(looks) < number:
             assert not task.done()
             await asyncio.sleep(0.001)
-    await asyncio.sleep(1.5)  # for one that should not be
+    await asyncio.sleep(1.5)  # for a poll that should not happen
     task.cancel()
     assert len(looks) == 30
 

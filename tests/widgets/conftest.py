@@ -1,4 +1,4 @@
-"""Batches to draw, and what a screen shows as text."""
+"""Batches to draw, and the screen as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def make() -> MakeBatch:
-    """A batch that has run for `minutes`, by default with its counts standing still."""
+    """A batch that has run for `minutes`; by default its counts do not move."""
 
     def build(nth: int = 0, state: State = State.IN_PROGRESS, minutes: int = 10, **fields: Any) -> Batch:
         made = NOW - timedelta(minutes=minutes)

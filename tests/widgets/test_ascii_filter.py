@@ -1,4 +1,4 @@
-"""What the app draws with becomes ASCII, cell for cell; what people wrote stays."""
+"""The app's drawing characters become ASCII, cell for cell; the user's text stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells of a row say what a person needs to know, each number one thing."""
+"""The cells of a row say what the user needs to know, and each number means one thing."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Make = Callable[..., Batch]
 
 
 class Noting(BatchTable):
-    """Notes the rows whose cells were asked for."""
+    """Records the rows whose cells were requested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def snapshot(*batches: Batch) -> Snapshot:
 
 
 def again(batches: Sequence[Batch]) -> tuple[Batch, ...]:
-    """The same batches as other objects, as if read from disk anew."""
+    """The same batches as other objects, as if read from disk again."""
     return json.decode(json.encode(batches), type=tuple[Batch, ...])
 
 

@@ -14,7 +14,7 @@ Make = Callable[..., Batch]
 
 
 def said(batch: Batch, now: datetime, usual: timedelta | None = None) -> dict[str, list[str]]:
-    """The facts by label, with what follows each."""
+    """The facts by label, each with its texts."""
     found: dict[str, list[str]] = {}
     label = ""
     for name, (text, tone) in known(batch, now, usual):
@@ -26,10 +26,10 @@ def said(batch: Batch, now: datetime, usual: timedelta | None = None) -> dict[st
 
 def test_a_running_batch_claims_no_counts(make: Make, now: datetime) -> None:
     facts = said(make(minutes=30), now, timedelta(minutes=50))
-    assert facts["requests"] == ["2,000", "The API tells the counts when the whole batch has ended."]
+    assert facts["requests"] == ["2,000", "The API gives the counts once the whole batch has ended."]
     assert facts["running"] == ["30m"]
     assert facts["usually"] == ["50m"]
-    assert facts["limit"] == ["requests that have not run in 23h 30m expire"]
+    assert facts["limit"] == ["requests not run within 23h 30m expire"]
 
 
 def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now: datetime) -> None:
@@ -60,7 +60,7 @@ def test_trouble_comes_with_its_hint_before_the_rest(make: Make, now: datetime) 
 def test_every_state_can_be_told(make: Make, now: datetime) -> None:
     for state in State:
         facts = said(make(state=state, id=None, created_at=None, request_counts=Counts()), now)
-        assert facts["id"] == ["none, asked without a batch" if state is State.RETRIEVED else "not known yet"]
+        assert facts["id"] == ["none, sent without a batch" if state is State.RETRIEVED else "not known yet"]
         assert len(facts["state"]) == 2
 
 

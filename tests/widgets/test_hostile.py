@@ -1,4 +1,4 @@
-"""Whatever a name, an id, an error or a result holds, no screen made of these widgets lets it act."""
+"""Whatever a name, an id, an error or a result contains, it has no effect on a screen of these widgets."""
 
 import unicodedata
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ HOSTILE = {
 
 
 def harmful(text: str) -> list[str]:
-    """Characters that steer a terminal, or hide, except what joins emoji and Indic letters."""
+    """Characters that control a terminal, or hide, except those that join emoji and Indic letters."""
     return [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in "\u200c\u200d"]
 
 

@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 class Counting(LineTable):
-    """Notes the lines that it draws."""
+    """Records the lines that it draws."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__(columns)
@@ -33,7 +33,7 @@ class Counting(LineTable):
 
 
 class TableApp(App[None]):
-    """A table over words that can change, noting which cells were asked for and what was posted."""
+    """A table of words that can change; records which cells were requested and which messages were posted."""
 
     def __init__(self, count: int = 0) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class TableApp(App[None]):
 
 
 async def settle(app: TableApp, pilot: Pilot[None]) -> None:
-    """Lets everything be painted, then forgets what was noted."""
+    """Lets everything be painted, then clears the records."""
     await pilot.pause()
     app.asked.clear()
     app.posted.clear()

@@ -1,4 +1,4 @@
-"""A text that is too long goes on beside its head."""
+"""A text that is too long continues beside its head."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ def text(status: Status, width: int) -> str:
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        (120, [COUNTS, "looked 12s ago · next in 48s · polled by batchtui --once, pid 4242 on host"]),
-        (80, [COUNTS, "looked 12s ago · next in 48s"]),
-        (50, [COUNTS, "looked 12s ago"]),
-        (40, ["3 run · 1 need · 12 done", "looked 12s ago"]),
-        (30, ["3r 1! 12d", "looked 12s ago"]),
+        (120, [COUNTS, "polled 12s ago · next in 48s · polled by batchtui --once, pid 4242 on host"]),
+        (80, [COUNTS, "polled 12s ago · next in 48s"]),
+        (50, [COUNTS, "polled 12s ago"]),
+        (40, ["3 run · 1 need · 12 done", "polled 12s ago"]),
+        (30, ["3r 1! 12d", "polled 12s ago"]),
         (20, ["3r 1! 12d", "12s ago"]),
     ],
 )
@@ -50,7 +50,7 @@ def test_the_line_says_as_much_as_fits(width: int, said: list[str]) -> None:
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        (100, "The API could not be reached · looked 14m ago · next in 48s"),
+        (100, "The API could not be reached · polled 14m ago · next in 48s"),
         (80, "The API could not be reached · next in 48s"),
         (65, "The API could not be reached"),
         (40, "The API could not be reached"),
@@ -65,8 +65,8 @@ def test_trouble_is_the_last_thing_to_go(width: int, said: str) -> None:
 
 def test_what_comes_next_is_worth_more_than_the_details_of_a_trouble() -> None:
     detailed = replace(OFFLINE, running=1, needs_you=0, trouble="The API could not be reached: All attempts failed.")
-    assert text(detailed, 120).endswith("All attempts failed. · looked 14m ago · next in 48s")
-    assert text(detailed, 80) == "1 running · 12 done  The API could not be reached · looked 14m ago · next in 48s"
+    assert text(detailed, 120).endswith("All attempts failed. · polled 14m ago · next in 48s")
+    assert text(detailed, 80) == "1 running · 12 done  The API could not be reached · polled 14m ago · next in 48s"
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_what_comes_next_is_worth_more_than_the_details_of_a_trouble() -> None:
     [
         (Status(running=2, needs_you=2, looked_at=NOW), "2 running · 2 need you · 0 done"),
         (Status(running=2, done=3, looked_at=NOW), "2 running · 3 done"),
-        (Status(running=2, looked_at=NOW, next_at=NOW), "looked just now · next now"),
-        (Status(running=2), "not looked yet"),
-        (Status(done=2), "nothing to look for"),
+        (Status(running=2, looked_at=NOW, next_at=NOW), "polled just now · next now"),
+        (Status(running=2), "not polled yet"),
+        (Status(done=2), "nothing to poll"),
     ],
 )
 def test_nobody_is_told_of_zeros(status: Status, said: str) -> None:

@@ -1,5 +1,5 @@
-"""The command line: one module a command.
+"""The command line, roughly one module per command.
 
-`main` holds the group of commands, `terminal` is the only place that writes to stdout and stderr, `report` turns
+`main` defines the command group, `terminal` is the only module that writes to stdout and stderr, `report` turns
 batches into text and JSON, and `command_desk` opens the desk for a command.
 """

@@ -19,7 +19,7 @@ from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import agree, complain, out, say, wait_for
 from batchtui.tui.sentences import cancel_question, forget_question, still_sent
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.command()
@@ -27,9 +27,9 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @yes_option
 @as_json
 def cancel(*, batch: str, yes: bool, as_json: bool) -> int:
-    """Cancel a batch that is under way. Requests that have run are kept and billed.
+    """Cancel a batch in progress. Requests that have already run are kept and billed.
 
-    The name of a submission of several batches means all of them, and what of it is not sent yet.
+    The name of a submission with several batches cancels all of them, and whatever has not been sent yet.
     """
     return wait_for(_cancel(batch, yes=yes, json=as_json))
 
@@ -52,11 +52,11 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
         shown = done.batches or batches
         for batch in done.batches:
             if batch.state in UNDER_WAY:
-                say(f"{batch.label} is being canceled. What has run can be retrieved once it has ended.")
+                say(f"{batch.label} is being canceled. Once it has ended, you can retrieve what has run.")
             else:
                 say(f"{batch.label} had ended before it could be canceled.")
         if held:
-            say(f"What was left of {inert_line(held[0].name)} will not be sent.")
+            say(f"The rest of {inert_line(held[0].name)} will not be sent.")
         elif rest := _rest(snapshot, shown):
             say(rest)
         if done.sending:
@@ -73,7 +73,7 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
 
 
 def _meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
-    """One batch by its id, or a whole submission by its name or ref."""
+    """One batch if `word` is its id, a whole submission if it is a name or ref."""
     try:
         batch = find(snapshot.batches, word)
     except UsageError:
@@ -87,13 +87,13 @@ def _open(batches: Sequence[Batch]) -> list[Batch]:
 
 
 def _rest(snapshot: Snapshot, batches: Sequence[Batch]) -> str:
-    """What is still sent of a submission of which one batch was canceled."""
+    """Tells what is still to be sent of a submission after one of its batches was canceled."""
     submission = snapshot.submissions.get(batches[0].submission)
     if submission is None or submission.stopped or not (submission.waiting or submission.steps):
         return ""
     left = plural(sum(part.requests for part in submission.waiting), "more request")
     steps = plural(len(submission.steps), "more step")
-    what = f"{left} of {{}} wait and are still sent" if submission.waiting else f"{steps} of {{}} may still follow"
+    what = f"{left} of {{}} still waiting to be sent" if submission.waiting else f"{steps} of {{}} may still follow"
     said = what.format(inert_line(submission.name))
     return f"{said}. To cancel all: batchtui cancel {inert_line(word_for(snapshot, submission))}"
 
@@ -107,14 +107,14 @@ def _labels(batches: Sequence[Batch]) -> str:
     return "\n".join(batch.label for batch in batches)
 
 
-@click.command()
+@click.command(short_help="Remove a batch from this machine's list.")
 @click.argument("batch")
 @yes_option
 @as_json
 def forget(*, batch: str, yes: bool, as_json: bool) -> int:
-    """Drop a batch, or by its name a whole submission, from this machine's list.
+    """Remove a batch, or a whole submission by its name, from this machine's list.
 
-    Result files stay, and so does the API's copy.
+    Result files are kept, and so is the API's copy.
     """
     return wait_for(_forget(batch, yes=yes, json=as_json))
 
@@ -133,16 +133,16 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         for batch in batches:
-            say(f"{batch.label} is forgotten.")
+            say(f"Forgot {batch.label}.")
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else _labels(batches))
         return errors.OK
 
 
 def _ask(question: str, *, yes: bool) -> None:
-    """Goes on only if a person agrees; where nobody can be asked, --yes must have said it."""
+    """Continues only if the user agrees. Without a terminal to ask on, --yes is required."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: say --yes.")
+        raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     if not agree(question):
         raise click.Abort

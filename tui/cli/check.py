@@ -1,4 +1,4 @@
-"""`batchtui check`, and what is said of a file before it is sent."""
+"""`batchtui check`, and the description of a file before it is sent."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from batchtui.tui.cli.report import dumps, problem_json, problems
 from batchtui.tui.cli.terminal import out, progress, say, wait_for
 
 
-@click.command()
+@click.command(short_help="Report problems, size, models and cost of FILE.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--offline", is_flag=True, help="Ask the API nothing: no models are looked up, no tokens counted.")
+@click.option("--offline", is_flag=True, help="Do not call the API: do not look up models or count tokens.")
 @as_json
 def check(*, file: Path, offline: bool, as_json: bool) -> int:
-    """Every problem of an input FILE, its size, its models, and what it will cost.
+    """Report every problem in FILE, a file of requests or a job file, its size, its models, and what it will cost.
 
-    Nothing is bought. With a key, the API is asked about the models, and to count the tokens of a few requests, which
-    costs nothing.
+    Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """
     return wait_for(_check(file, offline=offline, json=as_json))
 
@@ -60,12 +59,12 @@ async def _check(file: Path, *, offline: bool, json: bool) -> int:
 
 
 def described(looked: Preflight) -> list[str]:
-    """A good file in a few lines: what it holds, what it costs, and how that is known."""
+    """Describes a valid file in a few lines: its contents, its cost, and how the cost was worked out."""
     lines = [summary(looked.checked)]
     if looked.first:
         lines += ["the first request:", inert(looked.first.decode(errors="replace")).rstrip()]
     if looked.checked.batches > 1:
-        lines.append(f"sent as {looked.checked.batches} batches or more, under one name")
+        lines.append(f"sent as {looked.checked.batches} or more batches, under one name")
     if looked.estimate:
         lines += [f"{in_words(looked.estimate)}", f"    {looked.estimate.how}"]
     return lines
@@ -78,13 +77,13 @@ def summary(checked: Checked) -> str:
 
 
 def tell_notes(looked: Preflight) -> None:
-    """What is worth saying and stops nothing, on stderr."""
+    """Prints the notes, which stop nothing, to stderr."""
     for note in looked.notes:
         say(inert(note))
 
 
 def cost_json(estimate: Estimate) -> dict[str, Any]:
-    """An estimate for scripts; dollars are null where a price is not known."""
+    """An estimate for scripts. Dollar amounts are null if a price is not known."""
     return {
         "estimated_usd": estimate.batch_usd,
         "max_usd": estimate.batch_max_usd,

@@ -1,4 +1,4 @@
-"""How a command opens the desk, writes the log, and prints what came of it."""
+"""What commands share: opening the desk and the log, and printing the outcome."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, written
 from batchtui.tui.cli.terminal import complain, out, say
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 
 
 @asynccontextmanager
 async def desk_for(command: str, *, interval: float | None = None, logged: bool = True) -> AsyncIterator[Desk]:
-    """The desk for one command, closed behind it. `logged` false for commands that only look at the state."""
+    """Opens a desk for one command and closes it afterwards. `logged` is false for commands that only read state."""
     async with open_desk(command=command, interval=interval) as desk:
         if logged:
             desk.write_log()
@@ -33,7 +33,7 @@ async def desk_for(command: str, *, interval: float | None = None, logged: bool 
 def failed(
     error: BatchtuiError, *, json: bool, batch: str | None = None, batches: list[dict[str, object]] | None = None
 ) -> int:
-    """Says an error, about `batch` as it was asked for, the way the command was asked to; the exit code."""
+    """Reports an error in text, and in JSON if asked for; the exit code. `batch` is the word the user typed."""
     if json:
         out(dumps({"batches": batches or [], "errors": [error_json(error, batch)]}))
     complain(error)
@@ -41,7 +41,7 @@ def failed(
 
 
 def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
-    """Says every problem of a file that was refused; the exit code."""
+    """Reports every problem of a rejected file; the exit code."""
     if json:
         wrong = [problem_json(one) for one in error.checked.problems]
         out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
@@ -51,12 +51,12 @@ def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
 
 
 def outcome(batch: Batch) -> int:
-    """The exit code for a batch whose results are here."""
+    """The exit code for a retrieved batch."""
     return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
 
 
 async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) -> None:
-    """Says what was written since then, and where that is which failed or had no place in it."""
+    """Reports the outputs written since `since`, and where the rows are that failed or did not fit."""
     new = (one for batch in batches for one in batch.outputs if one.done_at and one.done_at >= since)
     for words, one in {written(one): one for one in new}.items():
         say(words)
@@ -65,9 +65,9 @@ async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) ->
 
 
 def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:
-    """What was sent again, by cause, and what was left out."""
+    """Reports what was resent, by cause, and what was left out."""
     for batch in batches:
-        say(f"Submitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} again as {batch.label}.")
+        say(f"Resubmitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
         say(f"  batchtui retrieve {batch.label}")
     if json:
         sent = {"batches": [batch_json(batch) for batch in batches]}

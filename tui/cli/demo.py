@@ -22,10 +22,10 @@ _NEEDS = "The simulator needs two more packages."
 _HOW = "pip install 'batchtui[demo]'"
 
 
-@click.command()
-@click.option("--headless", is_flag=True, help="Without a screen: the main job printed step by step.")
+@click.command(short_help="Try batchtui against the simulator: no key needed.")
+@click.option("--headless", is_flag=True, help="Run the main job without a screen and print each step.")
 def demo(*, headless: bool) -> int:
-    """The whole thing against the simulator, in a throw-away state. No key is needed."""
+    """Try all of batchtui against the simulator, with throw-away state. No key is needed."""
     try:
         from batchtui.tui.demo import stage
     except ModuleNotFoundError:
@@ -44,13 +44,13 @@ def demo(*, headless: bool) -> int:
 async def _headless(scene: Stage) -> int:
     from batchtui.tui.demo import headless
 
-    out("batchtui demo: against the simulator, not the API; nothing is paid")
+    out("batchtui demo: runs against the simulator, not the API; it costs nothing")
     desk = scene.desk("batchtui demo", 1.0)
     try:
         await headless(scene, desk, lambda text: out(inert(text)))
     finally:
         await desk.close()
-    out("done      in a state that is thrown away now")
+    out("done      deleting the demo's state")
     return errors.OK
 
 
@@ -62,22 +62,30 @@ def _screen(scene: Stage) -> int:
     from batchtui.tui.app import run_app
 
     before = Path.cwd()
-    os.chdir(scene.folder)  # so that n finds the demo's files, and e writes where all of it is thrown away
+    os.chdir(scene.folder)  # n finds the demo's files here, and e writes where everything is deleted
     try:
         return run_app(scene.desk("batchtui demo", 1.0))
     finally:
         os.chdir(before)
-        say("That was the simulator; its batches and files are gone. Your own: batchtui submit FILE")
+        say("That was the simulator; its batches and files are gone. To submit your own: batchtui submit FILE")
 
 
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="P", help="0, the default: any free one.")
-@click.option("--duration", type=Amount(min=0), metavar="S", help="Seconds that every batch takes.")
-@click.option("--speed", type=Amount(min=0.001), default=60.0, show_default=True, help="How much faster.")
-@click.option("--moving-counts", is_flag=True, help="Counts move while a batch runs, which the API does not promise.")
-@click.option("--errored", type=Amount(0, 1), default=0.0, help="The share of requests that fail.")
+@click.command(short_help="Run only the simulator: a local Message Batches API.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="P",
+    help="Port to listen on; 0, the default, picks a free one.",
+)
+@click.option("--duration", type=Amount(min=0), metavar="S", help="Seconds each batch takes.")
+@click.option(
+    "--speed", type=Amount(min=0.001), default=60.0, show_default=True, help="How many times faster batches run."
+)
+@click.option("--moving-counts", is_flag=True, help="Update counts while a batch runs, which the API does not promise.")
+@click.option("--errored", type=Amount(0, 1), default=0.0, help="Share of requests that fail.")
 def simulate(*, port: int, duration: float | None, speed: float, moving_counts: bool, errored: float) -> int:
-    """The simulator alone: the Message Batches API on this machine, with made-up answers."""
+    """Run only the simulator: a local Message Batches API with made-up answers."""
     try:
         from batchtui.core.simulator.server import serve
         from batchtui.core.simulator.world import SimulatorSettings
@@ -86,7 +94,7 @@ def simulate(*, port: int, duration: float | None, speed: float, moving_counts: 
         return errors.FAILED
 
     def ready(url: str) -> None:
-        say("The simulator listens. In another terminal, set these and run batchtui; Ctrl-C ends it.")
+        say("The simulator is running. In another terminal, set these and run batchtui. Ctrl-C stops it.")
         out(f"export ANTHROPIC_BASE_URL={url}")
         out("export ANTHROPIC_API_KEY=sk-ant-simulated")
         sys.stdout.flush()
@@ -95,6 +103,6 @@ def simulate(*, port: int, duration: float | None, speed: float, moving_counts: 
     try:
         serve(ready=ready, port=port, settings=settings)
     except OSError as error:
-        complain(BatchtuiError(f"Port {port} cannot be used: {error.strerror}.", "Choose another with --port."))
+        complain(BatchtuiError(f"Port {port} cannot be used: {error.strerror}.", "Choose another port with --port."))
         return errors.FAILED
     return errors.OK

@@ -1,4 +1,4 @@
-"""`batchtui examples`: complete jobs to look at and to run."""
+"""`batchtui examples`: complete jobs to read and run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from batchtui.tui.cli.report import dumps, error_json
 from batchtui.tui.cli.terminal import complain, out, say
 
 
-@click.command()
+@click.command(short_help="List the example jobs, or write them to a folder.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--to", type=click.Path(path_type=Path), help="Write them into this folder; else they are listed.")
+@click.option("--to", type=click.Path(path_type=Path), help="Write them to this folder instead of listing them.")
 @as_json
 def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
-    """List the example jobs, or write them with their data into a folder."""
+    """List the example jobs, or write them and their data to a folder."""
     try:
         if to is None:
             return _list(known(names), json=as_json)
@@ -36,7 +36,7 @@ def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
         return errors.OK
     for path in written:
         out(inert(str(path)))
-    say("Look at one with batchtui check, run it with batchtui submit.")
+    say("Check one with batchtui check, run it with batchtui submit.")
     return errors.OK
 
 
@@ -47,7 +47,7 @@ def _list(examples: dict[str, str], *, json: bool) -> int:
         return errors.OK
     for name, about in examples.items():
         out(f"{name:<14}{about}")
-    say("To have them with their data: batchtui examples --to FOLDER")
+    say("To write them with their data: batchtui examples --to FOLDER")
     return errors.OK
 
 

@@ -1,6 +1,6 @@
-"""The command line: what there is to say, and what each exit code means.
+"""The command line: the command group, and what each exit code means.
 
-Results go to stdout, words to stderr. Neither Textual nor the SDK is imported unless a command needs it.
+Results go to stdout, messages to stderr. Neither Textual nor the SDK is imported unless a command needs it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from batchtui.tui.cli.terminal import Amount, Unwritten, complain, flush, give_u
 _EXIT_CODES = """
 \b
 Exit codes:
-  0    fine
+  0    success
   1    failed
   2    the command was not understood
   3    done, but some requests did not succeed
   4    the API could not be reached
-  5    no API key, or one that was refused
-  6    an outcome needs a person: it is not known whether a batch was accepted
+  5    no API key, or the key was refused
+  6    it is not known whether a batch was accepted: you must decide
   130  interrupted
 """
 
 
 class _Commands(click.Group):
-    """Loads a command's module only when it is asked for; lists them in the order a person needs them."""
+    """Loads a command's module only when it is needed. Lists commands in the order you would use them."""
 
     homes: ClassVar[dict[str, str]] = {
         "submit": "submit",
@@ -69,19 +69,23 @@ class _Commands(click.Group):
     epilog=_EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--once", is_flag=True, help="One cycle without a screen: settle, poll, retrieve what ended; then exit.")
-@click.option("--json", "as_json", is_flag=True, help="With --once: one JSON object on stdout.")
-@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Seconds between two looks at the API.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Run one cycle without a screen, then exit: settle unknown submissions, poll, retrieve what has ended.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object to stdout.")
+@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Seconds between polls of the API.")
 @click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
     """The place in the terminal where your Anthropic Message Batches live.
 
-    Without a command it opens the live table of batches. BATCH is an id, a unique beginning of one, or a name.
+    Without a command, it opens the live table of batches. BATCH is an id, a unique prefix of one, or a name.
     """
     if context.invoked_subcommand:
         if once or as_json or interval is not None:
-            raise click.UsageError("--once, --json and --interval go without a command.")
+            raise click.UsageError("--once, --json and --interval cannot come before a command.")
         return
     if once:
         from batchtui.tui.cli.once import run_once
@@ -97,13 +101,13 @@ def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | 
 def run(arguments: list[str]) -> int:
     """Runs one command line; the exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # no locale, and no odd file name, shall stop a report
+        sys.stdout.reconfigure(errors="backslashreplace")  # no locale or odd file name may break a report
     try:
         code = cli.main(arguments, prog_name="batchtui", standalone_mode=False)
         flush()
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):
-            say("Interrupted. What was acknowledged is saved.")
+            say("Interrupted. Everything acknowledged is saved.")
         return errors.INTERRUPTED
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:
@@ -115,7 +119,7 @@ def run(arguments: list[str]) -> int:
         return errors.FAILED
     except Unwritten as why:
         give_up_stdout()
-        say(f"batchtui: What there was to print could not be written: {why}.")
+        say(f"batchtui: The output could not be written: {why}.")
         return errors.FAILED
     except BatchtuiError as error:
         if "--json" in arguments:

@@ -1,4 +1,4 @@
-"""`batchtui monitor`: the cycle of `--once`, again and again, for a service or a terminal of its own."""
+"""`batchtui monitor`: repeats the cycle of `--once`, for a service or a terminal of its own."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ from batchtui.tui.cli.report import line
 from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
 
 EVERY = 300.0
-"""Seconds between two looks where nobody says otherwise."""
+"""Default seconds between polls."""
 
 _STEP = 1.0
 
 
-@click.command()
-@click.option("--interval", type=Amount(min=0.2), default=EVERY, show_default=True, metavar="S")
+@click.command(short_help="Poll, retrieve and run what follows, until stopped.")
+@click.option(
+    "--interval",
+    type=Amount(min=0.2),
+    default=EVERY,
+    show_default=True,
+    metavar="S",
+    help="Seconds between polls of the API.",
+)
 def monitor(*, interval: float) -> int:
-    """Settle, poll, retrieve, run outputs, submit what waits: until stopped.
+    """Repeat until stopped: settle, poll, retrieve, run outputs, submit what is waiting.
 
-    A line is printed for every batch that changed. Another batchtui that polls already is let do it; this one takes
-    over when that one ends.
+    Polls every S seconds and prints a line for each batch that changed. If another batchtui is already polling, this
+    one lets it, and takes over when it ends.
     """
     return wait_for(_monitor(interval))
 
@@ -41,13 +48,13 @@ async def _monitor(interval: float) -> int:
 
     def interrupted() -> None:
         stopped.set()
-        loop.remove_signal_handler(signal.SIGINT)  # the next one gives up what is under way
+        loop.remove_signal_handler(signal.SIGINT)  # the next one aborts the work in progress
         loop.call_later(PATIENCE, say, WAITING)
 
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
     async with desk_for("batchtui monitor", interval=interval) as desk:
-        say(f"Looking every {interval:g} s. Ctrl-C stops; nothing is lost by it.")
+        say(f"Polling every {interval:g} s. Ctrl-C stops it; nothing is lost.")
         seen: dict[str, tuple[int, str]] = {}
         while not stopped.is_set():
             began = desk.clock()
@@ -73,7 +80,8 @@ def _tell_changes(batches: Sequence[Batch], seen: dict[str, tuple[int, str]], no
 
 
 async def _rest(desk: Desk, seconds: float, stopped: asyncio.Event) -> None:
-    """Waits so long, by the wall clock so that a sleeping machine catches up, or until somebody asks for a look."""
+    """Waits `seconds`, or until another process asks for a poll. Uses the wall clock, so that a machine that slept
+    catches up."""
     until = desk.clock().timestamp() + seconds
     while desk.clock().timestamp() < until and not stopped.is_set():
         try:

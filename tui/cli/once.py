@@ -1,4 +1,4 @@
-"""`batchtui --once`: one cycle without a screen, for cron, a service, a script."""
+"""`batchtui --once`: one cycle without a screen, for cron, a service or a script."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from batchtui.tui.cli.report import cycle_json, dumps, error_json, line
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
 
 _POLLER_ANSWERS = timedelta(seconds=8)
-"""How long another process that polls is given to look when it is asked to."""
+"""How long another polling process has to poll when asked."""
 
 
 def run_once(*, as_json: bool) -> int:
-    """Runs one cycle and prints a line a batch; the exit code."""
+    """Runs one cycle and prints one line per batch; the exit code."""
     return wait_for(_once(json=as_json))
 
 
@@ -56,7 +56,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
 
 
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
-    """Has the other process look now, waits a little until it has, and reports what it retrieved meanwhile."""
+    """Asks the other process to poll now, waits briefly for it, and reports what it retrieved in that time."""
     before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
     asked_at = desk.clock()
     await desk.poke()
@@ -73,7 +73,7 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
 
 
 def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
-    """The cycle with every unknown outcome among its errors: they are why the exit code is 6."""
+    """The cycle with every unknown outcome added to its errors, since they cause exit code 6."""
     said = {one.batch for one in cycle.errors}
     unknown = (
         Failure(batch.ref, OutcomeUnknown(batch.trouble.message, batch.trouble.hint))
@@ -85,7 +85,7 @@ def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
 
 def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     if cycle.polled_by:
-        say(f"Polled by {cycle.polled_by.words()}; this is the state that it saved.")
+        say(f"Polled by {cycle.polled_by.words()}; this is the state it saved.")
     elif not snapshot.batches:
         say("No batches yet. Submit a file of requests: batchtui submit FILE")
     labels = {batch.ref: batch.label for batch in snapshot.batches}
@@ -94,11 +94,11 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
         complain(BatchtuiError(f"{about}{one.message}", one.hint))
     for batch in snapshot.batches:
         if batch.state is State.UNCONFIRMED and batch.trouble:
-            say(f"batchtui: {batch.ref} needs a person. {inert_line(batch.trouble.hint)}")
+            say(f"batchtui: {batch.ref} needs your decision. {inert_line(batch.trouble.hint)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
-    """The worst that happened. Batches that are simply under way are fine."""
+    """The exit code for the worst thing that happened. Batches that are still in progress count as success."""
     codes = {one.error.exit_code for one in cycle.errors}
     if cycle.blocked:
         codes.add(cycle.blocked.exit_code)

@@ -1,4 +1,4 @@
-"""One line on a terminal that shows how far something is."""
+"""A progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EVERY = 0.1
 
 
 class Line:
-    """Rewrites its line at most ten times a second, and ends it when the work is done. For any thread.
+    """Rewrites its line at most ten times a second and clears it when the work is done. Thread-safe.
 
-    `shown` puts what is done into words: bytes, unless it is something else that is counted.
+    `shown` formats the amount done, by default as bytes.
     """
 
     def __init__(self, what: str, stream: TextIO, shown: Callable[[int], str] = size) -> None:
@@ -26,7 +26,7 @@ class Line:
         self._guard = threading.Lock()
 
     def report(self, done: int, total: int | None) -> None:
-        """Shows `done` of `total`; total None where it is not known."""
+        """Shows `done` of `total`; None if the total is not known."""
         now = time.monotonic()
         ended = total is not None and done >= total
         with self._guard:

@@ -1,4 +1,4 @@
-"""Batches as JSON for scripts and as plain text for people. Everything in the text is inert; JSON escapes it."""
+"""Batches as JSON for scripts and as plain text for people. The text is made inert; JSON escapes what is unsafe."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SCHEMA = 1
 
 
 def dumps(fields: dict[str, Any]) -> str:
-    """One JSON object with our schema number, all of it ASCII, so that it is harmless on any terminal."""
+    """One JSON object with our schema number, in pure ASCII so that it is harmless on any terminal."""
     return json.dumps({"schema": SCHEMA, **fields}, indent=2)
 
 
 def batch_json(batch: Batch) -> dict[str, Any]:
-    """A batch as scripts see it. What is not known is null; `ref` is null where only the server knows the batch."""
+    """A batch as scripts see it. Unknown values are null; `ref` is null if only the server knows the batch."""
     counts = batch.request_counts
     trouble = batch.trouble
     return {
@@ -66,7 +66,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
 
 
 def details_json(batch: Batch, submission: Submission | None, summary: Summary | None) -> dict[str, Any]:
-    """Everything known of one batch: its JSON, what was submitted, and the summary of its results."""
+    """Everything known about one batch: its JSON, what was submitted, and the summary of its results."""
     sent = None
     if submission:
         sent = {
@@ -86,7 +86,7 @@ def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """A problem of an input file, as an error with its place."""
+    """A problem of an input file, as an error with its line and field."""
     return {
         "batch": None,
         "message": problem.message,
@@ -97,7 +97,7 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 
 def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
-    """What `--once --json` prints, but for the schema number."""
+    """What `--once --json` prints, except the schema number."""
     known = tuple(batches)
     labels = {batch.ref: batch.label for batch in known}
     return {
@@ -136,7 +136,7 @@ def line(batch: Batch, now: datetime) -> str:
 
 
 def table(batches: Sequence[Batch], now: datetime) -> str:
-    """The columns name, id, state, requests, failed, age, cost; wide as they need."""
+    """A table with the columns name, id, state, requests, failed, age and cost, as wide as they need to be."""
     heads = ("NAME", "ID", "STATE", "REQUESTS", "FAILED", "AGE", "COST")
     rows = [heads] + [
         (
@@ -169,9 +169,9 @@ def details(
     now: datetime,
     left: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Everything known of one batch, a label and a value a line.
+    """Everything known about one batch, one label and value per line.
 
-    `left` says of an output, by the words of `written`, where that is which had no place in it.
+    `left` maps an output, as worded by `written`, to the file of the rows that failed or did not fit.
     """
     counts = batch.request_counts
     kept = retention_left(batch, now)
@@ -200,7 +200,7 @@ def details(
             rows.append(("", f"What failed or did not fit, and why: {why}"))
     if summary:
         rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
-        rows += [("error", f"{one.type}: {number(one.count)}, such as {one.example}") for one in summary.errors]
+        rows += [("error", f"{one.type}: {number(one.count)}, e.g. {one.example}") for one in summary.errors]
         rows += [
             ("tokens", f"{model}: {number(tokens.input)} in, {number(tokens.output)} out")
             for model, tokens in summary.tokens.items()
@@ -211,7 +211,7 @@ def details(
 
 
 def written(output: Output) -> str:
-    """Where answers went, and how many: `sqlite stock.db news, 15 rows`."""
+    """Where the answers went, and how many: `sqlite stock.db news, 15 rows`."""
     places = (output.kind, output.path, output.options.get("table"))
     rows = "not written yet" if output.rows is None else plural(output.rows, "row")
     return f"{inert_line(' '.join(str(one) for one in places if one), 2000)}, {rows}"
@@ -224,11 +224,11 @@ def _cost(batch: Batch) -> str:
 def _no_id(batch: Batch) -> str:
     if batch.is_whole:
         return "several batches"
-    return "none, asked without a batch" if batch.state is State.RETRIEVED else "not known yet"
+    return "none, sent without a batch" if batch.state is State.RETRIEVED else "not known yet"
 
 
 def problems(checked: Checked) -> str:
-    """The problems of an input file, one a line with its hint, and how many more there are of each kind."""
+    """The problems of an input file, one per line with its hint below, and a count per kind if not all are listed."""
     lines = []
     for problem in checked.problems:
         place = problem.where or "file"

@@ -20,23 +20,23 @@ from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait
 
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
-@click.option("--to", help="Also export them there: a file, or a pattern with {custom_id}.")
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Of a job: a new limit for all its steps.")
-@click.option("--as-is", metavar="FILE", help="Only write the API's lines, unverified.")
+@click.option("--to", help="Also export the results: to a file, or to a pattern with {custom_id}.")
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="For a job: a new cost limit for all its steps.")
+@click.option("--as-is", metavar="FILE", help="Only write the API's lines to FILE, unverified.")
 @as_json
 def retrieve(
     *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: str | None, as_json: bool
 ) -> int:
     """Download and verify the results of batches that have ended.
 
-    An id that was never seen here, such as one of another tool, is taken up. A batch that has not ended is said to
-    be so.
+    An unknown id, such as one from another tool, is added to this machine's list. If a batch has not ended, the
+    command says so.
     """
     if to and len(batches) > 1 and "{" not in to:
-        raise click.UsageError("--to names one place, so it goes with one BATCH.")
+        raise click.UsageError("--to names one place: give only one BATCH.")
     if as_is:
         if to or len(batches) > 1:
-            raise click.UsageError("--as-is goes with one BATCH, and without --to.")
+            raise click.UsageError("--as-is takes one BATCH and cannot be combined with --to.")
         return wait_for(_as_is(batches[0], as_is, json=as_json))
     return wait_for(_retrieve(batches, to, max_cost, json=as_json))
 
@@ -81,19 +81,19 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
 async def _exported(desk: Desk, word: str, to: str) -> Output:
     try:
         return await desk.export(word, to)
-    except TargetExists as error:  # its hint names --force, which this command has not
+    except TargetExists as error:  # its hint names --force, which this command does not have
         again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
-        error.with_hint(f"It is retrieved. To overwrite: {again}")
+        error.with_hint(f"Results retrieved. To overwrite: {again}")
         raise
 
 
 async def _as_is(word: str, to: str, *, json: bool) -> int:
-    """Whatever the API gives, in a file; what is wrong with it is said, and makes the exit code 3."""
+    """Writes whatever the API returns to a file. Reports what is wrong with it; the exit code is then 3."""
     async with desk_for("batchtui retrieve --as-is") as desk:
         try:
             batch, *more = await _meant(desk, word)
             if more:
-                raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is goes with one: give its id.")
+                raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is takes one: give its id.")
             batch, wrong = await desk.as_is(batch.ref, to, progress(f"Retrieving {batch.label}"))
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
@@ -115,9 +115,9 @@ async def _meant(desk: Desk, word: str) -> list[Batch]:
             raise
     batch = await desk.adopt(word)
     if batch.doubtful:
-        say(f"{batch.label} is taken for {inert(batch.name)}, whose answer was lost: the ids of its results decide.")
+        say(f"{batch.label} is probably {inert(batch.name)}, whose answer was lost: the ids of its results will tell.")
     else:
-        say(f"{batch.label} was not sent from here; it is followed from now on as {batch.name}.")
+        say(f"{batch.label} was not sent from here; it is now followed as {batch.name}.")
     return [batch]
 
 
@@ -130,7 +130,7 @@ async def _retrieved(desk: Desk, batch: Batch) -> Batch:
 def _tell(batch: Batch) -> None:
     counts = batch.request_counts
     if batch.state is not State.RETRIEVED:
-        say(f"{batch.label} is {batch.state.replace('_', ' ')}: results come when the whole batch has ended.")
+        say(f"{batch.label} is {batch.state.replace('_', ' ')}: results are available when the whole batch has ended.")
         return
     say(f"Retrieved {batch.label}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded.")
     if counts.failed:
@@ -143,21 +143,22 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 
-@click.command()
+@click.command(short_help="Write results to a file, or to a file per answer.")
 @click.argument("batch")
 @click.option("--to", required=True, help="A .jsonl, .csv, .parquet or .db file, or a pattern: out/{custom_id}.md")
 @click.option(
     "--format",
     "kind",
     type=click.Choice(["jsonl", "csv", "files", "parquet", "sqlite"]),
-    help="Where the ending does not say.",
+    help="The format, if the file extension does not tell it.",
 )
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @as_json
 def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
-    """Write the results of a retrieved batch to a file, or to one file a result, whole or not at all.
+    """Write the results of a retrieved batch to one file, or to one file per result.
 
-    The name of a submission of several batches means all of them, in the order of the requests.
+    Everything is written, or nothing. The name of a submission with several batches exports all of them, in the order
+    of the requests.
     """
     return wait_for(_export(batch, to, kind, force=force, json=as_json))
 

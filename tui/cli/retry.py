@@ -18,40 +18,42 @@ from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
 from batchtui.tui.cli.terminal import Amount, agree, progress, say, wait_for
 
 
-@click.command()
+@click.command(short_help="Resend what did not succeed, as a new batch.")
 @click.argument("batch")
 @click.option(
-    "--include-permanent", is_flag=True, help="Also what would fail again as it is, such as invalid requests."
+    "--include-permanent", is_flag=True, help="Also send requests that will fail again unchanged, such as invalid ones."
 )
 @click.option(
     "--rows",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where FILE is not there: write the rows that failed into it, to be edited. Where it is: send its rows.",
+    help="If FILE does not exist, write the failed rows to it, for editing. If it exists, send its rows.",
 )
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new limit for all that was sent under its name.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--max-cost", type=Amount(min=0), metavar="USD", help="A new cost limit for everything sent under its name."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 def retry(
     *, batch: str, include_permanent: bool, rows: Path | None, max_cost: float | None, yes: bool, as_json: bool
 ) -> int:
-    """Send what did not succeed of a retrieved batch again, as a new batch that is linked to it.
+    """Resend the unsuccessful requests of a retrieved batch, as a new linked batch.
 
-    Expired and canceled requests and failures of the API are sent; invalid requests only if asked for. The new results
-    are merged with the first ones wherever those are exported. What needs an edit first goes through a file: --rows.
+    Resends expired and canceled requests and API failures; invalid requests only if you ask for them. When the first
+    results are exported, the new ones are merged with them. To edit requests before they are sent, use --rows.
     """
     if rows:
         from batchtui.tui.cli.retry_rows import run_rows
 
         if include_permanent:
-            raise click.UsageError("--include-permanent goes without --rows: what FILE holds is sent.")
+            raise click.UsageError("--include-permanent cannot be combined with --rows: the rows in FILE are sent.")
         return wait_for(run_rows(batch, rows, max_cost, yes=yes, json=as_json))
     return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
 
 
 async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: say --yes.")
+        raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     async with desk_for("batchtui retry") as desk:
         causes: Counter[str] = Counter()
         left: Counter[str] = Counter()
@@ -62,9 +64,9 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
                 left.update(proposal.chosen.left)
             likely = likely_usd(proposals)
             price = "" if likely is None else f", for about {money(likely)}"
-            say(f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
             if left:
-                say(f"Left out, as they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
+                say(f"Left out because they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
             return yes or agree("Send them?")
 
         try:

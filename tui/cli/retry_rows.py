@@ -1,4 +1,4 @@
-"""`batchtui retry --rows FILE`: what failed goes through a file, to be edited before it is sent again."""
+"""`batchtui retry --rows FILE`: writes the failed rows to a file for editing, then sends that file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from batchtui.tui.cli.terminal import agree, out, progress, say
 
 
 async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
-    """Writes the file where it is not there, else sends its rows; the exit code."""
+    """Sends the file's rows if it exists, otherwise writes it; the exit code."""
     there = os.path.lexists(file)
     if there and not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: say --yes.")
+        raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     async with desk_for("batchtui retry") as desk:
         try:
             proposal = await desk.propose_edit([batch.ref for batch in whole(await desk.snapshot(), word)[0]])
@@ -44,8 +44,8 @@ async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> i
     await desk.write_failed(proposal, str(file))
     causes = proposal.chosen.causes
     shown = inert_line(str(file))
-    say(f"{plural(len(proposal.chosen.ids), 'request')} that failed ({in_words(causes)}) were written to {shown}.")
-    say("Nothing was sent. Edit them, leave each custom_id as it is, then run the same command again.")
+    say(f"Wrote {plural(len(proposal.chosen.ids), 'failed request')} ({in_words(causes)}) to {shown}.")
+    say("Nothing was sent. Edit the file, leave each custom_id unchanged, then run the same command again.")
     say(f"  batchtui show {proposal.first.label}    says why they failed")
     if json:
         out(dumps({"batches": [], "written": str(file), "failed": causes, "errors": []}))
@@ -63,11 +63,11 @@ async def _send(desk: Desk, proposal: Proposal, file: Path, max_cost: float | No
         causes.update(chosen.causes)
         left.update(chosen.left)
         shown = inert_line(str(file))
-        say(f"To be sent again, as {shown} has them: {plural(len(chosen.ids), 'request')} ({in_words(causes)}).")
+        say(f"To resend from {shown}: {plural(len(chosen.ids), 'request')} ({in_words(causes)}).")
         if edited.looked.estimate:
             say(price(edited.looked.estimate))
         if left:
-            say(f"Not in it, and not sent: {in_words(left)}.")
+            say(f"Not in the file, so not sent: {in_words(left)}.")
         tell_notes(edited.looked)
         return yes or agree("Send them?")
 

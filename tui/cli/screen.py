@@ -10,11 +10,14 @@ from batchtui.tui.cli.terminal import has_screen, say
 
 
 def run_screen(interval: float | None) -> int:
-    """Opens the app on the person's own state; the exit code."""
+    """Opens the app on the user's own state; the exit code."""
     if not has_screen():
-        say("batchtui: the live table needs a terminal, stderr too. Without one: batchtui --once, or batchtui list")
+        say(
+            "batchtui: the live table needs a terminal (stdin, stdout, stderr). "
+            "Without one: batchtui --once, or batchtui list"
+        )
         return USAGE
-    gc.disable()  # what an app starts with is no garbage; looking for some would hold up the first paint
+    gc.disable()  # what an app starts with is not garbage; collecting would delay the first paint
     desk = open_desk(command="batchtui", interval=interval)
     desk.write_log()
     from batchtui.tui.app import run_app

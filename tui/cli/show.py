@@ -20,14 +20,14 @@ from batchtui.tui.cli.terminal import complain, out, say, wait_for
 
 
 @click.command("list")
-@click.option("--remote", is_flag=True, help="Also what only the API knows, such as batches sent by other tools.")
-@click.option("--all", "everything", is_flag=True, help="Also batches whose results are gone.")
-@click.option("--cost", is_flag=True, help="What they cost: estimate, actual, saved; by batch, by name and by day.")
+@click.option("--remote", is_flag=True, help="Also list batches that only the API knows, such as those of other tools.")
+@click.option("--all", "everything", is_flag=True, help="Also list batches whose results are gone.")
+@click.option("--cost", is_flag=True, help="Show costs instead: estimate, actual, saved; by batch, by name and by day.")
 @as_json
 def list_(*, remote: bool, everything: bool, cost: bool, as_json: bool) -> int:
-    """Batches, newest first: name, id, state, counts, age, cost."""
+    """List batches, newest first: name, id, state, counts, age, cost."""
     if cost and (remote or everything):
-        raise click.UsageError("--cost counts all batches that this machine knows; it goes alone.")
+        raise click.UsageError("--cost covers all batches this machine knows: use it without --remote and --all.")
     return wait_for(_costs(json=as_json) if cost else _list(remote=remote, everything=everything, json=as_json))
 
 
@@ -61,7 +61,7 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
         elif shown:
             out(table(shown, desk.clock()))
         elif batches:
-            say(f"{plural(len(batches), 'batch', 'batches')} whose results are gone: batchtui list --all shows them.")
+            say(f"{plural(len(batches), 'batch', 'batches')} with no results left: batchtui list --all shows them.")
         elif not any(_cut_short(snapshot)):
             say("No batches yet. Submit a file of requests: batchtui submit FILE")
         for said in _cut_short(snapshot):
@@ -72,7 +72,7 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
 
 
 def _cut_short(snapshot: Snapshot) -> Iterator[str]:
-    """Of each run without a batch that is not over, and of which no batch tells: that, and what to do."""
+    """For each unfinished run without a batch that no listed batch represents: what happened, and what to do."""
     known = {batch.submission for batch in snapshot.batches}
     for one in snapshot.submissions.values():
         if one.urgent and one.waiting and one.trouble and not one.stopped and one.ref not in known:
@@ -83,7 +83,7 @@ def _cut_short(snapshot: Snapshot) -> Iterator[str]:
 @click.argument("batch")
 @as_json
 def show(*, batch: str, as_json: bool) -> int:
-    """Everything known of one batch."""
+    """Show everything known about one batch."""
     return wait_for(_show(batch, json=as_json))
 
 

@@ -28,22 +28,29 @@ from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, agree, complain, out, progress, say, wait_for
 
 ASK_FROM = 1000
-"""So many requests are worth a question on a terminal."""
+"""From this many requests on, the user is asked first if there is a terminal."""
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="What to call it; else the file's name.")
-@click.option("--wait", is_flag=True, help="Stay until its results are here, and all that follows them is done.")
+@click.option("--name", help="Name of the submission; by default the file's name.")
+@click.option("--wait", is_flag=True, help="Wait until the results are here and everything that follows them is done.")
 @click.option(
-    "--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} requests or more, or several batches."
+    "--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} or more requests, or several batches."
 )
 @click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
-@click.option("--now", is_flag=True, help="Without a batch: answered while you wait, at the standard price.")
-@click.option("--parallel", type=click.IntRange(1, 100), metavar="N", help="With --now: so many at a time; else 8.")
-@click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Several batches of N requests at most.")
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more.")
-@click.option("--canary", type=click.IntRange(1), metavar="N", help="The first N alone; the rest once they are clean.")
+@click.option("--now", is_flag=True, help="Send without a batch: get answers while you wait, at the standard price.")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="With --now: how many requests run at a time; 8 by default.",
+)
+@click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Split into batches of at most N requests.")
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more than this.")
+@click.option(
+    "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N succeed."
+)
 @as_json
 def submit(
     *,
@@ -59,25 +66,25 @@ def submit(
     canary: int | None,
     as_json: bool,
 ) -> int:
-    """Submit a FILE of requests as one Message Batch, exactly once.
+    """Submit the requests in FILE as one Message Batch, exactly once.
 
-    FILE holds a JSON object {"custom_id": ..., "params": {...}} a line. Its problems are all said before anything
-    is sent. Afterwards this terminal, and this machine, may be closed.
+    FILE holds one JSON object {"custom_id": ..., "params": {...}} per line, or is a job file (.toml). All its problems
+    are reported before anything is sent. Afterwards you can close the terminal, or the laptop.
     """
     if now:
         from batchtui.tui.cli.submit_now import run_now
 
         if split or canary:
-            raise click.UsageError("--split and --canary are for batches, and go without --now.")
+            raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
         return wait_for(run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json))
     if parallel is not None:
-        raise click.UsageError("--parallel goes with --now.")
+        raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
     return wait_for(_submit(_Wanted(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
 
 
 class _Wanted(Struct, frozen=True):
-    """What a person asked for on the command line."""
+    """The options given on the command line."""
 
     file: Path
     name: str | None
@@ -107,7 +114,7 @@ async def _submit(wanted: _Wanted) -> int:
 
 
 async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
-    """What the file holds; a file that is too long for one batch is looked at anew once a person lets it be split."""
+    """Checks the file. If it is too long for one batch, checks it again once the user agrees to split it."""
 
     async def examined(words: str, *, one_batch: bool) -> Preflight:
         name, most = wanted.name or "", wanted.max_cost
@@ -122,7 +129,7 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
 
 
 def _agree(looked: Preflight, wanted: _Wanted) -> None:
-    """Says what is worth saying, and asks before much is sent. Raises click.Abort for a no."""
+    """Prints the notes, and asks before sending many requests. Raises click.Abort if the user says no."""
     tell_notes(looked)
     if looked.over_limit:
         raise looked.over_limit
@@ -146,7 +153,7 @@ async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
 
 
 async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
-    """Says what was sent, and with --wait stays until it is done; the exit code."""
+    """Reports what was sent, and with --wait waits until it is done; the exit code."""
     if not wanted.json or wanted.wait:
         await _say_sent(desk, batch)
     if wanted.wait:
@@ -160,18 +167,18 @@ async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
 
 
 async def _sent(desk: Desk, batch: Batch) -> list[Batch]:
-    """All parts that went out with the first one."""
+    """All parts sent together with the first one."""
     snapshot = await desk.snapshot()
     submission = snapshot.submissions.get(batch.submission)
     return (plan.members(snapshot, submission) if submission else []) or [batch]
 
 
 def _several(checked: Checked) -> bool:
-    """Whether a person agrees that a file that is too long for one batch goes as several; not where there is none."""
+    """Whether the user agrees to send a file that is too long as several batches. False without a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     say(checked.problems[0].message)
-    return agree(f"Send it as several batches ({checked.batches} or more) under one name?")
+    return agree(f"Send it as {checked.batches} or more batches under one name?")
 
 
 async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int:
@@ -186,7 +193,7 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
 
 
 async def _tell_unsure(desk: Desk, began: datetime) -> None:
-    """Says of what was being sent when it was interrupted that nobody knows what became of it."""
+    """Warns that it is not known what became of a batch whose sending was interrupted."""
     for one in (await desk.snapshot()).batches:
         if one.state is State.UNCONFIRMED and one.submitted_at >= began and one.trouble:
             hint = "Do not submit it again: batchtui --once looks for it in the API's list."
@@ -204,12 +211,12 @@ async def _say_sent(desk: Desk, batch: Batch) -> None:
     if submission and submission.waiting:
         left = sum(part.requests for part in submission.waiting)
         said = f": {inert_line(submission.trouble.message)}" if submission.trouble else ""
-        say(f"{plural(left, 'more request')} wait and are sent by whichever batchtui polls{said}")
+        say(f"{plural(left, 'more request')} waiting, to be sent by whichever batchtui polls{said}")
     for step in submission.steps if submission else ():
-        say(f"Then follows the step {inert_line(step)}, by itself.")
+        say(f"The step {inert_line(step)} follows automatically.")
     if batch.doubtful:
         say("The API's answer was lost; the batch was found in its list by its time and size.")
-    say("You can close this terminal. The results can be had for 29 days:")
+    say("You can close this terminal. The results can be retrieved for 29 days:")
     say(f"  batchtui retrieve {word}")
     kept = desk.paths.archive(batch.ref) if len(sent) == 1 else desk.paths.requests
     say(f"Its requests are kept in {kept}")

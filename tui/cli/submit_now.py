@@ -1,4 +1,4 @@
-"""`batchtui submit FILE --now`: the same rows through the Messages API, answered while one waits."""
+"""`batchtui submit FILE --now`: sends the same rows through the Messages API and waits for the answers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from batchtui.tui.cli.terminal import agree, complain, out, progress, say
 async def run_now(
     file: Path, name: str | None, *, parallel: int | None, max_cost: float | None, yes: bool, again: bool, json: bool
 ) -> int:
-    """Says the price, asks on a terminal, and stays until every request is answered. The same command goes on with a
-    run that was stopped."""
+    """Shows the price, asks if there is a terminal, and waits until every request is answered. The same command
+    continues a run that was stopped."""
     async with desk_for("batchtui submit --now") as desk:
         began = desk.clock()
         interrupts = _Interrupts()
@@ -83,9 +83,9 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
     _announce_price(looked, parallel)
     if known:
         left = looked.checked.requests - known.answered
-        say(f"{number(known.answered)} are answered by an earlier run; {number(left)} are left.")
+        say(f"An earlier run answered {number(known.answered)}; {number(left)} are left.")
     for step in looked.steps:
-        say(f"Then follows the step {inert_line(step, 60)}, the same way; its price is not in this.")
+        say(f"The step {inert_line(step, 60)} follows the same way; its price is not included.")
     if looked.over_limit:
         raise looked.over_limit
 
@@ -96,7 +96,7 @@ def _announce_price(looked: Preflight, parallel: int) -> None:
     estimate = looked.estimate
     assert estimate
     if estimate.standard_usd is None:
-        say(f"What it costs is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
+        say(f"The cost is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
     else:
         likely, most = money(estimate.standard_usd), money(most_usd(estimate, STANDARD))
         about = f"About {likely}" + (f", at most {most}," if most != likely else "")
@@ -108,9 +108,9 @@ def _announce_price(looked: Preflight, parallel: int) -> None:
 def _announce_rest(begun: Unfinished) -> None:
     submission = begun.submission
     said = f"{number(begun.answered)} of {plural(submission.requests, 'request')}"
-    say(f"{said} of {inert_line(submission.name, 60)} are answered by an earlier run, which goes on where it ended.")
+    say(f"An earlier run answered {said} of {inert_line(submission.name, 60)}; it continues where it stopped.")
     for step in submission.steps:
-        say(f"Then follows the step {inert_line(step, 60)}.")
+        say(f"The step {inert_line(step, 60)} follows.")
 
 
 def _agree(*, yes: bool) -> None:
@@ -119,14 +119,14 @@ def _agree(*, yes: bool) -> None:
 
 
 class _Interrupts:
-    """The first Ctrl+C waits for what is under way, which is paid for; the second does not."""
+    """The first Ctrl+C waits for the requests in progress, which are paid for. The second does not."""
 
     def __init__(self) -> None:
         self.stop, self.give_up = asyncio.Event(), asyncio.Event()
         self._begun = False
 
     def begin(self) -> None:
-        """From here on Ctrl+C is counted, and ends nothing by itself."""
+        """From now on Ctrl+C is counted, and does not end the command on its own."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
         self._begun = True
 
@@ -135,10 +135,10 @@ class _Interrupts:
             self.give_up.set()
             return
         self.stop.set()
-        say("\nStopping: the answers under way still come in. Ctrl+C again gives them up.")
+        say("\nStopping: waiting for the requests in progress. Press Ctrl+C again to give them up.")
 
     def end(self) -> None:
-        """Ctrl+C ends the command again."""
+        """Lets Ctrl+C end the command again."""
         if self._begun:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 

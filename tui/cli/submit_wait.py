@@ -1,4 +1,4 @@
-"""`batchtui submit --wait`: stays until all of a submission is done, or can go no further by itself."""
+"""`batchtui submit --wait`: waits until a whole submission is done, or cannot continue on its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchtui.tui.cli.terminal import out, progress, say
 
 
 async def stay(desk: Desk, ref: str, *, json: bool) -> int:
-    """Waits until every part and step is retrieved and its outputs are written, or nothing more can be done."""
+    """Waits until every part and step is retrieved and its outputs are written, or until nothing more can be done."""
     began = desk.clock()
     try:
         await desk.wait(ref, progress("Retrieving"))
@@ -40,7 +40,7 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
 
 
 async def _known(desk: Desk, ref: str) -> tuple[Submission | None, list[Batch]]:
-    """A submission, and its batches with what is known of it."""
+    """A submission and its batches, which carry the submission's outputs and trouble."""
     snapshot = await desk.snapshot()
     submission = snapshot.submissions.get(ref)
     batches = with_submission(snapshot)
@@ -48,7 +48,7 @@ async def _known(desk: Desk, ref: str) -> tuple[Submission | None, list[Batch]]:
 
 
 def _said(batch: Batch) -> int:
-    """Says what became of a batch; the exit code."""
+    """Reports the outcome of a batch; the exit code."""
     if batch.state is not State.RETRIEVED:
         say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
         return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED

@@ -1,4 +1,4 @@
-"""The only place that writes to stdout and stderr, and that asks a person."""
+"""The only module that writes to stdout and stderr, and that asks the user."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from batchtui.tui.cli.progress_line import Line
 
 
 class Amount(click.FloatRange):
-    """A number in a range. Not nan, which lies in every range and, as a limit, lets everything pass; nor infinity."""
+    """A number in a range. Rejects infinity, and nan, which passes every range check and is no limit to anything."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{number} is not a number to go by.", param, ctx)
+            self.fail(f"{number} is not a finite number.", param, ctx)
         return number
 
 
 PATIENCE = 1.0
-"""Seconds of ending before the person is told what they wait for."""
+"""Seconds that an ending command may take before the user is told what it waits for."""
 
 
-WAITING = "Finishing what is being written, or the program of an output. Ctrl-C again leaves at once."
+WAITING = "Finishing a file that is being written, or an output's program. Press Ctrl-C again to leave at once."
 
 
 class Unwritten(Exception):
-    """What a command had to print could not be written; the message says why."""
+    """A command's output could not be written; the message says why."""
 
 
 def wait_for(work: Coroutine[Any, Any, int]) -> int:
-    """Runs a command's work in an event loop of its own. An interrupt that must wait for what is written says so."""
+    """Runs a command's work in its own event loop. Says so if an interrupt must wait for a write to finish."""
     return asyncio.run(_to_its_end(work))
 
 
@@ -56,18 +56,18 @@ async def _to_its_end(work: Coroutine[Any, Any, int]) -> int:
 
 
 def say(text: str) -> None:
-    """Words for a person, on stderr."""
+    """Prints a message for the user to stderr."""
     click.echo(inert(text), err=True)
 
 
 def out(text: str) -> None:
-    """A result, on stdout. Whoever calls this has made it inert."""
+    """Prints a result to stdout. The caller must have made it inert."""
     with _writing():
         click.echo(text)
 
 
 def flush() -> None:
-    if sys.stdout:  # None where it was closed before the start
+    if sys.stdout:  # None if it was closed before the start
         with _writing():
             sys.stdout.flush()
 
@@ -83,24 +83,24 @@ def _writing() -> Iterator[None]:
 
 
 def give_up_stdout() -> None:
-    """So that what stands in its buffer does not fail once more when the process ends."""
+    """Points stdout at /dev/null, so that the rest of its buffer does not fail again when the process ends."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(error: BatchtuiError) -> None:
-    """What went wrong, and below it what to do."""
+    """Prints what went wrong, and below it what to do."""
     say(f"batchtui: {inert_line(error.message, 2000)}")
     if error.hint:
         say(f"  {inert_line(error.hint, 2000)}")
 
 
 def agree(question: str) -> bool:
-    """A person's yes or no, asked on stderr. One Ctrl-C ends the command: the event loop's own handler would only note
-    it, and leave the question standing.
+    """Asks the user a yes-or-no question on stderr. One Ctrl-C ends the command: the event loop's own handler would
+    only record it and leave the question open.
 
     Raises:
-        click.Abort: interrupted, or nobody is there any more.
+        click.Abort: interrupted, or the input was closed.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -110,12 +110,12 @@ def agree(question: str) -> bool:
 
 
 def has_screen() -> bool:
-    """Whether an app can be shown: Textual reads from stdin and draws on stderr."""
+    """Whether the app can be shown: Textual reads from stdin and draws on stderr."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def progress(what: str) -> Callable[[int, int | None], None]:
-    """A progress line on stderr where that is a terminal; called from any thread."""
+    """A thread-safe callback that draws a progress line on stderr, or does nothing if that is not a terminal."""
     if not sys.stderr.isatty():
         return lambda done, total: None
 

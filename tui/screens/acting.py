@@ -1,4 +1,4 @@
-"""What a person does to batches, the same on the table and on the screen of one batch."""
+"""The actions on batches, shared by the tables and the screen of one batch."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from batchtui.tui.session import Session
 from batchtui.tui.tasks import Kind, Task
 
 ROOMY = 72
-"""From so many columns on, the keys of every screen have room in the footer."""
+"""With this many columns or more, the footer has room for the keys of every screen."""
 
 
 class Room(Screen[None]):
-    """A screen that follows the state, and whose keys act on the batches it has chosen."""
+    """A screen that follows the state. Its keys act on the chosen batches."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
 
     def compose(self) -> ComposeResult:
-        """The one sentence for a window too small for anything else."""
+        """The message for a window that is too small for anything else."""
         yield Static("Make this window at least 40 columns by 10 lines.", id="too-small", markup=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Moves the keys of the footer together where they have no room."""
+        """Makes the footer compact if it has too little room for its keys."""
         for footer in self.query(Footer):
             footer.compact = event.size.width < ROOMY
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed its key is a character like any other, and the footer does not name it."""
+        """While a filter is typed, its key is an ordinary character, and the footer does not show it."""
         return not (action == "filter" and isinstance(self.focused, Input))
 
     def chosen(self) -> list[Batch]:
@@ -60,21 +60,21 @@ class Room(Screen[None]):
         return []
 
     def changed(self) -> None:
-        """The state changed."""
+        """Called when the state has changed."""
 
     def pulsed(self) -> None:
-        """Who polls, when, or how well, changed."""
+        """Called when who polls, when, or how well has changed."""
 
     def allowed(self, verb: Verb) -> list[Batch]:
-        """The chosen batches that allow the verb; why the others do not is said.
+        """The chosen batches that allow the verb. Tells the user why the others do not.
 
-        A row that stands for several batches is exported as one; all else is done to those of them that allow it, but
-        it is forgotten whole or not at all.
+        A row that stands for several batches is exported as one, and forgotten as a whole or not at all. Every other
+        verb applies to those of its batches that allow it.
         """
         rows = self.chosen()
         if not rows:
             new = key_of("new", self.session.desk.settings.keys)
-            self.session.say(f"There is no batch here to do that to: {new} begins one.")
+            self.session.say(f"There is no batch here: {new} starts one.")
         granted: list[Batch] = []
         refused: list[tuple[Batch, str]] = []
         for row in rows:
@@ -89,16 +89,16 @@ class Room(Screen[None]):
             self.session.say(f"{named([refused[0][0]])}: {refused[0][1]}" if len(rows) > 1 else refused[0][1])
         elif refused:
             self.session.say(
-                f"Not done to {len(refused)} of {len(rows)}. The first, {named([refused[0][0]])}: {refused[0][1]}"
+                f"Refused for {len(refused)} of {len(rows)}. The first, {named([refused[0][0]])}: {refused[0][1]}"
             )
         return granted
 
     def action_retrieve(self) -> None:
-        """Downloads and verifies the results of the chosen batches, one after the other."""
+        """Downloads and verifies the results of the chosen batches, one after another."""
         busy = {task.ref for task in tuple(self.session.tasks)}
         batches = self.allowed(Verb.RETRIEVE)
         if batches and all(batch.ref in busy for batch in batches):
-            self.session.say("Its results are being downloaded already.")
+            self.session.say("The results are already being downloaded.")
         batches = [batch for batch in batches if batch.ref not in busy]
         if batches:
             self.app.run_worker(self._retrieve(batches), group="retrieve", exit_on_error=False)
@@ -109,32 +109,32 @@ class Room(Screen[None]):
             await self.session.run(task, self.session.desk.retrieve(batch.ref, task.report), retrieved)
         halted = {batch.submission for batch in self.session.halted(batches)}
         if halted:
-            task = Task(Kind.OTHER, f"Going on with {named(batches)}")
-            await self.session.run(task, self._go_on(halted), lambda _: f"{named(batches)} goes on.")
+            task = Task(Kind.OTHER, f"Resuming {named(batches)}")
+            await self.session.run(task, self._go_on(halted), lambda _: f"Resumed {named(batches)}.")
 
     async def _go_on(self, submissions: set[str]) -> None:
-        """Tries anew what had stopped: outputs, and steps. Raises what went wrong with it."""
+        """Tries stopped outputs and steps again. Raises what went wrong with them."""
         refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
         for failure in await self.session.desk.advance(submissions):
             if failure.batch in refs:
                 raise failure.error
 
     def action_export(self) -> None:
-        """Asks where the results shall go, and writes them there."""
+        """Asks where the results should go, and writes them there."""
         batches = self.allowed(Verb.EXPORT)
         if batches:
-            from batchtui.tui.screens.export import ExportScreen  # late, as in `tui.app`
+            from batchtui.tui.screens.export import ExportScreen  # imported late, as in `tui.app`
 
             self.app.push_screen(ExportScreen(self.session, batches))
 
     def action_retry(self) -> None:
-        """Sends what did not succeed of the chosen batches again, once a person has agreed."""
+        """Sends what did not succeed in the chosen batches again, once the user has agreed."""
         batches = self.allowed(Verb.RETRY)
         if batches:
             self.app.run_worker(self._propose(batches), group="retry", exit_on_error=False)
 
     async def _propose(self, batches: Sequence[Batch]) -> None:
-        """Asks with the causes and their numbers, then sends."""
+        """Asks, with the number of requests by cause, then sends."""
         desk = self.session.desk
         refs = [batch.ref for batch in batches]
         try:
@@ -149,13 +149,13 @@ class Room(Screen[None]):
                 work = desk.retry(refs, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
-        self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Leave"), answered)
+        self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Do not send"), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)
 
     def action_cancel(self) -> None:
-        """Cancels the chosen batches, and what of them still waits to be sent, once a person has agreed."""
+        """Cancels the chosen batches, and their parts that wait to be sent, once the user has agreed."""
         rows, batches = self.chosen(), self.allowed(Verb.CANCEL)
         wholes = self.session.unsent(rows)
         rows = self._concerned(rows, batches, wholes)
@@ -164,7 +164,7 @@ class Room(Screen[None]):
             self._ask(question, f"Cancel {things(rows)}", "Keep running", self._cancel(rows, batches, wholes))
 
     def action_forget(self) -> None:
-        """Drops the chosen batches from this machine, once a person has agreed."""
+        """Drops the chosen batches from this machine, once the user has agreed."""
         rows, batches = self.chosen(), self.allowed(Verb.FORGET)
         rows = self._concerned(rows, batches, [])
         if rows:
@@ -173,7 +173,7 @@ class Room(Screen[None]):
             self._ask(question, f"Forget {things(rows)}", "Keep", self._forget(rows, batches, wholes))
 
     def _concerned(self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> list[Batch]:
-        """The rows of which something is done."""
+        """The rows that the action affects."""
         refs = {batch.ref for batch in batches} | {batch.submission for batch in batches}
         refs |= {ref for one in wholes for ref in (one.ref, *one.batches)}
         return [row for row in rows if row.ref in refs]
@@ -219,7 +219,7 @@ class Room(Screen[None]):
         return work
 
     def copy_text(self, text: str) -> None:
-        """Copies, and says how."""
+        """Copies the text, and tells the user how."""
         self.run_worker(lambda: self._copy(text), group="copy", thread=True, exit_on_error=False)
 
     def _copy(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One result, whole: the text of the answer exactly as text."""
+"""One result in full: the text of the answer, shown exactly as text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SHOWN = 200_000
 
 
 class AnswerScreen(Room):
-    """The row is read from the disk in a thread; whatever is in it does nothing but be shown.
+    """Reads the row from disk on a thread. Its content is shown and has no other effect.
 
-    `shown` are the numbers of the results to go through, `at` the place among them; `moved` is told another number.
+    `shown` are the numbers of the results to page through, `at` is the place among them; `moved` gets each new number.
     """
 
     BINDINGS = bindings(Where.ANSWER)
@@ -40,7 +40,7 @@ class AnswerScreen(Room):
         self._row: Row | None = None
 
     def compose(self) -> ComposeResult:
-        """What it is, and the text below."""
+        """The heading, with the text below it."""
         yield from super().compose()
         with VerticalScroll(id="body"):
             yield Static("", id="heading", classes="title", markup=False)
@@ -48,7 +48,7 @@ class AnswerScreen(Room):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Reads it."""
+        """Starts reading the result."""
         self.query_one("#body").focus()
         self._read()
 
@@ -69,11 +69,11 @@ class AnswerScreen(Room):
         answer.update(inert(text[:SHOWN]) + more)
 
     def action_next(self) -> None:
-        """The next one."""
+        """Shows the next result."""
         self._go(self._at + 1, "This is the last result.")
 
     def action_previous(self) -> None:
-        """The one before."""
+        """Shows the previous result."""
         self._go(self._at - 1, "This is the first result.")
 
     def _go(self, at: int, nowhere: str) -> None:
@@ -91,7 +91,7 @@ class AnswerScreen(Room):
             self.copy_text(inert(self._row.text))
 
     def action_back(self) -> None:
-        """Back to the results."""
+        """Goes back to the results."""
         self.dismiss(None)
 
 

@@ -1,4 +1,4 @@
-"""Everything known of one batch, and its results once they are here."""
+"""Everything known about one batch, and its results once they are here."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from batchtui.widgets.line_table import LineTable
 from batchtui.widgets.result_table import ResultTable
 
 PAUSE = 0.25
-"""Seconds of no typing before the results are looked through."""
+"""Seconds without typing before the results are searched."""
 
 
 class BatchScreen(Room):
-    """The detail above, the results below. Where the batch was forgotten meanwhile the screen closes."""
+    """The detail above, the results below. If the batch is forgotten, the screen closes."""
 
     BINDINGS = bindings(Where.BATCH)
 
@@ -45,14 +45,14 @@ class BatchScreen(Room):
         self._found: int | None = None
 
     def compose(self) -> ComposeResult:
-        """Name, detail, results, what is under way, footer."""
+        """Name, detail, results, tasks under way, footer."""
         yield from super().compose()
         settings = self.session.desk.settings
         with Vertical(id="body"):
             yield Static("", id="heading", classes="title", markup=False)
             yield BatchDetail(ascii=settings.ascii, id="detail")
             yield ResultTable(ascii=settings.ascii, id="results")
-        yield FilterBar("id, type, or words of the first line, such as: errored", id="filter")
+        yield FilterBar("id, type, or words from the first line, e.g. errored", id="filter")
         yield TaskLine(self.session.tasks)
         yield Footer(show_command_palette=False)
 
@@ -64,7 +64,7 @@ class BatchScreen(Room):
         self.set_interval(1.0, self._show)
 
     def on_unmount(self) -> None:
-        """Lets go of the file of results."""
+        """Closes the results file."""
         if self._results is not None:
             self._results.close()
 
@@ -74,7 +74,7 @@ class BatchScreen(Room):
         return [batch] if batch else []
 
     def changed(self) -> None:
-        """Shows the batch as it is now; its results as soon as they are here."""
+        """Shows the batch as it is now, and its results as soon as they are here."""
         batch = self.session.batch(self._ref)
         if batch is None:
             if self.is_current:
@@ -96,7 +96,7 @@ class BatchScreen(Room):
 
     @work(exclusive=True, group="results", exit_on_error=False)
     async def _load(self, batch: Batch) -> None:
-        """Opens the results and what was counted in them."""
+        """Opens the results and their summary."""
         try:
             summary = await self.session.desk.summary(batch)
             results = await self.session.desk.results(batch)
@@ -114,7 +114,7 @@ class BatchScreen(Room):
 
     @on(LineTable.Opened)
     def action_open(self) -> None:
-        """Shows the whole answer under the cursor."""
+        """Shows the full answer under the cursor."""
         table = self.query_one(ResultTable)
         if self._results is None:
             self.session.say("Its results are not on this machine yet.")
@@ -126,7 +126,7 @@ class BatchScreen(Room):
             )
 
     def action_filter(self) -> None:
-        """Opens the filter over the results."""
+        """Opens the filter for the results."""
         if self._results is None:
             self.session.say("Its results are not on this machine yet: there is nothing to filter.")
         else:
@@ -145,7 +145,7 @@ class BatchScreen(Room):
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self, words: list[str]) -> None:
-        """Shows the results that hold all words; a newer filter cancels this one."""
+        """Shows the results that contain all the words; a newer filter cancels this one."""
         table, results = self.query_one(ResultTable), self._results
         found: list[int] | None = None
         if words and results is not None:
@@ -156,7 +156,7 @@ class BatchScreen(Room):
         self._show()
 
     async def _matching(self, results: Results, words: list[str]) -> list[int]:
-        task, stop = Task(Kind.LOOK, "Looking through the results"), threading.Event()
+        task, stop = Task(Kind.LOOK, "Searching the results"), threading.Event()
         self.session.tasks[task] = None
         try:
             return await asyncio.to_thread(matching, results, words, task.report, stop.is_set)
@@ -165,12 +165,12 @@ class BatchScreen(Room):
             self.session.tasks.pop(task, None)
 
     def action_copy(self) -> None:
-        """Copies where the results are; before there are any, the id."""
+        """Copies the path of the results, or the id if there are none yet."""
         for batch in self.chosen():
             self.copy_text(batch.results_path or batch.label)
 
     def action_back(self) -> None:
-        """Drops the filter first; then back to the table."""
+        """Clears the filter first; then goes back to the table."""
         if self._filter:
             self.query_one(FilterBar).clear()
         else:
@@ -183,10 +183,10 @@ def _head(results: Results, index: int) -> tuple[str, str, str]:
 
 
 def facts(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """What was counted in the results, as label and value."""
+    """What was counted in the results, as labels and values."""
     rows = [("counted", f"{plural(summary.requests, 'result')}, {size(summary.bytes)}, verified")]
     rows += [
-        ("failed", f"{number(group.count)} {inert_line(group.type, 40)}, for instance: {inert_line(group.example)}")
+        ("failed", f"{number(group.count)} {inert_line(group.type, 40)}, for example: {inert_line(group.example)}")
         for group in summary.errors
     ]
     if summary.stop_reasons:
@@ -196,5 +196,5 @@ def facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("tokens", f"{number(tokens.input)} in, {number(tokens.output)} out, {inert_line(model, 60)}")
         for model, tokens in summary.tokens.items()
     ]
-    rows += [("look out", inert_line(anomaly)) for anomaly in summary.anomalies]
+    rows += [("warning", inert_line(anomaly)) for anomaly in summary.anomalies]
     return tuple(rows)

@@ -25,14 +25,14 @@ from batchtui.widgets.line_table import LineTable
 from batchtui.widgets.status_line import Status, StatusLine, needs_you
 
 TICK = 1.0
-"""Seconds between two repaints of ages."""
+"""Seconds between two repaints of the ages."""
 
 _MOST_FIRST = frozenset({"requests", "errors", "took", "cost"})
-"""Columns that are sorted the other way round at first: what is looked for there is the most."""
+"""Columns that sort largest first, because the largest values are the ones people look for."""
 
 
 class BatchesScreen(Room):
-    """Table, what is under way, status line, footer; beside the table, where there is room, what is known of one."""
+    """Table, tasks under way, status line and footer; beside the table, if there is room, the details of one batch."""
 
     BINDINGS = bindings(Where.BATCHES)
 
@@ -56,7 +56,7 @@ class BatchesScreen(Room):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Shows the state that the app starts with, and begins to let ages grow."""
+        """Shows the state that the app starts with, and starts the timer for the ages."""
         self.changed()
         self.query_one(BatchTable).focus()
         self.set_interval(TICK, self._tick)
@@ -67,11 +67,11 @@ class BatchesScreen(Room):
         return self.query_one(BatchTable)
 
     def chosen(self) -> list[Batch]:
-        """The marked batches, else the one under the cursor."""
+        """The marked batches, or else the one under the cursor."""
         return self.table.selected()
 
     def changed(self) -> None:
-        """Shows the state; only rows that differ are painted again."""
+        """Shows the state; repaints only the rows that differ."""
         now, shown = self.session.now(), self.rows()
         self.table.show(shown, now)
         self._go_to_wanted()
@@ -80,11 +80,11 @@ class BatchesScreen(Room):
         self.pulsed()
 
     def rows(self) -> Snapshot:
-        """What the table shows: a submission of several batches is one row, which opens."""
+        """What the table shows. A submission of several batches is one row, which can be opened."""
         return submissions.rows(self.session.snapshot)
 
     def pulsed(self) -> None:
-        """Shows who looks at the API, when, and how it goes; without batches also what that takes."""
+        """Shows who polls the API, when, and how well; without batches, also what that needs."""
         self._show_place()
         pulse = self.session.pulse
         running, needing, done = self._counts
@@ -110,12 +110,12 @@ class BatchesScreen(Room):
     def _go_to_wanted(self) -> None:
         batch = self.session.batch(self.session.wanted) if self.session.wanted else None
         if batch:
-            for key in (batch.ref, batch.submission):  # the row of its own, or the one that it is part of
+            for key in (batch.ref, batch.submission):  # its own row, or the row that it is part of
                 self.table.move_to(key)
             self.session.wanted = None
 
     def _show_place(self) -> None:
-        """Either the table or what to say where it is empty."""
+        """Shows the table, or a message if it is empty."""
         empty = self.query_one(Empty)
         self.set_class(self.table.total == 0, "-empty")
         if self.table.total == 0:
@@ -144,12 +144,12 @@ class BatchesScreen(Room):
         if batch is not None and batch.is_whole:
             self.app.push_screen(PartsScreen(self.session, batch.ref))
         elif batch is not None:
-            from batchtui.tui.screens.batch import BatchScreen  # late, as in `tui.app`
+            from batchtui.tui.screens.batch import BatchScreen  # imported late, as in `tui.app`
 
             self.app.push_screen(BatchScreen(self.session, batch.ref))
 
     def action_mark(self) -> None:
-        """Marks the batch under the cursor and steps down."""
+        """Marks the batch under the cursor and moves down."""
         self.table.action_mark()
 
     def action_filter(self) -> None:
@@ -170,21 +170,21 @@ class BatchesScreen(Room):
         self.table.focus()
 
     def action_clear(self) -> None:
-        """Drops the filter first, then the marks."""
+        """Clears the filter first, then the marks."""
         if self._filter:
             self.query_one(FilterBar).clear()
         else:
             self.table.clear_marks()
 
     def action_sort(self) -> None:
-        """Sorts by the next column that is shown; after the last one, newest first again."""
+        """Sorts by the next visible column; after the last one, newest first again."""
         keys: list[str | None] = [None, *self.table.shown_columns]
         now = self.table.sort_column
         after = (keys.index(now) + 1) % len(keys) if now in keys else 0
         self.table.sort(keys[after], reverse=keys[after] in _MOST_FIRST)
 
     def action_reverse(self) -> None:
-        """Sorts the other way round."""
+        """Reverses the sort order."""
         self.table.sort(self.table.sort_column, reverse=not self.table.sort_reverse)
 
     @on(LineTable.SortRequested)
@@ -201,7 +201,7 @@ class BatchesScreen(Room):
 
 
 class PartsScreen(BatchesScreen):
-    """The batches of one submission, each on a row of its own. Without any left the screen closes."""
+    """The batches of one submission, one per row. The screen closes if the submission is gone."""
 
     BINDINGS = bindings(Where.PARTS)
 
@@ -210,7 +210,7 @@ class PartsScreen(BatchesScreen):
         self._submission = submission
 
     def compose(self) -> ComposeResult:
-        """The same below a heading."""
+        """The same, below a heading."""
         yield Static("", id="heading", classes="title", markup=False)
         yield from super().compose()
 
@@ -222,7 +222,7 @@ class PartsScreen(BatchesScreen):
         return Snapshot(snapshot.revision, ours, snapshot.submissions)
 
     def changed(self) -> None:
-        """Shows them as they are now, and what is still to come."""
+        """Shows the batches as they are now, and what is still to come."""
         submission = self.session.snapshot.submissions.get(self._submission)
         if submission is None:
             if self.is_current:
@@ -232,7 +232,7 @@ class PartsScreen(BatchesScreen):
         super().changed()
 
     def action_back(self) -> None:
-        """Drops the filter first; then back to the table of all."""
+        """Clears the filter first; then goes back to the table of all batches."""
         if self._filter:
             self.action_clear()
         else:
@@ -244,17 +244,17 @@ def _heading(submission: Submission) -> str:
     said = [inert_line(submission.name, 80), plural(len(submission.batches), "batch", "batches")]
     if left:
         held = submission.stopped or submission.urgent
-        said.append(f"{plural(left, 'request')} {'stay unsent' if held else 'wait to be sent'}")
+        said.append(f"{plural(left, 'request')} {'left unsent' if held else 'not sent yet'}")
     said += [f"then {inert_line(step, 40)}" for step in submission.steps]
     trouble = submission.trouble
     return " · ".join(said) + (f"\n{inert_line(f'{trouble.message} {trouble.hint}'.rstrip())}" if trouble else "")
 
 
 def counts(batches: Sequence[Batch], now: datetime) -> tuple[int, int, int]:
-    """How many are under way, how many need a person, and how many are done with."""
+    """How many are under way, how many need the user, and how many are done."""
     running = needing = done = 0
     for batch in batches:
-        if batch.state is State.RETRIEVED and batch.trouble is None:  # nearly all of many
+        if batch.state is State.RETRIEVED and batch.trouble is None:  # most batches of a long list
             done += 1
             continue
         moving = batch.state in UNDER_WAY or batch.state is State.SUBMITTING

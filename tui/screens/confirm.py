@@ -1,4 +1,4 @@
-"""A question before something is lost: the safe answer has the focus, and enter gives that one."""
+"""A question before something is lost. The safe answer has the focus, so enter gives that one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchtui.tui.commands import Where, bindings
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """One sentence that names the thing and the loss. True only by `y` or a click on what acts."""
+    """Names what is affected and what is lost. True only after `y` or a click on the button that acts."""
 
     BINDINGS = bindings(Where.CONFIRM)
 
@@ -25,7 +25,7 @@ class ConfirmScreen(ModalScreen[bool]):
         self._safe = safe
 
     def compose(self) -> ComposeResult:
-        """The sentence and the two answers."""
+        """The question and the two answers."""
         with Vertical(classes="dialog"):
             yield Static(inert(self._question), id="question", markup=False)
             with Horizontal(classes="buttons"):

@@ -1,4 +1,4 @@
-"""Where the results of one batch, or of all marked ones, shall go, and in which form."""
+"""Asks where the results of one batch, or of all marked ones, go, and in which format."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from batchtui.widgets.choices import Choice, Choices
 from batchtui.widgets.path_input import PathInput
 
 FORMATS = (
-    ("jsonl", "JSON lines", "every result whole, in the order of the requests"),
-    ("csv", "CSV", "a row a result: id, type, text, tokens"),
+    ("jsonl", "JSON lines", "every result in full, in request order"),
+    ("csv", "CSV", "a row per result: id, type, text, tokens"),
     ("parquet", "Parquet", "for pandas and DuckDB; needs pyarrow"),
-    ("sqlite", "SQLite", "the results as a table of a .db"),
-    ("files", "Files", "the text of each answer in a file of its own"),
+    ("sqlite", "SQLite", "the results as a table in a .db file"),
+    ("files", "Files", "each answer's text in its own file"),
 )
 
 _ENDINGS = {"sqlite": "db"}
 
 
 def default_target(batches: Sequence[Batch], kind: str) -> str:
-    """Where an export goes if nobody says otherwise: in the current folder, named for the batch.
+    """Where an export goes by default: the current folder, named after the batch.
 
-    With several batches it is a pattern with `{name}`, which becomes the name of each.
+    For several batches it is a pattern with `{name}`, which becomes the name of each.
     """
     name = safe_name(batches[0]) if len(batches) == 1 else "{name}"
     return f"{name}/{{custom_id}}.md" if kind == "files" else f"{name}-results.{_ENDINGS.get(kind, kind)}"
 
 
 def kind_by_path(target: str) -> str | None:
-    """The form that a path asks for by its ending, or by being a pattern; None where it says nothing."""
+    """The format that a path asks for by its ending, or by being a pattern; None if it asks for none."""
     try:
         return kind_of(target)
     except BatchtuiError:
@@ -54,13 +54,13 @@ def kind_by_path(target: str) -> str | None:
 
 
 def safe_name(batch: Batch) -> str:
-    """The name of a batch as one that any file system takes; it may have come from outside."""
+    """The batch's name in a form that any file system accepts; the name may come from outside."""
     name = re.sub(r"[^\w.-]+", "_", batch.name).strip("._-")[:80]
     return name or batch.label
 
 
 def targets(batches: Sequence[Batch], target: str) -> list[str]:
-    """The target of each batch; a name that comes twice gets the ref behind it."""
+    """The target of each batch; names that occur twice get the ref appended."""
     names = [safe_name(batch) for batch in batches]
     return [
         target.replace("{name}", name if names.count(name) == 1 else f"{name}-{batch.ref}")
@@ -69,7 +69,7 @@ def targets(batches: Sequence[Batch], target: str) -> list[str]:
 
 
 class ExportScreen(ModalScreen[None]):
-    """The form. It closes once everything is written; what went wrong stays on it."""
+    """The form. It closes once everything is written; errors stay on it."""
 
     BINDINGS = bindings(Where.FORM)
 
@@ -81,7 +81,7 @@ class ExportScreen(ModalScreen[None]):
         self._writing: Task | None = None
 
     def compose(self) -> ComposeResult:
-        """The choice of a form, the place, and what happens."""
+        """The choice of format, the path, and what happens."""
         name = inert_line(self._batches[0].name, 60)
         what = name if len(self._batches) == 1 else plural(len(self._batches), "batch", "batches")
         with Vertical(classes="dialog form"):
@@ -98,14 +98,14 @@ class ExportScreen(ModalScreen[None]):
                 yield Button("Back  esc", id="leave")
 
     def on_mount(self) -> None:
-        """Puts the focus where the first choice is."""
+        """Puts the focus on the first choice."""
         self.query_one("#format").focus()
         self.set_interval(0.25, self._show_progress)
         self._say_place()
 
     @property
     def kind(self) -> str:
-        """The chosen form."""
+        """The chosen format."""
         return self.query_one(Choices).chosen or "jsonl"
 
     @on(RadioSet.Changed)
@@ -115,7 +115,7 @@ class ExportScreen(ModalScreen[None]):
         field.action_end()
 
     def _fitting(self) -> str:
-        """The place that stands there, with the ending of the chosen form."""
+        """The path in the field, with the ending of the chosen format."""
         said, kind = self.query_one(PathInput).value.strip(), self.kind
         if not self._typed:
             return default_target(self._batches, kind)
@@ -134,7 +134,7 @@ class ExportScreen(ModalScreen[None]):
     def _say_place(self) -> None:
         target = self.query_one(PathInput).value.strip()
         try:
-            self._report(f"Will write {target_path(target)}" if target else "Say where to.")
+            self._report(f"Will write {target_path(target)}" if target else "Enter a path.")
         except BadInput as error:
             self._report(f"{error.message}\n{error.hint}")
 
@@ -174,7 +174,7 @@ class ExportScreen(ModalScreen[None]):
         self.query_one("#act", Button).disabled = False
         if isinstance(error, TargetExists) and self.is_current:
             self._report(error.message)
-            self._ask(f"{error.message}{self._warning(*jobs[0])} Replace what is there?", jobs)
+            self._ask(f"{error.message}{self._warning(*jobs[0])} Replace it?", jobs)
         else:
             self._report(f"{error.message}\n{error.hint}")
 
@@ -182,7 +182,7 @@ class ExportScreen(ModalScreen[None]):
         submission = self._session.snapshot.submissions.get(batch.submission)
         source = submission.input if submission else ""
         same = source and target_path(place) == target_path(source)
-        return " It is the file that this batch was submitted from!" if same else ""
+        return " It is the file that this batch was submitted from." if same else ""
 
     def _ask(self, question: str, jobs: Sequence[tuple[Batch, str]]) -> None:
         def answered(agreed: bool | None) -> None:
@@ -200,7 +200,7 @@ class ExportScreen(ModalScreen[None]):
 
     @on(Button.Pressed, "#leave")
     def action_dismiss_form(self) -> None:
-        """Leaves the form; an export under way goes on."""
+        """Closes the form; a running export continues."""
         self.dismiss(None)
 
 

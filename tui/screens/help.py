@@ -11,13 +11,13 @@ from batchtui.tui.commands import COMMANDS, MOVING, Where, bindings, key_of, key
 from batchtui.widgets.listing import Item, Listing
 
 EXAMPLE = 'retrieve = "f5"'
-"""Of a line under [keys]."""
+"""An example of a line under [keys]."""
 
 _SHOWN = tuple(command for command in COMMANDS if command.where[0] in (Where.BATCHES, Where.BATCH, Where.ANSWER))
 
 
 def lines(keymap: dict[str, str]) -> list[Item]:
-    """The help by group, with the keys as `keymap` remaps them."""
+    """The help by group; `keymap` remaps the keys."""
     items: list[Item] = []
     for group in dict.fromkeys(command.group for command in _SHOWN):
         items.append(([(group, "strong")], ("", "")))
@@ -32,7 +32,7 @@ def lines(keymap: dict[str, str]) -> list[Item]:
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys, closed by esc, q or ?."""
+    """All keys. Closes on esc, q or ?."""
 
     BINDINGS = bindings(Where.HELP)
 
@@ -41,14 +41,14 @@ class HelpScreen(ModalScreen[None]):
         self._keymap = keymap
 
     def compose(self) -> ComposeResult:
-        """The list, and how to remap it."""
+        """The list, and how to remap the keys."""
         names = ", ".join(command.id for command in _SHOWN)
         with VerticalScroll(classes="dialog page") as page:
             page.border_subtitle = f"{key_of('back', self._keymap)} closes"
             yield Static("Keys", classes="title", markup=False)
             yield Listing(lines(self._keymap))
             yield Static(
-                f"\n[keys] in config.toml remaps them, for instance: {EXAMPLE}\nTheir names there: {names}",
+                f"\n[keys] in config.toml remaps them, for example: {EXAMPLE}\nNames under [keys]: {names}",
                 classes="label",
                 markup=False,
             )

@@ -17,7 +17,7 @@ from batchtui.widgets.listing import Item, Listing
 
 
 def lines(entries: Iterable[Entry]) -> list[Item]:
-    """Each entry with its local time; what went wrong with what to do about it."""
+    """Each entry with its local time; errors come with what to do about them."""
     items: list[Item] = []
     for entry in entries:
         at = entry.at.astimezone().strftime("%H:%M:%S")
@@ -28,11 +28,11 @@ def lines(entries: Iterable[Entry]) -> list[Item]:
 
 
 SHOWN = 200
-"""Entries; the file has all of them."""
+"""Entries shown; the log file has all of them."""
 
 
 class LogScreen(ModalScreen[None]):
-    """The activity log; the file has the details."""
+    """The activity log; the log file has the details."""
 
     BINDINGS = bindings(Where.LOG)
 
@@ -41,7 +41,7 @@ class LogScreen(ModalScreen[None]):
         self._session = session
 
     def compose(self) -> ComposeResult:
-        """The entries and where the file is."""
+        """The entries and the path of the log file."""
         with VerticalScroll(classes="dialog page") as page:
             page.border_subtitle = f"{key_of('back', self._session.desk.settings.keys)} closes"
             yield Static("Activity, newest first", classes="title", markup=False)

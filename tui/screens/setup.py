@@ -1,4 +1,4 @@
-"""No key yet: how to set one, and what works without."""
+"""Shown without an API key: how to set one, and what works without it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from batchtui.widgets.segments import Segment, content
 
 
 def lines(variable: str) -> list[list[Segment]]:
-    """What to do, where the key is looked for in `variable`."""
+    """What to do; the key is read from `variable`."""
     return [
-        [("batchtui needs an API key to submit batches and to follow them. Either:", "")],
+        [("batchtui needs an API key to submit and follow batches. Two ways to set it:", "")],
         [],
         [("  in the shell          ", "strong"), (f"export {variable}=sk-ant-…", "good")],
-        [("  in a file .env here   ", "strong"), (f"{variable}=sk-ant-…", "good")],
+        [("  in a .env file here   ", "strong"), (f"{variable}=sk-ant-…", "good")],
         [],
-        [("and start it again. Keys are made in the Console, under API keys.", "")],
+        [("Then start batchtui again. Create keys in the Console, under API keys.", "")],
         [],
         [
             ("  without a key         ", "strong"),
             ("batchtui demo", "good"),
-            ("  plays it all against a simulator", "dim"),
+            ("  runs it all against a simulator", "dim"),
         ],
         [],
-        [("What was saved before can be looked at and exported without one.", "dim")],
+        [("Without one, you can still view and export what was saved before.", "dim")],
     ]
 
 
 class SetupScreen(ModalScreen[None]):
-    """Shown at the start without a key; it never stands in the way of what is saved."""
+    """Shown at the start if there is no key; it never blocks access to what is saved."""
 
     BINDINGS = bindings(Where.HELP)
 
@@ -45,8 +45,8 @@ class SetupScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog page"):
             yield Static("No API key was found", classes="title", markup=False)
             yield Static(content(*lines(self._variable)), markup=False)
-            yield Static("\nesc goes on without", classes="label", markup=False)
+            yield Static("\nesc continues without a key", classes="label", markup=False)
 
     def action_back(self) -> None:
-        """Goes on without a key."""
+        """Continues without a key."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""The form for a new batch: what the file holds is said while its path is typed, and nothing is sent with a problem."""
+"""The form for a new batch. It shows what the file holds as its path is typed; a file with problems is not sent."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from batchtui.widgets.path_input import PathInput
 from batchtui.widgets.segments import Segment, content
 
 PAUSE = 0.25
-"""Seconds of no typing before a file is read."""
+"""Seconds without typing before a file is read."""
 
 ASKED_FOR = 15.0
-"""Seconds that the API has to say something about models and counts before a file may go without."""
+"""Seconds to wait for the API's answer on models and counts; after that, a file may be sent without it."""
 
-_START = "Say which file. Each line of it is one request:"
+_START = "Enter a path. Each line of the file is one request:"
 _NOT_SENT = "Nothing was submitted. Press Submit again once the API can be reached."
 _EXAMPLE = '{"custom_id": "a1", "params": {"model": "…", "max_tokens": 1024, "messages": […]}}'
 
 _CLOSE = "You can close the laptop."
 
 _DEARER = 1.1
-"""A price that grew by more than this, once the API was asked, is another than the one that was agreed to."""
+"""If asking the API raises the price by more than this factor, it is not the price that was agreed to."""
 
 
 class SubmitScreen(ModalScreen[None]):
-    """The form. It closes once the batch is accepted, or once only the API's list can tell whether it was."""
+    """The form. It closes once the batch is accepted, or once only the API's list can show whether it was."""
 
     BINDINGS = bindings(Where.FORM)
 
@@ -62,7 +62,7 @@ class SubmitScreen(ModalScreen[None]):
         self._checking: Task | None = None
 
     def compose(self) -> ComposeResult:
-        """The path, the name, what the file holds, and the button with why it is dead."""
+        """The path, the name, what the file holds, and the button with the reason if it is disabled."""
         with Vertical(classes="dialog form"):
             yield Static("New batch", classes="title", markup=False)
             yield Static("File of requests, or job  (tab completes)", classes="label", markup=False)
@@ -78,7 +78,7 @@ class SubmitScreen(ModalScreen[None]):
                 yield Static("", id="why", markup=False)
 
     def on_mount(self) -> None:
-        """Begins with the path."""
+        """Starts on the path."""
         self.query_one(PathInput).focus()
         self.query_one("#progress").display = False
         self.set_interval(0.2, self._show_progress)
@@ -86,7 +86,7 @@ class SubmitScreen(ModalScreen[None]):
         self._set()
 
     def _set(self, **changes: Any) -> None:
-        """Takes in what has changed: the button lives or says why not."""
+        """Applies the changes, then enables the button or shows why it is disabled."""
         self._form = replace(self._form, key=self._session.key, sending=self._sending is not None, **changes)
         self._why = reason(self._form)
         self.query_one("#act", Button).disabled = bool(self._why)
@@ -95,7 +95,7 @@ class SubmitScreen(ModalScreen[None]):
     @on(PathInput.Changed, "#path")
     def _path_changed(self, event: PathInput.Changed) -> None:
         path = event.value.strip()
-        named = "the name that the job gives itself" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
+        named = "the job's own name" if path.endswith(".toml") else inert_line(Path(path).stem, 100)
         self.query_one("#name", Input).placeholder = named or "the name of the file"
         if path:
             self._check(path)
@@ -106,8 +106,8 @@ class SubmitScreen(ModalScreen[None]):
 
     @work(exclusive=True, group="check", exit_on_error=False)
     async def _check(self, path: str) -> None:
-        """Reads the file once the typing has paused, then asks the API about its models and a few exact counts, if
-        there is a key; a newer path cancels this one."""
+        """Reads the file once typing pauses. If there is a key, it then asks the API about the file's models and a few
+        exact counts. A newer path cancels this check."""
         await asyncio.sleep(PAUSE)
         self._checking = task = Task(Kind.OTHER, "Reading")
         asking = False
@@ -123,7 +123,7 @@ class SubmitScreen(ModalScreen[None]):
         except OSError as error:
             self._cannot_read(BatchtuiError(f"It cannot be read: {error.strerror}"))
             return
-        except Exception as error:  # noqa: BLE001 - said on the form, logged, and the form stays
+        except Exception as error:  # noqa: BLE001 - shown on the form and logged; the form stays
             log.exception("checking a file")
             self._cannot_read(broke(error, self._session.desk))
             return
@@ -142,11 +142,11 @@ class SubmitScreen(ModalScreen[None]):
         return await self._session.desk.examine(file, one_batch=False, offline=offline, report=task.report)
 
     async def _ask(self, path: str, looked: Preflight) -> Preflight:
-        """The same file, looked at with the API's help; without it where it does not answer soon."""
+        """Checks the same file with the API's help, or without it if the API does not answer in time."""
         try:
             return await asyncio.wait_for(self._look(path, Task(Kind.OTHER, "Asking"), offline=False), ASKED_FOR)
         except TimeoutError:
-            note = "The API could not be asked in time: the models were not checked."
+            note = "The API did not answer in time: the models were not checked."
             return replace(looked, notes=(*looked.notes, note))
 
     def _show(self, looked: Preflight, *, asking: bool = False) -> None:
@@ -161,7 +161,7 @@ class SubmitScreen(ModalScreen[None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#act")
     def _begin(self) -> None:
-        """Sends; while the API is still being asked, as soon as it has answered."""
+        """Sends the batch. If the API is still being asked, sends it as soon as it has answered."""
         self._set(kept=self._form.asking)
         if not self._why:
             self._send(again=False)
@@ -211,8 +211,8 @@ class SubmitScreen(ModalScreen[None]):
             hint = _NOT_SENT if isinstance(result, Unreachable) else result.hint
             self._report([[(result.message, "bad")], [(hint, "dim")]])
             self._set()
-            if isinstance(result, BadInput):  # it is not what was checked
-                self._session.say(result.message, "It is read again.", bad=True)
+            if isinstance(result, BadInput):  # the file is not what was checked
+                self._session.say(result.message, "Reading it again.", bad=True)
                 self._path_changed(PathInput.Changed(field := self.query_one(PathInput), field.value))
 
     def _ask_again(self, error: NotAllowed) -> None:
@@ -229,9 +229,7 @@ class SubmitScreen(ModalScreen[None]):
         bar.display = task is not None
         if task is not None:
             bar.update(total=task.total, progress=task.done)
-            self._report(
-                [[(f"{task.text}  {task.words}", "")], [("Esc leaves this form; the sending goes on.", "dim")]]
-            )
+            self._report([[(f"{task.text}  {task.words}", "")], [("Esc closes this form; sending continues.", "dim")]])
         elif self._checking is not None and self._checking.done and not self._form.asking:
             self._report([[(f"Reading  {self._checking.words}", "")]])
 
@@ -245,19 +243,19 @@ class SubmitScreen(ModalScreen[None]):
 
     @on(Button.Pressed, "#leave")
     def action_dismiss_form(self) -> None:
-        """Leaves the form; what is being sent goes on."""
+        """Closes the form; sending continues."""
         self.dismiss(None)
 
 
 def _as_said(before: Preflight, after: Preflight) -> bool:
-    """Whether the API's answer leaves nothing to read that was not on the form when a person pressed Enter."""
+    """Whether the API's answer adds nothing to read that was not on the form when the user pressed Enter."""
     first, then = (one.estimate.batch_max_usd if one.estimate else None for one in (before, after))
     dearer = then is not None and (first is None or then > first * _DEARER)
     return before.notes == after.notes and not dearer
 
 
 def _accepted(batch: Batch, *, more: bool) -> str:
-    """`more` follows from here: what waits to be sent, steps, outputs."""
+    """`more`: parts that wait to be sent, steps or outputs are still to come."""
     requests = plural(batch.requests, "request")
-    then = "What follows is done while a batchtui runs: this one, or `batchtui monitor`." if more else _CLOSE
-    return f"{inert_line(batch.name, 60)} is submitted: {requests}, {batch.label}. {then}"
+    then = "The rest needs a running batchtui: this one, or `batchtui monitor`." if more else _CLOSE
+    return f"{inert_line(batch.name, 60)} was submitted: {requests}, {batch.label}. {then}"

@@ -1,4 +1,4 @@
-"""What the form for a new batch knows, and why its button is dead. Pure."""
+"""What the form for a new batch knows, and why its button is disabled. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from msgspec import Struct
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.text import plural
 
-KEPT = "Sent as soon as the API has answered."
+KEPT = "Will be sent once the API answers."
 
 
 class Form(Struct, frozen=True, kw_only=True):
     """The form at one moment.
 
-    `looked` is what the file holds, None until it is read; `unread` says that it could not be. While `asking`, the API
-    is being asked about the models; `kept` is an Enter that was pressed meanwhile. Without `key` nothing can be sent:
-    `key_variable` is where it is looked for.
+    `looked` is what the file holds, None until it is read; `unread` means that it could not be. `asking` is true while
+    the API is asked about the models; `kept` means that Enter was pressed during that time. Without `key` nothing can
+    be sent; `key_variable` is where the key is looked up.
     """
 
     path: str = ""
@@ -29,17 +29,17 @@ class Form(Struct, frozen=True, kw_only=True):
 
 
 def reason(form: Form) -> str:
-    """Why nothing can be sent now, in a sentence; empty if it can."""
+    """The reason why nothing can be sent now, as a sentence; empty if it can be sent."""
     if form.sending:
-        return "It is being sent."
+        return "Already being sent."
     if not form.path:
-        return "Say which file."
+        return "Enter a path."
     if form.looked is None:
-        return "The file could not be read." if form.unread else "The file is being read."
+        return "The file could not be read." if form.unread else "Reading the file."
     if not form.looked.checked.ok:
         return f"{plural(form.looked.checked.problem_count, 'problem')}: nothing is sent."
     if form.asking:
-        return KEPT if form.kept else "The API is asked about the models."
+        return KEPT if form.kept else "Asking the API about the models."
     if form.looked.over_limit:
         return "It could cost more than its limit."
     return "" if form.key else f"No API key: set {form.key_variable}."

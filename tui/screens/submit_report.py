@@ -9,12 +9,12 @@ from batchtui.widgets.segments import Segment
 
 
 def what_it_holds(looked: Preflight) -> list[list[Segment]]:
-    """What a checked file holds: how much of what and its price, or the problems with what to do about each."""
+    """What a checked file holds: its requests and their price, or its problems and what to do about each."""
     checked = looked.checked
     models = ", ".join(inert_line(model, 60) for model in checked.models)
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
-        price = in_words(looked.estimate) if looked.estimate else "nothing wrong with it"
+        price = in_words(looked.estimate) if looked.estimate else "no problems found"
         several = (
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )

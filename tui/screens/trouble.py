@@ -1,4 +1,4 @@
-"""The state cannot be read: what happened, what to do, and nothing that could make it worse."""
+"""Shown if the state cannot be read: what happened, what to do, and nothing that could make it worse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchtui.widgets.segments import content
 
 
 class TroubleScreen(Screen[None]):
-    """One error, whole."""
+    """One error in full."""
 
     BINDINGS = bindings(Where.TROUBLE)
 
@@ -29,5 +29,5 @@ class TroubleScreen(Screen[None]):
             yield Static(
                 content([(inert(self._error.message), "bad")], [], [(inert(self._error.hint), "")]), markup=False
             )
-            yield Static("\nNothing was changed. Batches go on at the API meanwhile.", classes="label", markup=False)
+            yield Static("\nNothing was changed. Batches keep running at the API.", classes="label", markup=False)
         yield Footer(show_command_palette=False)

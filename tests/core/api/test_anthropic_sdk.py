@@ -1,4 +1,4 @@
-"""The SDK's objects and exceptions as ours, over real HTTP."""
+"""The SDK's objects and exceptions become ours, over real HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def api(world: World) -> AsyncIterator[AnthropicApi]:
 
 @pytest.fixture
 def archived(world: World) -> Path:
-    """Rows as they are archived."""
+    """Rows in the form in which they are archived."""
     return world.rows(3)
 
 
@@ -188,14 +188,14 @@ async def test_a_download_that_is_reset_says_so(api: AnthropicApi, archived: Pat
     made = await api.create(archived)
     world.control.finish(made.id)
     world.control.fault("results", Drop("mid_answer", reset=True))
-    with pytest.raises(Unreachable, match=r"^The (download broke off|API could not be reached): \w.*\w\.$"):
+    with pytest.raises(Unreachable, match=r"^The (download was interrupted|API could not be reached): \w.*\w\.$"):
         async with api.results(made.id) as chunks:
             async for _ in chunks:
                 pass
 
 
 async def test_an_empty_base_url_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a shell leaves it that exports a variable which is not set."""
+    """A shell that exports an unset variable leaves it like this."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "")
     api = _api(None)
     try:

@@ -1,4 +1,4 @@
-"""The key: where it comes from, in which order, where it may go, and that nothing shows it."""
+"""The key: where it comes from and in which order, where it may be sent, and that nothing reveals it."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ OTHER = "sk-ant-test-0002"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An empty current folder, and beside it an empty home."""
+    """An empty current folder, next to an empty home."""
     (tmp_path / "home").mkdir()
     here = tmp_path / "here"
     here.mkdir()
@@ -157,7 +157,7 @@ def test_the_sdks_own_ways_to_sign_in_are_left_to_it(folder: Path, variable: str
 
 
 def test_a_user_without_a_home_has_no_profile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as the one of a container that no /etc/passwd knows."""
+    """For example a container's user that is not in /etc/passwd."""
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     with pytest.raises(NoKey):
         find_credentials(Settings(), {}, folder)
@@ -192,7 +192,7 @@ def test_an_account_tells_keys_and_hosts_apart_and_nothing_of_them() -> None:
     assert KEY[-4:] not in one.account
 
 
-# Where it may go
+# Where it may be sent
 
 
 @pytest.mark.parametrize(

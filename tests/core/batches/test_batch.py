@@ -1,4 +1,4 @@
-"""The records: what one look at the API changes, and what is said of progress."""
+"""The records: what one look at the API changes, and how progress is reported."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which batch a word means, and batches of the API's that were not sent from here."""
+"""Which batch a word means, and batches of the API that were not sent from here."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The sums of a submission of several batches: every request once, at its latest end."""
+"""The sums of a submission of several batches count every request once, by its latest outcome."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ def test_an_output_is_due_again_once_newer_answers_are_here() -> None:
 
 def test_what_can_go_on_is_found_without_a_look_at_all_batches_for_each_submission() -> None:
     class Looked(str):
-        """A ref that counts how often it is looked at."""
+        """A ref that counts how often it is compared."""
 
         times = 0
 

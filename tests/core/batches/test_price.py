@@ -1,4 +1,4 @@
-"""Cost by hand-computed figures: half of the standard price of every kind of token, and never a zero for "unknown"."""
+"""Costs match figures computed by hand: half of the standard price per kind of token, and never zero for "unknown"."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from batchtui.core.batches.price import EDGES, Bill, Tokens, Usage, bill, prompt
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 M = 1_000_000
 
-# US dollars per million tokens, standard: input, 5m write, 1h write, cache read, output.
+# Standard prices in US dollars per million tokens: input, 5m write, 1h write, cache read, output.
 TABLE = [
     ("claude-fable-5-2", 0, (8, 10, 16, 0.20, 40)),
     ("claude-mythos-5-2", 0, (8, 10, 16, 0.20, 40)),

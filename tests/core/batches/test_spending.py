@@ -1,4 +1,4 @@
-"""What was spent, by batch, by name and by day: sums of what is known, and what is not known is never zero."""
+"""What was spent, by batch, by name and by day. Sums cover what is known, and what is not known is never zero."""
 
 from __future__ import annotations
 

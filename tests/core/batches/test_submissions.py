@@ -1,4 +1,4 @@
-"""One row for all of a submission: it is under way only while something of it goes on by itself."""
+"""One row for a whole submission: it is under way only while something of it continues automatically."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import UsageError
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
-HELD = Trouble("2 requests of notes did not succeed, so reports was not begun.", "Retry them.", NOW)
+HELD = Trouble("2 requests of notes did not succeed, so reports was not started.", "Retry them.", NOW)
 PART = Part(ref="d", requests=2, bytes=9, digest="")
 
 

@@ -1,4 +1,4 @@
-"""What each state of a batch allows, and that a refusal says why."""
+"""What each state of a batch allows; a refusal says why."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Job files in a folder of their own, and the answers of an earlier step."""
+"""Job files in their own folder, and the answers of an earlier step."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Made(NamedTuple):
 
     @property
     def said(self) -> list[str]:
-        """What each request asks."""
+        """The content of each request."""
         return [request["params"]["messages"][0]["content"] for request in self.requests]
 
 
 class Workshop:
-    """A folder in which jobs are written, read and built."""
+    """A folder where jobs are written, read and built."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Workshop:
         return read_job(self.file("job.toml", text))
 
     def job(self, source: str, user: str = "{{ text }}", key: str = "{{ id }}", more: str = "") -> Job:
-        """A job of one step; `source` are lines of TOML, `more` what follows the request."""
+        """A job of one step; `source` is lines of TOML, `more` is what follows the request."""
         return self.read(f"[source]\n{source}\nkey = '{key}'\n{REQUEST}user = '''{user}'''\n{more}")
 
     def build(self, job: Job, earlier: Mapping[str, Answers] | None = None, step: int = 0) -> Made:
@@ -54,7 +54,7 @@ class Workshop:
         return Made(built, _lines(rows), _lines(keys))
 
     def answers(self, made: Made, answer: Callable[[str], str | None]) -> Answers:
-        """What the API said to the requests: a text for each key, None for an error."""
+        """The API's answers to the requests: a text for each key, None for an error."""
         results = []
         for line in made.keys:
             text = answer(line["key"])

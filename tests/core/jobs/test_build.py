@@ -65,7 +65,7 @@ def test_all_problems_are_said_with_their_rows(shop: Workshop) -> None:
     with pytest.raises(BadRows) as refused:
         shop.build(shop.job(CSV))
     assert _kinds(refused) == [("line 3", "key"), ("line 4", "empty"), ("line 5", "doubled"), ("line 6", "cells")]
-    assert "stands on line 2 already" in refused.value.built.problems[2].message
+    assert "is already used in line 2" in refused.value.built.problems[2].message
     assert refused.value.built.requests == 2
     assert refused.value.message.startswith("line 3: ")
 
@@ -74,7 +74,7 @@ def test_a_key_that_is_the_name_of_a_column_says_how_to_write_the_column(shop: W
     shop.file("a.csv", "id,text\n1,one\n2,two\n")
     with pytest.raises(BadRows) as refused:
         shop.build(shop.job('path = "a.csv"', key="id"))
-    assert refused.value.built.problems[0].hint == 'For the column write key = "{{ id }}"'
+    assert refused.value.built.problems[0].hint == 'To use the column, write key = "{{ id }}"'
 
 
 def test_the_first_twenty_problems_are_kept_and_all_are_counted(shop: Workshop) -> None:

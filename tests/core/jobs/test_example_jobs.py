@@ -52,7 +52,7 @@ def test_sentiment_asks_only_for_rows_whose_mapping_is_pending(shop: Workshop, t
 
 def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "sentiment").mkdir()
-    with pytest.raises(BadInput, match="there already"):
+    with pytest.raises(BadInput, match="already exists"):
         write_examples(tmp_path)
     assert not (tmp_path / "round_notes").exists()
     with pytest.raises(BadInput, match="no example"):

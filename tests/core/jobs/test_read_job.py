@@ -51,34 +51,34 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("text", "field", "said", "hint", "line"),
     [
-        ("max_csot = 1\n" + GOOD, "max_csot", "no field of the job", 'Did you mean "max_cost"?', 1),
+        ("max_csot = 1\n" + GOOD, "max_csot", "not a field of the job", 'Did you mean "max_cost"?', 1),
         ("max_cost = -1\n" + GOOD, "max_cost", "a number > 0", "", 1),
         ('canary = "yes"\n' + GOOD, "canary", "a whole number", "", 1),
         ("split = 200000\n" + GOOD, "split", "a whole number <= 100000", "", 1),
         ('on_error = "skp"\n' + GOOD, "on_error", "skp", 'Did you mean "skip"?', 1),
         ('name = "a b"\n' + GOOD, "name", "use 1 to 64", "", 1),
-        (GOOD.replace("model", "modell"), "request.modell", "no field of request", 'Did you mean "model"?', 5),
+        (GOOD.replace("model", "modell"), "request.modell", "not a field of request", 'Did you mean "model"?', 5),
         (GOOD.replace("model", "modell"), "request.model", "is missing", "Add it", 4),
         (GOOD.replace("= 100", "= 0"), "request.max_tokens", "a whole number >= 1", "", 6),
         (GOOD.replace('user = "{{ text }}"', ""), "request.user", "is missing", "user_file", 4),
         (GOOD.replace('key = "{{ id }}"', ""), "source.key", "is missing", 'key = "{{ id }}"', 2 - 1),
-        (GOOD.replace("a.csv", "a.xls"), "source.path", "does not say what it is", "kind = ", 2),
+        (GOOD.replace("a.csv", "a.xls"), "source.path", "does not show the kind of source", "kind = ", 2),
         (GOOD.replace("a.csv", "a.db"), "source.query", "is missing", "SELECT", 1),
-        (GOOD.replace("[request]", 'query = "q"\n[request]'), "source.query", "means nothing", "for sqlite", 4),
-        (GOOD.replace("{{ text }}", "{{ text }"), "request.user", "is no template", "{{ }}", 7),
-        (GOOD.replace("{{ text }}", "{% include 'x' %}"), "request.user", "wants another file", "", 7),
-        (GOOD.replace("{{ text }}", "{{ answers.a }}"), "request.user", "no step before", "There is none", 7),
-        (GOOD + 'user_file = "b"\n', "request.user", "both there", "Keep one", 7),
+        (GOOD.replace("[request]", 'query = "q"\n[request]'), "source.query", "does not apply", "only for sqlite", 4),
+        (GOOD.replace("{{ text }}", "{{ text }"), "request.user", "is not a valid template", "{{ }}", 7),
+        (GOOD.replace("{{ text }}", "{% include 'x' %}"), "request.user", "includes another file", "", 7),
+        (GOOD.replace("{{ text }}", "{{ answers.a }}"), "request.user", "no earlier step", "There are none", 7),
+        (GOOD + 'user_file = "b"\n', "request.user", "both set", "Keep one", 7),
         (GOOD.replace('user = "{{ text }}"', 'user_file = "b"'), "request.user_file", "cannot be read", "path", 7),
-        (GOOD + "thinking = 5\n", "request.thinking", "no field of request", "stand in [request.params]", 8),
+        (GOOD + "thinking = 5\n", "request.thinking", "not a field of request", "go in [request.params]", 8),
         (GOOD + 'params = { model = "x" }\n', "request.params.model", "already", "Keep one", 8),
-        (GOOD + 'params = { a = ["{{ b }"] }\n', "request.params", "is no template", "", 8),
+        (GOOD + 'params = { a = ["{{ b }"] }\n', "request.params", "is not a valid template", "", 8),
         (GOOD + '[[output]]\nkind = "cvs"\n', "output[1].kind", "cvs", 'Did you mean "csv"?', 9),
         (GOOD + '[[output]]\nkind = "csv"\n', "output[1].path", "is missing", "", 8),
         (
             GOOD + '[[output]]\nkind = "sqlite"\npath = "a.db"\ntabel = "t"\n',
             "output[1].tabel",
-            "no field",
+            "not a field",
             'Did you mean "table"?',
             11,
         ),
@@ -86,13 +86,13 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
         (GOOD + '[[output]]\nkind = "command"\ncommand = ["/no/such"]\n', "output[1]", "cannot be run", "PATH", 8),
         (GOOD + '[[output]]\nkind = "files"\npath = "a.md"\n', "output[1]", "", "{key}", 8),
         (GOOD.replace("a.csv", "a\\u0000.csv"), "source.path", "not a path", "without it", 2),
-        (GOOD.replace("a.csv", "~nobody-of-this-name/a.csv"), "source.path", "home", "whole path", 2),
+        (GOOD.replace("a.csv", "~nobody-of-this-name/a.csv"), "source.path", "home", "full path", 2),
         (GOOD + '[[output]]\nkind = "csv"\npath = "~nobody-of-this-name/a"\n', "output[1]", "home", "", 8),
-        (GOOD + '[output]\nkind = "csv"\n', "output", "no list of tables", "[[output]]", 8),
+        (GOOD + '[output]\nkind = "csv"\n', "output", "not a list of tables", "[[output]]", 8),
         (GOOD + "[[step]]\n", "step[1].name", "is missing", "", 8),
         (GOOD + "[[step]]\n", "step[1].request", "is missing", "", 8),
-        (GOOD + 'output = ["x"]\n', "request.output", "no field of request", "", 8),
-        ("source = 1\n" + REQUEST + 'user = "x"\n', "source", "is no table", "[source]", 1),
+        (GOOD + 'output = ["x"]\n', "request.output", "not a field of request", "", 8),
+        ("source = 1\n" + REQUEST + 'user = "x"\n', "source", "is not a table", "[source]", 1),
         (REQUEST + 'user = "x"\n', "source", "no [source]", "path", None),
     ],
 )
@@ -137,7 +137,7 @@ def test_outputs_that_would_write_over_each_other_are_refused(
     outputs = f"[[output]]\n{first}\n[[output]]\n{second}\n"
     if bad:
         message, _, line = _problems(shop, GOOD + outputs)["output[2].path"]
-        assert "would write over what output[1] wrote" in message
+        assert "would overwrite what output[1] wrote" in message
         assert line is not None
     else:
         assert len(shop.read(GOOD + outputs).steps[0].outputs) == 2
@@ -148,7 +148,7 @@ def test_a_later_step_does_not_write_over_the_files_of_an_earlier_one(shop: Work
     text = (
         GOOD + '[[output]]\nkind = "csv"\npath = "a.out"\n' + step + '[[step.output]]\nkind = "csv"\npath = "./a.out"\n'
     )
-    assert "over what output[1]" in _problems(shop, text)["step[1].output[1].path"][0]
+    assert "overwrite what output[1]" in _problems(shop, text)["step[1].output[1].path"][0]
 
 
 def test_a_step_sees_only_answers_of_steps_before_it(shop: Workshop) -> None:

@@ -66,7 +66,7 @@ def test_csv_lines_of_another_width_are_noted_and_the_others_come(shop: Workshop
         (b"id,a,a\n", "2 columns have the name “a”"),
         (b'id,a\n1,"x\n2,y\n', "line 3: unexpected end of data"),
         (b'id,a\n1,"x"y\n', "line 2: ',' expected"),
-        (b"id,a\n1,\xe9\n", "0xe9 is no UTF-8"),
+        (b"id,a\n1,\xe9\n", "0xe9 is not UTF-8"),
     ],
 )
 def test_csv_that_cannot_be_read_says_where(shop: Workshop, data: bytes, said: str) -> None:
@@ -143,7 +143,7 @@ def test_a_query_can_only_read(shop: Workshop, query: str) -> None:
 
 
 def test_a_query_does_not_make_a_database_that_is_not_there(shop: Workshop) -> None:
-    with pytest.raises(BadInput, match="not there"):
+    with pytest.raises(BadInput, match="does not exist"):
         _rows(shop, Source(kind="sqlite", path="none.db", key=KEY, query="SELECT 1"))
     assert not (shop.folder / "none.db").exists()
 

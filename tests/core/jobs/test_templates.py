@@ -26,7 +26,7 @@ def test_text_of_a_row_is_never_a_template_or_escaped() -> None:
 
 @pytest.mark.parametrize("said", ["row.items", "row.get", "a.title", "range", "self", "[a, row.b]", "{'x': row.b}"])
 def test_what_is_no_value_is_never_filled_in(said: str) -> None:
-    """Without its column, `row.items` is a method of Python's: to the model it would read `<built-in method …>`."""
+    """Without its column, `row.items` is a Python method: the model would see `<built-in method …>`."""
     with pytest.raises(Unfit) as unfit:
         _render(f"{{{{ {said} }}}}", a="x")
     assert unfit.value.kind == "undefined"
@@ -97,7 +97,7 @@ def test_a_mistake_in_a_template_has_its_line() -> None:
     with pytest.raises(Unfit) as unfit:
         Template(Prompt("one\n{{ a }\n", "notes.md.j2"))
     assert unfit.value.line == 2
-    assert unfit.value.message.startswith("notes.md.j2 is no template")
+    assert unfit.value.message.startswith("notes.md.j2 is not a valid template")
 
 
 @pytest.mark.parametrize("text", ["{{ a + 1 }}", "{{ 1 / 0 }}", "{{ a | nosuch }}"])

@@ -1,4 +1,4 @@
-"""Answers as batchtui keeps them, made of raw lines, and a folder to export to."""
+"""Answers as batchtui keeps them, made from raw lines, and a folder to export to."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from batchtui.core.results.answers import Answers, BatchFiles
 
 
 class Maker:
-    """Makes raw result lines, and of them the answers of one batch."""
+    """Makes raw result lines, and the answers of one batch from them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,14 +40,14 @@ class Maker:
         return json.dumps({"custom_id": custom_id, "result": {"type": kind, **more}}).encode()
 
     def keys(self, *keys: tuple[str, str, dict[str, Any]], name: str = "REF") -> Path:
-        """The keys file of these: custom_id, key, row."""
+        """A keys file with these entries: custom_id, key, row."""
         path = self.folder.parent / f"{name}.keys.jsonl"
         said = [{"custom_id": custom_id, "key": key, "row": row} for custom_id, key, row in keys]
         path.write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in said))
         return path
 
     def archive(self, *custom_ids: str, name: str = "REF") -> Path:
-        """The archived requests of these ids, in this order."""
+        """The archived requests with these ids, in this order."""
         path = self.folder.parent / f"{name}.jsonl"
         path.write_bytes(b"".join(b'{"custom_id":"%s","params":{}}\n' % name.encode() for name in custom_ids))
         return path
@@ -62,5 +62,5 @@ def make(tmp_path: Path) -> Maker:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """A folder that is not there yet."""
+    """A folder that does not exist yet."""
     return tmp_path / "out"

@@ -1,4 +1,4 @@
-"""The user's own program: it gets the results and nothing of them as a command, and its end is told as it was."""
+"""The user's own program: it gets the results, none of them is run as a command, and its end is reported correctly."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_its_exit_code_and_its_last_words_are_told(make: Any, caplog: pytest.Log
 def test_a_program_that_takes_too_long_is_ended_with_what_it_started(make: Any, tmp_path: Path) -> None:
     mark = tmp_path / "child"
     slow = ["sh", "-c", 'sleep 3600 & echo $! >"$0.new"; mv "$0.new" "$0"; wait', str(mark)]
-    for patience in (1, 4, 30):  # a slow machine needs more for what is started to start something
+    for patience in (1, 4, 30):  # a slow machine needs longer until the program has started its child
         with pytest.raises(CommandFailed, match=f"longer than {patience}"):
             run(
                 Output("command", "", {"command": slow, "timeout": patience}),

@@ -1,4 +1,4 @@
-"""The table: what any reader of RFC 4180 gets back, and nothing that a spreadsheet would run."""
+"""The table: every reader of RFC 4180 gets the same values back, and nothing in it is run by a spreadsheet."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every export: the kind that was meant, in the order of the requests, whole or not at all, and nobody's file lost."""
+"""Every export: the right kind, in the order of the requests, complete or not at all, and no file is lost."""
 
 import csv
 import errno
@@ -25,7 +25,7 @@ TARGETS = ["a.jsonl", "a.csv", "a.parquet", "a.db", "f/{custom_id}.md"]
 
 
 class Stopped(Exception):
-    """What a report raises to end an export."""
+    """Raised by a report to end an export."""
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def test_a_target_that_fits_no_kind_is_refused_and_the_kinds_are_named(to: str, 
 
 @pytest.mark.parametrize("target", ["a.csv", "a.parquet", "a.db"])
 def test_columns_that_are_called_alike_each_have_a_name_of_their_own(make: Any, out: Path, target: str) -> None:
-    """SQLite takes no two columns that differ by case alone, and pyarrow reads no table with a name twice."""
+    """SQLite allows no two columns that differ only in case, and pyarrow reads no table that has a name twice."""
     row = {"Name": "a", "name": "b", "text": "c", "row.text": "d", "batch": "e", "row.batch": "f", "NAME": "g"}
     export(make(make.answer("k", "x"), keys=make.keys(("k", "one", row))), str(out / target))
     if target == "a.csv":
@@ -152,7 +152,7 @@ def test_a_disk_that_fails_at_the_end_is_said_and_leaves_nothing(
         export(make(make.answer("a", "one")), str(out / target), overwrite=call == "replace")
     except NotWritten as error:
         assert "No space left" in error.message
-        assert "room" in error.hint
+        assert "Free some space" in error.hint
     else:
         assert not failed
     if failed and "custom_id" not in target:

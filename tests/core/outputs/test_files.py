@@ -1,4 +1,4 @@
-"""A file for each answer: no name of anybody's leads out of the folder, over a file, or to half a file."""
+"""A file for each answer: no name can lead out of the folder, overwrite a file, or leave half a file."""
 
 import fcntl
 import json
@@ -102,7 +102,7 @@ def test_files_that_are_there_are_counted_and_refused_all_at_once(make: Any, out
     lines = [make.answer(custom_id, "new") for custom_id in "abcd"]
     with pytest.raises(TargetExists) as caught:
         export(make(*lines), str(out / "{custom_id}.md"))
-    assert "b.md and 1 other file are there already" in caught.value.message
+    assert "b.md and 1 other file already exist" in caught.value.message
     assert names(out) == ["b.md", "c.md", "unrelated.md"]
     export(make(*lines), str(out / "{custom_id}.md"), overwrite=True)
     assert {path.name: path.read_text() for path in out.iterdir()} == {

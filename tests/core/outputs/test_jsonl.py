@@ -1,4 +1,4 @@
-"""The lossless export: the very bytes of the API's lines."""
+"""The lossless export: the exact bytes of the API's lines."""
 
 from pathlib import Path
 from typing import Any

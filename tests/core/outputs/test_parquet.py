@@ -43,7 +43,7 @@ def answers(make: Any, count: int = 3) -> Any:
 
 
 def types_in_duckdb(path: Path) -> list[str]:
-    """What DuckDB makes of the columns; in a process of its own, because it reports its leaks at the end of one."""
+    """The columns as DuckDB sees them; in a separate process, because it reports its leaks when a process ends."""
     table = f"duckdb.sql(\"DESCRIBE SELECT * FROM '{path}'\")"
     asked = f"import duckdb; print(*(row[1] for row in {table}.fetchall()), sep='|')"
     ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)

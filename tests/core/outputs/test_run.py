@@ -1,4 +1,4 @@
-"""Outputs of a job: again after any end, over nothing of anybody's, keys and columns as the source had them."""
+"""Outputs of a job: they can run again after any end, overwrite no other file, and keep keys and columns."""
 
 import csv
 import json
@@ -107,19 +107,19 @@ def test_files_can_hold_any_value_and_be_named_by_a_column(make: Any, out: Path)
 @pytest.mark.parametrize(
     ("kind", "path", "options", "reason"),
     [
-        ("xlsx", "a", {}, "no output of the kind"),
+        ("xlsx", "a", {}, "no output kind"),
         ("csv", "", {}, "not a path"),
         ("csv", "a\0", {}, "not a path"),
         ("csv", "a.csv", {"colums": {}}, "colums"),
-        ("csv", "a.csv", {"columns": {"a": "jsn"}}, "is no path"),
+        ("csv", "a.csv", {"columns": {"a": "jsn"}}, "is not a path"),
         ("csv", "a.csv", {"columns": {"a": 5}}, "columns"),
-        ("csv", "a.csv", {"columns": ["key", "KEY"]}, "name of its own"),
-        ("parquet", "a.parquet", {"columns": {"": "key"}}, "name of its own"),
+        ("csv", "a.csv", {"columns": ["key", "KEY"]}, "empty or not unique"),
+        ("parquet", "a.parquet", {"columns": {"": "key"}}, "empty or not unique"),
         ("jsonl", "a.jsonl", {"overwrite": "yes"}, "overwrite"),
         ("files", "notes/a.md", {}, "no place"),
         ("files", "{{ key }}/a.md", {}, "folder"),
-        ("files", "{{ text }}.md", {}, "cannot name a file"),
-        ("files", "{{ key }}.md", {"content": "body"}, "is no path"),
+        ("files", "{{ text }}.md", {}, "cannot be in a file name"),
+        ("files", "{{ key }}.md", {"content": "body"}, "is not a path"),
     ],
 )
 def test_a_mistake_in_the_job_is_found_before_anything_is_sent(

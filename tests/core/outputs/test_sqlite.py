@@ -1,4 +1,4 @@
-"""A table made for the results: whole or not at all, other tables and other batches left alone."""
+"""A table made for the results: complete or not at all; other tables and other batches are left alone."""
 
 import sqlite3
 from contextlib import closing
@@ -64,7 +64,7 @@ def test_a_job_says_table_and_columns_and_an_answer_that_does_not_fit_is_listed(
         ("a", 0.5, '["x", 1]', "2026-11-22T00:00:00+00:00"),
         ("c", "99999999999999999999", "{}", "2026-11-22T00:00:00+00:00"),
     ]
-    assert "no JSON" in (out / "x.db.scores.failed.jsonl").read_text()
+    assert "not JSON" in (out / "x.db.scores.failed.jsonl").read_text()
 
 
 def test_a_table_that_is_not_like_that_is_refused_and_left_alone(make: Any, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_table_that_is_not_like_that_is_refused_and_left_alone(make: Any, tmp_
 def test_what_is_no_database_is_never_written_over(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("my notes " * 500)
-    with pytest.raises(BadInput, match="no SQLite"):
+    with pytest.raises(BadInput, match="not a SQLite"):
         export(make(make.answer("a", "x")), str(path), overwrite=True)
     assert path.read_text() == "my notes " * 500
 
@@ -98,7 +98,7 @@ def test_no_results_make_an_empty_table(make: Any, out: Path) -> None:
         ({"table": "Seen"}, "has no column batch"),
         ({"table": "ready"}, "has no column key"),
         ({"table": "ready", "columns": {"a": "text", "b": "text"}}, "has no column b"),
-        ({"table": "sqlite_answers"}, "is kept for SQLite itself"),
+        ({"table": "sqlite_answers"}, "is reserved by SQLite"),
     ],
 )
 def test_a_table_that_cannot_take_the_rows_is_found_before_anything_is_sent(
@@ -120,5 +120,5 @@ def test_a_table_that_cannot_take_the_rows_is_found_before_anything_is_sent(
 
 def test_a_file_that_is_no_database_is_found_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("# These are notes, and a good many of them.")
-    with pytest.raises(BadInput, match="is no SQLite database"):
+    with pytest.raises(BadInput, match="is not a SQLite database"):
         check(Output("sqlite", str(tmp_path / "notes.md"), {"table": "mine"}))

@@ -24,7 +24,7 @@ WHERE = {"id": "{{ row.id }}"}
 
 @pytest.fixture
 def news(tmp_path: Path) -> Path:
-    """Ten rows that nobody has applied anything to; `applied` counts how often it happened."""
+    """Ten rows to which nothing has been applied; `applied` counts how often it happens."""
     path = tmp_path / "my stock?.db"
     with sqlite3.connect(path) as made:
         made.executescript("""
@@ -54,7 +54,7 @@ def spec(news: Path, **options: Any) -> Output:
 
 
 def asked(make: Any, *lines: bytes, rows: dict[str, dict[str, Any]] | None = None) -> Answers:
-    """Answers to k0, k1, ... whose rows have these ids."""
+    """Answers for k0, k1, ... whose rows have these ids."""
     given = rows or {f"k{n}": {"id": n} for n in range(10)}
     answers: Answers = make(*lines, keys=make.keys(*((one, one, row) for one, row in given.items())))
     return answers
@@ -129,9 +129,9 @@ def test_what_does_not_fit_is_listed_and_changes_nothing_at_all(make: Any, news:
     assert look("SELECT count(*) FROM news WHERE note IS NOT NULL OR at IS NOT NULL") == [(3,)]
     reasons = {custom_id: (kind, cause) for custom_id, kind, cause in left(news)}
     assert reasons["k1"][0] == "unfit"
-    assert "no JSON" in reasons["k1"][1]
+    assert "not JSON" in reasons["k1"][1]
     assert reasons["k2"] == ("unfit", "the answer has no note")
-    assert reasons["k3"] == ("unfit", 'score takes numbers, and got "high"')
+    assert reasons["k3"] == ("unfit", 'score takes numbers, but got "high"')
     assert "score takes numbers" in reasons["k4"][1]
     assert "CHECK constraint" in reasons["k5"][1]
     assert reasons["k8"] == ("errored", "invalid_request_error: no")
@@ -145,7 +145,7 @@ def test_an_answer_that_meets_no_row_or_several_changes_none(make: Any, news: Pa
     several = spec(news, where={"topic": "t1"})
     lines = [scored(make, 1), scored(make, 2)]
     assert run(several, asked(make, *lines), batch_id="b1", now=NOW).rows == 0
-    assert [cause for *_, cause in left(news)] == ["5 rows of the table are like that"] * 2
+    assert [cause for *_, cause in left(news)] == ["5 rows of the table match"] * 2
     assert look("SELECT sum(applied) FROM news") == [(0,)]
 
 
@@ -182,19 +182,19 @@ def test_values_are_bound_and_names_are_quoted(make: Any, tmp_path: Path) -> Non
     ("options", "reason"),
     [
         ({"table": "gone"}, "no table"),
-        ({"table": ""}, "which table"),
+        ({"table": ""}, "name a table"),
         ({"table": "seen"}, "view"),
         ({"set": {"nope": "text"}}, "no column nope"),
         ({"where": {"nope": "1"}}, "no column nope"),
         ({"set": {"double": "json.score"}}, "computed"),
-        ({"set": {"score": "jsn.score"}}, "is no path"),
+        ({"set": {"score": "jsn.score"}}, "is not a path"),
         ({"set": {}}, "missing"),
         ({"where": {}}, "missing"),
         ({"where": {"id": "row.id"}}, "compared with the text"),
         ({"sett": {}}, "sett"),
-        ({"columns": {"a": "text"}}, "no columns"),
+        ({"columns": {"a": "text"}}, "takes no `columns`"),
         ({"mode": "upsert"}, "mode"),
-        ({"mode": "insert"}, "neither"),
+        ({"mode": "insert"}, "takes no `set`"),
     ],
 )
 def test_a_mistake_in_the_job_is_found_before_anything_is_sent(
@@ -208,11 +208,11 @@ def test_a_mistake_in_the_job_is_found_before_anything_is_sent(
 def test_a_database_that_is_not_there_is_not_made(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "below" / "stock.db"
     for work in (lambda: check(spec(path)), lambda: run(spec(path), asked(make), batch_id="b", now=NOW)):
-        with pytest.raises(BadInput, match="not there"):
+        with pytest.raises(BadInput, match="does not exist"):
             work()
     assert not path.parent.exists()
     (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at " * 50)
-    with pytest.raises(BadInput, match="no SQLite"):
+    with pytest.raises(BadInput, match="not a SQLite"):
         check(spec(tmp_path / "text.db"))
 
 

@@ -1,4 +1,4 @@
-"""The path language: each path gives what it says, with its type; what is missing is said in words."""
+"""The path language: each path gives its value, with its type; a missing value is explained in words."""
 
 import json
 from datetime import UTC, datetime
@@ -61,10 +61,10 @@ def test_a_path_gives_what_it_says_with_its_type(said: str, value: Any) -> None:
     ("said", "reason"),
     [
         ("json.scores", "the answer has no scores"),
-        ("json.items[2].name", r"items has 2 entries and no \[2\]"),
-        ("json.score.value", "score is a number and no object"),
-        ("json[0]", "the answer is an object and no list"),
-        ("json.no.x", "no is null and no object"),
+        ("json.items[2].name", r"items has 2 entries, but no \[2\]"),
+        ("json.score.value", "score is a number, not an object"),
+        ("json[0]", "the answer is an object, not a list"),
+        ("json.no.x", "no is null, not an object"),
         ("row.id", "the source's row has no id"),
         ("usage.tokens", "usage has no tokens"),
     ],
@@ -111,7 +111,7 @@ def test_words_around_the_only_fence_are_left_out(text: str) -> None:
     ],
 )
 def test_what_could_be_meant_in_two_ways_is_no_json(text: str) -> None:
-    with pytest.raises(Missing, match="no JSON"):
+    with pytest.raises(Missing, match="not JSON"):
         path("json.a").take(reading(text))
 
 
@@ -119,12 +119,12 @@ def test_what_could_be_meant_in_two_ways_is_no_json(text: str) -> None:
     "text", ["", "   ", "positive", 'Here: {"a": 1}', '{"a": NaN}', "[" * 100_000, '{"a": 1', '{"a": 1} {"a": 2}']
 )
 def test_a_text_that_is_no_json_is_said_and_not_guessed_at(text: str) -> None:
-    with pytest.raises(Missing, match="no JSON"):
+    with pytest.raises(Missing, match="not JSON"):
         path("json.a").take(reading(text))
 
 
 def test_json_that_was_cut_by_the_limit_says_so() -> None:
-    with pytest.raises(Missing, match="cut \\(max_tokens\\)"):
+    with pytest.raises(Missing, match="cut off \\(max_tokens\\)"):
         path("json.a").take(reading('{"a": "b', "max_tokens"))
 
 
@@ -137,19 +137,19 @@ def test_half_a_character_does_not_hide_the_json(text: str) -> None:
     ("said", "hint"),
     [
         ("jsn.score", "Did you mean json"),
-        ("", "begins with one of"),
-        ("score", "begins with one of"),
-        ("teg", "A column of the source is row.teg"),
+        ("", "starts with one of"),
+        ("score", "starts with one of"),
+        ("teg", "A source column is row.teg"),
         ("completed", """a text is "'completed'\""""),
-        ("text.x", "begins with one of"),
-        ("json..x", "begins with one of"),
-        ("json.items[x]", "begins with one of"),
-        ("json.", "begins with one of"),
+        ("text.x", "starts with one of"),
+        ("json..x", "starts with one of"),
+        ("json.items[x]", "starts with one of"),
+        ("json.", "starts with one of"),
         ("row", "row.COLUMN"),
         ("'open", "same quote"),
         ("'a'b'", "same quote"),
         ("'", "same quote"),
-        ("now()", "begins with one of"),
+        ("now()", "starts with one of"),
     ],
 )
 def test_a_path_that_is_none_is_refused_with_what_there_is(said: str, hint: str) -> None:

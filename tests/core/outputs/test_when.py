@@ -1,4 +1,4 @@
-"""One job's rows shared among outputs by what their columns say."""
+"""The rows of one job, shared among outputs by the values of their columns."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def shared(make: Any) -> Any:
-    """Two rows of each of two tables: the second of each has no answer; and a result that nobody can read."""
+    """Two rows for each of two tables, the second without an answer, and a result that cannot be read."""
     rows = [("n1", "news", 1), ("n2", "news", 2), ("p1", "post", 1), ("p2", "post", 2)]
     keys = make.keys(*((name, name, {"kind": kind, "id": number}) for name, kind, number in rows))
     return make(
@@ -99,7 +99,7 @@ def test_numbers_are_the_same_as_their_text_for_a_csv_file_has_only_text(make: A
 
 @pytest.mark.parametrize("value", [[], {"x": 1}, [[1]]])
 def test_what_cannot_be_compared_is_found_before_anything_is_sent(tmp_path: Path, value: object) -> None:
-    with pytest.raises(BadInput, match="when: kind is compared with a value"):
+    with pytest.raises(BadInput, match="when: kind must be a value"):
         check(Output("jsonl", str(tmp_path / "a.jsonl"), {"when": {"kind": value}}))
 
 

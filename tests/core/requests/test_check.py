@@ -1,4 +1,4 @@
-"""Checking an input: what can be sent goes through untouched, what cannot is said with its place, and nothing hides."""
+"""Checking an input: good rows pass unchanged, bad ones are reported with their place, and nothing is missed."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ def without(name: str) -> bytes:
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Any:
-    """Checks bytes as a file; gives the outcome and what was archived."""
+    """Checks bytes as a file; returns the outcome and what was archived."""
 
     def run(data: bytes) -> tuple[Checked, bytes]:
         path, sink = tmp_path / "input.jsonl", io.BytesIO()
@@ -102,8 +102,8 @@ def test_the_body_is_the_create_body_and_its_end_comes_alone_and_last(checked: A
 
 BAD = [
     (b'{"custom_id": "a", "params": {]}', "not_json", "", "column 31"),
-    (b'{"custom_id": "a", ', "not_json", "", "on a line of its own"),
-    (b"{", "not_json", "", "on a line of its own"),
+    (b'{"custom_id": "a", ', "not_json", "", "on its own line"),
+    (b"{", "not_json", "", "on its own line"),
     (b"hello", "not_json", "", "column 1"),
     (row() + row("b"), "not_json", "", "Extra data"),
     (row(x=float("nan")), "not_json", "", "NaN"),

@@ -1,6 +1,6 @@
-"""What the API documents that it answers with an error only when a batch has ended: each is found before it is sent.
+"""Mistakes that, by its documentation, the API reports only when a batch has ended are found before it is sent.
 
-Beside each mistake stands where it is documented; what is documented as fine must pass.
+Each mistake is listed with the page that documents it. What is documented as fine must pass.
 """
 
 import json

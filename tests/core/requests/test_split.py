@@ -1,4 +1,4 @@
-"""Cutting archived rows into parts: nothing lost, nothing twice, every part within the limits."""
+"""Splitting archived rows into parts: nothing is lost or doubled, and every part is within the limits."""
 
 import json
 from pathlib import Path

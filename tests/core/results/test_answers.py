@@ -1,4 +1,4 @@
-"""Answers: every request once, under its own key, in the order in which it was asked, whatever batch answered it."""
+"""Answers: every request once, under its own key, in the order of the requests, whichever batch answered it."""
 
 import json
 import tracemalloc
@@ -21,7 +21,7 @@ def failed(custom_id: str, kind: str = "expired") -> bytes:
 
 
 class Shelves:
-    """Makes the files of batches."""
+    """Makes batch files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What is asked again: by cause, after all results of a batch and its retries, and nothing else."""
+"""What is retried: chosen by cause alone, after all results of a batch and its retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on disk: any row without the rest, in the order that was asked for, and never one less than there is."""
+"""Results on disk: any row can be read without the rest, in any order, and none is ever missing."""
 
 import json
 import threading
@@ -92,7 +92,7 @@ def test_an_index_over_many_blocks_finds_every_line(results: Any) -> None:
 
 def test_a_line_has_its_own_id_only(results: Any) -> None:
     opened = results(b"\n".join(LINES))
-    assert opened.ids() == ["b", "a", "", "c", "d", "e"], "not that of the tool input, and none where it is torn"
+    assert opened.ids() == ["b", "a", "", "c", "d", "e"], "not that of the tool input, and none if the line is torn"
 
 
 @pytest.mark.parametrize("step", [1, -1, 7])

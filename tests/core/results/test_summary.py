@@ -1,4 +1,4 @@
-"""A summary says what the results hold, survives the disk, and is never made up."""
+"""A summary states what the results hold, survives the disk, and is never made up."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""Verifying downloaded bytes: every way in which results can be incomplete or wrong is noticed and said."""
+"""Verifying downloaded bytes: every way in which results can be incomplete or wrong is found and reported."""
 
 import hashlib
 import json
@@ -101,8 +101,8 @@ LINES = GOOD.splitlines(keepends=True)
     ("data", "words", "numbers"),
     [
         (b"".join(LINES[1:]), "1 result is missing (a)", (1, 0, 0, 0)),
-        (GOOD + LINES[0], "1 result came again (a)", (0, 1, 0, 0)),
-        (GOOD.replace(b'"a"', b'"z"'), "1 result belongs to no request of this batch (z)", (1, 0, 1, 0)),
+        (GOOD + LINES[0], "1 result is repeated (a)", (0, 1, 0, 0)),
+        (GOOD.replace(b'"a"', b'"z"'), "1 result does not belong to this batch (z)", (1, 0, 1, 0)),
         (GOOD.replace(b"{", b"[", 1), "Line 1 cannot be read", (1, 0, 0, 1)),
         (GOOD.replace(b'"canceled"', b'"vanished"'), "Line 3 cannot be read: Invalid value 'vanished'", (1, 0, 0, 1)),
         (GOOD.replace(b'"custom_id": "a"', b'"custom_id": null'), "Line 1 cannot be read", (1, 0, 0, 1)),
@@ -128,7 +128,7 @@ def test_each_anomaly_is_counted_and_said(data: bytes, words: str, numbers: tupl
 
 @pytest.mark.parametrize("cut", range(1, len(LINES[-1]) + 1))
 def test_results_cut_anywhere_in_the_last_line_never_pass(cut: int) -> None:
-    assert verdict(GOOD[:-cut], COUNTS, IDS).ok == (cut == 1), "only the line feed itself may be lacking"
+    assert verdict(GOOD[:-cut], COUNTS, IDS).ok == (cut == 1), "only the line feed itself may be missing"
     assert verdict(GOOD[:-cut], COUNTS, None).ok == (cut == 1)
 
 

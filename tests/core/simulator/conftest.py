@@ -18,7 +18,7 @@ BATCHES = "/v1/messages/batches"
 
 
 def requests(count: int, prefix: str = "row-", **params: Any) -> list[Any]:
-    """Rows that any batch accepts, each with its own prompt; `params` are added to every one."""
+    """Rows that any batch accepts, each with its own prompt; `params` are added to each one."""
     return [
         {
             "custom_id": f"{prefix}{index}",
@@ -34,7 +34,7 @@ def requests(count: int, prefix: str = "row-", **params: Any) -> list[Any]:
 
 
 class Bare:
-    """Plain HTTP, for what the SDK would never send or would hide."""
+    """Plain HTTP, for calls that the SDK would never send and answers that it would hide."""
 
     def __init__(self, url: str, key: str = KEY) -> None:
         self.host = url.removeprefix("http://")
@@ -72,7 +72,7 @@ def running() -> Iterator[Running]:
 
 @pytest.fixture
 def control(running: Running) -> Iterator[Control]:
-    """A simulator without batches, calls and faults, in which a batch lasts an hour unless it is finished."""
+    """A simulator with no batches, calls or faults, where a batch lasts an hour unless it is finished."""
     running.control.reset()
     yield running.control
     running.control.clear_faults()

@@ -1,4 +1,4 @@
-"""How requests end, and what their result lines say."""
+"""How requests end, and what their result lines contain."""
 
 from __future__ import annotations
 

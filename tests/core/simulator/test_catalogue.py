@@ -1,4 +1,4 @@
-"""The calls beside the batches, by what the SDK makes of them."""
+"""The calls that are not about batches, as the SDK sees them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Each fault, as a client sees it, and what is on the server afterwards."""
+"""Each fault as a client sees it, and what the server holds afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator as a process: it says where it is, is watched from outside, and is never left behind."""
+"""The simulator as a process: it prints its URL, can be watched from outside, and is never left running."""
 
 from __future__ import annotations
 

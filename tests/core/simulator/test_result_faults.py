@@ -1,4 +1,4 @@
-"""Results that arrive cut, damaged, zipped or replaced."""
+"""Results that arrive truncated, damaged, zipped or replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a create may hold, and what becomes of a request whose params will not do."""
+"""What a create may contain, and what happens to a request whose params are invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The six calls, asked by the real SDK."""
+"""The six calls, made by the real SDK."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_the_whole_clock_can_be_shifted(client: Anthropic, control: Control) -> 
 def test_others_are_answered_while_a_large_batch_is_checked(control: Control, bare: Bare) -> None:
     body = json.dumps({"requests": requests(30_000, system="x" * 500)}).encode()
     seen: list[tuple[bool, int | None]] = []
-    for sent in range(1, 11):  # a machine that has no time for this process may let it look too late
+    for sent in range(1, 11):  # on a busy machine, this process may look too late
         sending = threading.Thread(target=bare.ask, args=("POST", BATCHES, body))
         sending.start()
         while sending.is_alive():

@@ -1,4 +1,4 @@
-"""One process polls; the others see who, and can ask it to look."""
+"""One process polls; the others see which one it is and can ask it to look."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def election(paths: Paths, command: str = "batchtui") -> Election:
 
 
 def holder(paths: Paths) -> subprocess.Popen[str]:
-    """Another process that stands for election and stays."""
+    """Another process that stands for election and keeps running."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(paths.data)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -181,7 +181,7 @@ def test_being_asked_to_look_is_told_once(paths: Paths) -> None:
     first, second = election(paths), election(paths)
     first.stand()
     assert not first.poked()
-    for _ in range(100):  # also where the clock of files ticks more slowly than that
+    for _ in range(100):  # also if file times tick more slowly than that
         second.poke()
         assert first.poked()
         assert not first.poked()

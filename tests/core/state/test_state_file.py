@@ -1,4 +1,4 @@
-"""TinyDB over a file that is always one whole state."""
+"""TinyDB on a file that is always one whole state."""
 
 import os
 from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_a_new_file_of_the_same_size_and_time_is_seen(path: Path) -> None:
         storage = AtomicStorage(path)
         storage.read()
         about = path.stat()
-        for letter in "bc":  # the second one would get the inode number of the one read, were that not kept open
+        for letter in "bc":  # the second would get the inode number of the file that was read, were it not kept open
             new = path.with_suffix(".new")
             new.write_text(path.read_text().replace(path.read_text()[-5], letter))
             os.utime(new, ns=(about.st_atime_ns, about.st_mtime_ns))

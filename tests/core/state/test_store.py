@@ -1,4 +1,4 @@
-"""The saved state: what was put is there, in every process, once, under one revision."""
+"""The saved state: what was put is there once, in every process, under one revision."""
 
 import os
 import stat

@@ -1,6 +1,6 @@
-"""Every command: what it prints, as JSON to the letter, and the code it ends with.
+"""Every command: what it prints, with exact JSON, and its exit code.
 
-The commands run in this process, so that the SDK is imported once; `test_cli_process` runs real ones.
+The commands run in this process, so that the SDK is imported once; `test_process` runs real processes.
 """
 
 import csv
@@ -47,12 +47,12 @@ FIELDS = {
     "--once": {"batches", "retrieved", "submitted", "api_calls", "polled_by"},
     "show": {"batch"},
 }
-"""What else a script finds beside the errors."""
+"""The fields that a script finds besides the errors."""
 
 
 @dataclass
 class Ended:
-    """One command, ended."""
+    """The outcome of one command."""
 
     code: int
     out: str
@@ -60,7 +60,7 @@ class Ended:
 
     @property
     def json(self) -> dict[str, Any]:
-        """All of stdout as the one object that it must be."""
+        """All of stdout, which must be one JSON object."""
         said = json.loads(self.out)
         assert isinstance(said, dict)
         assert said["schema"] == 1
@@ -92,7 +92,7 @@ class Cli:
         return Ended(code, out, err)
 
     def submit(self, *arguments: str, rows: int = 5, name: str = "rows.jsonl", prefix: str = "req-") -> str:
-        """Submits a fresh file; the id."""
+        """Submits a new file; the batch's id."""
         ended = self("submit", self.world.rows(rows, name, prefix).name, *arguments)
         assert ended.code == 0, ended.err
         return ended.out.strip()
@@ -110,7 +110,7 @@ class Cli:
 
 @pytest.fixture
 def cli(world: "World", monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """Batches last until a test finishes them."""
+    """Batches run until a test finishes them."""
     world.control.settings(duration=3600)
     yield Cli(world, monkeypatch, capfd)
     for handler in log.handlers[:]:
@@ -120,7 +120,7 @@ def cli(world: "World", monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def assert_error(ended: Ended, code: int, *words: str) -> None:
-    """One error, in JSON on stdout and in words on stderr."""
+    """Expects one error, in JSON on stdout and in text on stderr."""
     assert ended.code == code, (ended.out, ended.err)
     (error,) = ended.json["errors"]
     assert error.keys() >= ERROR
@@ -268,11 +268,11 @@ def test_an_unknown_outcome_ends_with_6_and_is_kept(cli: Cli, monkeypatch: pytes
     assert len(cli.world.control.calls("create")) == 1
     once = cli("--once", "--json")
     assert once.code == 6
-    assert "needs a person" in once.err
+    assert "needs your decision" in once.err
     assert [error["batch"] for error in once.json["errors"]] == [batch["ref"]]
     again = cli("submit", str(cli.world.rows(3)))
     assert again.code == 1
-    assert "it is not known yet whether the API took them" in again.err
+    assert "it is not known yet whether the API accepted them" in again.err
     assert "--again may buy them twice" in again.err
     assert len(cli.world.control.calls("create")) == 1
 
@@ -557,7 +557,7 @@ def test_export_overwrites_only_with_force(cli: Cli) -> None:
     cli.finish(batch_id)
     target = cli.world.folder / "out.jsonl"
     target.write_text("mine\n")
-    assert_error(cli("export", batch_id, "--to", "out.jsonl", "--json"), 1, "there already", "--force")
+    assert_error(cli("export", batch_id, "--to", "out.jsonl", "--json"), 1, "already exists", "--force")
     assert target.read_text() == "mine\n"
     assert cli("export", batch_id, "--to", "out.jsonl", "--force").code == 0
     assert len(target.read_text().splitlines()) == 5
@@ -566,7 +566,7 @@ def test_export_overwrites_only_with_force(cli: Cli) -> None:
 def test_export_needs_to_know_what_to_write(cli: Cli) -> None:
     batch_id = cli.submit()
     cli.finish(batch_id)
-    assert_error(cli("export", batch_id, "--to", "out.odt", "--json"), 1, "does not say what to write")
+    assert_error(cli("export", batch_id, "--to", "out.odt", "--json"), 1, "does not show what to write")
     assert cli("export", batch_id, "--to", "out.odt", "--format", "csv").code == 0
     assert cli("export", batch_id, "--to", "x.csv", "--format", "xml").code == 2
 
@@ -783,7 +783,7 @@ def test_a_key_that_cannot_be_one_ends_with_5_before_anything_is_sent(cli: Cli) 
     assert cli.world.control.calls() == []
 
 
-# What cannot be expected
+# The unexpected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the commands say of a job: where its answers went, what did not fit, and why it does not go on."""
+"""What the commands report about a job: where its answers went, what did not fit, and why it stopped."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ user = "Report on {{ answers.notes }}"
 
 
 def lay_out(world: World, *, split: int = 0, steps: str = "") -> None:
-    """Four rows; the table has three of them."""
+    """Writes four rows and a job; the table has only three of the rows."""
     (world.folder / "rows.csv").write_text("number,word\n" + "".join(f"{n},word{n}\n" for n in range(4)))
     with sqlite3.connect(world.folder / "stock.db") as database:
         database.execute("CREATE TABLE news (id INTEGER PRIMARY KEY, note TEXT)")
@@ -81,7 +81,7 @@ def lay_out(world: World, *, split: int = 0, steps: str = "") -> None:
 
 
 def answered(world: World) -> Any:
-    """The job submitted, and a cycle once all of it has ended."""
+    """Submits the job and runs cycles until all of it has ended; the last cycle."""
     world.control.settings(duration=0)
     submitted = world.run("submit", "job.toml")
     assert submitted.returncode == 0, submitted.stderr
@@ -118,7 +118,7 @@ def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(
     assert str(left) in shown
     assert "$0.0" in shown.partition("\ncost ")[2].partition("\n")[0]
     again = world.run("--once")
-    assert (again.returncode, "stock.db" in again.stderr) == (0, False), "said once, by the cycle that did it"
+    assert (again.returncode, "stock.db" in again.stderr) == (0, False), "reported once, by the cycle that did it"
 
 
 @pytest.mark.parametrize("split", [0, 2])
@@ -127,10 +127,10 @@ def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: in
     lay_out(world, split=split, steps=STEP)
     ended = answered(world)
     assert ended.returncode == 3
-    assert "4 requests of notes did not succeed, so reports was not begun." in ended.stdout
-    assert "so reports was not begun." in world.run("--once").stdout
+    assert "4 requests of notes did not succeed, so reports was not started." in ended.stdout
+    assert "so reports was not started." in world.run("--once").stdout
     newest = listed(world)[0]
-    assert "so reports was not begun." in newest["trouble"]["message"]
+    assert "so reports was not started." in newest["trouble"]["message"]
 
 
 def test_the_hint_of_a_step_that_is_not_begun_asks_all_of_its_parts_again(world: World) -> None:
@@ -140,14 +140,14 @@ def test_the_hint_of_a_step_that_is_not_begun_asks_all_of_its_parts_again(world:
     hint = listed(world)[0]["trouble"]["hint"]
     assert hint.startswith("Retry them: batchtui retry notes. ")
     world.control.settings(errored=0.0)
-    assert world.run("retry", "notes", "--yes").stderr.startswith("To be sent again: 4 requests")
+    assert world.run("retry", "notes", "--yes").stderr.startswith("To resend: 4 requests")
     world.run("--once")
     assert world.run("--once").returncode == 0
     assert [one["requests"] for one in listed(world)] == [4, 2, 2, 2, 2]
 
 
 def test_retry_by_name_asks_for_what_an_earlier_step_went_on_without(world: World) -> None:
-    world.control.settings(errored=0.1)  # which is row-3
+    world.control.settings(errored=0.1)  # only row-3
     lay_out(world, steps=STEP)
     path = world.folder / "job.toml"
     path.write_text('on_error = "skip"\n' + path.read_text())
@@ -166,11 +166,11 @@ def test_retry_by_name_asks_for_what_an_earlier_step_went_on_without(world: Worl
         assert database.execute(mapping).fetchone() == (4,)
         assert database.execute("SELECT count(*) FROM _batchtui_applied").fetchone() == (7,)
     database.close()
-    assert "every request of it has its answer" in world.run("retry", "notes", "--yes").stderr.lower()
+    assert "every request has its answer" in world.run("retry", "notes", "--yes").stderr.lower()
 
 
 def read_to(word: str, stream: IO[str]) -> str:
-    """What was said up to the line with this word."""
+    """Reads up to the line with this word."""
     said = ""
     while word not in said:
         line = stream.readline()
@@ -187,21 +187,21 @@ def test_monitor_says_the_same_once(world: World) -> None:
     assert process.stdout
     assert process.stderr
     left = str(world.folder / "stock.db.news.failed.jsonl")
-    out, err = read_to("so reports was not begun.", process.stdout), read_to(left, process.stderr)
+    out, err = read_to("so reports was not started.", process.stdout), read_to(left, process.stderr)
     looks = len(world.control.calls())
-    time.sleep(1.5)  # for another cycle, which takes a second at the most
+    time.sleep(1.5)  # for another cycle, which takes at most a second
     process.send_signal(signal.SIGTERM)
     more_out, more_err = process.communicate(timeout=PATIENCE)
     out, err = out + more_out, err + more_err
     assert (process.returncode, looks) == (0, len(world.control.calls())), "nothing was left to ask the API"
-    assert out.count("so reports was not begun.") == 1
+    assert out.count("so reports was not started.") == 1
     assert err.count(f"sqlite {world.folder / 'stock.db'} news, 0 rows") == 1
     assert err.count(left) == 1
 
 
 @pytest.fixture
 def waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """`submit job.toml --wait` in this process, with hardly a pause between two cycles; the exit code."""
+    """Runs `submit job.toml --wait` in this process with almost no pause between cycles; the exit code."""
     world.control.settings(duration=0)
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
@@ -235,7 +235,7 @@ def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
     world.control.settings(errored=1.0)
     lay_out(world, steps=STEP)
     assert waiting() == 1
-    assert "so reports was not begun." in capfd.readouterr().err
+    assert "so reports was not started." in capfd.readouterr().err
     path = world.folder / "job.toml"
     path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
     assert waiting() == 1

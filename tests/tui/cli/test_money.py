@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def slow(world: World, here: None) -> None:
-    """Batches last until a test finishes them."""
+    """Batches run until a test finishes them."""
     world.control.settings(duration=3600)
 
 
@@ -28,7 +28,7 @@ def submitted(world: World, *arguments: str, **rows: Any) -> str:
 def test_check_says_the_price_how_it_is_known_and_what_it_would_be_without_a_batch(world: World) -> None:
     ended = world.run("check", world.rows(100).name, "--json")
     cost = json.loads(ended.stdout)["cost"]
-    # 64 tokens of output at most for each, at 0.25 a million in a batch, and a little input.
+    # At most 64 output tokens each, at 0.25 per million in a batch, and a little input.
     assert 100 * 64 * 0.25e-6 < cost["estimated_usd"] < 100 * 100 * 0.25e-6
     assert cost["standard_usd"] == pytest.approx(cost["estimated_usd"] * 2)
     assert cost["output_tokens_max"] == 6400
@@ -113,7 +113,7 @@ def test_more_rows_than_a_batch_takes_are_sent_as_several_only_where_somebody_ag
     world.rows(100_001)
     ended = world.run("submit", "rows.jsonl")
     assert ended.returncode == 1
-    assert "holds 100,001 requests; a batch takes 100,000" in ended.stderr
+    assert "holds 100,001 requests; a batch takes at most 100,000" in ended.stderr
     assert "batchtui submit FILE --yes" in ended.stderr
     assert world.control.calls("create") == []
     ended = world.run("submit", "rows.jsonl", "--yes")
@@ -185,7 +185,7 @@ def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
     [batch] = said["batches"]
     assert batch["requests"] == expired
     assert f"{expired} expired), for about $0.0" in ended.stderr
-    assert "of rows again" in ended.stderr
+    assert f"Resubmitted {expired} requests of rows as " in ended.stderr
     again = world.run("retry", first, "--yes", "--json")
     assert again.returncode == 1
     assert batch["id"] in json.loads(again.stdout)["errors"][0]["message"]
@@ -256,7 +256,7 @@ def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) ->
     refused = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--json")
     assert refused.returncode == 1
     [problem] = json.loads(refused.stdout)["errors"]
-    assert (problem["line"], problem["message"]) == (2, "custom_id req-3 has its answer already.")
+    assert (problem["line"], problem["message"]) == (2, "custom_id req-3 already has its answer.")
     assert problem["hint"]
     assert len(world.control.calls("create")) == 1
 

@@ -1,4 +1,4 @@
-"""`monitor` does what `--once` does until it is stopped, and `examples` gives jobs that run."""
+"""`monitor` repeats what `--once` does until it is stopped, and `examples` writes jobs that run."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Pat
     assert checked.stdout.startswith("32 requests")
     again = world.run("examples", "round_notes", "--to", str(tmp_path / "jobs"))
     assert again.returncode == 1
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_examples_are_listed_and_written_for_scripts_too(world: World, tmp_path: Path) -> None:

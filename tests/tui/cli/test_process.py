@@ -1,4 +1,4 @@
-"""The command line as processes of its own: the main job without a screen, signals, pipes, and hostile text."""
+"""The command line in separate processes: the main job without a screen, signals, pipes and hostile text."""
 
 import json
 import os
@@ -29,12 +29,12 @@ EVIL = "\x1b]0;owned\x07\x1b[31m[bold]red[/]\r\nINJECTED\t\u202egnp\x9b1m\x00\ud
 
 
 def harmless(text: str) -> bool:
-    """Nothing in it but what is seen, and line ends."""
+    """Whether the text holds only visible characters and line ends."""
     return not any(unicodedata.category(one) in ("Cc", "Cf", "Cs") for one in text if one != "\n")
 
 
 def timeless(text: str) -> str:
-    """The text without the ages in it, which go on between two commands, and the room they take."""
+    """The text without ages, which change between two commands, and without their padding."""
     return re.sub(r" *\d+[smhd]( \d+[mh])?", "", text)
 
 
@@ -66,7 +66,7 @@ def lay_down(world: "World", *batches: Batch) -> None:
 
 
 def on_terminal(world: "World", *arguments: str, **environment: str) -> tuple[int, str]:
-    """The command with a terminal for stdin, stdout and stderr: its exit code and all it wrote there."""
+    """Runs the command with a terminal as stdin, stdout and stderr; its exit code and everything it wrote there."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "batchtui.tui", *arguments],
@@ -161,7 +161,7 @@ def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (0, "")
-    assert "Ctrl-C ends it" in err
+    assert "Ctrl-C stops it" in err
     assert "Traceback" not in err
 
 

@@ -1,4 +1,4 @@
-"""Batches as JSON to the letter, and as text that can do nothing to a terminal."""
+"""Batches as exact JSON, and as text that cannot affect a terminal."""
 
 import json
 import unicodedata
@@ -245,7 +245,7 @@ def test_the_details_name_all_that_is_known() -> None:
     assert rows["id"] == ID
     assert rows["counts"] == "0 processing, 1,400 succeeded, 60 errored, 30 canceled, 10 expired"
     assert rows["cost"] == "$1.25, $1.25 saved"
-    assert rows["error"] == "invalid_request_error: 60, such as too long"
+    assert rows["error"] == "invalid_request_error: 60, e.g. too long"
     assert rows["output"] == "csv /out.csv, 1,500 rows"
     assert rows["tokens"] == "claude-haiku-5-5: 1,000 in, 2,000 out"
     assert rows["results"] == "/home/me/results/msgbatch_01aa.jsonl"

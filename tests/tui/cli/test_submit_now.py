@@ -1,4 +1,4 @@
-"""`batchtui submit FILE --now`: what it says and asks, and that its results are like those of any batch."""
+"""`batchtui submit FILE --now`: what it prints and asks, and that its results are like those of any batch."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_options_that_do_not_fit_are_usage_errors(world: World, arguments: tuple
 
 
 def on_terminal(world: World, answer: bytes, *arguments: str) -> tuple[int, str]:
-    """The command with a terminal, which types an answer."""
+    """Runs the command on a terminal that types an answer."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "batchtui.tui", *arguments],
@@ -207,7 +207,7 @@ def test_a_job_of_several_steps_runs_them_all_in_one_command(world: World) -> No
     (world.folder / "notes.toml").write_text(JOB + STEP)
     ended = world.run("submit", "notes.toml", "--now", "--json")
     assert ended.returncode == 0, ended.stderr
-    assert "Then follows the step reports, the same way; its price is not in this." in ended.stderr
+    assert "The step reports follows the same way; its price is not included." in ended.stderr
     first, second = batches(ended)
     assert (first["requests"], second["requests"]) == (2, 2)
     assert "Report on Simulated answer to: Write notes on round 1" in world.paths.result(second["ref"]).read_text()
@@ -226,7 +226,7 @@ def test_a_step_with_requests_that_failed_is_not_followed_and_both_are_said(worl
     said = json.loads(ended.stdout)
     assert [one["request_counts"]["errored"] for one in said["batches"]] == [1]
     [error] = said["errors"]
-    assert "1 request of notes did not succeed, so reports was not begun" in error["message"]
+    assert "1 request of notes did not succeed, so reports was not started" in error["message"]
     assert len(world.control.calls("message")) == 2
 
 
@@ -251,5 +251,5 @@ def test_a_run_that_was_cut_short_before_its_end_is_listed_with_what_to_do(world
     assert world.run("submit", "notes.toml", "--now", "--parallel", "1").returncode != 0
     listed = world.run("list")
     assert "No batches yet" not in listed.stderr
-    assert "notes: It is asked without a batch, and is not over." in listed.stderr
+    assert "notes: It runs without a batch and is not finished." in listed.stderr
     assert f"To go on: batchtui submit {world.folder / 'notes.toml'} --now" in listed.stderr

@@ -1,4 +1,4 @@
-"""What is around a command: a person who interrupts a question, an output that takes nothing, numbers that are none."""
+"""What surrounds a command: an interrupted question, an output that cannot be written, values that are not numbers."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("command", ["cancel", "forget", "retry"])
 def test_one_interrupt_ends_a_question(world: "World", monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """The event loop's own handler would only note the first, and the question would go on to wait."""
+    """The event loop's own handler would only record the first Ctrl-C, and the question would keep waiting."""
     world.control.settings(duration=3600, errored=1)
     submitted = world.run("submit", str(world.rows(3)), "--name", "asked")
     if command != "cancel":
@@ -64,7 +64,7 @@ def test_an_output_that_takes_nothing_is_said_without_a_trace(
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_stops_nothing(world: "World", closed: str) -> None:
-    """As under a supervisor that closes them: the next file opened would take the number of the closed one."""
+    """Some supervisors close streams: the next file opened would take the closed one's number."""
     submit, export = ("submit", str(world.rows(1000))), ("export", "rows", "--to", "out.csv")
     for command in (submit, ("retrieve", "rows"), export, ("forget", "rows")):
         for known in world.control.batches():
@@ -97,14 +97,14 @@ def test_a_closed_stream_stops_nothing(world: "World", closed: str) -> None:
     ids=" ".join,
 )
 def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[str, ...]) -> None:
-    """Every comparison with nan is false, so that it would pass any limit, and as a limit let everything pass."""
+    """Every comparison with nan is false: it would pass any limit and, as a limit, let everything pass."""
     ended = world.run(*command)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "is not a number" in ended.stderr
+    assert "is not a finite number" in ended.stderr
 
 
 def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> None:
-    """Textual draws there: with `2>errors` the app would run, unseen."""
+    """Textual draws on stderr: with `2>errors` the app would run unseen."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "batchtui.tui"],
@@ -121,12 +121,12 @@ def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> Non
         process.kill()
         os.close(ours)
     assert process.returncode == 2
-    assert "needs a terminal, stderr too" in said
+    assert "needs a terminal (stdin, stdout, stderr)" in said
 
 
 @pytest.mark.parametrize("command", ["list", "--once"])
 def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", command: str) -> None:
-    """A terminal, or a service, may stand in one: the state is elsewhere."""
+    """A terminal or a service may be in such a folder; the state is elsewhere."""
     world.run("submit", str(world.rows(3)), "--name", "kept")
     gone = world.folder / "gone"
     gone.mkdir()

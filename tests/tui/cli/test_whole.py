@@ -1,4 +1,4 @@
-"""A whole submission by its name: canceled, forgotten; and what one of its batches leaves."""
+"""Canceling and forgetting a whole submission by its name, and what remains after one of its batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def slow(world: World, here: None) -> None:
-    """Batches last until a test finishes them."""
+    """Batches run until a test finishes them."""
     world.control.settings(duration=3600)
 
 
@@ -34,7 +34,7 @@ def test_cancel_by_name_cancels_every_part_and_holds_back_what_waits(world: Worl
     submit(world, "--canary", "1")
     ended = world.run("cancel", "rows", "--yes")
     assert ended.returncode == 0, ended.stderr
-    assert "What was left of rows will not be sent." in ended.stderr
+    assert "The rest of rows will not be sent." in ended.stderr
     (canary,) = world.control.batches()
     world.control.finish(canary.id)
     assert world.run("--once").returncode in (0, 3)
@@ -75,7 +75,7 @@ def test_cancel_says_which_part_is_being_sent_at_this_moment(world: World) -> No
             world.control.clear_faults()
             _, said = sending.communicate(timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert "2 requests of rows are being sent at this moment" in ended.stderr
+    assert "2 requests of rows are being sent right now" in ended.stderr
     assert "batchtui cancel rows" in ended.stderr
     assert len(world.control.batches()) == 2, said
     assert world.run("cancel", "rows", "--yes").returncode == 0
@@ -86,7 +86,7 @@ def test_cancel_of_one_part_says_what_is_still_sent(world: World) -> None:
     first = submit(world, "--canary", "1")
     ended = world.run("cancel", first, "--yes")
     assert ended.returncode == 0
-    assert "5 more requests of rows wait and are still sent. To cancel all: batchtui cancel rows" in ended.stderr
+    assert "5 more requests of rows still waiting to be sent. To cancel all: batchtui cancel rows" in ended.stderr
 
 
 def test_forget_by_name_forgets_all_of_it_or_nothing(world: World) -> None:
@@ -114,7 +114,7 @@ def test_an_export_that_cannot_be_says_that_the_results_are_here(world: World) -
     said = json.loads(ended.stdout)
     assert ended.returncode == 1
     assert [batch["state"] for batch in said["batches"]] == ["retrieved"]
-    assert said["errors"][0]["hint"] == f"It is retrieved. To overwrite: batchtui export {one} --to out.csv --force"
+    assert said["errors"][0]["hint"] == f"Results retrieved. To overwrite: batchtui export {one} --to out.csv --force"
     ended = world.run("retrieve", "my rows", "--to", "out.csv")
     assert "batchtui export 'my rows' --to out.csv --force" in ended.stderr
     assert (world.folder / "out.csv").read_text() == "mine"

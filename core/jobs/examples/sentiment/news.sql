@@ -1,4 +1,4 @@
--- Made-up news about made-up companies. Change the number in the LIMIT to have more of it.
+-- Made-up news about made-up companies. Raise the number in LIMIT to get more.
 
 CREATE TABLE news_articles (
     id INTEGER PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""What a file of requests will cost, before it is sent: measured by its text, set right by a few exact counts."""
+"""What a file of requests will cost, before it is sent: measured by its text, corrected by a few exact counts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BLOCK = 1 << 20
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """The price of requests in a batch, in US dollars, and what it rests on.
+    """The price of requests in a batch, in US dollars, and what it is based on.
 
-    `batch_usd` is what is likely by the user's own past, `batch_max_usd` what it is with every answer as long as its
-    `max_tokens`; without a past they are the same. `standard_usd` is `batch_usd` outside of a batch. All three are None
-    where a model's price is not known (`unpriced`). `how` says in words what was measured and what was not.
+    `batch_usd` is the likely price by the user's past batches, `batch_max_usd` the price if every answer is as long as
+    its `max_tokens`; without past batches they are the same. `standard_usd` is `batch_usd` outside of a batch. All are
+    None if a model's price is not known (`unpriced`). `how` says in words what was measured and what was not.
     """
 
     requests: int
@@ -37,7 +37,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 
 class Sum:
-    """Tokens of all requests that pay the same, as measured. `first` are written to a cache, `again` may be read."""
+    """Measured tokens of all requests with the same price. `first` are written to a cache, `again` may be read."""
 
     __slots__ = ("again", "again_1h", "first", "first_1h", "most", "plain", "requests")
 
@@ -47,8 +47,8 @@ class Sum:
 
 
 class Measured(Struct, frozen=True):
-    """A whole file, by model, price tier and place. `first_seen` is where a model comes first, `longest` its largest
-    max_tokens; `unit` is what a place counts."""
+    """A whole file, by model, price tier and region. `first_seen` is the position where a model first appears,
+    `longest` its largest max_tokens; `unit` is what a position counts."""
 
     sums: dict[tuple[str, int, str], Sum]
     first_seen: dict[str, int]
@@ -58,10 +58,10 @@ class Measured(Struct, frozen=True):
 
 
 def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:
-    """Every request of a file that has no problems. Runs in a thread; `report` gets bytes done and their total.
+    """Measures all requests of a file without problems. Runs in a thread; `report` gets bytes done and their total.
 
     Raises:
-        BadInput: it cannot be read any more.
+        BadInput: the file can no longer be read.
     """
     sums: dict[tuple[str, int, str], Sum] = {}
     first_seen: dict[str, int] = {}
@@ -94,7 +94,7 @@ def _add(total: Sum, prompt: token_guess.PromptSize, factor: float, written: set
 
 
 def price(measured: Measured, sampled: Sampled, past: Mapping[str, Usual], now: datetime) -> Estimate:
-    """The estimate, at the prices of the time `now`."""
+    """The estimate, at the prices that apply at `now`."""
     likely: list[Usage] = []
     ceiling: list[Usage] = []
     for (model, over, geo), total in measured.sums.items():
@@ -134,33 +134,33 @@ def _input(one: Tokens) -> int:
 
 
 def _of(model: str, past: Mapping[str, Usual]) -> Usual | None:
-    """The past of a model; results give the whole id of what was asked for by its alias."""
+    """The past of a model. Results give the full id of a model that was requested by its alias."""
     whole = next((name for name in past if name.startswith(f"{model}-20")), "")
     return past.get(model) or past.get(whole)
 
 
 def how(measured: Measured, sampled: Sampled, past: Mapping[str, Usual]) -> str:
-    """What an estimate rests on, in a sentence."""
+    """What an estimate is based on, in one sentence."""
     models = {model for model, _, _ in measured.sums}
     if sampled.counted:
-        words = [f"input by its text, set right by the API's exact count of {plural(sampled.counted, 'request')}"]
+        words = [f"input by its text, corrected by the API's exact count of {plural(sampled.counted, 'request')}"]
     else:
-        words = [f"input by its text (a token for each {token_guess.BYTES_PER_TOKEN} bytes, fewer with newer models)"]
+        words = [f"input by its text (a token per {token_guess.BYTES_PER_TOKEN} bytes, fewer bytes with newer models)"]
     if measured.unseen:
-        words.append(f"{plural(measured.unseen, 'image or document', 'images or documents')} by a guess")
+        words.append(f"{plural(measured.unseen, 'image or document', 'images or documents')} guessed")
     known = [model for model in models if _of(model, past)]
     if known:
-        words.append("answers as long as they were before" + (" where that is known" if models - {*known} else ""))
+        words.append("answers as long as in past batches" + (" for models used before" if models - {*known} else ""))
     if models - {*known}:
-        words.append("answers as long as max_tokens lets them be")
+        words.append("answers as long as max_tokens allows")
     if any(total.again or total.again_1h for total in measured.sums.values()):
         read = any(usual.read for model in known if (usual := _of(model, past)))
-        words.append("cached beginnings read as often as before" if read else "cached beginnings written each time")
+        words.append("cached prefixes read as often as before" if read else "cached prefixes written each time")
     return inert_line("; ".join(words))
 
 
 def in_words(estimate: Estimate) -> str:
-    """The price in a sentence."""
+    """The price in one sentence."""
     if estimate.batch_usd is None:
         names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
         return f"cost not known: no price for {names}"

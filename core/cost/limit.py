@@ -1,4 +1,4 @@
-"""The most that a submission may cost: held before its first requests are sent, before each later step and retry."""
+"""The most that a submission may cost: checked before its first requests, each later step and each retry are sent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.errors import NotAllowed
 from batchtui.core.text import inert_line, money
 
-_UNKNOWN = "No limit can hold without that: send it by itself, without a limit."
+_UNKNOWN = "No limit can be checked without that: send it on its own, without a limit."
 
 
 class OverLimit(NotAllowed):
-    """It could cost more than its limit, or nobody knows what it costs. Nothing of it was sent."""
+    """It could cost more than its limit, or its cost is not known. None of it was sent."""
 
 
 def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> OverLimit | None:
     """Why requests may not be sent under a limit in US dollars, at `share` of the standard price; None if they may.
 
-    What cannot be estimated does not pass under a limit.
+    Requests that cannot be estimated are refused if there is a limit.
     """
     if limit is None:
         return None
@@ -30,7 +30,7 @@ def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HAL
             f"What it costs is not known{_why(estimate)}: nothing was sent.",
             "Submit without a limit, or name a model that has a price.",
         )
-    if most <= limit:  # so that nan lets nothing pass
+    if most <= limit:  # written so that NaN is refused
         return None
     return OverLimit(
         f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. Nothing was sent.",
@@ -48,10 +48,10 @@ def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) 
 def hold_more(
     what: str, estimate: Estimate | None, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
 ) -> None:
-    """The same for what comes on top of what is `spent`; `what` in words, `how` is what a person types to go on.
+    """The same for requests on top of what is `spent`. `what` names them; `how` is what the user types to go on.
 
     Raises:
-        OverLimit: it could cost more, or nobody knows.
+        OverLimit: it could cost more, or the cost is not known.
     """
     if limit is None:
         return
@@ -69,8 +69,8 @@ def hold_more(
 
 
 def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
-    """US dollars of what was sent so far, on top of what was spent `before`: as billed, else as estimated; None where
-    neither is known of one."""
+    """US dollars of what was sent so far, plus what was spent `before`: as billed, else as estimated. None if neither
+    is known for a batch."""
     if before is None:
         return None
     total = before
@@ -85,14 +85,14 @@ def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
 
 
 def most_usd(estimate: Estimate | None, share: Decimal = HALF) -> float | None:
-    """With every answer as long as its max_tokens, at `share` of the standard price; None if that is not known."""
+    """The cost if every answer is as long as its max_tokens, at `share` of the standard price; None if not known."""
     if estimate is None or estimate.batch_max_usd is None:
         return None
     return estimate.batch_max_usd * float(share / HALF)
 
 
 def _likely(estimate: Estimate | None, share: Decimal) -> str:
-    """The likely price as a subordinate clause, where it is another than the highest."""
+    """The likely price as a clause, if it differs from the highest."""
     if estimate is None or estimate.batch_usd is None or money(estimate.batch_usd) == money(estimate.batch_max_usd):
         return ""
     return f", and is likely to cost {money(estimate.batch_usd * float(share / HALF))}"
@@ -100,4 +100,4 @@ def _likely(estimate: Estimate | None, share: Decimal) -> str:
 
 def _why(estimate: Estimate | None) -> str:
     names = ", ".join(inert_line(model, 60) for model in estimate.unpriced) if estimate else ""
-    return f", as there is no price for {names}" if names else ""
+    return f", because there is no price for {names}" if names else ""

@@ -1,4 +1,4 @@
-"""Models as the API lists them: which there are, and whether a batch may still name them."""
+"""Models as the API lists them: which ones exist, and whether a batch may still name them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batchtui.core.text import inert_line
 PATH = "/v1/models"
 _PAGE = 1000
 _ASKED = 20
-"""So many names that are not in the list are asked for one by one: an alias is known, but not listed."""
+"""How many unlisted names are looked up one by one: the API knows aliases, but does not list them."""
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Capabilities(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """A model of the API's, as far as a batch is concerned. A `retired` one answers nothing any more."""
+    """A model of the API, as far as it matters to a batch. A `retired` one no longer answers."""
 
     id: str
     lifecycle: str = "active"
@@ -42,7 +42,7 @@ class Model(Struct, frozen=True):
 
     @property
     def batches(self) -> bool:
-        """Whether it takes batches, as far as the API says."""
+        """Whether it supports batches, as far as the API says."""
         batch = self.capabilities and self.capabilities.batch
         return not batch or batch.supported
 
@@ -54,7 +54,7 @@ class _Page(Struct):
 
 
 class Catalogue(Struct, frozen=True):
-    """What the API says of the models that a file names: those it knows, by that name, and all it lists."""
+    """What the API says about the models that a file names: those it knows, by that name, and all that it lists."""
 
     known: dict[str, Model]
     unknown: tuple[str, ...]
@@ -62,10 +62,10 @@ class Catalogue(Struct, frozen=True):
 
 
 async def look_up(api: Api, names: tuple[str, ...]) -> Catalogue:
-    """Asks the API about models: its list, and then each name that is not in it.
+    """Asks the API about models: first for its list, then for each name that is not in it.
 
     Raises:
-        ApiError: it could not be asked.
+        ApiError: the API gave no usable answer.
         NoKey: the key was refused.
     """
     listed: dict[str, Model] = {}
@@ -88,18 +88,18 @@ async def look_up(api: Api, names: tuple[str, ...]) -> Catalogue:
 
 
 def wrong(catalogue: Catalogue, first_seen: dict[str, int], unit: str) -> list[Problem]:
-    """The models that no request can name. `first_seen` is the line (in an array: the request) that does so first."""
+    """The models that no request can use. `first_seen` is the line (in an array: the request) that names one first."""
     problems = []
     for name in catalogue.unknown:
         close = get_close_matches(name, catalogue.listed, 1)
         hint = f"Did you mean {inert_line(close[0], 60)}?" if close else "Set it to one that this key may use."
-        problems.append(_problem(name, f"The API knows no model {inert_line(name, 60)}.", hint, first_seen, unit))
+        problems.append(_problem(name, f"The API does not know model {inert_line(name, 60)}.", hint, first_seen, unit))
     for name, model in catalogue.known.items():
         if model.lifecycle == "retired":
             message = f"The model {inert_line(name, 60)} is retired: every request to it fails."
             problems.append(_problem(name, message, "Set it to a newer model.", first_seen, unit))
         elif not model.batches:
-            message = f"The model {inert_line(name, 60)} takes no batches."
+            message = f"The model {inert_line(name, 60)} does not support batches."
             problems.append(_problem(name, message, "Set it to one that does.", first_seen, unit))
     return problems
 
@@ -110,7 +110,7 @@ def _problem(name: str, message: str, hint: str, first_seen: dict[str, int], uni
 
 
 def notes(catalogue: Catalogue, longest: dict[str, int]) -> list[str]:
-    """What is worth saying, and stops nothing. `longest` is the largest max_tokens asked of each model."""
+    """Remarks that do not stop anything. `longest` is the largest max_tokens requested from each model."""
     said = []
     for name, model in catalogue.known.items():
         if model.lifecycle == "deprecated":
@@ -119,17 +119,17 @@ def notes(catalogue: Catalogue, longest: dict[str, int]) -> list[str]:
         asked = longest.get(name, 0)
         if model.max_tokens and asked > model.max_tokens:
             said.append(
-                f"max_tokens goes up to {asked:,}, and {inert_line(name, 60)} gives at most {model.max_tokens:,}."
+                f"max_tokens goes up to {asked:,}, but {inert_line(name, 60)} allows at most {model.max_tokens:,}."
             )
     return said
 
 
 def decode(content: bytes, kind: type[T]) -> T:
-    """An answer of the API's. Raises Unreachable where it is none."""
+    """Decodes an answer of the API. Raises Unreachable if it is not one."""
     try:
         return msgspec.json.decode(content, type=kind)
     except (ValueError, RecursionError) as error:
         raise Unreachable(
-            f"The host answered with something that is not the API's: {inert_line(str(error), 120)}.",
+            f"The host's answer is not the API's: {inert_line(str(error), 120)}.",
             "A proxy or a sign-in page may be in between.",
         ) from None

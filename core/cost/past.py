@@ -1,4 +1,4 @@
-"""What the user's own past batches say about how long answers are."""
+"""How long answers usually are, according to the user's past batches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from batchtui.core.paths import Paths
 from batchtui.core.results.summary import Summary, read
 
 RECENT = 50
-"""So many past batches, the newest ones, say how long answers are."""
+"""How many past batches, the newest ones, are used to tell how long answers are."""
 
 
 class Usual(Struct, frozen=True):
-    """What requests to a model had before: answer tokens each, and the share of cached tokens that was read."""
+    """What past requests to a model used: answer tokens per request, and the share of cached tokens that was read."""
 
     output: float
     read: float
@@ -27,7 +27,7 @@ class Usual(Struct, frozen=True):
 
 
 def usual(summaries: Iterable[Summary], name: str) -> dict[str, Usual]:
-    """What past batches say of each model; where some were called `name`, those alone speak for their models."""
+    """What past batches say about each model. If some of its batches were called `name`, only those count for it."""
     same: dict[str, list[Usage]] = {}
     other: dict[str, list[Usage]] = {}
     for summary in summaries:
@@ -45,7 +45,7 @@ def _usual(parts: Sequence[Usage]) -> Usual:
 
 
 def past_of(snapshot: Snapshot, paths: Paths, name: str) -> dict[str, Usual]:
-    """What the newest retrieved batches say, those of the same name above all. Reads their summaries; for a thread."""
+    """What the newest retrieved batches say; those with the same name take precedence. Reads files; for a thread."""
     return usual(_recent(snapshot, paths), name)
 
 

@@ -1,4 +1,4 @@
-"""What only the API, and the user's own past, can say of a checked file: its models, and what it will cost."""
+"""What only the API and the user's past batches can say about a checked file: its models, and what it will cost."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from batchtui.core.requests.problems import Problem
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
-    """A checked file with the problems of its models added; `estimate` is None where it has problems.
+    """A checked file with the problems of its models added; `estimate` is None if there are problems.
 
-    `notes` are worth saying and stop nothing: models on their way out, and what could not be asked. Of a job, `first`
-    is the first request that it makes, `max_cost` the limit that it sets itself, and `steps` names what follows.
-    `over_limit` is why it may not be sent under the limit that holds.
+    `notes` do not stop anything: models that will be retired, and what could not be looked up. For a job, `first` is
+    the first request that it makes, `max_cost` the limit that it sets, and `steps` the names of the later steps.
+    `over_limit` is why it may not be sent under the limit that applies.
     """
 
     checked: Checked
@@ -42,9 +42,9 @@ class Preflight(Struct, frozen=True, kw_only=True):
 async def preflight(
     path: Path, checked: Checked, connection: Connection | None, past: dict[str, Usual], now: datetime
 ) -> Preflight:
-    """Asks the API about the models, and for exact counts of a few requests, where there is a key; then prices it all.
+    """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` nobody is asked. What cannot be had is a note. Raises BadInput where the file changed.
+    Without `connection` the API is not asked. What is not available is noted. Raises BadInput if the file changed.
     """
     notes: list[str] = []
     api, catalogue = await _asked(connection, checked, notes)
@@ -69,7 +69,7 @@ async def _asked(
     if connection is None or not checked.models:
         return None, None
     if connection.key() is None:
-        notes.append("Without an API key the models were not checked.")
+        notes.append("The models were not checked: there is no API key.")
         return None, None
     try:
         api = await connection.api()

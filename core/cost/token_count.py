@@ -1,4 +1,4 @@
-"""A few requests from all over a file, counted exactly by the API, which costs nothing."""
+"""A few requests from all over a file, counted exactly by the API at no cost."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from batchtui.core.requests.problems import Unusable
 
 PATH = "/v1/messages/count_tokens"
 SAMPLE = 20
-"""So many requests of a file are counted."""
+"""How many requests of a file are counted."""
 
 _AT_ONCE = 5
 
 
 class Sampled(Struct, frozen=True):
-    """Exact counts of `counted` requests: `factors` by model is what the measure must be multiplied by."""
+    """Exact counts of `counted` requests. Multiply a model's measured tokens by its entry in `factors`."""
 
     counted: int = 0
     factors: dict[str, float] = {}
@@ -35,18 +35,18 @@ class Sampled(Struct, frozen=True):
 
 @contextmanager
 def opened(path: Path) -> Iterator[input_rows.OpenInput]:
-    """The rows of a file that was checked already. Raises BadInput where it cannot be read as such any more."""
+    """The rows of a file that was already checked. Raises BadInput if it can no longer be read as such."""
     try:
         with input_rows.opened(path, MAX_BYTES) as source:
             yield source
     except Unusable as error:
         raise BadInput(error.problem.message, error.problem.hint) from error
     except ValueError as error:
-        raise BadInput("The file changed while it was read.", "Check it again.") from error
+        raise BadInput("The file changed while it was being read.", "Check it again.") from error
 
 
 def pick(path: Path, requests: int, most: int = SAMPLE) -> list[bytes]:
-    """Rows from all over a file of so many requests. Reads all of it; raises BadInput where it cannot."""
+    """Rows from all over a file with that many `requests`. Reads all of it; raises BadInput if it cannot."""
     wanted = {int((number + 0.5) * requests / min(most, requests)) for number in range(min(most, requests))}
     with opened(path) as source:
         return [row for number, (_, row, _) in enumerate(source.rows) if number in wanted]
@@ -73,7 +73,7 @@ class _Answer(Struct):
 
 
 async def count(api: Api, picked: Sequence[bytes]) -> Sampled:
-    """The API's exact counts of rows, which cost nothing. What it cannot or will not count is a note."""
+    """The API's exact counts of rows, at no cost. What it cannot or will not count becomes a note."""
     gate = asyncio.Semaphore(_AT_ONCE)
     given_up: list[str] = []
     refused: list[str] = []
@@ -89,7 +89,7 @@ async def count(api: Api, picked: Sequence[bytes]) -> Sampled:
                 if isinstance(error, ApiError) and error.status == 400:
                     refused.append(f"The API would refuse {request.custom_id}: {error.message}")
                 else:
-                    given_up.append(f"Exact counts could not be had: {error.message}")
+                    given_up.append(f"Exact counts are not available: {error.message}")
                 return None
         return request.params.model, answer.input_tokens, token_guess.read(row).tokens
 

@@ -1,7 +1,7 @@
-"""How many tokens a request is likely to have, by its text alone, and which of them a cache may hold.
+"""How many tokens a request is likely to have, judged by its text alone, and which of them a cache may hold.
 
-The API's own count is exact and free, but one call for each request; this is for all of them. It is right within a
-third for plain text; counts of a few requests (`core.cost.estimate`) make it better.
+The API's own count is exact and free, but takes one call per request; this guess covers all requests. For plain text
+it is right to within a third. Exact counts of a few requests (`core.cost.estimate`) improve it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import msgspec
 from msgspec import Struct
 
 BYTES_PER_TOKEN = 3.5
-"""Of UTF-8 text, about: an English word is a token and a bit, a Chinese character nearly one."""
+"""Bytes of UTF-8 text, roughly: an English word is a little over one token, a Chinese character almost one."""
 
 NEWER = 1.3
-"""So many times the tokens for the same text with models from 4.7 on
+"""Models from 4.7 on need this many times the tokens for the same text
 (https://docs.claude.com/en/docs/about-claude/models/whats-new-claude-4-7)."""
 
 IMAGE = 1600
-"""Tokens of an image that fills what the older models look at; smaller ones have fewer."""
+"""Tokens of an image of the largest size that the older models look at; smaller images have fewer."""
 
 DOCUMENT = 3000
-"""Tokens of a document that is given as bytes or by its address: one page, for want of anything better."""
+"""Tokens of a document given as bytes or by its address: counted as one page, for lack of anything better."""
 
 SMALLEST_CACHED = 512
-"""Tokens that a cached beginning has with any model; below it nothing is written."""
+"""The fewest tokens that a cached prefix has with any model; a shorter one is not written."""
 
 _OLDER = re.compile(r"claude-(3|[a-z]+-4-[0-6](?!\d)|[a-z]+-4-20)")
 _UNSEEN = frozenset({"type", "cache_control", "id", "tool_use_id", "media_type", "signature", "data"})
 
 
 class Segment(NamedTuple):
-    """Tokens between two marks of the cache. `key` stands for everything up to the second of them."""
+    """Tokens between two cache marks. `key` identifies everything up to the second mark."""
 
     key: bytes
     tokens: float
@@ -43,7 +43,7 @@ class Segment(NamedTuple):
 
 
 class PromptSize(NamedTuple):
-    """One request as far as its price goes: `plain` tokens are no cache's. `unseen` counts documents and images."""
+    """What matters to the price of a request. `plain` tokens are in no cache. `unseen` counts documents and images."""
 
     model: str
     plain: float
@@ -75,7 +75,7 @@ _row = msgspec.json.Decoder(_Row)
 
 
 def read(row: bytes) -> PromptSize:
-    """The prompt in a row that `requests.check` found nothing wrong with. Raises ValueError where it cannot be."""
+    """The prompt of a row in which `requests.check` found no problem. Raises ValueError if it cannot be read."""
     params = _row.decode(row).params
     each = 1 / BYTES_PER_TOKEN if _OLDER.match(params.model) else NEWER / BYTES_PER_TOKEN
     seen = _Seen()
@@ -123,13 +123,13 @@ class _Seen:
             if "content" not in source:
                 self.documents += 1
                 return 0
-        # A schema's own names count too; a message's ("role", "content") do not.
+        # The names in a schema count too; a message's ("role", "content") do not.
         plain = "role" in value or kind in ("text", "tool_result", "thinking")
         return sum(self.bytes(one) + (0 if plain else len(name)) for name, one in value.items() if name not in _UNSEEN)
 
 
 def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) -> float:
-    """Fills in what stands before each mark; gives the tokens after the last one."""
+    """Fills in the segment before each mark; returns the tokens after the last one."""
     fingerprint = hashlib.blake2b(params.model.encode(), digest_size=8)
     tokens = before = 0.0
     blocks = list(_blocks(params))
@@ -146,7 +146,7 @@ def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) 
 
 
 def _blocks(params: _Params) -> Iterator[Any]:
-    """In the order that the cache goes by: tools, system, messages."""
+    """The blocks in the order that the cache uses: tools, system, messages."""
     for part in (params.tools, params.system):
         yield from part if isinstance(part, list) else () if part is None else (part,)
     for message in params.messages:

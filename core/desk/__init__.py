@@ -1,7 +1,7 @@
-"""The one door: everything that a front end or a script can do to the batches of one state.
+"""The single entry point: everything that a front end or a script can do to the batches of one state.
 
-It may import every other wing of `core`; nothing in `core` imports it. `desk.Desk` has a method for each verb, and the
-duties that go with a verb are inside: waking the process that polls, holding the limit, guarding our own files. A
+It may import every other package of `core`; nothing in `core` imports it. `desk.Desk` has a method for each verb. The
+duties that go with a verb are inside: waking the process that polls, checking the limit, guarding our own files. A
 script submits a file, waits, and reads the answers:
 
     import asyncio

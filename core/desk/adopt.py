@@ -1,4 +1,4 @@
-"""Batches that this state did not send: taken up by their id."""
+"""Taking up batches that this state did not send, by their id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchtui.core.text import inert_line
 
 
 def foreign(remote: Remote) -> Batch:
-    """A batch of the API's that this state did not send, as one of ours."""
+    """A batch from the API that this state did not send, as a `Batch`."""
     tail = remote.id.removeprefix("msgbatch_")
     blank = Batch(
         ref=f"a{tail}",
@@ -31,7 +31,7 @@ def foreign(remote: Remote) -> Batch:
 
 
 def take_up(tx: Transaction, remote: Remote) -> Batch:
-    """The batch of an id that a person gave: what is known by it, an unknown submission that it fits, or a new one."""
+    """The batch for an id that the user gave: a known batch, an unknown submission that it fits, or a new batch."""
     known = next((one for one in tx.snapshot.batches if one.id == remote.id), None)
     if known:
         return known
@@ -46,7 +46,7 @@ def take_up(tx: Transaction, remote: Remote) -> Batch:
 
 
 def adoption(batch: Batch) -> Submission:
-    """The submission that goes with a foreign batch."""
+    """The submission for a foreign batch."""
     return Submission(
         ref=batch.submission,
         name=batch.name,
@@ -58,7 +58,7 @@ def adoption(batch: Batch) -> Submission:
 
 
 async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
-    """What the API lists beside these batches, newest first. Raises ApiError."""
+    """The batches that the API lists besides these, newest first. Raises ApiError."""
     known = {one.id for one in batches}
     unknown: list[Batch] = []
     after: str | None = None
@@ -74,7 +74,7 @@ async def adopt(batch_id: str, context: Context) -> Batch:
     """Asks the API about an id that this state does not know, and takes the batch up.
 
     Raises:
-        UsageError: that cannot be an id of the API's.
+        UsageError: this cannot be an id of the API.
         NotFound: the API does not know it.
     """
     if not is_id(batch_id):

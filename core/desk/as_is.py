@@ -1,4 +1,4 @@
-"""The results of a batch as the API gives them, written without being verified."""
+"""Writes the results of a batch as the API gives them, without verifying them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from batchtui.core.sending.context import Context
 
 
 async def as_is(batch: Batch, to: str, context: Context, report: Report | None) -> tuple[Batch, list[str]]:
-    """The batch as the API has it now, and what is wrong with its results, which stand in a new file at `to`.
+    """Writes the results to a new file at `to`. Returns the batch as the API has it now, and what is wrong with them.
 
     Raises:
         NotAllowed: there are no results.
-        BadInput: nothing can be written there.
-        ApiError: nothing could be had.
+        BadInput: `to` cannot be written.
+        ApiError: the batch or its results are not available.
     """
     target = refuse_ours(target_path(to), context.paths)
     api = await context.connection.api()

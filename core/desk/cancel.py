@@ -24,8 +24,8 @@ from batchtui.core.text import inert_line
 
 
 class CancelOutcome(NamedTuple):
-    """What canceling came to. `batches` are as they are now: canceled, or over before; `failures` are by ref. What is
-    `sending` is on its way at this moment, and can be canceled only once it is accepted."""
+    """The result of canceling. `batches` are as they are now: canceled, or over before; `failures` are by ref. Those in
+    `sending` are on their way right now, and can be canceled only once they are accepted."""
 
     batches: list[Batch]
     failures: dict[str, BatchtuiError]
@@ -35,18 +35,18 @@ class CancelOutcome(NamedTuple):
 async def cancel(batch: Batch, context: Context) -> Batch:
     """Asks the API to cancel: what has run by then is kept and billed.
 
-    One that had ended before, unseen, comes back as the API has it now.
+    A batch that had ended before, unseen, is returned as the API has it now.
 
     Raises:
         NotAllowed: there is nothing to cancel.
-        ApiError: the API did not take it.
+        ApiError: the API refused.
     """
     if reason := why_not(Verb.CANCEL, batch):
         raise NotAllowed(reason)
     api = await context.connection.api()
     try:
         seen = await api.cancel(str(batch.id))
-        log.info("%s cancel asked", batch.id)
+        log.info("%s cancel requested", batch.id)
     except (Unreachable, NotFound):
         raise
     except ApiError as error:
@@ -55,12 +55,12 @@ async def cancel(batch: Batch, context: Context) -> Batch:
         batch.ref, lambda current: observe(current, seen) if current.id == seen.id else current
     )
     if canceled is None:
-        raise UsageError(f"The batch {inert_line(batch.ref)} was forgotten meanwhile.", "batchtui list shows them all.")
+        raise UsageError(f"Batch {inert_line(batch.ref)} has since been forgotten.", "batchtui list shows them all.")
     return canceled
 
 
 async def _if_over(api: Api, batch: Batch, refused: ApiError) -> Remote:
-    """The batch, if it is over by now; else what it was `refused` with is raised."""
+    """The batch, if it is over by now; otherwise raises `refused`."""
     try:
         seen = await api.get(str(batch.id))
     except BatchtuiError:
@@ -71,9 +71,9 @@ async def _if_over(api: Api, batch: Batch, refused: ApiError) -> Remote:
 
 
 async def cancel_all(refs: Collection[str], submissions: Collection[str], context: Context) -> CancelOutcome:
-    """Cancels these batches, and of these submissions all: what has gone out meanwhile, too, and the rest never goes.
+    """Cancels these batches and all of these submissions, including what was sent since; the rest is not sent.
 
-    One that cannot be canceled keeps no other from it.
+    A batch that cannot be canceled does not stop the others from being canceled.
     """
     await hold_back(submissions, context)
     asked: list[Batch] = []
@@ -100,8 +100,8 @@ async def _concerned(refs: Collection[str], submissions: Collection[str], contex
 
 
 async def hold_back(submissions: Collection[str], context: Context) -> None:
-    """Lets nothing more of these submissions be sent: parts that wait stay unsent, no step follows. What is answered
-    still goes to its outputs, where nothing waits."""
+    """Sends nothing more of these submissions: waiting parts stay unsent, and no step follows. If nothing waits,
+    answers still go to their outputs."""
 
     def write(tx: Transaction) -> None:
         for ref in submissions:
@@ -115,10 +115,10 @@ async def hold_back(submissions: Collection[str], context: Context) -> None:
 
 
 async def forget_all(refs: Collection[str], submissions: Collection[str], context: Context) -> list[Batch]:
-    """Drops these batches, and of these submissions all, or nothing where one of them is at work; the rest never goes.
+    """Drops these batches and all of these submissions, or nothing if one of them is running; the rest is not sent.
 
     Raises:
-        NotAllowed: one of them may not be forgotten yet, such as a part that has gone out meanwhile.
+        NotAllowed: one of them may not be forgotten yet, such as a part that was sent in the meantime.
     """
     await hold_back(submissions, context)
     ours = await _concerned(refs, submissions, context)
@@ -131,9 +131,9 @@ async def forget_all(refs: Collection[str], submissions: Collection[str], contex
 
 
 async def forget(batch: Batch, context: Context) -> None:
-    """Drops a batch from this state, and with the last of a submission the parts of it that were not sent yet.
+    """Drops a batch from this state; with the last batch of a submission, also its parts that were not sent yet.
 
-    Result files stay, and so does the API's copy. Raises NotAllowed where the batch is at work.
+    Result files stay, and so does the API's copy. Raises NotAllowed if the batch is running.
     """
 
     def write(tx: Transaction) -> tuple[Part, ...]:
@@ -156,6 +156,6 @@ async def forget(batch: Batch, context: Context) -> None:
 
 
 def _remove(ref: str, waiting: tuple[Part, ...], paths: Paths) -> None:
-    """The requests of what is forgotten. What cannot be removed stays, and is in nobody's way."""
+    """Removes the requests of what is forgotten. What cannot be removed stays, and does no harm."""
     with suppress(OSError):
         drop([ref, *(part.ref for part in waiting)], paths)

@@ -1,4 +1,4 @@
-"""The cycle that every way of running shares: settle unknown submissions, poll, retrieve what ended."""
+"""The cycle that all ways of running share: settle unknown submissions, poll, retrieve what has ended."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from batchtui.core.state.poller import Election, Poller
 from batchtui.core.text import plural
 
 EachReport = Callable[[str, int, int | None], None]
-"""ref, done, total in bytes (None: not known): how far the download of a batch is."""
+"""ref, done, total in bytes (None: not known): the progress of a batch's download."""
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
-    """What one cycle did. With `polled_by` somebody else polls and nothing was done; `blocked` stopped all of it.
+    """What one cycle did. With `polled_by`, another process polls and nothing was done; `blocked` stopped all of it.
 
-    Not `due`: there is nothing that the API could say anything about, so it was not asked.
+    Not `due`: there was nothing to ask the API about, so it was not asked.
     """
 
     due: bool = True
@@ -47,12 +47,12 @@ class Cycle(Struct, frozen=True, kw_only=True):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the API asked to wait; None where it did not."""
+        """Seconds that the API asked to wait; None if it did not."""
         return self.blocked.retry_after if isinstance(self.blocked, Unreachable) else None
 
 
 class Cycles:
-    """Runs cycles, as long as no other process does."""
+    """Runs cycles while no other process does."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Cycles:
         self._swept = False
 
     async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
-        """One cycle. Trouble is recorded, never raised. With `wait` false the downloads go on by themselves."""
+        """Runs one cycle. Errors are recorded, never raised. With `wait` false the downloads continue on their own."""
         if not self._due(await self._disk.snapshot()):
             return Cycle(due=False, polled_by=await self._disk.run(self._other))
         if other := await self._disk.run(self._election.who_else):
@@ -109,7 +109,7 @@ class Cycles:
         )
 
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
-        """Seconds until the next cycle: the set interval, else by the age of what runs; longer while it fails."""
+        """Seconds until the next cycle: the set interval, else by the age of what runs; longer while cycles fail."""
         if cycle.retry_after is not None:
             return max(cycle.retry_after, 1.0)
         if self._interval is not None:
@@ -118,7 +118,7 @@ class Cycles:
         return max(usual, min(5.0 * 2.0 ** min(self._failures, 7), 600.0)) if cycle.blocked else usual
 
     def _due(self, snapshot: Snapshot) -> bool:
-        """Whether there is anything to do: otherwise not even the SDK is imported."""
+        """Whether there is anything to do; if not, the SDK is not even imported."""
         return bool(
             look.under_way(snapshot)
             or look.open_intents(snapshot)
@@ -170,7 +170,7 @@ class Cycles:
         return tuple(retrieved)
 
     async def advance(self, errors: list[Failure]) -> tuple[str, ...]:
-        """What the answers so far allow: outputs, the next steps, the parts that waited; the ids that were sent."""
+        """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
         await self._parts.judge_canaries()
         wrong = await self._steps.go()
         sent, failed = await self._parts.send()
@@ -178,7 +178,7 @@ class Cycles:
         return tuple(sent)
 
     def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
-        """Goes on once the downloads that nobody waits for are here."""
+        """Goes on once the downloads that nobody waits for are done."""
 
         async def follow() -> None:
             await asyncio.gather(*downloads, return_exceptions=True)
@@ -194,7 +194,7 @@ class Cycles:
             log.error("going on: %s", error, exc_info=error)
 
     async def close(self) -> None:
-        """Stops what follows downloads; another cycle takes it up."""
+        """Stops what follows the downloads; another cycle takes it up."""
         following = tuple(self._following)
         for task in following:
             task.cancel()

@@ -1,6 +1,6 @@
-"""The verbs that front ends and scripts call. A desk is one process at work on one state.
+"""The verbs that front ends and scripts call. A desk is one process working on one state.
 
-What only one verb needs is imported by that verb: a command that lists batches should not pay for sending them.
+A verb imports what only it needs: a command that lists batches should not pay for sending them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Desk(StateDesk):
-    """Opened by `open_desk`. Its methods raise only children of `BatchtuiError` for what can be expected."""
+    """Opened by `open_desk`. Its methods raise only subclasses of `BatchtuiError` for expected errors."""
 
     async def examine(
         self,
@@ -75,11 +75,11 @@ class Desk(StateDesk):
         max_cost: float | None = None,
         report: Report | None = None,
     ) -> Batch:
-        """Sends a file or a job once, as one batch, or as several if `cut` says how. The first of them comes back.
+        """Sends a file or a job once, as one batch, or as several if `cut` says how. Returns the first of them.
 
-        `looked` is what `examine` said and a person agreed to: other rows are not sent. `max_cost` in US dollars holds
-        now and before each later step and retry, in place of the job's own limit. `report` follows the upload. Raises
-        as `submit_file` does.
+        `looked` is the result of `examine` that the user agreed to: other rows are not sent. `max_cost` in US dollars
+        applies now and before each later step and retry, in place of the job's own limit. `report` follows the upload.
+        Raises as `submit_file`.
         """
         from batchtui.core.desk.submit_file import submit_file
 
@@ -114,9 +114,9 @@ class Desk(StateDesk):
         report: Report | None = None,
         tell: Callable[[str], None] = log.info,
     ) -> Finished | None:
-        """Answers a file or a job without a batch, at the standard price, while one waits. None if not `agreed`.
+        """Answers a file or a job without a batch, at the standard price, while the caller waits. None unless `agreed`.
 
-        `checking` follows the check, `report` the answers, and `tell` is told why it waits. Raises as `Now.answer`.
+        `checking` follows the check, `report` the answers, `tell` gets the reason for a wait. Raises as `Now.answer`.
         """
         from batchtui.core.desk.now import Now
 
@@ -152,7 +152,7 @@ class Desk(StateDesk):
         max_cost: float | None = None,
         report: Report | None = None,
     ) -> list[Batch]:
-        """Asks what failed of batches once more; nothing is sent unless `agreed`. Raises as `desk.retry`."""
+        """Sends again what failed in batches; nothing is sent unless `agreed`. Raises as `desk.retry`."""
         from batchtui.core.desk.retry import retry
 
         try:
@@ -169,13 +169,13 @@ class Desk(StateDesk):
             await self.poke()
 
     async def propose_edit(self, refs: Sequence[str]) -> Proposal:
-        """All that failed of the one batch that these are, whatever the cause. Raises as `retry_edited.propose_one`."""
+        """All that failed in the batch that `refs` name, whatever the cause. Raises as `retry_edited.propose_one`."""
         from batchtui.core.desk.retry_edited import propose_one
 
         return await propose_one(refs, self._context)
 
     async def write_failed(self, proposal: Proposal, to: str) -> Path:
-        """Writes the rows that failed into a new file, to be edited. Raises as `retry_edited.write`."""
+        """Writes the failed rows into a new file for editing. Raises as `retry_edited.write`."""
         from batchtui.core.desk.retry_edited import write
 
         return await asyncio.to_thread(write, proposal, to, self.paths)
@@ -200,7 +200,7 @@ class Desk(StateDesk):
             await self.poke()
 
     async def as_is(self, ref: str, to: str, report: Report | None = None) -> tuple[Batch, list[str]]:
-        """Writes the API's lines to `to` unverified, and says what is wrong with them. Raises as `desk.as_is`."""
+        """Writes the API's lines to `to` unverified, and returns what is wrong with them. Raises as `desk.as_is`."""
         from batchtui.core.desk.as_is import as_is
 
         return await as_is(await self.find(ref), to, self._context, report)
@@ -209,7 +209,7 @@ class Desk(StateDesk):
         """Takes up a batch that this state never saw, by its id.
 
         Raises:
-            UsageError: that cannot be an id of the API's.
+            UsageError: this cannot be an id of the API.
             NotFound: the API does not know it.
         """
         adopted = await adopt.adopt(batch_id, self._context)
@@ -219,7 +219,7 @@ class Desk(StateDesk):
     async def export(
         self, word: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
     ) -> Output:
-        """Writes the results of what `word` means somewhere, as `outputs.export` does."""
+        """Writes the results of the batches that `word` names to `to`, as `outputs.export` does."""
         from batchtui.core.outputs.export import export, to_export
 
         batches = to_export(await self._disk.snapshot(), word)
@@ -235,14 +235,14 @@ class Desk(StateDesk):
         )
 
     async def advance(self, submissions: Collection[str], max_cost: float | None = None) -> list[Failure]:
-        """Does what the answers here allow: outputs, steps, parts. What stopped of `submissions` is tried anew."""
+        """Does what the answers here allow: outputs, steps, parts. Tries again what stopped in `submissions`."""
         await self._disk.commit(lambda tx: start_anew(tx, submissions, max_cost))
         errors: list[Failure] = []
         await self._cycles.advance(errors)
         return errors
 
     async def cancel(self, *refs: str, submissions: Collection[str] = ()) -> CancelOutcome:
-        """Asks the API to cancel batches, and all of submissions: what has run by then is kept and billed."""
+        """Asks the API to cancel batches, and all of `submissions`: what has run by then is kept and billed."""
         from batchtui.core.desk.cancel import cancel_all
 
         try:
@@ -251,7 +251,7 @@ class Desk(StateDesk):
             await self.poke()
 
     async def forget(self, *refs: str, submissions: Collection[str] = ()) -> list[Batch]:
-        """Drops batches, and all of submissions, from this state. Result files stay, and so does the API's copy."""
+        """Drops batches, and all of `submissions`, from this state. Result files stay, and so does the API's copy."""
         from batchtui.core.desk.cancel import forget_all
 
         return await forget_all(refs, submissions, self._context)
@@ -268,14 +268,14 @@ def open_desk(
 ) -> Desk:
     """A desk on the state under `paths`, by default the user's own. Neither the SDK nor the state is touched yet.
 
-    `command` is what other processes are told of this one; `interval` fixes the seconds between two looks.
+    `command` describes this process to others; `interval` fixes the seconds between two looks.
 
     Raises:
-        BadInput: `config.toml` is not usable, or there is no folder for the state.
+        BadInput: `config.toml` cannot be used, or there is no folder for the state.
     """
     paths = paths or find_paths(environment)
     settings = read_settings(paths.settings)
-    here = folder or Path()  # also if the current folder is no more
+    here = folder or Path()  # works even if the current folder is gone
     connection = Connection(settings, lambda: find_credentials(settings, environment, here))
     context = Context(connection, StoreThread(Store(paths)), paths, settings, clock)
     return Desk(context, command=command, interval=interval, redact=lambda: redactor(environment, settings, here))

@@ -28,7 +28,7 @@ async def examine(
     """Checks a file of requests, or a job, and estimates what it costs. Nothing is bought.
 
     With `offline` the API is not asked. `max_cost` is the limit in US dollars, in place of the job's own. Raises
-    BadInput if the file changes meanwhile, StateError if the state cannot be read.
+    BadInput if the file changes in the meantime, StateError if the state cannot be read.
     """
     if path.suffix == ".toml":
         from batchtui.core.desk.examine_job import examine_job

@@ -1,4 +1,4 @@
-"""Everything that can be said of a job before it is sent: what is wrong, its first request, what it will cost."""
+"""Everything that can be said about a job before it is sent: what is wrong, its first request, what it will cost."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from batchtui.core.text import inert_line
 
 
 async def examine_job(path: Path, context: Context, *, offline: bool) -> Preflight:
-    """As `core.desk.examine.examine`, for the requests that the first step of a job makes. Nothing is bought or kept.
+    """Like `core.desk.examine.examine`, for the requests of a job's first step. Nothing is bought or kept.
 
     Raises:
-        BadInput: an output of the job cannot be what it says, or a template is none.
+        BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
     rules = context.settings.rules
     with ExitStack() as stack:
@@ -47,13 +47,13 @@ async def examine_job(path: Path, context: Context, *, offline: bool) -> Preflig
 
 
 def _in_the_way(job: Job) -> list[str]:
-    """Files that the outputs would find in their place, and not replace."""
+    """Notes on files that are in the place of an output, and that it would not replace."""
     said = []
     for output in [one for step in job.steps for one in step.outputs]:
         whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
         if whole_file and not output.options.get("overwrite") and Path(output.path).exists():
             place = inert_line(output.path)
-            said.append(f"{place} is there already and will not be replaced: move it, or set overwrite = true.")
+            said.append(f"{place} already exists and will not be replaced: move it, or set overwrite = true.")
     return said
 
 

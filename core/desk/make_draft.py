@@ -1,4 +1,4 @@
-"""A file or a job as a draft, without leaving anything behind where a person changes their mind meanwhile."""
+"""Makes a draft of a file or a job. Leaves nothing behind if the user changes their mind in the meantime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchtui.core.text import inert_line
 
 
 async def make_draft(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
-    """Checks a file, or builds a job, and keeps its rows. Canceled, it waits for its thread and keeps nothing.
+    """Checks a file, or builds a job, and keeps its rows. If canceled, it waits for its thread and keeps nothing.
 
     Raises:
         BadInput: the file or the job has problems; nothing is kept.
@@ -39,5 +39,5 @@ def _make(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Ru
 
 
 def changed(path: Path) -> BadInput:
-    """What to say of a file that holds other rows than the ones that were agreed to."""
-    return BadInput(f"{inert_line(str(path))} changed while it was read. Nothing was sent.", "Submit it again.")
+    """The error for a file whose rows are not the ones that were agreed to."""
+    return BadInput(f"{inert_line(str(path))} changed while it was being read. Nothing was sent.", "Submit it again.")

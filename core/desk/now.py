@@ -1,4 +1,4 @@
-"""The same rows without a batch: asked at once at the standard price, and kept as a retrieved batch without an id."""
+"""Runs without a batch: rows sent at once at the standard price, and kept as a retrieved batch without an id."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from batchtui.core.sending.context import Context
 class NowProposal(Struct, frozen=True):
     """What answering a file without a batch would do.
 
-    `known` is a run of the same rows that was cut short and goes on. `looked` is None if that run is past the answers
+    `known` is a run of the same rows that was cut short and will continue. `looked` is None if that run has all answers
     of its first step: its rows are paid for.
     """
 
@@ -65,15 +65,15 @@ class Now:
         report: Report | None,
         tell: Callable[[str], None],
     ) -> Finished | None:
-        """Proposes, and if `agreed` says so answers every request and does what follows. None if it does not.
+        """Proposes the run and, if `agreed` says so, answers every request and does what follows. Otherwise None.
 
-        Setting `stop` lets what is under way come in; setting `give_up` does not wait for that.
+        Setting `stop` lets requests under way finish; setting `give_up` does not wait for them.
 
         Raises:
             NotSubmittable: the file has problems.
-            NotAllowed: the same rows were submitted lately, and `again` was not said.
+            NotAllowed: the same rows were submitted recently, and `again` is false.
             OverLimit: it could cost more than the limit.
-            Stopped: it was stopped before the end.
+            Stopped: it was stopped before it finished.
             BatchtuiError: as `NowRun.finish`.
         """
         proposal = await self._propose(path, name=name, again=again, max_cost=max_cost, checking=checking)
@@ -98,7 +98,7 @@ class Now:
             if not give_up.is_set() or (task and task.cancelling()):
                 raise
             raise Stopped(
-                "It was stopped before the end. What was under way may be billed.",
+                "It was stopped before it finished. Requests under way may be billed.",
                 await self._run.how_to_go_on(submission),
             ) from None
 
@@ -115,7 +115,7 @@ class Now:
         return NowProposal(replace(looked, over_limit=refusal(looked.estimate, limit, STANDARD)), known)
 
     async def begun(self, path: Path) -> Unfinished | None:
-        """The run of a job that is past the answers of its first step and not over; None where there is none."""
+        """The unfinished run of a job that has all answers of its first step; None if there is none."""
         submission = self._runs.begun(await self._disk.snapshot(), path)
         return await asyncio.to_thread(self._runs.unfinished, submission) if submission else None
 
@@ -123,7 +123,7 @@ class Now:
         """The run of these rows whose first step is not answered, if any: what `begin` would find or refuse.
 
         Raises:
-            NotAllowed: the same rows were submitted lately, and `again` was not said.
+            NotAllowed: the same rows were submitted recently, and `again` is false.
         """
         snapshot = await self._disk.snapshot()
         known = self._runs.of(snapshot, sha256)
@@ -134,14 +134,14 @@ class Now:
     async def begin(
         self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None, sha256: str = ""
     ) -> Submission:
-        """The run of the rows of a file or job that is not over, else a new one, on disk before anything is asked.
+        """The unfinished run of the rows of a file or job, else a new one, on disk before any request is sent.
 
-        `sha256` is of the rows that a person agreed to: others are not asked.
+        `sha256` is that of the rows the user agreed to: other rows are not sent.
 
         Raises:
-            BadInput: the file or the job has problems, or holds other rows by now.
-            NotAllowed: the same rows were submitted lately, and `again` was not said.
-            NoKey: there is no key to ask with.
+            BadInput: the file or the job has problems, or its rows have changed.
+            NotAllowed: the same rows were submitted recently, and `again` is false.
+            NoKey: there is no key.
         """
         await self._connection.api()
         made = await make_draft(path, self._paths, name, Cut(), self._rules)
@@ -165,7 +165,7 @@ class Now:
 
 
 async def _unless(give_up: asyncio.Event, work: Coroutine[Any, Any, Finished]) -> Finished:
-    """Does work to its end. Setting `give_up`, or a cancel, cancels it, and waits for what it must still do then."""
+    """Runs `work` to its end. Setting `give_up`, or a cancel, cancels it, and waits for what it must still do then."""
     doing, leaving = asyncio.ensure_future(work), asyncio.ensure_future(give_up.wait())
     try:
         await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)

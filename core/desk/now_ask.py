@@ -1,7 +1,7 @@
-"""Asking archived requests one by one through the Messages API: a few at a time, at the standard price.
+"""Sending archived requests singly through the Messages API: a few at a time, at the standard price.
 
-Each answer is a line of a journal, as a batch would give it, so that a run that was stopped or killed goes on with the
-rest. The API knows no idempotency: a request whose answer was lost may have been billed, and is asked again.
+Each answer is a line of a journal, as a batch would give it, so that a run that was stopped or killed continues with
+the rest. The API has no idempotency key: a request whose answer was lost may have been billed, and is sent again.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from batchtui.core.logs import log
 from batchtui.core.results.journal import Journal
 
 PARALLEL = 8
-"""So many requests are under way at a time unless a person says otherwise."""
+"""How many requests are under way at a time, unless the user sets another number."""
 
 TRIES = 6
-"""So often a request is asked that the API fails to answer, or that could not be sent."""
+"""How often a request is tried if the API fails to answer it, or if it could not be sent."""
 
 TRIES_LOST = 3
-"""So often where the answer was lost on the way: each of them may be billed."""
+"""How often it is tried if the answer was lost on the way: each try may be billed."""
 
 PAUSE = 0.5
-"""Seconds before the second try where the API does not say how long; doubled for each further one."""
+"""Seconds before the second try if the API does not say how long; doubled for each further try."""
 
 LONGEST_PAUSE = 30.0
 
 _DOWN_AFTER = 3
-"""So many requests in a row that were given up, and the API counts as down, however few are under way at a time."""
+"""How many requests in a row must be given up until the API counts as down, even if fewer are sent at a time."""
 
 _OWN_FAULT = frozenset({400, 404, 413, 422})
-"""Statuses that speak of one request: what a batch would answer it with."""
+"""Statuses that are about a single request: a batch would answer it with the same."""
 
 _NO_MONEY = ("usage limits", "credit balance")
-"""What a 400 says that speaks of the account (https://docs.claude.com/en/api/errors)."""
+"""Words in a 400 that is about the account (https://docs.claude.com/en/api/errors)."""
 
 _KINDS = {429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error"}
 
@@ -66,15 +66,15 @@ async def run(
     report: Report | None = None,
     tell: Callable[[str], None] = log.info,
 ) -> None:
-    """Asks what the journal has no answer to, at most `parallel` at a time, until it has all `total`.
+    """Sends the requests without an answer in the journal, at most `parallel` at a time, until it has all `total`.
 
-    Setting `stop` lets what is under way come in and asks nothing more. `report` gets answers and their total; `tell`
-    is told why it waits. A request that fails for good is an `errored` result.
+    Setting `stop` lets requests under way finish and sends no more. `report` gets the number of answers and the total;
+    `tell` gets the reason for a wait. A request that fails for good becomes an `errored` result.
 
     Raises:
-        Stopped: `stop` was set before the end.
-        Unreachable: the API does not answer any more.
-        BatchtuiError: the key, the account or the disk does not allow more. What is answered by then is kept.
+        Stopped: `stop` was set before it finished.
+        Unreachable: the API no longer answers.
+        BatchtuiError: the key, the account or the disk does not allow more. The answers so far are kept.
     """
     sending = _Sending(api, journal, stop or asyncio.Event(), parallel, tell)
     if report:
@@ -88,11 +88,11 @@ async def run(
     if sending.failed:
         raise sending.failed
     if len(journal.ids) < total:
-        raise Stopped("It was stopped before the end.")
+        raise Stopped("It was stopped before it finished.")
 
 
 def _unanswered(rows: Iterable[bytes], answered: set[str]) -> Iterator[_Row]:
-    """The archived rows that are not answered, in their order."""
+    """The archived rows that are not answered, in order."""
     for raw in rows:
         row = _row.decode(raw)
         if row.custom_id not in answered:
@@ -116,7 +116,7 @@ class _Sending:
         self.told: Callable[[], None] = lambda: None
 
     async def work(self, rows: Iterator[_Row]) -> None:
-        """Takes row after row, as long as all is well."""
+        """Takes one row after the other until something goes wrong."""
         for row in rows:
             try:
                 result = None if self._stop.is_set() else await self._result(row)
@@ -126,12 +126,12 @@ class _Sending:
                 await asyncio.to_thread(self._journal.add, raw)
             except BatchtuiError as error:
                 self.failed = self.failed or error
-                self._stop.set()  # what is under way is paid for: it may come in
+                self._stop.set()  # requests under way are paid for: they may finish
                 return
             self.told()
 
     async def _result(self, row: _Row) -> bytes | None:
-        """How a request ended; None where it was stopped before."""
+        """How a request ended; None if it was stopped before that."""
         tries, answered = 0, self._answered
         while await self._may_go():
             try:
@@ -159,7 +159,7 @@ class _Sending:
         return None
 
     def _is_down(self, error: ApiError) -> bool:
-        """Whether it is the API that fails, and not this one request."""
+        """Whether the API itself fails, and not just this request."""
         self._given_up += 1
         said_so = error.status is not None and error.status != 429
         return not (said_so and self._answered and self._given_up < self._most_given_up)
@@ -176,7 +176,7 @@ class _Sending:
         self._not_before = max(self._not_before, until)
 
     async def _may_go(self) -> bool:
-        """Waits as long as the API asked all of us to; false once stopped."""
+        """Waits as long as the API asked all workers to; false once stopped."""
         while not self._stop.is_set() and (left := self._not_before - asyncio.get_running_loop().time()) > 0:
             await self._wait(left)
         return not self._stop.is_set()
@@ -191,7 +191,7 @@ def _tries(error: ApiError) -> int:
 
 
 def _is_own_fault(error: ApiError) -> bool:
-    """Whether an error is about this request alone, said by the API itself and not by something in between."""
+    """Whether an error is about this request alone, and comes from the API itself, not from something in between."""
     about_account = any(words in error.message for words in _NO_MONEY)
     return error.status in _OWN_FAULT and not about_account and _is_envelope(error.body)
 
@@ -204,7 +204,7 @@ def _is_envelope(body: bytes) -> bool:
 
 
 def _errored(error: ApiError) -> bytes:
-    """A result of the type `errored`, with the API's own words where it had some."""
+    """A result of the type `errored`, with the API's own words if there are any."""
     said = error.body
     if not _is_envelope(said):
         kind = _KINDS.get(error.status or 0, "api_error")
@@ -213,5 +213,5 @@ def _errored(error: ApiError) -> bytes:
 
 
 def _on_one_line(raw: bytes) -> bytes:
-    """JSON without line breaks: where it is valid they stand between tokens alone."""
+    """JSON without line breaks: in valid JSON they only occur between tokens."""
     return raw.replace(b"\n", b" ").replace(b"\r", b" ")

@@ -1,4 +1,4 @@
-"""One part of a run without a batch: its requests asked, the answers verified, and kept as a retrieved batch."""
+"""One part of a run without a batch: sends its requests, verifies the answers, keeps them as a retrieved batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def answer_part(
     report: Report | None,
     tell: Callable[[str], None],
 ) -> Verdict:
-    """Brings the results of one part under their final name, where they do not stand there yet."""
+    """Brings the results of one part under their final name, unless they are there already."""
     final = context.paths.result(part.ref)
     journal = await asyncio.to_thread(runs.open, part)
     if journal is None:
@@ -51,19 +51,19 @@ async def answer_part(
 
 
 def _verified(path: Path, part: Part, context: Context) -> Verdict:
-    """The verdict on answers that must be whole. Raises Unverified."""
+    """The verdict on answers that must be complete. Raises Unverified."""
     expected = expected_from(context.paths.archive(part.ref), part.digest)
     verdict = verify_file(path, kept(path).counts, expected)
     if not verdict.ok:
         raise Unverified(
             f"The answers in {path} did not pass the check: {' '.join(verdict.anomalies)}",
-            "Take the lines that are wrong out of it; their requests are asked again.",
+            "Remove the wrong lines from it; their requests are sent again.",
         )
     return verdict
 
 
 async def keep_part(submission: Submission, part: Part, verdict: Verdict, context: Context) -> Batch:
-    """Writes the summary, then the batch in place of the part that waits."""
+    """Writes the summary, then the batch in place of the waiting part."""
     now = context.clock()
     made = summaries.summarise(
         verdict, batch_id=part.ref, name=submission.name, made_at=submission.created_at, now=now, share=STANDARD

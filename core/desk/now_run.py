@@ -1,4 +1,4 @@
-"""A run without a batch, seen to its end: step after step is answered, written, and built upon."""
+"""Finishes a run without a batch: answers each step, writes its outputs, and builds the next step from it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from batchtui.core.text import number, plural
 
 
 class Finished(Struct, frozen=True):
-    """The batches that a run became, and what keeps it from its end: None where it is over."""
+    """The batches that a run became, and what keeps it from finishing; None if it is over."""
 
     batches: list[Batch]
     trouble: Trouble | None
 
 
 class NowRun:
-    """What finishes the runs of one state."""
+    """Finishes the runs of one state."""
 
     def __init__(self, context: Context, runs: Runs) -> None:
         self._context = context
@@ -50,9 +50,9 @@ class NowRun:
         report: Report | None = None,
         tell: Callable[[str], None] = log.info,
     ) -> Finished:
-        """Step after step: asks what is not answered, writes the outputs, builds the next step of the answers.
+        """Runs each step: sends what is not answered, writes the outputs, builds the next step from the answers.
 
-        `max_cost` is the limit of all steps together, in place of the job's own. Once another process cancels it,
+        `max_cost` is the limit for all steps together, in place of the job's own. If another process cancels the run,
         `stop` is set. Raises as `go_on`.
         """
 
@@ -69,7 +69,7 @@ class NowRun:
             return await self._finish(submission, parallel, stop, report, tell)
         except Stopped as error:
             if await given_up(self._disk, submission.ref):
-                raise Stopped("It was canceled meanwhile.", error.hint) from error
+                raise Stopped("It was canceled in the meantime.", error.hint) from error
             raise
         finally:
             watching.cancel()
@@ -92,11 +92,11 @@ class NowRun:
                 await self.go_on(current, parallel=parallel, stop=stop, report=report, tell=tell)
                 continue
             if stop.is_set():
-                raise Stopped("It was stopped before the end.", await self.how_to_go_on(current))
+                raise Stopped("It was stopped before it finished.", await self.how_to_go_on(current))
             await self._steps.go()
             snapshot = await self._disk.snapshot()
             after = snapshot.submissions.get(current.ref)
-            if after == current:  # another process is at it
+            if after == current:  # another process is working on it
                 await asyncio.sleep(ELSEWHERE)
             elif after and after.trouble and not after.waiting:
                 return Finished(plan.members(snapshot, after), after.trouble)
@@ -110,12 +110,12 @@ class NowRun:
         report: Report | None = None,
         tell: Callable[[str], None] = log.info,
     ) -> list[Batch]:
-        """Asks what is not answered, verifies it, and puts each part into the state as a batch that is retrieved.
+        """Sends what is not answered, verifies the answers, and puts each part into the state as a retrieved batch.
 
         Raises:
             Stopped: `stop` was set; the answers so far are kept.
-            Busy: another process is at it.
-            BatchtuiError: as `urgent.run` does; the answers so far are kept.
+            Busy: another process is working on it.
+            BatchtuiError: as `now_ask.run`; the answers so far are kept.
         """
         done: list[Batch] = []
         before = submission.requests - sum(part.requests for part in submission.waiting)
@@ -125,7 +125,7 @@ class NowRun:
                     part, self._context, self._runs, parallel, stop, _beyond(report, before, submission.requests), tell
                 )
             except BatchtuiError as error:
-                first = "" if isinstance(error, Unreachable) else error.hint  # there is no next look at this
+                first = "" if isinstance(error, Unreachable) else error.hint  # no later look follows
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
             done.append(await keep_part(submission, part, verdict, self._context))
@@ -133,16 +133,16 @@ class NowRun:
         return done
 
     async def how_to_go_on(self, submission: Submission) -> str:
-        """What is kept of a run, and what a person types to go on."""
+        """What is kept of a run, and what the user types to go on."""
         current = (await self._disk.snapshot()).submissions.get(submission.ref, submission)
         try:
             known = await asyncio.to_thread(self._runs.unfinished, current)
         except StateError:
             known = None
-        what = f"{number(known.answered)} of {plural(current.requests, 'answer')} are" if known else "It is all"
+        what = f"{number(known.answered)} of {plural(current.requests, 'answer')} are" if known else "All of it is"
         return f"{what} kept. To go on: {command(current.input)}"
 
 
 def _beyond(report: Report | None, before: int, total: int) -> Report | None:
-    """The report of a part as one of the whole, of which so many are done already."""
+    """The report of a part as a report of the whole run, in which `before` requests are already done."""
     return (lambda done, _: report(before + done, total)) if report else None

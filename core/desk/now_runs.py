@@ -1,7 +1,7 @@
-"""Runs without a batch that are not over: how they stand in the state, and how the same rows find theirs again.
+"""Runs without a batch that are not over: how the state holds them, and how the same rows find their run again.
 
-While it runs, the state holds a submission that is marked urgent, so that no process that polls sends its parts as
-batches. Every part that waits has a journal of its answers from the moment it is first asked.
+During a run, the state holds a submission marked as urgent, so that no polling process sends its parts as batches.
+Every waiting part has a journal of its answers from the moment it is first sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 
 ELSEWHERE = 0.2
-"""Seconds between two looks at what other processes do to the same run."""
+"""Seconds between two checks of what other processes do to the same run."""
 
 
 class Unfinished(Struct, frozen=True):
@@ -39,26 +39,26 @@ class Unfinished(Struct, frozen=True):
 
 
 class Runs:
-    """The runs under `paths`. All of it is for a thread."""
+    """The runs under `paths`. Its methods are for a thread."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
     def journal(self, part: Part) -> Path:
-        """The answers to a part while they are not all there."""
+        """The file with the answers to a part until they are all there."""
         return self._paths.results / f"{part.ref}.jsonl.partial"
 
     def of(self, snapshot: Snapshot, sha256: str) -> Submission | None:
-        """The run of these rows whose first step is not answered; None where there is none."""
+        """The run of these rows whose first step is not answered; None if there is none."""
         for submission in snapshot.submissions.values():
             if submission.urgent and submission.sha256 == sha256 and submission.waiting and not submission.step:
                 return submission
         return None
 
     def begun(self, snapshot: Snapshot, path: Path) -> Submission | None:
-        """The run of the job at `path` whose first step is answered and that is not over; None where there is none.
+        """The unfinished run of the job at `path` whose first step is answered; None if there is none.
 
-        Its rows cannot tell: the outputs of the first step may have changed the source they came from.
+        Its rows cannot identify it: the outputs of the first step may have changed the source they came from.
         """
         for submission in snapshot.submissions.values():
             later = submission.step or not submission.waiting
@@ -78,10 +78,10 @@ class Runs:
         return Unfinished(submission, over + sum(len(kept(file).ids) for file in files))
 
     def open(self, part: Part) -> Journal | None:
-        """The journal of a part, made where nothing of it was asked yet; None where its answers are all there.
+        """The journal of a part, created if none of it was sent yet; None if its answers are all there.
 
         Raises:
-            Busy: another process adds to it.
+            Busy: another process is adding to it.
             StateError: it cannot be used.
         """
         path, final = self.journal(part), self._paths.result(part.ref)
@@ -102,17 +102,17 @@ class Runs:
         return journal
 
     def _file(self, part: Part) -> Path | None:
-        """Where its answers are: the journal, or the results where a run died right after finishing them."""
+        """Where its answers are: the journal, or the results if a run died right after finishing them."""
         files = (self.journal(part), self._paths.result(part.ref))
         return next((file for file in files if file.exists()), None)
 
     def claim(
         self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool
     ) -> Submission:
-        """The run of the same rows that is not over, else the draft as a new one.
+        """The unfinished run of the same rows, else the draft as a new one.
 
         Raises:
-            NotAllowed: the same rows were submitted lately, and `again` was not said.
+            NotAllowed: the same rows were submitted recently, and `again` is false.
         """
         known = self.of(tx.snapshot, made.sha256)
         if known:
@@ -141,7 +141,7 @@ class Runs:
 
 
 def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
-    """Nothing where these rows were not submitted lately.
+    """Does nothing if these rows were not submitted recently.
 
     Raises:
         NotAllowed: they were.
@@ -151,7 +151,7 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
 
 
 async def watch(disk: StoreThread, ref: str, stop: asyncio.Event) -> None:
-    """Sets `stop` once another process canceled a run, or forgot it."""
+    """Sets `stop` once another process has canceled or forgotten a run."""
     while True:
         if await given_up(disk, ref):
             stop.set()
@@ -160,14 +160,14 @@ async def watch(disk: StoreThread, ref: str, stop: asyncio.Event) -> None:
 
 
 async def given_up(disk: StoreThread, ref: str) -> bool:
-    """Whether nothing more of a run may be asked."""
+    """Whether nothing more of a run may be sent."""
     current = (await disk.snapshot()).submissions.get(ref)
     return current is None or current.stopped
 
 
 @contextmanager
 def on_disk(paths: Paths) -> Iterator[None]:
-    """Says what a full or read-only disk means: nothing is lost.
+    """Explains what a full or read-only disk means: nothing is lost.
 
     Raises:
         StateError: instead of an OSError.
@@ -177,5 +177,5 @@ def on_disk(paths: Paths) -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"The answers could not be written to {paths.results}: {error.strerror or error}.",
-            "Make room there. What is answered is kept.",
+            "Make room there. The answers so far are kept.",
         ) from error

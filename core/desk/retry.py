@@ -36,11 +36,11 @@ from batchtui.core.state.store_thread import StoreThread
 def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
     """Keeps the rows to be sent again, and their keys, under a new ref. Runs in a thread.
 
-    The rows are those of the file `edited` where it is given, else as they were last sent.
+    The rows come from the file `edited` if it is given; otherwise they are as they were last sent.
 
     Raises:
-        NotSubmittable: a row of them cannot be sent as it is.
-        NotAllowed: the archive does not hold them all.
+        NotSubmittable: a row cannot be sent as it is.
+        NotAllowed: the archive does not hold all of them.
         StateError: a file cannot be read.
     """
     private_folder(paths.requests)
@@ -82,10 +82,10 @@ def _good(checked: Checked) -> Checked:
 async def priced(
     proposal: Proposal, part: Part, estimate: Estimate | None, disk: StoreThread, limit: float | None
 ) -> Part:
-    """The archived retry with what it is likely to cost.
+    """The archived retry with its likely cost.
 
     Raises:
-        OverLimit: with what was spent before it could cost more than `limit`, or else than the submission may.
+        OverLimit: with what was spent before, it could cost more than `limit` or, without one, than the submission may.
     """
     snapshot, first = await disk.snapshot(), proposal.first
     submission = snapshot.submissions.get(first.submission)
@@ -105,12 +105,12 @@ async def send(
     max_cost: float | None = None,
     report: Report | None = None,
 ) -> Batch:
-    """Sends an archived retry as one batch of the first one's submission. `max_cost` becomes the limit of that.
+    """Sends an archived retry as one batch of the first batch's submission. `max_cost` becomes the submission's limit.
 
     Raises:
-        Busy: another process retries the same, or did so meanwhile.
+        Busy: another process retries the same, or did so in the meantime.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
-        BatchtuiError: it was certainly not accepted, and nothing of it is kept.
+        BatchtuiError: it was certainly not accepted, and none of it is kept.
     """
     first = proposal.first
 
@@ -118,9 +118,9 @@ async def send(
         current = tx.batch(first.ref)
         submission = tx.submission(current.submission) if current else None
         if current is None or submission is None:
-            raise NotAllowed("The batch was forgotten meanwhile.", "batchtui list shows them all.")
+            raise NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows them all.")
         if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
-            raise Busy("Another process asked these requests again meanwhile.", f"batchtui show {first.label}")
+            raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
         limit = submission.max_cost if max_cost is None else max_cost
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
@@ -149,14 +149,14 @@ async def retry(
     max_cost: float | None = None,
     report: Report | None = None,
 ) -> list[Batch]:
-    """Asks what failed of batches once more, if `agreed` says so of what would be sent; else nothing is sent.
+    """Sends again what failed in batches, if `agreed` accepts what would be sent; otherwise sends nothing.
 
-    `max_cost` in US dollars becomes the limit of their submission, in place of the one it has. A batch of which nothing
-    is left to ask is passed over where another one has something.
+    `max_cost` in US dollars becomes the limit of their submission, in place of the one it has. A batch with nothing
+    left to retry is skipped if another one has something.
 
     Raises:
-        NotAllowed: there is nothing to ask again, or not yet.
-        NotSubmittable: a row of them cannot be sent as it is.
+        NotAllowed: there is nothing to retry, or not yet.
+        NotSubmittable: a row cannot be sent as it is.
         OverLimit: it could cost more than the limit.
         BatchtuiError: as `send`; what was sent before stays sent.
     """

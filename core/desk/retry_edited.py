@@ -1,4 +1,4 @@
-"""A retry after an edit: the rows that failed are written into a file, and what a person made of them is sent."""
+"""A retry after an edit: the failed rows are written to a file, the user edits them, and they are sent."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ from batchtui.core.text import inert_line
 
 
 class Edited(Struct, frozen=True):
-    """A good file of edited rows: of what may be asked again the proposal has chosen just these."""
+    """A good file of edited rows. Of all rows that may be retried, the proposal chooses just these."""
 
     proposal: Proposal
     looked: Preflight
 
 
 async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
-    """All that failed of the one batch that these are, whatever the cause.
+    """All that failed in the one batch that `refs` name, whatever the cause.
 
     Raises:
-        NotAllowed: requests of several of them failed, nothing failed, or it is not known yet.
+        NotAllowed: requests of several batches failed, nothing failed, or it is not known yet.
         StateError: a file cannot be read.
     """
     proposals = await propose_all(refs, context, include_permanent=True)
     if len(proposals) > 1:
         named = ", ".join(one.first.label for one in proposals[:3]) + ("…" if len(proposals) > 3 else "")
         raise NotAllowed(
-            f"Requests of {len(proposals)} batches failed: {named}. Edited rows go back to one of them.",
-            f"Name one, with a file of its own: batchtui retry {proposals[0].first.label} --rows FILE",
+            f"Requests of {len(proposals)} batches failed: {named}. Edited rows belong to one batch.",
+            f"Name one, with its own file: batchtui retry {proposals[0].first.label} --rows FILE",
         )
     return proposals[0]
 
 
 def write(proposal: Proposal, to: str, paths: Paths) -> Path:
-    """Writes the rows that failed, as they were last sent, into a new file of this person alone. Runs in a thread.
+    """Writes the failed rows, as they were last sent, to a new file that only the user can read. Runs in a thread.
 
     Raises:
-        BadInput: the file cannot be written, or is there already.
-        NotAllowed: the archive does not hold them all.
+        BadInput: the file cannot be written, or already exists.
+        NotAllowed: the archive does not hold all of them.
         StateError: the archive cannot be read.
     """
     path = refuse_ours(target_path(to), paths)
@@ -71,11 +71,11 @@ def write(proposal: Proposal, to: str, paths: Paths) -> Path:
             copy_chosen(proposal, paths, sink)
         return path
     except FileExistsError as error:
-        raise BadInput(f"{inert_line(str(path))} is there already; it was not written over.", "") from error
+        raise BadInput(f"{inert_line(str(path))} already exists; it was not overwritten.", "") from error
     except OSError as error:
         raise BadInput(
             f"{inert_line(str(path))} cannot be written: {error.strerror or error}.",
-            "Name a file in a folder of yours.",
+            "Name a file in one of your folders.",
         ) from error
 
 
@@ -83,8 +83,8 @@ async def look(proposal: Proposal, path: Path, context: Context) -> Edited:
     """Checks a file of edited rows. Nothing is bought or kept.
 
     Raises:
-        NotSubmittable: it has problems, or rows that are not to be asked again.
-        BadInput: it changes meanwhile.
+        NotSubmittable: it has problems, or rows that are not to be retried.
+        BadInput: it changes in the meantime.
         StateError: the state, or an archive, cannot be read.
     """
     checked, ids = await asyncio.to_thread(_check, proposal, path, context)
@@ -105,11 +105,11 @@ async def retry_edited(
     max_cost: float | None = None,
     report: Report | None = None,
 ) -> Batch | None:
-    """Sends the rows of a file as the retry of what failed, if `agreed` says so; else nothing is sent, and None.
+    """Sends the rows of a file as the retry of what failed, if `agreed` says so. Otherwise sends nothing: None.
 
     Raises:
         NotSubmittable: as `look`.
-        BadInput: the file changes meanwhile.
+        BadInput: the file changes in the meantime.
         OverLimit: it could cost more than the limit.
         BatchtuiError: as `core.desk.retry.send`.
     """
@@ -155,7 +155,7 @@ _id = msgspec.json.Decoder(_Id).decode
 
 
 def _ids(path: Path) -> list[tuple[str, int, str]]:
-    """The custom_id of each row that has one, its line, and what counts as one. What is wrong is said by `check`."""
+    """The custom_id of each row that has one, its line, and the unit of that. `check` reports what is wrong."""
     found: list[tuple[str, int, str]] = []
     try:
         with input_rows.opened(path, MAX_BYTES) as source:
@@ -172,12 +172,12 @@ def _ids(path: Path) -> list[tuple[str, int, str]]:
 def _stranger(name: str, known: Collection[str], line: int, unit: str) -> Problem:
     shown, where = inert_line(name, 64), f"{unit} {line}"
     if name in known:
-        message = f"custom_id {shown} has its answer already."
-        return Problem(line, "custom_id", message, "Take this row out: only what failed is asked again.", "done", where)
-    message = f"custom_id {shown} is none of this batch."
-    hint = "Leave the custom_id of a row as it was. What is new is sent with batchtui submit."
+        message = f"custom_id {shown} already has its answer."
+        return Problem(line, "custom_id", message, "Remove this row: only failed ones are sent again.", "done", where)
+    message = f"custom_id {shown} does not belong to this batch."
+    hint = "Keep the custom_id of each row as it was. Send new requests with batchtui submit."
     return Problem(line, "custom_id", message, hint, "foreign", where)
 
 
 def _changed(path: Path) -> BadInput:
-    return BadInput(f"{inert_line(str(path))} changed while it was read: nothing was sent.", "Run it again.")
+    return BadInput(f"{inert_line(str(path))} changed while it was being read: nothing was sent.", "Run it again.")

@@ -1,4 +1,4 @@
-"""What a retry would send, and what it would leave out: looked at before anything is sent."""
+"""What a retry would send and what it would leave out, shown before anything is sent."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from batchtui.core.text import inert_line, plural
 
 
 class NothingLeft(NotAllowed):
-    """Nothing of a batch is to be asked again."""
+    """A batch has nothing left to retry."""
 
 
 class Proposal(Struct, frozen=True):
-    """What a retry would send: `chosen` of the requests of `first`, after the results of `batches`.
+    """What a retry would send: the `chosen` requests of `first`, after the results of `batches`.
 
-    `failed` are the causes of all that failed, by custom_id; `asked` those of its retries that the API took: a row may
-    have been edited for one of them.
+    `failed` are the causes of all failures, by custom_id; `asked` are its retries that the API accepted: a row may have
+    been edited for one of them.
     """
 
     first: Batch
@@ -39,15 +39,15 @@ class Proposal(Struct, frozen=True):
 
 
 def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
-    """Looks at all results of a batch, those of its retries included. Runs in a thread.
+    """Looks at all results of a batch, including those of its retries. Runs in a thread.
 
     Raises:
-        NotAllowed: its results are not here yet, its requests are not, or nothing is left to ask again.
+        NotAllowed: its results are not here yet, its requests are not here, or nothing is left to retry.
         StateError: a file cannot be read.
     """
     batch = next((one for one in snapshot.batches if one.ref == ref), None)
     if batch is None:
-        raise NotAllowed(f"The batch {inert_line(ref)} was forgotten meanwhile.", "batchtui list shows them all.")
+        raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
     batches = with_retries(snapshot, batch)
     first = batches[0]
     running = not_over(batches)
@@ -56,33 +56,33 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         what = "It" if running is first else f"Its retry {running.label}"
         raise NotAllowed(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
     if first.state is not State.RETRIEVED:
-        raise NotAllowed("It has no results that say what failed.", f"batchtui show {first.label}")
+        raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
     if not paths.archive(first.ref).exists():
-        raise NotAllowed("Its requests are not on this machine: it was sent by somebody else.", "")
+        raise NotAllowed("Its requests are not on this machine: somebody else sent it.", "")
     retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
     chosen = choose(failed, include_permanent=include_permanent)
     if not chosen.ids:
         if chosen.left:
             raise NothingLeft(
-                f"What failed would fail again: {in_words(chosen.left)}.",
+                f"The failed requests would fail again: {in_words(chosen.left)}.",
                 f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
             )
-        raise NothingLeft("Every request of it has its answer.", "There is nothing to ask again.")
+        raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
     asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
     return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
 
 
 def in_words(causes: dict[str, int]) -> str:
-    """`100 expired, 30 overloaded_error`. Causes come from the API; they are made inert."""
+    """`100 expired, 30 overloaded_error`. Causes come from the API, so they are made inert."""
     return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
 
 
 def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
-    """The rows to be asked again, each as it was last sent. Runs in a thread.
+    """Copies the rows to be retried, each as it was last sent. Runs in a thread.
 
     Raises:
-        NotAllowed: the archive does not hold them all.
+        NotAllowed: the archive does not hold all of them.
         StateError: a file cannot be read.
     """
     later = [paths.archive(ref) for ref in proposal.asked if paths.archive(ref).exists()]
@@ -99,12 +99,12 @@ def described(proposals: Sequence[Proposal]) -> str:
     for proposal in proposals:
         causes.update(proposal.chosen.causes)
         left.update(proposal.chosen.left)
-    said = f"{plural(causes.total(), 'request')} can succeed when asked again ({in_words(causes)})."
-    return f"{said} Left out, as they would fail again: {in_words(left)}." if left else said
+    said = f"{plural(causes.total(), 'request')} can succeed if sent again ({in_words(causes)})."
+    return f"{said} Left out, because they would fail again: {in_words(left)}." if left else said
 
 
 def likely_usd(proposals: Sequence[Proposal]) -> float | None:
-    """What they are likely to cost together, by what the first ones were estimated at; None where that is not known."""
+    """The likely cost of all of them, based on the estimates of the first batches; None if one is not known."""
     shares = [
         one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
         for one in proposals
@@ -114,7 +114,7 @@ def likely_usd(proposals: Sequence[Proposal]) -> float | None:
 
 
 async def propose_all(refs: Sequence[str], context: Context, *, include_permanent: bool = False) -> list[Proposal]:
-    """What retries of several batches would send. Raises as `propose`, where none of them has anything to ask again."""
+    """What retries of several batches would send. Raises as `propose` if none has anything to retry."""
     snapshot = await context.disk.snapshot()
     found: dict[str, Proposal] = {}
     nothing: NothingLeft | None = None

@@ -1,4 +1,4 @@
-"""A desk's hold on one state: what it knows, which process polls, and one look after the other."""
+"""A desk's access to one state: what it knows, which process polls, and one look after another."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 Redact = Callable[[str], str]
-"""Takes keys out of a text."""
+"""Removes keys from a text."""
 
 
 class StateDesk:
-    """What `desk.Desk` builds on. Used as an async context manager, it closes itself."""
+    """The base of `desk.Desk`. As an async context manager, it closes itself."""
 
     def __init__(self, context: Context, *, command: str, interval: float | None, redact: Callable[[], Redact]) -> None:
         self.paths = context.paths
@@ -79,32 +79,32 @@ class StateDesk:
         return await self._disk.snapshot()
 
     async def changed(self, before: Snapshot) -> Snapshot | None:
-        """The state if it is another than `before`, whoever changed it; else None. Costs one stat."""
+        """The state if it differs from `before`, whoever changed it; otherwise None. Costs one stat."""
         return now if (now := await self.snapshot()) is not before else None
 
     async def find(self, word: str) -> Batch:
-        """The batch that an id, a ref, a name or a unique beginning means. Raises UsageError if it is not just one."""
+        """The batch that an id, a ref, a name or a unique prefix means. Raises UsageError unless just one matches."""
         return find((await self._disk.snapshot()).batches, word)
 
     async def batches_for(self, word: str) -> list[Batch]:
-        """The same; by the name of a submission of several batches, all of them. Raises UsageError."""
+        """The same, but the name of a submission of several batches means all of them. Raises UsageError."""
         return batches_for(await self._disk.snapshot(), word)
 
     async def summary(self, batch: Batch) -> Summary | None:
-        """What the results of a retrieved batch amount to."""
+        """The summary of the results of a retrieved batch."""
         if batch.state is not State.RETRIEVED:
             return None
         path = self.paths.summary(batch.label)
         return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
 
     async def results(self, batch: Batch) -> Results:
-        """The results of a retrieved batch, to be read row by row and closed."""
+        """The results of a retrieved batch, to be read row by row and then closed."""
         if batch.state is not State.RETRIEVED:
             raise NotAllowed("Its results are not on this machine yet.", f"batchtui retrieve {batch.label}")
         return await asyncio.to_thread(Results.open, where(self.paths, batch))
 
     async def failed_rows(self, output: Output) -> Path | None:
-        """The file in which an output keeps what it could not use; None if there is none."""
+        """The file in which an output keeps the rows it could not use; None if there is none."""
         from batchtui.core.outputs.kinds import failed_path
 
         def look() -> Path | None:
@@ -117,36 +117,36 @@ class StateDesk:
             return None
 
     async def remote(self) -> list[Batch]:
-        """What the API lists and this state does not know, newest first."""
+        """The batches that the API lists and this state does not know, newest first."""
         return await adopt.unknown_to((await self._disk.snapshot()).batches, await self._connection.api())
 
     async def poller(self) -> Poller | None:
-        """Who polls, ourselves included; None if nobody does."""
+        """The process that polls, possibly this one; None if no process does."""
         return await self._disk.run(self._election.who)
 
     async def poll_if_free(self) -> bool:
-        """Becomes the one process that polls, if there is none; true if it is us. Kept until `close`."""
+        """Becomes the process that polls if there is none; true if this process polls. Kept until `close`."""
         return await self._disk.run(self._election.stand)
 
     async def poke(self) -> None:
-        """Asks whoever polls to look now."""
+        """Asks the process that polls to look now."""
         await self._disk.run(self._election.poke)
 
     async def poked(self) -> bool:
-        """Whether somebody asked us to look since this was last called."""
+        """Whether another process asked this one to look since the last call."""
         return await self._disk.run(self._election.poked)
 
     async def prepare(self) -> None:
-        """Imports the SDK in a thread, so that the first call need not wait for it. Does nothing without a key."""
+        """Imports the SDK in a thread, so that the first call does not wait for it. Does nothing without a key."""
         try:
             await self._connection.api()
         except BatchtuiError as error:
             log.info("not connected: %s", error.message)
 
     async def cycle(self, report: EachReport | None = None, *, wait: bool = True) -> Cycle:
-        """Settles unknown submissions, polls, retrieves what ended. Trouble is recorded, never raised.
+        """Settles unknown submissions, polls, retrieves what has ended. Errors are recorded, never raised.
 
-        With `wait` false the downloads go on by themselves, so that one that stands still delays no other batch.
+        With `wait` false the downloads continue on their own, so that a stalled one does not delay other batches.
         """
         return await self._cycles.run(report, wait=wait)
 
@@ -155,9 +155,9 @@ class StateDesk:
         return self._cycles.next_delay(cycle, snapshot)
 
     async def retrieve(self, ref: str, report: Report | None = None) -> Batch:
-        """Looks at a batch and, once it has ended, downloads, verifies and keeps its results.
+        """Looks at a batch and, if it has ended, downloads, verifies and keeps its results.
 
-        A batch that has not ended is returned as it is. One that is retrieved already costs no call.
+        A batch that has not ended is returned as it is. A batch that is already retrieved costs no call.
         """
         batch = await self.find(ref)
         if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
@@ -170,13 +170,13 @@ class StateDesk:
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 
     async def wait(self, submission: str, report: Report | None = None) -> list[Batch]:
-        """Cycles until a submission is done, or can go no further by itself; its batches as they are then.
+        """Cycles until a submission is done, or can go no further on its own. Returns its batches as they are then.
 
         Done means that every part and step is retrieved and its outputs are written. `Batch.submission` names it.
 
         Raises:
-            NotAllowed: it was forgotten meanwhile.
-            NoKey: there is no key to ask with.
+            NotAllowed: it was forgotten in the meantime.
+            NoKey: there is no key.
             BatchtuiError: its results could not be retrieved.
         """
         while True:
@@ -185,7 +185,7 @@ class StateDesk:
             whole = snapshot.submissions.get(submission)
             batches = plan.members(snapshot, whole) if whole else []
             if whole is None or not batches:
-                raise NotAllowed("The batch was forgotten meanwhile.", "batchtui list shows the rest.")
+                raise NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows the rest.")
             if isinstance(cycle.blocked, NoKey):
                 raise cycle.blocked
             if not self.settings.auto_retrieve and any(one.state is State.ENDED for one in batches):
@@ -202,7 +202,7 @@ class StateDesk:
         logs.start(self.paths.log_file, self._redact())
 
     async def close(self) -> None:
-        """Ends what runs, gives polling to others, and waits for what is being written."""
+        """Stops what runs, leaves polling to others, and waits for what is being written."""
         await self._cycles.close()
         await self._downloads.close()
         await self._connection.close()

@@ -1,4 +1,4 @@
-"""A file or a job on its way out: archived, held against its limit, and sent in parts."""
+"""Submits a file or a job: archives it, checks it against its limit, and sends it in parts."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ async def submit_file(
 
     Raises:
         NotSubmittable: the file has problems.
-        BadInput: it holds other rows than `looked` did.
-        OverLimit: it could cost more than its limit, or nobody knows what it costs.
+        BadInput: its rows are not the ones in `looked`.
+        OverLimit: it could cost more than its limit, or its cost is not known.
         BatchtuiError: as `sending.submit`.
     """
     made = await make_draft(path, context.paths, name, cut, context.settings.rules)
@@ -58,7 +58,7 @@ async def submit_file(
 async def _within_limit(
     path: Path, made: Draft, context: Context, looked: Preflight | None, max_cost: float | None
 ) -> Draft:
-    """The draft with its limit, and with what its parts are likely to cost if that was looked at."""
+    """The draft with its limit, and with the likely cost of its parts if there is an estimate."""
     limit = made.max_cost if max_cost is None else max_cost
     if looked is None and limit is not None:
         looked = await examine(path, context, name=made.name, one_batch=False)

@@ -1,4 +1,4 @@
-"""What everything that works on one state is given: the API, the state, the files, the settings and the clock."""
+"""What all code that works on one state needs: the API, the state, the files, the settings and the clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchtui.core.state.store_thread import StoreThread
 
 
 class Context(NamedTuple):
-    """One process's hold on one state."""
+    """One process's access to one state."""
 
     connection: Connection
     disk: StoreThread

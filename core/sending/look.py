@@ -1,6 +1,6 @@
-"""One look at the API: what became of unknown submissions, and how far the batches are that are under way.
+"""One look at the API: what became of unknown submissions, and how far the batches under way are.
 
-A list page shows 1,000 batches, so a look costs one call where most tools make one a batch.
+A list page shows 1,000 batches, so a look costs one call, while most tools make one call per batch.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 
 LOOKED_FOR = timedelta(days=2)
-"""How long an unknown submission is looked for in the list. Not there by then, it never comes."""
+"""How long the list is searched for an unknown submission. If it is not there by then, it never appears."""
 
-_FOUND = "Its answer was lost; it was found in the API's list by its time and size. The ids of its results decide."
+_FOUND = "The answer was lost; found in the API's list by time and size. The ids of its results decide."
 _NOT_YET = "The API's list does not show it yet."
 _NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
-_OTHER = "It was sent with another API key, or to another host, than the one set now, whose list does not show it."
+_OTHER = "It was sent with another API key or to another host. The list of the one set now does not show it."
 _SET_IT = (
-    "Do not submit it again. Set that key and run batchtui --once; or forget it, if that key's Console shows nothing."
+    "Do not submit it again. Set that key and run batchtui --once, or forget it if that key's Console shows nothing."
 )
 _SEVERAL = "Its answer was lost, and {} batches in the API's list could be it. The ids of their results will tell."
-_DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent by itself."
-_MAY_COME = "Do not submit it again: it may have been accepted all the same. The next looks go on looking for it."
-_WAIT = "Do not submit it again: the next looks compare them with what was sent, as soon as they have ended."
+_DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent automatically."
+_MAY_COME = "Do not submit it again: it may have been accepted anyway. batchtui keeps looking for it."
+_WAIT = "Do not submit it again: batchtui compares them with what was sent as soon as they have ended."
 
 
 class Looked(Struct, frozen=True):
-    """`several` are candidates for unknown submissions, by ref; `failures` are what went wrong, by ref."""
+    """`several` are candidates for unknown submissions, by ref; `failures` are errors, by ref."""
 
     several: dict[str, tuple[Remote, ...]] = {}
     failures: dict[str, BatchtuiError] = {}
 
 
 def open_intents(snapshot: Snapshot) -> list[Batch]:
-    """Submissions of unknown outcome that are worth looking for, however long this machine was off meanwhile."""
+    """Submissions of unknown outcome that are worth looking for, however long this machine was off."""
     return [
         batch
         for batch in snapshot.batches
@@ -65,7 +65,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     """Looks once, as `account`, and writes what it saw in one transaction.
 
     Raises:
-        BatchtuiError: the API gave no list; nothing was changed.
+        BatchtuiError: the API returned no list; nothing was changed.
     """
     now = clock()
     await orphaned(disk, paths, now)
@@ -81,7 +81,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
             try:
                 listed[str(batch.id)] = await api.get(str(batch.id))
             except ApiError as error:
-                # A 404 was seen right after a create, and after the end, of batches that were well: it means nothing.
+                # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
                 if isinstance(error, Unreachable) and not listed:
                     raise
                 failures[batch.ref] = error
@@ -95,7 +95,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
                 tx.put(replace(current, trouble=Trouble.of(failures[batch.ref], now)))
             else:
                 tx.put(replace(observe(current, listed[str(batch.id)]), trouble=None))
-        # Whoever sent something since the list came may own what it shows: so all of this is decided by the state now.
+        # The list may show what another process has sent since, so the state as it is now decides.
         unsettled = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
         claimed = {one.id for one in tx.snapshot.batches if one.id}
         settled = settle(unsettled, listed.values(), claimed)
@@ -112,13 +112,13 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
 
 
 async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
-    """Marks as unconfirmed what a process was sending when it died: the lock it held then is free."""
+    """Marks as unconfirmed what a process was sending when it died: the lock that it held is free."""
     if not any(batch.state is State.SUBMITTING for batch in (await disk.snapshot()).batches):
         return
     lock = Lock(paths.submit_lock)
     if not await disk.run(lock.try_acquire):
         return
-    died = Trouble("The process that was sending it ended before the API's answer.", _MAY_COME, now)
+    died = Trouble("The process that was sending it ended before the API answered.", _MAY_COME, now)
 
     def write(tx: Transaction) -> None:
         for batch in tx.snapshot.batches:
@@ -135,7 +135,7 @@ async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
 async def _list(
     api: Api, running: Sequence[Batch], back_to: datetime | None
 ) -> tuple[dict[str, Remote], datetime | None]:
-    """Pages until everything is seen, or asking for the rest one by one is cheaper. Also server time."""
+    """Reads pages until everything is seen, or asking for the rest one by one is cheaper. Also returns server time."""
     if len(running) == 1 and back_to is None:
         return {}, None
     missing = {batch.id for batch in running}
@@ -166,7 +166,7 @@ def _decided(
     at = server_now or batch.submitted_at
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))
-    if batch.attempt.account not in ("", account):  # what the list of others lacks says nothing
+    if batch.attempt.account not in ("", account):  # the list of another account proves nothing
         return replace(batch, trouble=Trouble(_OTHER, _SET_IT, at))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=server_now))
     if server_now and given_up(seen, server_now):
@@ -184,7 +184,7 @@ def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, 
 
 
 def next_delay(snapshot: Snapshot, now: datetime) -> float:
-    """Seconds until the next look is worth a call, by the age of the youngest batch under way."""
+    """Seconds until the next look is worth a call, based on the age of the youngest batch under way."""
     ages = [now - batch.began for batch in under_way(snapshot)]
     waiting = (one for one in snapshot.submissions.values() if one.waiting and not one.urgent)
     fresh = any(now - one.submitted_at < LOOKED_FOR for one in open_intents(snapshot))

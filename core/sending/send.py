@@ -1,6 +1,6 @@
 """Sending one batch without ever paying twice.
 
-The API has no idempotency key. So: look at the API's list, write the intent to disk, POST exactly once, write the id.
+The API has no idempotency key, so: look at the API's list, write the intent to disk, POST exactly once, write the id.
 Whatever happens in between leaves an intent that `core.sending.settle` can settle.
 """
 
@@ -26,22 +26,22 @@ from batchtui.core.state.store import Transaction
 from batchtui.core.text import plural, size
 
 _PAUSES = (1.0, 4.0)
-"""Seconds before a body that certainly never arrived whole is sent again."""
+"""Seconds to wait before a body that certainly never arrived whole is sent again."""
 
 _SETTLE_AFTER = (0.0, 2.0, 5.0)
-"""Seconds after a lost answer at which the API's list is looked at, before it is left to the next cycle."""
+"""Seconds to wait before each look at the API's list after a lost answer. Then it is left to the next cycle."""
 
 _NOBODY_WAITS = 30.0
 
 Begin = Callable[[Transaction, Batch], None]
-"""Writes the intent with whatever belongs to it, or raises where it must not be sent (any more)."""
+"""Writes the intent and whatever belongs to it, or raises if it must not be sent (any more)."""
 
 Undo = Callable[[Transaction], None]
-"""Takes all of that back: the batch was certainly not accepted."""
+"""Undoes all of that: the batch was certainly not accepted."""
 
 
 class Sender:
-    """One create at a time in all processes of one state, so that an unknown outcome has few candidates."""
+    """Sends one create at a time across all processes of one state, so that an unknown outcome has few candidates."""
 
     def __init__(self, context: Context, pause: Callable[[float], Awaitable[None]]) -> None:
         self._connection = context.connection
@@ -53,7 +53,7 @@ class Sender:
     async def send(
         self, part: Part, begin: Begin, undo: Undo, *, name: str, submission: str, report: Report | None = None
     ) -> Batch:
-        """Sends an archived part as a batch of the submission. A lost answer is looked for before giving up.
+        """Sends an archived part as a batch of the submission. If its answer is lost, looks for it before giving up.
 
         Raises:
             OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
@@ -69,7 +69,7 @@ class Sender:
             return found
 
     async def _found(self, ref: str) -> Batch | None:
-        """A batch whose answer was lost, if the API's list shows it by now."""
+        """The batch whose answer was lost, if the API's list shows it by now."""
         for pause in _SETTLE_AFTER:
             await self._pause(pause)
             try:
@@ -136,7 +136,7 @@ class Sender:
         except OutcomeUnknown as error:
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=Trouble.of(error, self._clock())))
             raise
-        except (NoKey, Unreachable):  # NotSent among them
+        except (NoKey, Unreachable):  # includes NotSent
             await self._disk.commit(undo)
             raise
         except ApiError as error:
@@ -145,7 +145,7 @@ class Sender:
             )
             raise
         except asyncio.CancelledError:
-            log.warning("submit %s: interrupted; it is settled by the API's list", batch.ref)
+            log.warning("submit %s: interrupted; the API's list settles it", batch.ref)
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
             raise
         log.info("submit %s: accepted as %s", batch.ref, remote.id)
@@ -163,13 +163,13 @@ class Sender:
         def write(tx: Transaction) -> None:
             tx.put(batch)
             whole = tx.submission(batch.submission)
-            if whole and batch.state is State.REJECTED and not batch.retry_of:  # what waits would be refused, too
+            if whole and batch.state is State.REJECTED and not batch.retry_of:  # waiting parts would be refused, too
                 tx.put_submission(replace(whole, stopped=True, trouble=batch.trouble))
 
         await self._disk.commit(write)
 
     async def _note(self, batch: Batch) -> None:
-        """Saves why there is no id. Where that fails, the intent stands, and the next look settles it."""
+        """Saves why there is no id. If that fails, the intent stays, and the next look settles it."""
         try:
             await self._put(batch)
         except BatchtuiError as error:
@@ -178,13 +178,13 @@ class Sender:
     def _interrupted(self) -> Trouble:
         return Trouble(
             "Interrupted while it was being sent, so it is not known whether the API accepted it.",
-            "It is looked for in the API's list; it is never sent again by itself.",
+            "batchtui looks for it in the API's list and never sends it again automatically.",
             self._clock(),
         )
 
 
 async def _take(lock: Lock) -> None:
-    """Waits for the lock in a thread, which goes on where the caller is canceled: what it takes then is given back."""
+    """Waits for the lock in a thread. If the caller is canceled, it goes on and gives back what it takes."""
     taking = asyncio.get_running_loop().run_in_executor(None, lock.acquire, _NOBODY_WAITS)
 
     def give_back(ended: asyncio.Future[None]) -> None:
@@ -199,7 +199,7 @@ async def _take(lock: Lock) -> None:
 
 
 async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """Server time, and the ids made just before it: none of them can be what is sent next."""
+    """Server time, and the ids made just before it: none of them can be the batch that is sent next."""
     page = await api.page(limit=20)
     started_at = page.server_time or now
     since = started_at - SKEW * 2
@@ -207,7 +207,7 @@ async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
     while page.has_more and page.batches and page.batches[-1].created_at >= since:
         after = page.batches[-1].id
         page = await api.page(after_id=after)
-        if page.batches and page.batches[-1].id == after:  # a host that takes no after_id shows the same for ever
+        if page.batches and page.batches[-1].id == after:  # a host that ignores after_id shows the same page forever
             break
         recent += [one for one in page.batches if one.created_at >= since]
     return started_at, tuple(one.id for one in recent)

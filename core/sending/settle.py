@@ -1,7 +1,7 @@
 """Settling a create whose outcome is not known, by looking at the API's list.
 
-The list shows no custom_ids, so what speaks for a batch is when it was made and how many requests it holds. That is
-enough where just one fits; where several do, the ids of their results decide once they have ended.
+The list shows no custom_ids, so a batch is recognized by when it was made and how many requests it holds. That is
+enough if only one fits. If several fit, the ids of their results decide once they have ended.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ SKEW = timedelta(minutes=2)
 """How far apart the clocks of the API's own servers may be."""
 
 SLOWEST_UPLOAD = 50_000
-"""Bytes a second. A create may be accepted as late as its body could still have been on its way."""
+"""Bytes per second. A create may be accepted as long as its body could still have been on its way."""
 
 GRACE = timedelta(minutes=15)
-"""Longer than gateways wait for a server: not listed by then, a batch was most likely never made."""
+"""Longer than gateways wait for a server. A batch that is not listed by then was most likely never made."""
 
 
 class Settled(Struct, frozen=True):
-    """`found`: what each ref turned out to be. `several`: the candidates where more than one fits, oldest first."""
+    """`found`: what each ref turned out to be. `several`: the candidates if more than one fits, oldest first."""
 
     found: dict[str, Remote]
     several: dict[str, tuple[Remote, ...]]
 
 
 def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: AbstractSet[str]) -> Settled:
-    """Who is who among the `listed`. `claimed` are ids that belong to other batches of ours.
+    """Matches intents with `listed` batches. `claimed` are ids that belong to other batches of this state.
 
-    What could be the batch of an intent that is being sent at this moment is left to it: its answer is on the way.
-    Intents with the same rows are interchangeable: they share the candidates out, oldest to oldest. A candidate that
-    fits intents with different rows proves nothing for either.
+    A listed batch that fits an intent being sent right now is left to that intent: its answer is on the way. Intents
+    with the same rows are interchangeable: they share out the candidates, oldest to oldest. A candidate that fits
+    intents with different rows proves nothing for either.
     """
     sending = [intent for intent in intents if intent.state is State.SUBMITTING]
     free = (one for one in listed if one.id not in claimed and not any(_fits(rival, one) for rival in sending))
@@ -68,7 +68,7 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
 
 
 def claim(intent: Batch, one: Remote) -> Batch:
-    """The intent as the batch that was found for it, doubtful until the ids of its results decide."""
+    """The intent as the batch that was found for it; doubtful until the ids of its results decide."""
     return replace(observe(replace(intent, doubtful=True), one), trouble=None)
 
 
@@ -101,7 +101,7 @@ def oldest_needed(intents: Iterable[Batch]) -> datetime | None:
 
 
 def given_up(intent: Batch, now: datetime) -> bool:
-    """Whether the API had long enough to list it, so that a person should decide. `now` is server time."""
+    """Whether the API had long enough to list it, so that the user should decide. `now` is server time."""
     attempt = intent.attempt
     assert attempt
     return now > attempt.started_at + GRACE + timedelta(seconds=attempt.bytes / SLOWEST_UPLOAD)

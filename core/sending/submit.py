@@ -1,7 +1,7 @@
 """Submitting: the rows are checked and archived, cut into parts, and sent one after the other.
 
-What is sent is one batch for each part (`sending.send`). Parts that are not sent yet wait in the state, and whichever
-process polls sends them.
+Each part is sent as one batch (`sending.send`). Parts that are not sent yet wait in the state, and the process that
+polls sends them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural
 
 TWICE_WITHIN = timedelta(hours=24)
-"""The same rows again this soon are taken for a mistake."""
+"""Submitting the same rows again this soon counts as a mistake."""
 
 
 def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
-    """A batch of the same rows that was sent lately, or is not over, and may have been accepted."""
+    """A batch of the same rows that may have been accepted, and was sent recently or is not over."""
     for batch in snapshot.batches:
         submission = snapshot.submissions.get(batch.submission)
         if (
@@ -42,13 +42,13 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
 
 
 def sent_already(earlier: Batch, requests: int) -> NotAllowed:
-    """What to say of requests that went out before as `earlier`."""
+    """The error for requests that were already sent as `earlier`."""
     one = requests == 1
     sent = f"The same {plural(requests, 'request')} {'was' if one else 'were'} submitted before"
     named = f"{inert_line(earlier.name)} ({earlier.label})"
     if earlier.state in UNSETTLED:
         return NotAllowed(
-            f"{sent}, as {named}, and it is not known yet whether the API took {'it' if one else 'them'}.",
+            f"{sent}, as {named}, and it is not known yet whether the API accepted {'it' if one else 'them'}.",
             "batchtui --once looks for them. Submitting them with --again may buy them twice.",
         )
     state = earlier.state.words
@@ -58,18 +58,18 @@ def sent_already(earlier: Batch, requests: int) -> NotAllowed:
 
 
 def _half_asked(snapshot: Snapshot) -> list[Submission]:
-    """What `--now` began and did not end."""
+    """The runs that `--now` began and did not finish."""
     return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
 
 
 async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool, report: Report | None = None) -> Batch:
-    """Sends the first part of a draft; the others wait in the state from the same moment on.
+    """Sends the first part of a draft; from the same moment on, the others wait in the state.
 
     Raises:
-        NotAllowed: the same rows were sent within a day or are not over, and `again` was not said; or it was canceled
+        NotAllowed: the same rows were sent within a day or are not over, and `again` is false; or it was canceled
             before it could be sent.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
-        BatchtuiError: it was certainly not accepted, and nothing of it is kept.
+        BatchtuiError: it was certainly not accepted, and none of it is kept.
     """
     now = context.clock()
     first, *others = draft.parts
@@ -101,7 +101,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             raise sent_already(earlier, submission.requests)
         if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
             raise NotAllowed(
-                "Some of the same requests were answered without a batch already, with --now.",
+                "Some of the same requests were already answered without a batch, with --now.",
                 "Go on with --now, or buy all of them in a batch with --again.",
             )
         tx.put_submission(submission)
@@ -118,24 +118,24 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
     except BaseException as error:
         if isinstance(error, Unreachable):
-            error.with_hint("Nothing was sent and nothing bought. Submit it again later.")
+            error.with_hint("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
 
 
 async def send_next(submission: Submission, context: Context, sender: Sender, report: Report | None = None) -> Batch:
-    """Sends the part that waits first.
+    """Sends the first waiting part.
 
     Raises:
-        Busy: another process sent it meanwhile.
-        BatchtuiError: as `submit`; the part waits on, unless the API refused it: then all of it is stopped.
+        Busy: another process sent it in the meantime.
+        BatchtuiError: as `submit`; the part keeps waiting, unless the API refused it: then the whole submission stops.
     """
     part = submission.waiting[0]
 
     def begin(tx: Transaction, batch: Batch) -> None:
         current = tx.submission(submission.ref)
         if current is None or current.stopped or current.waiting[:1] != (part,):
-            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent or held back meanwhile.")
+            raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent or held back in the meantime.")
         batches = (*current.batches, part.ref)
         tx.put_submission(replace(current, waiting=current.waiting[1:], batches=batches, trouble=None))
         tx.put(batch)
@@ -152,30 +152,30 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
         raise
     except BatchtuiError as error:
         if isinstance(error, Unreachable):
-            error.with_hint("It was not bought. It waits, and a later look sends it.")
-        with suppress(BatchtuiError):  # what went wrong first is what a person must know
+            error.with_hint("It was not bought. It waits until a later look sends it.")
+        with suppress(BatchtuiError):  # the user must see the first error
             await note(submission.ref, Trouble.of(error, context.clock()), context.disk)
         raise
 
 
 async def note(ref: str, trouble: Trouble | None, disk: StoreThread, *, stopped: bool = False) -> None:
-    """Writes on a submission why it does not go on."""
+    """Records why a submission does not go on."""
 
     def write(tx: Transaction) -> None:
         current = tx.submission(ref)
         if current:
             tx.put_submission(replace(current, trouble=trouble, stopped=stopped or current.stopped))
             last = tx.batch(current.batches[-1]) if current.batches and stopped else None
-            if last:  # where a person looks
+            if last:  # where the user looks
                 tx.put(replace(last, trouble=trouble))
 
     await disk.commit(write)
 
 
 def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | None = None) -> None:
-    """Lets submissions go on that stopped when all their answers were here: at an output or before a step.
+    """Lets submissions go on that stopped once all their answers were here: at an output or before a step.
 
-    `max_cost` is their new limit, where one is given.
+    `max_cost` is their new limit, if given.
     """
     for ref in submissions:
         current = tx.submission(ref)
@@ -190,7 +190,7 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
 
 
 async def _drop_unknown(made: Draft, context: Context) -> None:
-    """What was kept is of no use once the state has no such submission. Where it fails it stays."""
+    """Discards what was kept if the state has no such submission. If that fails, it stays."""
     with suppress(BatchtuiError, OSError):
         if made.ref not in (await context.disk.snapshot()).submissions:
             await asyncio.to_thread(discard, made, context.paths)

@@ -1,4 +1,4 @@
-"""Sending what waits: the parts of submissions that may go now, by whichever process comes to it."""
+"""Sends the waiting parts that may go now, in whichever process gets to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchtui.core.sending.submit import note, send_next
 
 
 class WaitingParts:
-    """The parts that wait in one state."""
+    """The waiting parts of one state."""
 
     def __init__(self, context: Context, sender: Sender) -> None:
         self._context = context
@@ -20,9 +20,9 @@ class WaitingParts:
         self._sender = sender
 
     async def send(self, only: str | None = None, report: Report | None = None) -> tuple[list[str], list[Failure]]:
-        """Sends the parts that wait and may go, of one submission or of all: their ids, and what went wrong.
+        """Sends the waiting parts that may go, of one submission or of all. Returns their ids and what went wrong.
 
-        A full queue at the API is nothing wrong: they wait on, and the submission says so.
+        A full queue at the API is not an error: the parts keep waiting, and the submission says so.
         """
         sent: list[str] = []
         failed: list[Failure] = []
@@ -42,7 +42,7 @@ class WaitingParts:
                     failed.append(Failure(next(iter(submission.batches), None), error))
 
     async def judge_canaries(self) -> None:
-        """Stops what waits behind a canary whose answers are not all well."""
+        """Stops the parts behind a canary whose answers are not all good."""
         for submission, batch in plan.spoiled_canaries(await self._disk.snapshot()):
             log.warning("%s: the canary %s is not clean", submission.ref, batch.label)
             await note(

@@ -1,4 +1,4 @@
-"""The price of a file before it is sent: hand-computed, by exact counts where there are some, never 0 for unknown."""
+"""The price of a file before it is sent: computed by hand, from exact counts if there are any, never 0 for unknown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_with_a_past_the_likely_price_stands_beside_the_highest() -> None:
     assert found.standard_usd == pytest.approx(8.50)
     assert found.batch_max_usd == pytest.approx(10.70)
     assert (found.output_tokens, found.output_tokens_max) == (100_000, M)
-    assert "as they were before" in found.how
+    assert "as in past batches" in found.how
 
 
 def test_a_likely_answer_is_never_longer_than_max_tokens() -> None:

@@ -47,7 +47,7 @@ def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() ->
 
 
 def test_a_limit_that_is_no_number_lets_nothing_pass() -> None:
-    """TOML and the command line both know nan, and every comparison with it is false."""
+    """TOML and the command line both accept nan, and every comparison with it is false."""
     with pytest.raises(OverLimit, match="Nothing was sent"):
         hold(estimate(1.0, 5.0), float("nan"))
     with pytest.raises(OverLimit, match="The retry was not sent"):

@@ -1,4 +1,4 @@
-"""Models as the API lists them, asked over real HTTP."""
+"""Models as the API lists them, fetched over real HTTP."""
 
 from __future__ import annotations
 

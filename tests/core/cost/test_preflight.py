@@ -1,4 +1,4 @@
-"""A file looked at in every way before it is sent: with a key, without one, and with an API that does not answer."""
+"""Everything that is checked before a file is sent: with a key, without one, and with an API that does not answer."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_the_model_of_a_later_step_is_asked_about_before_the_first_is_paid
     (world.folder / "job.toml").write_text(JOB)
     looked = await desk.examine(world.folder / "job.toml")
     [problem] = looked.checked.problems
-    assert (problem.kind, problem.message) == ("model", "The API knows no model claude-haiku-5.5.")
+    assert (problem.kind, problem.message) == ("model", "The API does not know model claude-haiku-5.5.")
     (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5"))
     assert (await desk.examine(world.folder / "job.toml")).checked.ok
 
@@ -119,7 +119,7 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
     looked = await desk.examine(world.folder / "job.toml")
     [note] = looked.notes
     assert looked.checked.ok
-    assert note.startswith(f"{world.folder / 'a.csv'} is there already")
+    assert note.startswith(f"{world.folder / 'a.csv'} already exists")
 
 
 async def test_with_the_older_version_set_sampling_parameters_pass_and_go_out_with_it(world: World) -> None:
@@ -149,7 +149,7 @@ async def test_later_batches_are_priced_by_how_long_answers_were(world: World, d
     summary = await desk.summary(done)
     assert summary is not None
     assert looked.estimate.output_tokens == summary.tokens["claude-haiku-5-5"].output
-    assert "as they were before" in looked.estimate.how
+    assert "as in past batches" in looked.estimate.how
 
 
 def estimate(likely: float | None, most: float | None) -> Estimate:

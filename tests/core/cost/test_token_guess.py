@@ -1,4 +1,4 @@
-"""Tokens by the text of a request: every text counts once, and what a cache may hold is told from the rest."""
+"""Tokens guessed from a request's text: every text counts once, and what a cache may hold is counted separately."""
 
 import json
 from typing import Any

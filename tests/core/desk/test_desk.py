@@ -35,7 +35,7 @@ async def desk(world: "World") -> AsyncIterator[Desk]:
 
 
 def unstamped(batch: Batch) -> Batch:
-    """The batch without the revision that the store gave it."""
+    """The batch without the revision that the store assigned."""
     return replace(batch, revision=0)
 
 
@@ -94,7 +94,7 @@ async def test_rows_that_are_not_the_ones_that_were_judged_are_not_sent(world: "
     path = world.rows(3)
     judged = await desk.examine(path)
     world.rows(4)
-    with pytest.raises(BadInput, match="changed while it was read"):
+    with pytest.raises(BadInput, match="changed while it was being read"):
         await desk.submit(path, looked=judged)
     assert world.control.calls("create") == []
     assert list(world.paths.requests.iterdir()) == []
@@ -187,12 +187,12 @@ async def test_an_export_is_noted_on_the_batch_once_a_target(world: "World", des
 
 
 async def test_an_export_that_cannot_be_noted_is_said_to_stand(world: "World", desk: Desk) -> None:
-    """As where the state's disk is full, or read-only: the rows stand elsewhere, and nobody need write them again."""
+    """As if the disk of the state were full or read-only: the rows are elsewhere, and need not be written again."""
     batch = await retrieved(world, desk)
     target = world.folder / "out.csv"
     world.paths.state_lock.unlink()
     world.paths.state_lock.mkdir()
-    with pytest.raises(StateError, match=r"5 rows stand in .*out\.csv.*cannot be locked"):
+    with pytest.raises(StateError, match=r"5 rows written to .*out\.csv.*cannot be locked"):
         await desk.export(batch.ref, str(target))
     assert target.read_text().count("succeeded") == 5
 
@@ -232,7 +232,7 @@ async def test_a_file_of_ours_is_guarded_under_every_name_of_it(
 async def test_a_place_in_a_home_that_is_not_there_is_refused(world: "World", desk: Desk) -> None:
     batch = await retrieved(world, desk)
     for refused in (desk.export(batch.ref, "~no-such-user/x.csv"), desk.as_is(batch.ref, "~no-such-user/x.jsonl")):
-        with pytest.raises(BadInput, match="names a home folder that is not there"):
+        with pytest.raises(BadInput, match="names a home folder that does not exist"):
             await refused
 
 
@@ -242,7 +242,7 @@ async def test_an_unknown_batch_can_be_neither_canceled_nor_forgotten(world: "Wo
             await refused
 
 
-# The limit, whoever sends
+# The limit, whichever way requests are sent
 
 
 async def test_the_desk_itself_holds_the_limit_of_a_submission(world: "World", desk: Desk) -> None:
@@ -275,7 +275,7 @@ async def test_without_a_batch_the_rows_must_be_the_ones_that_were_agreed_to(wor
         world.rows(4)
         return True
 
-    with pytest.raises(BadInput, match="changed while it was read"):
+    with pytest.raises(BadInput, match="changed while it was being read"):
         await desk.now(path, agreed=agreed)
     assert world.control.calls("message") == []
     assert list(world.paths.requests.iterdir()) == []
@@ -395,7 +395,7 @@ async def test_who_polls_looks_when_asked_and_the_other_gets_what_it_saw(world: 
     world.control.finish(str(batch.id))
 
     async def polls() -> None:
-        while not await desk.poked():  # noqa: ASYNC110 - it asks a file
+        while not await desk.poked():  # noqa: ASYNC110 - it checks a file
             await asyncio.sleep(0.02)
         await desk.cycle()
 

@@ -1,4 +1,4 @@
-"""Asking rows without a batch, over real HTTP: what is asked again, what is not, and what is kept."""
+"""Sending rows without a batch, over real HTTP: what is sent again, what is not, and what is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.conftest import KEY, PATIENCE, World
 
 @pytest.fixture
 async def api(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AnthropicApi]:
-    """Tries again soon, so that the tests do."""
+    """Retries quickly, so that the tests are fast."""
     monkeypatch.setattr(now_ask, "PAUSE", 0.01)
     opened = AnthropicApi(
         Credentials("ANTHROPIC_API_KEY", KEY, world.url), answer_timeout=PATIENCE, idle_timeout=PATIENCE
@@ -35,7 +35,7 @@ async def api(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[An
 
 
 class Asking:
-    """A file of rows, each of its own length, so that the server's log tells which of them was asked."""
+    """A file of rows, each of a different length, so that the server's log shows which of them was sent."""
 
     def __init__(self, world: World, api: AnthropicApi, count: int) -> None:
         self.world = world
@@ -58,7 +58,7 @@ class Asking:
             journal.close()
 
     def asked(self) -> Counter[str]:
-        """How often each row came to the server."""
+        """How often each row reached the server."""
         return Counter(self._by_size[call.body_bytes] for call in self.world.control.calls("message"))
 
     def results(self) -> dict[str, dict[str, object]]:
@@ -274,7 +274,7 @@ def test_a_thread_that_comes_late_writes_into_no_other_file(tmp_path: Path) -> N
     path.touch()
     journal = Journal.open(path)
     journal.close()
-    with (tmp_path / "other").open("wb"):  # it gets the number that is free now
+    with (tmp_path / "other").open("wb"):  # it gets the file descriptor that is free now
         with pytest.raises(StateError):
             journal.add(b'{"custom_id":"a","result":{"type":"expired"}}\n')
         assert not (tmp_path / "other").stat().st_size
@@ -289,7 +289,7 @@ def test_a_journal_that_another_process_finished_is_not_there_any_more(
     first.finish(tmp_path / "whole")
     with pytest.raises(FileNotFoundError):
         Journal.open(path)
-    path.touch()  # somebody's else
+    path.touch()  # somebody else's
     monkeypatch.setattr("os.open", lambda *_: _opened(tmp_path / "whole"))
     first.close()
     with pytest.raises(FileNotFoundError):
@@ -324,7 +324,7 @@ def test_a_part_that_another_process_finished_first_is_not_asked_again(world: Wo
     first.finish(world.paths.result(part.ref))
     first.close()
     assert runs.open(part) is None
-    runs.journal(part).touch()  # as by one that looked before the end and made it after
+    runs.journal(part).touch()  # as if by a process that looked before the end and created it after
     assert runs.open(part) is None
     assert not runs.journal(part).exists()
 

@@ -1,4 +1,4 @@
-"""A retry end to end: what failed goes out once more, once, linked to the first batch, and merges with it."""
+"""A retry end to end: what failed is sent again, exactly once, linked to the first batch, and merges with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from batchtui.core.simulator.world import draw
 from tests.conftest import World
 
 OVERLOADED = 1
-"""Which of the simulator's failures is that."""
+"""Which of the simulator's failures this is."""
 
 
 def ids() -> Iterator[str]:
@@ -37,7 +37,7 @@ def chance(name: str) -> float:
 
 
 def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -> Path:
-    """A file whose requests end so while the simulator lets a tenth fail and a tenth expire."""
+    """A file whose requests end this way while the simulator lets a tenth fail and a tenth expire."""
     groups = (
         [name for name, _ in zip((one for one in ids() if chance(one) >= 0.2), range(fine + invalid), strict=False)],
         [name for name, _ in zip((one for one in ids() if 0.1 <= chance(one) < 0.2), range(expired), strict=False)],
@@ -345,7 +345,7 @@ async def test_a_file_of_failures_is_never_written_over_another(world: World, de
     proposal = await desk.propose_edit([first.ref])
     file = world.folder / "mine.jsonl"
     file.write_text("mine")
-    with pytest.raises(BadInput, match="there already"):
+    with pytest.raises(BadInput, match="already exists"):
         write(proposal, file, world.paths)
     assert file.read_text() == "mine"
     with pytest.raises(BadInput, match="cannot be written"):

@@ -1,4 +1,4 @@
-"""The script in the docstring of the wing: the desk as people use it from Python."""
+"""The script in the docstring of the package: the desk as people use it from Python."""
 
 import asyncio
 import inspect

@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
 
 def remote(number: int, **fields: object) -> Remote:
-    """The `number`-th newest batch on the server, made a minute before the next one."""
+    """The `number`-th newest batch on the server, created a minute before the next newer one."""
     usual: dict[str, object] = {
         "id": f"msgbatch_{number:05}",
         "processing_status": ProcessingStatus.IN_PROGRESS,

@@ -1,4 +1,4 @@
-"""Who is who among listed batches: pure decisions."""
+"""Matching intents with listed batches: pure decisions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def intent(
 
 
 def listed(name: str, after: timedelta = SECOND, requests: int = 10, *, ended: bool = False) -> Remote:
-    """A batch on the server, made so long after noon."""
+    """A batch on the server, created this long after noon."""
     return Remote(
         id=f"msgbatch_{name}",
         processing_status=ProcessingStatus.ENDED if ended else ProcessingStatus.IN_PROGRESS,
@@ -50,7 +50,7 @@ def listed(name: str, after: timedelta = SECOND, requests: int = 10, *, ended: b
 
 
 def found(intents: list[Batch], remotes: list[Remote], claimed: frozenset[str] = frozenset()) -> dict[str, str]:
-    """ref to the short name of what it was found to be."""
+    """Maps each ref to the short name of the batch that was found for it."""
     return {ref: one.id.removeprefix("msgbatch_") for ref, one in settle(intents, remotes, claimed).found.items()}
 
 

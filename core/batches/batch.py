@@ -71,7 +71,7 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A place that results are written to: `kind` is a module of `core.outputs.kinds`, `path` is where it writes."""
+    """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes."""
 
     kind: str
     path: str

@@ -93,6 +93,8 @@ class ApiError(BatchtuiError):
     status: int | None = None
     retry_after: float | None = None
     body: bytes = b""
+    by_api: bool = False
+    """Whether the API itself said it, in its own error envelope, and not a proxy or a sign-in page in between."""
 
     def __init__(
         self, message: str, hint: str = "", *, status: int | None = None, retry_after: float | None = None

@@ -95,7 +95,7 @@ def test_the_sdk_is_imported_in_one_function_alone() -> None:
             for node in ast.walk(tree)
             if {"anthropic", "httpx2", "httpx"} & set(imported_by(node))
         ]
-    assert set(found) == {("core/api/anthropic_sdk.py", "_sdk")}
+    assert set(found) == {("core/api/sdk_client.py", "import_sdk")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

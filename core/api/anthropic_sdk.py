@@ -9,23 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core.api.create_body import CreateBody, OnceBody
-from batchtui.core.api.credentials import Credentials, is_loopback
-from batchtui.core.api.http_errors import ASK_LATER, UNCLEAR, how_it_broke, http_date, pause_of, refused, said_by
+from batchtui.core.api.credentials import Credentials
+from batchtui.core.api.http_errors import (
+    ASK_LATER,
+    UNCLEAR,
+    failed,
+    how_it_broke,
+    http_date,
+    pause_of,
+    said_by,
+    who_answered,
+)
 from batchtui.core.api.protocol import PAGE, Page, Report
 from batchtui.core.api.result_line import decode_message
+from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
 from batchtui.core.batches.remote import Remote
-from batchtui.core.errors import ApiError, BadInput, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.errors import ApiError, NoKey, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.settings import API_VERSION
 from batchtui.core.text import inert_line
 
@@ -37,8 +45,6 @@ T = TypeVar("T")
 
 _MESSAGES = "/v1/messages"
 _BATCHES = "/v1/messages/batches"
-_CONNECT_TIMEOUT = 10.0
-_READ = 1 << 18  # bytes per read, as many as asyncio takes; the library's default, a quarter of it, costs twice as much
 
 
 class _List(Struct):
@@ -69,46 +75,17 @@ class AnthropicApi:
         """
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._build)
+                self._client = await asyncio.to_thread(
+                    build_client, self._credentials, self._idle_timeout, self._api_version, self._clean
+                )
                 gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
-    def _build(self) -> anthropic.AsyncAnthropic:
-        os.environ.pop("ANTHROPIC_LOG", None)  # with it the SDK prints every prompt to stderr
-        if not os.environ.get("ANTHROPIC_BASE_URL"):
-            os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK would use an empty one as the host
-        sdk, http = _sdk()
-        credentials = self._credentials
-        # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
-        local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
-        direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
-        try:
-            client = sdk.AsyncAnthropic(
-                api_key=credentials.key,
-                base_url=credentials.base_url,
-                max_retries=0,
-                default_headers={"anthropic-version": self._api_version},
-                http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
-                timeout=http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT),
-            )
-        except sdk.AnthropicError as error:
-            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Sign in again, or set a key.") from None
-        except (ImportError, OSError, ValueError, http.InvalidURL) as error:
-            raise BadInput(
-                f"The connection cannot be set up: {self._clean(str(error))}",
-                "Check HTTPS_PROXY and SSL_CERT_FILE in the environment.",
-            ) from None
-        if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
-            raise NoKey(
-                f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile."
-            )
-        return cast("anthropic.AsyncAnthropic", client)
-
     async def create(self, rows: Path, report: Report | None = None) -> Remote:
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         body = CreateBody(rows, report)
-        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
         headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         try:
             response = await self._ask(
@@ -121,7 +98,7 @@ class AnthropicApi:
             )
             return self._decode(response.content, Remote)
         except ApiError as error:
-            if error.status is not None and 400 <= error.status < 500 and error.status not in UNCLEAR:
+            if error.by_api and error.status is not None and error.status < 500 and error.status not in UNCLEAR:
                 if isinstance(error, Unreachable):
                     error.with_hint("Nothing was bought. Submit it again later.")
                 raise
@@ -151,7 +128,7 @@ class AnthropicApi:
 
     async def cancel(self, batch_id: str) -> Remote:
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         path = f"{_BATCHES}/{batch_id}/cancel"
         try:
             response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
@@ -163,7 +140,7 @@ class AnthropicApi:
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         # We use our own path, never `results_url`: the SDK would follow that to any host and send the key.
         response = await self._ask(
             client.get(
@@ -184,9 +161,9 @@ class AnthropicApi:
 
     async def message(self, params: bytes) -> bytes:
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         body = OnceBody(params)
-        timeout = http.Timeout(self._idle_timeout, connect=_CONNECT_TIMEOUT, read=self._answer_timeout)
+        timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(params))}
         try:
             response = await self._ask(
@@ -211,7 +188,7 @@ class AnthropicApi:
         if body is None:
             return (await self._get(path)).content
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         options: Any = {"max_retries": 0, "follow_redirects": False}
         return (await self._ask(client.post(path, cast_to=http.Response, content=body, options=options))).content
 
@@ -221,20 +198,26 @@ class AnthropicApi:
 
     async def _get(self, path: str, query: dict[str, object] | None = None) -> httpx2.Response:
         client = await self.open()
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         options: Any = {"params": query or {}, "max_retries": 0, "follow_redirects": False}
         return await self._ask(client.get(path, cast_to=http.Response, options=options))
 
     async def _ask(self, request: Any) -> httpx2.Response:
         """Sends one HTTP request and turns a failure into one of our errors."""
-        sdk, http = _sdk()
+        sdk, http = import_sdk()
         self.calls += 1
         try:
             return cast("httpx2.Response", await request)
         except sdk.APIStatusError as error:
-            said, code = self._clean(said_by(error.response.content)), getattr(error, "error_code", None) or ""
-            pause = pause_of(error.response.headers.get("retry-after"))
-            failure = refused(error.status_code, said, code, pause, self._credentials.source)
+            headers, said = error.response.headers, said_by(error.response.content)
+            failure = failed(
+                error.status_code,
+                None if said is None else self._clean(said),
+                getattr(error, "error_code", None) or "",
+                pause_of(headers.get("retry-after")),
+                self._credentials.source,
+                self._clean(who_answered(headers)),
+            )
             if isinstance(failure, ApiError):
                 failure.body = self._without_key(error.response.content)
             raise failure from None
@@ -249,7 +232,7 @@ class AnthropicApi:
             raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
 
     async def _stream(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        _sdk_module, http = _sdk()
+        _sdk, http = import_sdk()
         try:
             async for chunk in response.aiter_bytes():
                 yield chunk
@@ -285,13 +268,3 @@ class AnthropicApi:
         """Puts text from outside on one line and removes the key, in case the server echoed it."""
         key = self._credentials.key
         return inert_line(text.replace(key, "[key]") if key else text)
-
-
-def _sdk() -> tuple[Any, Any]:
-    """The SDK and its HTTP library. Nothing else imports them."""
-    import anthropic
-    import httpcore2
-    import httpx2
-
-    httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ
-    return anthropic, httpx2

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from batchtui.core.errors import ApiError, NoKey, NotFound, Unreachable
+from batchtui.core.text import inert_line
 
 ASK_LATER = "Nothing is lost; the next check tries again."
 
@@ -20,24 +23,44 @@ LONGEST_PAUSE = 3600.0
 """Seconds. If the API asks for a longer wait, we try again after this long."""
 
 
-class _Body(Struct):
-    class _Said(Struct):
+class _Envelope(Struct):
+    class Detail(Struct):
+        type: Annotated[str, Meta(min_length=1)]
         message: str = ""
 
-    error: _Said = msgspec.field(default_factory=_Said)
+    type: Literal["error"]
+    error: Detail
 
 
-def said_by(content: bytes) -> str:
-    """The message in an error body; empty if the body is not from the API."""
+def said_by(content: bytes) -> str | None:
+    """The message in the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
     try:
-        return msgspec.json.decode(content, type=_Body).error.message
+        return msgspec.json.decode(content, type=_Envelope).error.message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
+        return None
 
 
-def refused(status: int, said: str, code: str, pause: float | None, source: str) -> ApiError | NoKey:
-    """The error for a status. `said` is inert, `code` is the API's finer code, `source` is where the key came from."""
-    said = said or f"HTTP {status}"
+def failed(status: int, said: str | None, code: str, pause: float | None, source: str, via: str) -> ApiError | NoKey:
+    """The error for a status. `said` is what the API's envelope says; if it is None, `via` answered in its place.
+
+    A status alone proves nothing: anything between here and the API can send any. `code` is the API's finer code,
+    `source` is where the key came from. All texts are inert.
+    """
+    if 300 <= status < 400:
+        message = f"The host answered with a redirect ({status}), which is not followed."
+        return Unreachable(message, "Check ANTHROPIC_BASE_URL and any proxy in between.", status=status)
+    if said is None:
+        message = f"HTTP {status} came from {via}, not from the API."
+        return Unreachable(
+            message, f"Check the proxy or network in between. {ASK_LATER}", status=status, retry_after=pause
+        )
+    failure = _refused(status, said or f"HTTP {status}", code, pause, source)
+    if isinstance(failure, ApiError):
+        failure.by_api = True
+    return failure
+
+
+def _refused(status: int, said: str, code: str, pause: float | None, source: str) -> ApiError | NoKey:
     match status:
         case 401:
             return NoKey(f"The API refused the key from {source}: {said}", "Set a valid key.")
@@ -50,11 +73,16 @@ def refused(status: int, said: str, code: str, pause: float | None, source: str)
             return Unreachable(f"The API asks to slow down: {said}", ASK_LATER, status=status, retry_after=pause)
         case _ if status >= 500 or status in UNCLEAR:
             return Unreachable(f"The API failed: {said} ({status}).", ASK_LATER, status=status, retry_after=pause)
-        case _ if status < 400:
-            message = f"The host answered with a redirect ({status}), which is not followed."
-            return Unreachable(message, "Check ANTHROPIC_BASE_URL and any proxy in between.", status=status)
         case _:
             return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
+
+
+def who_answered(headers: Mapping[str, str]) -> str:
+    """The proxy or server that an answer names as its own, in a few words."""
+    for name in ("via", "server", "x-cache"):
+        if named := headers.get(name, "").strip():
+            return inert_line(named, 80)
+    return "a proxy or server in between"
 
 
 def how_it_broke(error: BaseException) -> str:

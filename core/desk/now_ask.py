@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core.api.protocol import Api, Report
-from batchtui.core.api.result_line import decode_error
 from batchtui.core.errors import ApiError, BatchtuiError, NotSent, Stopped, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.results.journal import Journal
@@ -43,8 +42,6 @@ _OWN_FAULT = frozenset({400, 404, 413, 422})
 
 _NO_MONEY = ("usage limits", "credit balance")
 """Words in a 400 that is about the account (https://docs.claude.com/en/api/errors)."""
-
-_KINDS = {429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error"}
 
 
 class _Row(Struct, gc=False):
@@ -140,12 +137,12 @@ class _Sending:
                 if _is_own_fault(error):
                     self._given_up = 0
                     return _errored(error)
-                if not isinstance(error, Unreachable) or (error.status or 500) < 400:
+                if not isinstance(error, Unreachable) or _not_from_the_api(error):
                     raise
                 tries += 1
                 log.info("%s: %s", row.custom_id, error.message)
                 if tries >= _tries(error):
-                    if error.status == 429 and self._answered > answered:
+                    if _asks_to_slow_down(error) and self._answered > answered:
                         tries, answered = 0, self._answered
                     elif self._is_down(error):
                         raise
@@ -161,13 +158,13 @@ class _Sending:
     def _is_down(self, error: ApiError) -> bool:
         """Whether the API itself fails, and not just this request."""
         self._given_up += 1
-        said_so = error.status is not None and error.status != 429
-        return not (said_so and self._answered and self._given_up < self._most_given_up)
+        about_it = error.by_api and not _asks_to_slow_down(error)
+        return not (about_it and self._answered and self._given_up < self._most_given_up)
 
     async def _pause(self, error: ApiError, tries: int) -> None:
         usual = min(PAUSE * 2.0 ** max(tries - 1, 0), LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         seconds = usual if error.retry_after is None else error.retry_after
-        if error.status != 429:
+        if not _asks_to_slow_down(error):
             await self._wait(seconds)
             return
         until = asyncio.get_running_loop().time() + seconds
@@ -187,29 +184,27 @@ class _Sending:
 
 
 def _tries(error: ApiError) -> int:
-    return TRIES if error.status is not None or isinstance(error, NotSent) else TRIES_LOST
+    return TRIES if error.by_api or isinstance(error, NotSent) else TRIES_LOST
 
 
 def _is_own_fault(error: ApiError) -> bool:
     """Whether an error is about this request alone, and comes from the API itself, not from something in between."""
     about_account = any(words in error.message for words in _NO_MONEY)
-    return error.status in _OWN_FAULT and not about_account and _is_envelope(error.body)
+    return error.status in _OWN_FAULT and not about_account and error.by_api
 
 
-def _is_envelope(body: bytes) -> bool:
-    try:
-        return bool(decode_error(body).error.type)
-    except ValueError:
-        return False
+def _not_from_the_api(error: ApiError) -> bool:
+    """Whether something in between turned the request down: it would turn down the others as well."""
+    return error.status is not None and error.status < 500 and not error.by_api
+
+
+def _asks_to_slow_down(error: ApiError) -> bool:
+    return error.by_api and error.status == 429
 
 
 def _errored(error: ApiError) -> bytes:
-    """A result of the type `errored`, with the API's own words if there are any."""
-    said = error.body
-    if not _is_envelope(said):
-        kind = _KINDS.get(error.status or 0, "api_error")
-        said = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
-    return b'{"type":"errored","error":%b}' % _on_one_line(said)
+    """A result of the type `errored`, with the API's own envelope."""
+    return b'{"type":"errored","error":%b}' % _on_one_line(error.body)
 
 
 def _on_one_line(raw: bytes) -> bytes:

@@ -38,7 +38,7 @@ class WaitingParts:
             except BatchtuiError as error:
                 log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
                 tried.add(submission.ref)
-                if not (isinstance(error, Unreachable) and error.status == 429):
+                if not (isinstance(error, Unreachable) and error.by_api and error.status == 429):
                     failed.append(Failure(next(iter(submission.batches), None), error))
 
     async def judge_canaries(self) -> None:

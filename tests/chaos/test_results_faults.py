@@ -303,7 +303,7 @@ async def test_two_that_retrieve_the_same_batch_at_once_keep_one_whole_file(desk
 async def test_a_single_retrieve_says_why_it_failed(desk: Desk, world: World) -> None:
     batch = await _ended(desk, world)
     world.control.fault("results", Answer(529))
-    with pytest.raises(ApiError, match=r"This error was asked for\."):
+    with pytest.raises(ApiError, match=r"This error was requested\."):
         await desk.retrieve(batch.ref)
     assert not _kept(world)
     assert (await desk.retrieve(batch.ref)).state is State.RETRIEVED

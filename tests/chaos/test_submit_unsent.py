@@ -105,7 +105,7 @@ async def test_a_clear_refusal_is_not_sent_again_and_is_never_looked_for(
     world.control.fault("create", Answer(status))
     desk = world.desk()
     try:
-        with pytest.raises(BatchtuiError, match=r"This error was asked for\."):
+        with pytest.raises(BatchtuiError, match=r"This error was requested\."):
             await desk.submit(world.rows())
         assert [one.state for one in (await desk.snapshot()).batches] == left
         assert (await desk.cycle()).api_calls == 0

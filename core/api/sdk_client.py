@@ -1,0 +1,67 @@
+"""The SDK, imported late, and its client: retries and redirects off, and no proxy between us and this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.text import inert_line
+
+if TYPE_CHECKING:
+    import anthropic
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds."""
+
+_READ = 1 << 18  # bytes per read, as many as asyncio takes; the library's default, a quarter of it, costs twice as much
+
+
+def build_client(
+    credentials: Credentials, idle_timeout: float, api_version: str, clean: Callable[[str], str]
+) -> anthropic.AsyncAnthropic:
+    """The SDK's client for one key and one host; imports the SDK. `clean` takes the key out of a text from outside.
+
+    Raises:
+        NoKey: the SDK's own profile cannot be used.
+        BadInput: the proxy or the certificates set in the environment cannot be used.
+    """
+    os.environ.pop("ANTHROPIC_LOG", None)  # with it the SDK prints every prompt to stderr
+    if not os.environ.get("ANTHROPIC_BASE_URL"):
+        os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK would use an empty one as the host
+    sdk, http = import_sdk()
+    # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
+    local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
+    direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
+    try:
+        client = sdk.AsyncAnthropic(
+            api_key=credentials.key,
+            base_url=credentials.base_url,
+            max_retries=0,
+            default_headers={"anthropic-version": api_version},
+            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
+            timeout=http.Timeout(idle_timeout, connect=CONNECT_TIMEOUT),
+        )
+    except sdk.AnthropicError as error:
+        raise NoKey(f"The SDK cannot sign in: {clean(str(error))}", "Sign in again, or set a key.") from None
+    except (ImportError, OSError, ValueError, http.InvalidURL) as error:
+        raise BadInput(
+            f"The connection cannot be set up: {clean(str(error))}",
+            "Check HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+        ) from None
+    if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
+        raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")
+    return cast("anthropic.AsyncAnthropic", client)
+
+
+def import_sdk() -> tuple[Any, Any]:
+    """The SDK and its HTTP library. No other function imports them."""
+    import anthropic
+    import httpcore2
+    import httpx2
+
+    httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ
+    return anthropic, httpx2

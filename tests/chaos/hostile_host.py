@@ -1,0 +1,220 @@
+"""A host that is not our simulator and owes it nothing: it keeps batches as the API does, and lies where it is told to.
+
+Plain `http.server`, one thread a connection. Batches belong to the key that made them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+BATCHES = "/v1/messages/batches"
+
+
+@dataclass
+class Stored:
+    """A batch that this host really has."""
+
+    id: str
+    key: str
+    ids: list[str]
+    created_at: datetime
+    ended: bool = False
+
+    def json(self) -> dict[str, Any]:
+        count = len(self.ids)
+        return {
+            "id": self.id,
+            "type": "message_batch",
+            "processing_status": "ended" if self.ended else "in_progress",
+            "request_counts": {
+                "processing": 0 if self.ended else count,
+                "succeeded": count if self.ended else 0,
+                "errored": 0,
+                "canceled": 0,
+                "expired": 0,
+            },
+            "created_at": self.created_at.isoformat(),
+            "expires_at": (self.created_at + timedelta(hours=24)).isoformat(),
+            "ended_at": self.created_at.isoformat() if self.ended else None,
+            "archived_at": None,
+            "cancel_initiated_at": None,
+            "results_url": None,
+        }
+
+
+@dataclass
+class Reply:
+    """What goes over the wire. `date` None leaves the header out."""
+
+    status: int = 200
+    body: bytes = b""
+    type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: object, status: int = 200) -> Reply:
+        return cls(status, json.dumps(content).encode())
+
+    @classmethod
+    def html(cls, status: int) -> Reply:
+        page = f"<html><head><title>{status}</title></head><body>Blocked by policy.</body></html>"
+        return cls(status, page.encode(), "text/html", {"Server": "squid/5.7", "Via": "1.1 proxy.example (squid/5.7)"})
+
+    @classmethod
+    def envelope(cls, status: int, kind: str = "invalid_request_error") -> Reply:
+        return cls.of({"type": "error", "error": {"type": kind, "message": "No."}, "request_id": "req_1"}, status)
+
+
+Lie = Callable[["Host", str, Reply], Reply | None]
+"""Is given the host, the key and the true answer, and answers in its place; None tells the truth."""
+
+
+class Host:
+    """The batches, what was asked, and the lies: by call (create, list, get, results, cancel, other), used in order."""
+
+    def __init__(self) -> None:
+        self.batches: list[Stored] = []
+        self.asked: list[tuple[str, str]] = []
+        self.lies: dict[str, list[Lie]] = {}
+        self.always: dict[str, Lie] = {}
+        self.clock_off = timedelta()
+        self.date: str | None = ""
+        """The Date header of every answer; "" is the host's own clock, None no header."""
+        self.url = ""
+        self.guard = threading.Lock()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.clock_off
+
+    def lie(self, call: str, *lies: Lie) -> None:
+        """The next answers to a call."""
+        self.lies.setdefault(call, []).extend(lies)
+
+    def calls(self, call: str) -> int:
+        return sum(1 for one, _ in self.asked if one == call)
+
+    def of_key(self, key: str) -> list[Stored]:
+        return [one for one in self.batches if one.key == key]
+
+    def finish(self) -> None:
+        for one in self.batches:
+            one.ended = True
+
+    def add(self, key: str, ids: list[str], ago: timedelta = timedelta()) -> Stored:
+        with self.guard:
+            made = Stored(f"msgbatch_{len(self.batches):024d}", key, ids, self.now() - ago)
+            self.batches.append(made)
+            return made
+
+    def answer(self, method: str, target: str, key: str, body: bytes) -> Reply:
+        """The true answer, or the lie that is due."""
+        url = urlsplit(target)
+        call, true = self._true(method, url.path, parse_qs(url.query), key, body)
+        self.asked.append((call, key))
+        queue = self.lies.get(call, [])
+        lie = queue.pop(0) if queue else self.always.get(call)
+        return (lie(self, key, true) if lie else None) or true
+
+    def _true(self, method: str, path: str, query: dict[str, list[str]], key: str, body: bytes) -> tuple[str, Reply]:
+        if path == BATCHES and method == "POST":
+            rows = json.loads(body)["requests"]
+            return "create", Reply.of(self.add(key, [row["custom_id"] for row in rows]).json())
+        if path == BATCHES:
+            return "list", self._page(query, key)
+        batch_id, _, verb = path.removeprefix(f"{BATCHES}/").partition("/")
+        found = next((one for one in self.of_key(key) if one.id == batch_id), None)
+        if not path.startswith(BATCHES) or found is None:
+            return "other", Reply.envelope(404, "not_found_error")
+        if verb == "results":
+            lines = [json.dumps({"custom_id": one, "result": _SUCCEEDED}) for one in found.ids]
+            return "results", Reply(200, "".join(f"{line}\n" for line in lines).encode(), "application/x-jsonl")
+        if verb == "cancel":
+            found.ended = True
+        return verb or "get", Reply.of(found.json())
+
+    def _page(self, query: dict[str, list[str]], key: str) -> Reply:
+        every = sorted(self.of_key(key), key=lambda one: (one.created_at, one.id), reverse=True)
+        after, limit = query.get("after_id", [""])[0], int(query.get("limit", ["20"])[0])
+        start = next((at + 1 for at, one in enumerate(every) if one.id == after), 0)
+        page = every[start : start + limit]
+        return Reply.of({"data": [one.json() for one in page], "has_more": start + limit < len(every)})
+
+
+_SUCCEEDED = {
+    "type": "succeeded",
+    "message": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "text", "text": "Answered."}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}
+
+
+@contextmanager
+def hosting() -> Iterator[Host]:
+    """A host on a port of loopback, for the length of a block."""
+    host = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            key = self.headers.get("x-api-key") or self.headers.get("Authorization", "").removeprefix("Bearer ")
+            reply = host.answer(self.command, self.path, key, body)
+            self.send_response_only(reply.status)
+            date = format_datetime(host.now(), usegmt=True) if host.date == "" else host.date
+            named = {"Content-Type": reply.type, "Content-Length": str(len(reply.body)), **reply.headers}
+            if date is not None:
+                named["Date"] = date
+            for name, value in named.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names are http.server's
+
+        def log_message(self, *arguments: object) -> None:
+            """Nothing on stderr."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    host.url = f"http://127.0.0.1:{server.server_address[1]}"
+    running = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    running.start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()
+        running.join()
+
+
+def stalled(seconds: float) -> Lie:
+    """Answers late."""
+
+    def lie(host: Host, key: str, true: Reply) -> Reply | None:
+        time.sleep(seconds)
+        return None
+
+    return lie
+
+
+def instead(reply: Reply) -> Lie:
+    """Answers this, whatever is true."""
+    return lambda host, key, true: reply

@@ -76,7 +76,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.CANCEL,
     ),
     Command(
-        "forget", "D", "Forget", "Drop from this list; results stay (asks first)",
+        "forget", "D", "Forget", "Remove from list; results stay (asks first)",
         "Batch", _ROOMS, verb=Verb.FORGET,
     ),
     Command(

@@ -21,7 +21,7 @@ def no_batches(new: str = "n") -> tuple[Line, ...]:
     return (
         (("No batches yet", "strong"),),
         (),
-        (("Press ", ""), (new, "strong"), (" and name a request file, one JSON object per line:", "")),
+        (("Press ", ""), (new, "strong"), (" and give a file with one JSON request per line:", "")),
         ((EXAMPLE, "dim"),),
         (),
         (("The file is checked before anything is sent. ", ""), ("batchtui demo", "strong"), (" shows it all", "")),
@@ -48,7 +48,7 @@ def no_key(variable: str = "ANTHROPIC_API_KEY", new: str = "n") -> tuple[Line, .
     return (
         (("No API key", "strong"),),
         (),
-        (("Nothing can be sent or polled without one. Set it and start again:", ""),),
+        (("Nothing can be sent or polled without one. Set it and restart:", ""),),
         ((f"export {inert_line(variable, 60)}=...", "strong"),),
         (("or put the same line, without `export`, into a file named .env in this folder.", ""),),
         (),

@@ -97,7 +97,7 @@ def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fac
             yield "limit", (f"requests not run within {duration(max(left, timedelta()))} expire", "")
     kept = retention_left(batch, now)
     if kept is not None and batch.state in (State.ENDED, State.RETRIEVED):
-        said = f"{duration(kept)} more by the API" if kept > timedelta() else "no longer by the API"
+        said = f"by the API for {duration(kept)}" if kept > timedelta() else "no longer by the API"
         yield "kept", (said, "warn" if batch.state is State.ENDED and kept < timedelta(days=3) else "")
     if batch.retrieved_at:
         yield "retrieved", (_moment(batch.retrieved_at, now), "")

@@ -21,10 +21,10 @@ class _Words(Input):
 class FilterBar(Horizontal):
     """Hidden until `open()`; `about` says what can be typed.
 
-    Every change posts `Changed`; enter keeps the filter, esc drops it.
+    Every change posts `Changed`; enter keeps the filter, esc clears it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop", key_display="esc", id="filter.drop")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Clear", key_display="esc", id="filter.drop")]
 
     DEFAULT_CSS = """
     FilterBar {
@@ -46,7 +46,7 @@ class FilterBar(Horizontal):
             self.text = text
 
     class Closed(Message):
-        """The user is done typing: `keep` the filter, or drop it."""
+        """The user is done typing: `keep` the filter, or clear it."""
 
         def __init__(self, keep: bool) -> None:
             super().__init__()
@@ -76,7 +76,7 @@ class FilterBar(Horizontal):
         self.query_one(Input).focus()
 
     def clear(self) -> None:
-        """Drops the filter and hides the line."""
+        """Clears the filter and hides the line."""
         self.query_one(Input).value = ""
         self.remove_class("-open")
 

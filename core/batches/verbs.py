@@ -19,8 +19,8 @@ class Verb(StrEnum):
 
 
 _NOT_YET = "Still running: the API hands out results only when the whole batch has ended."
-_DOUBTFUL = "It was found by time and size alone, so it may be somebody else's. Only its results can settle that."
-_UNSURE = "It is not known whether the API accepted this batch; the next look at the API's list will show."
+_DOUBTFUL = "It was found by time and count alone, so it may be somebody else's. Only its results can settle that."
+_UNSURE = "It is not known whether the API accepted this batch; the next poll will show."
 
 
 def why_not(verb: Verb, batch: Batch) -> str | None:

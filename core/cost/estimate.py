@@ -58,7 +58,7 @@ class Measured(Struct, frozen=True):
 
 
 def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:
-    """Measures all requests of a file without problems. Runs in a thread; `report` gets bytes done and their total.
+    """Measures all requests of a file without problems. Call it in a thread; `report` gets bytes done and their total.
 
     Raises:
         BadInput: the file can no longer be read.

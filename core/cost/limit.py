@@ -11,7 +11,7 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.errors import NotAllowed
 from batchtui.core.text import inert_line, money
 
-_UNKNOWN = "No limit can be checked without that: send it on its own, without a limit."
+_UNKNOWN = "A limit needs a known cost: send this separately, without a limit."
 
 
 class OverLimit(NotAllowed):
@@ -27,7 +27,7 @@ def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HAL
         return None
     if (most := most_usd(estimate, share)) is None:
         return OverLimit(
-            f"What it costs is not known{_why(estimate)}: nothing was sent.",
+            f"Its cost is not known{_why(estimate)}: nothing was sent.",
             "Submit without a limit, or name a model that has a price.",
         )
     if most <= limit:  # written so that NaN is refused
@@ -35,7 +35,7 @@ def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HAL
     return OverLimit(
         f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. Nothing was sent.",
         "Raise the limit, lower max_tokens, send fewer requests"
-        + (", or submit them as a batch for half of it." if share > HALF else "."),
+        + (", or submit them as a batch at half price." if share > HALF else "."),
     )
 
 
@@ -57,7 +57,7 @@ def hold_more(
         return
     most, hint = most_usd(estimate, share), _UNKNOWN
     if most is None:
-        why = f"what it costs is not known{_why(estimate)}"
+        why = f"its cost is not known{_why(estimate)}"
     elif spent is None:
         why = "the cost of what was sent before is not known"
     elif not spent + most <= limit:
@@ -69,8 +69,8 @@ def hold_more(
 
 
 def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
-    """US dollars of what was sent so far, plus what was spent `before`: as billed, else as estimated. None if neither
-    is known for a batch."""
+    """What was spent so far, plus `before`, in US dollars: as billed, else as estimated. None if neither is known for a
+    batch."""
     if before is None:
         return None
     total = before

@@ -45,7 +45,7 @@ def _usual(parts: Sequence[Usage]) -> Usual:
 
 
 def past_of(snapshot: Snapshot, paths: Paths, name: str) -> dict[str, Usual]:
-    """What the newest retrieved batches say; those with the same name take precedence. Reads files; for a thread."""
+    """What the newest retrieved batches say; those with the same name take precedence. Call it in a thread."""
     return usual(_recent(snapshot, paths), name)
 
 

@@ -152,7 +152,7 @@ class Desk(StateDesk):
         max_cost: float | None = None,
         report: Report | None = None,
     ) -> list[Batch]:
-        """Sends again what failed in batches; nothing is sent unless `agreed`. Raises as `desk.retry`."""
+        """Resends what failed in batches, if `agreed`. Raises as `retry.retry`."""
         from batchtui.core.desk.retry import retry
 
         try:
@@ -200,7 +200,7 @@ class Desk(StateDesk):
             await self.poke()
 
     async def as_is(self, ref: str, to: str, report: Report | None = None) -> tuple[Batch, list[str]]:
-        """Writes the API's lines to `to` unverified, and returns what is wrong with them. Raises as `desk.as_is`."""
+        """Writes the API's lines to `to` unverified, and returns what is wrong with them. Raises as `as_is.as_is`."""
         from batchtui.core.desk.as_is import as_is
 
         return await as_is(await self.find(ref), to, self._context, report)

@@ -165,7 +165,7 @@ class Now:
 
 
 async def _unless(give_up: asyncio.Event, work: Coroutine[Any, Any, Finished]) -> Finished:
-    """Runs `work` to its end. Setting `give_up`, or a cancel, cancels it, and waits for what it must still do then."""
+    """Runs `work` to its end. `give_up`, or a cancel of this call, cancels it and waits until it has cleaned up."""
     doing, leaving = asyncio.ensure_future(work), asyncio.ensure_future(give_up.wait())
     try:
         await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -39,7 +39,7 @@ class Unfinished(Struct, frozen=True):
 
 
 class Runs:
-    """The runs under `paths`. Its methods are for a thread."""
+    """The runs under `paths`. Call its methods in a thread."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths

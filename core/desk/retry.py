@@ -34,7 +34,7 @@ from batchtui.core.state.store_thread import StoreThread
 
 
 def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
-    """Keeps the rows to be sent again, and their keys, under a new ref. Runs in a thread.
+    """Keeps the rows to be sent again, and their keys, under a new ref. Call it in a thread.
 
     The rows come from the file `edited` if it is given; otherwise they are as they were last sent.
 

@@ -58,7 +58,7 @@ async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
 
 
 def write(proposal: Proposal, to: str, paths: Paths) -> Path:
-    """Writes the failed rows, as they were last sent, to a new file that only the user can read. Runs in a thread.
+    """Writes the failed rows, as they were last sent, to a new file that only the user can read. Call it in a thread.
 
     Raises:
         BadInput: the file cannot be written, or already exists.

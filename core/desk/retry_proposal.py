@@ -39,7 +39,7 @@ class Proposal(Struct, frozen=True):
 
 
 def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
-    """Looks at all results of a batch, including those of its retries. Runs in a thread.
+    """Looks at all results of a batch, including those of its retries. Call it in a thread.
 
     Raises:
         NotAllowed: its results are not here yet, its requests are not here, or nothing is left to retry.
@@ -79,7 +79,7 @@ def in_words(causes: dict[str, int]) -> str:
 
 
 def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
-    """Copies the rows to be retried, each as it was last sent. Runs in a thread.
+    """Copies the rows to be retried, each as it was last sent. Call it in a thread.
 
     Raises:
         NotAllowed: the archive does not hold all of them.

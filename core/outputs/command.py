@@ -53,9 +53,9 @@ class CommandOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 def check(options: CommandOptions) -> None:
     """Raises BadInput if there is nothing that can run."""
     if not options.command or any("\0" in argument for argument in options.command):
-        raise BadInput("The output command does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
+        raise BadInput("The command output does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
     if options.timeout <= 0:
-        raise BadInput("The output command has no time to run.", "Give a timeout in seconds, such as 3600.")
+        raise BadInput("The command's timeout must be above 0.", "Give a timeout in seconds, such as 3600.")
     if options.folder and not Path(options.folder).is_dir():
         raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder where the command runs.")
     if shutil.which(_program(options)) is None:
@@ -103,7 +103,7 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
             _end(process)
         said = _tail(output)
     if leave and leave.is_set() and code is None:
-        raise NotWritten(f"{name} was ended because batchtui was closed.", "The next check runs it again.")
+        raise NotWritten(f"{name} was ended because batchtui was closed.", "The next poll runs it again.")
     for line in said:
         log.info("%s: %s", name, line)
     log.info("%s ended with exit code %s", name, process.returncode)

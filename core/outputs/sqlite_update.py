@@ -68,10 +68,10 @@ def update(
         BadInput: a path is invalid, or `set` or `where` is empty.
     """
     if not table:
-        raise BadInput("The output sqlite does not name a table.", 'Give table = "NAME"')
+        raise BadInput("The sqlite output does not name a table.", 'Give table = "NAME"')
     if not sets or not where:
         raise BadInput(
-            "The output sqlite needs `set` and `where` to update rows, and one of them is missing.",
+            "The sqlite output needs `set` and `where` to update rows, and one of them is missing.",
             'Give both, such as set = { score = "json.score" } and where = { id = "{{ row.id }}" }',
         )
     said = msgspec.json.encode([table, sets, where, *([when] if when else [])], order="deterministic")

@@ -67,7 +67,7 @@ def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(shape))  # type: ignore[arg-type]
         reason = inert_line(str(error).replace("$.", "").removesuffix(" - at `$`"))
-        raise BadInput(f"The output {kind}: {reason}.", f"Its options are: {known}.") from error
+        raise BadInput(f"The {kind} output: {reason}.", f"Its options are: {known}.") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -29,7 +29,7 @@ LARGEST = 20_000_000_000
 
 
 class OtherBatch(Unverified):
-    """The results are someone else's: the batch was found by time and size alone, and their ids are not ours."""
+    """The results are someone else's: the batch was found by time and count alone, and their ids are not ours."""
 
 
 def of_others(verdict: Verdict, counts: Counts) -> bool:

@@ -3,5 +3,5 @@
 It is made up and says so: answers are simulated, no model is asked, nothing costs anything. It is used by
 `batchtui demo`, by the tests, and for trying things without a key.
 
-It may import `batches` and the basic modules of core. Nothing else in core imports it; `tui` starts it for the demo.
+It may import `batches` and the ground floor. Nothing else in core imports it; `tui` starts it for the demo.
 """

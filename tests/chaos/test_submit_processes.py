@@ -123,6 +123,6 @@ def test_nothing_found_ends_submit_and_once_with_the_code_that_asks_for_a_person
     once = world.run("--once")
     assert once.returncode == NEEDS_PERSON
     assert "unconfirmed" in once.stdout
-    assert "needs your decision" in once.stderr
+    assert " is unconfirmed. " in once.stderr
     assert len(world.control.calls("create")) == 1
     assert not world.control.batches()

@@ -221,4 +221,5 @@ def test_an_api_that_gives_up_ends_it_with_its_code_and_how_to_go_on(world: Worl
     [error] = json.loads(ended.stdout)["errors"]
     assert f"of 12 answers are kept. To go on: batchtui submit {quote(str(rows.path))} --now" in error["hint"]
     assert "next check" not in error["hint"]
+    assert "next poll" not in error["hint"]
     assert len(rows.kept()) >= 4

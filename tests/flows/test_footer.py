@@ -12,7 +12,7 @@ async def test_while_a_filter_is_typed_the_footer_says_how_it_is_kept_and_droppe
         await hand.press("slash", "e", "slash")
         await hand.shows("enter Keep")
         footer = hand.text.rstrip().splitlines()[-1]
-        assert "esc Drop" in footer
+        assert "esc Clear" in footer
         assert "Filter" not in footer
         assert hand.app.screen.query_one(FilterBar).text == "e/"
         await hand.press("escape")

@@ -45,7 +45,7 @@ def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now:
     assert facts["created"] == ["11:00 UTC, 1h 00m ago"]
     assert "sent" not in facts  # the same moment
     assert facts["took"] == ["40m"]
-    assert facts["kept"] == ["28d 23h more by the API"]
+    assert facts["kept"] == ["by the API for 28d 23h"]
     assert facts["can"] == ["retrieve, forget"]
     assert facts["cost"] == ["$10.50", "$10.50 less than at the standard price"]
     assert facts["estimate"] == ["$12.00"]

@@ -27,9 +27,9 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
 @yes_option
 @as_json
 def cancel(*, batch: str, yes: bool, as_json: bool) -> int:
-    """Cancel a batch in progress. Requests that have already run are kept and billed.
+    """Cancel a batch in progress. Answers that are already there are kept and billed.
 
-    The name of a submission with several batches cancels all of them, and whatever has not been sent yet.
+    Naming a submission of several batches cancels all of them, and whatever has not been sent yet.
     """
     return wait_for(_cancel(batch, yes=yes, json=as_json))
 

@@ -24,7 +24,7 @@ from batchtui.tui.cli.terminal import out, progress, say, wait_for
 @click.option("--offline", is_flag=True, help="Do not call the API: do not look up models or count tokens.")
 @as_json
 def check(*, file: Path, offline: bool, as_json: bool) -> int:
-    """Report every problem in FILE, a file of requests or a job file, its size, its models, and what it will cost.
+    """Report the problems, size, models and cost of FILE, which is a file of requests or a job file.
 
     Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """

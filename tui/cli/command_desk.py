@@ -67,7 +67,7 @@ async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) ->
 def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:
     """Reports what was resent, by cause, and what was left out."""
     for batch in batches:
-        say(f"Resubmitted {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
+        say(f"Resent {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
         say(f"  batchtui retrieve {batch.label}")
     if json:
         sent = {"batches": [batch_json(batch) for batch in batches]}

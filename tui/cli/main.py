@@ -25,7 +25,7 @@ Exit codes:
   3    done, but some requests did not succeed
   4    the API could not be reached
   5    no API key, or the key was refused
-  6    it is not known whether a batch was accepted: you must decide
+  6    it is not known whether a batch was accepted: see the hint
   130  interrupted
 """
 
@@ -72,10 +72,10 @@ class _Commands(click.Group):
 @click.option(
     "--once",
     is_flag=True,
-    help="Run one cycle without a screen, then exit: settle unknown submissions, poll, retrieve what has ended.",
+    help="Run one cycle without a screen, then exit: poll, retrieve, run outputs, submit what is waiting.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object to stdout.")
-@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Seconds between polls of the API.")
+@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Live table: seconds between polls.")
 @click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:
@@ -107,7 +107,7 @@ def run(arguments: list[str]) -> int:
         flush()
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):
-            say("Interrupted. Everything acknowledged is saved.")
+            say("Interrupted. Everything reported is saved.")
         return errors.INTERRUPTED
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:

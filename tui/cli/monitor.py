@@ -34,10 +34,10 @@ _STEP = 1.0
     help="Seconds between polls of the API.",
 )
 def monitor(*, interval: float) -> int:
-    """Repeat until stopped: settle, poll, retrieve, run outputs, submit what is waiting.
+    """Repeat until stopped: poll, retrieve, run outputs, submit what is waiting.
 
     Polls every S seconds and prints a line for each batch that changed. If another batchtui is already polling, this
-    one lets it, and takes over when it ends.
+    one waits, and takes over when it ends.
     """
     return wait_for(_monitor(interval))
 

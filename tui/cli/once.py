@@ -94,7 +94,7 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
         complain(BatchtuiError(f"{about}{one.message}", one.hint))
     for batch in snapshot.batches:
         if batch.state is State.UNCONFIRMED and batch.trouble:
-            say(f"batchtui: {batch.ref} needs your decision. {inert_line(batch.trouble.hint)}")
+            say(f"batchtui: {batch.ref} is unconfirmed. {inert_line(batch.trouble.hint)}")
 
 
 def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:

@@ -157,8 +157,8 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
 def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
     """Write the results of a retrieved batch to one file, or to one file per result.
 
-    Everything is written, or nothing. The name of a submission with several batches exports all of them, in the order
-    of the requests.
+    Everything is written, or nothing. Naming a submission of several batches exports all of them, in the order of the
+    requests.
     """
     return wait_for(_export(batch, to, kind, force=force, json=as_json))
 

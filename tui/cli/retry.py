@@ -29,9 +29,7 @@ from batchtui.tui.cli.terminal import Amount, agree, progress, say, wait_for
     metavar="FILE",
     help="If FILE does not exist, write the failed rows to it, for editing. If it exists, send its rows.",
 )
-@click.option(
-    "--max-cost", type=Amount(min=0), metavar="USD", help="A new cost limit for everything sent under its name."
-)
+@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new cost limit for the whole submission.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 def retry(

@@ -211,11 +211,11 @@ async def _say_sent(desk: Desk, batch: Batch) -> None:
     if submission and submission.waiting:
         left = sum(part.requests for part in submission.waiting)
         said = f": {inert_line(submission.trouble.message)}" if submission.trouble else ""
-        say(f"{plural(left, 'more request')} waiting, to be sent by whichever batchtui polls{said}")
+        say(f"{plural(left, 'more request')} waiting for the batchtui that polls to send them{said}")
     for step in submission.steps if submission else ():
         say(f"The step {inert_line(step)} follows automatically.")
     if batch.doubtful:
-        say("The API's answer was lost; the batch was found in its list by its time and size.")
+        say("The API's answer was lost; the batch was found in its list by its time and count.")
     say("You can close this terminal. The results can be retrieved for 29 days:")
     say(f"  batchtui retrieve {word}")
     kept = desk.paths.archive(batch.ref) if len(sent) == 1 else desk.paths.requests

@@ -53,7 +53,7 @@ def _said(batch: Batch) -> int:
         say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
         return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED
     counts = batch.request_counts
-    say(f"Retrieved {counts.succeeded:,} of {plural(counts.total, 'request')}: {batch.results_path}")
+    say(f"{counts.succeeded:,} of {plural(counts.total, 'request')} succeeded: {batch.results_path}")
     return outcome(batch)
 
 

@@ -1,4 +1,4 @@
-"""The only module that writes to stdout and stderr, and that asks the user."""
+"""Writes to stdout and stderr for the commands, and asks the user."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class SetupScreen(ModalScreen[None]):
         self._variable = variable
 
     def compose(self) -> ComposeResult:
-        """The three ways."""
+        """What to do."""
         with VerticalScroll(classes="dialog page"):
             yield Static("No API key was found", classes="title", markup=False)
             yield Static(content(*lines(self._variable)), markup=False)

@@ -40,9 +40,9 @@ def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() ->
         hold(estimate(1.0, 5.0), 4.99)
     with pytest.raises(OverLimit, match="no price for claude-novel-9"):
         hold(estimate(None, None), 1000)
-    with pytest.raises(OverLimit, match="What it costs is not known: nothing was sent"):
+    with pytest.raises(OverLimit, match="Its cost is not known: nothing was sent"):
         hold(None, 1000)
-    with pytest.raises(OverLimit, match="The retry was not sent: what it costs is not known"):
+    with pytest.raises(OverLimit, match="The retry was not sent: its cost is not known"):
         hold_more("The retry", None, 0.0, 1000, "how")
 
 

@@ -231,7 +231,7 @@ def test_submit_that_waits_ends_with_the_results_here(cli: Cli) -> None:
     (batch,) = ended.json["batches"]
     assert batch["state"] == "retrieved"
     assert len(Path(batch["results_path"]).read_text().splitlines()) == 5
-    assert "Retrieved 5 of 5 requests" in ended.err
+    assert "5 of 5 requests succeeded: " in ended.err
 
 
 def test_submit_that_waits_retrieves_though_the_setting_says_not_to_by_itself(cli: Cli) -> None:
@@ -268,7 +268,7 @@ def test_an_unknown_outcome_ends_with_6_and_is_kept(cli: Cli, monkeypatch: pytes
     assert len(cli.world.control.calls("create")) == 1
     once = cli("--once", "--json")
     assert once.code == 6
-    assert "needs your decision" in once.err
+    assert " is unconfirmed. " in once.err
     assert [error["batch"] for error in once.json["errors"]] == [batch["ref"]]
     again = cli("submit", str(cli.world.rows(3)))
     assert again.code == 1

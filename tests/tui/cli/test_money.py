@@ -185,7 +185,7 @@ def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
     [batch] = said["batches"]
     assert batch["requests"] == expired
     assert f"{expired} expired), for about $0.0" in ended.stderr
-    assert f"Resubmitted {expired} requests of rows as " in ended.stderr
+    assert f"Resent {expired} requests of rows as " in ended.stderr
     again = world.run("retry", first, "--yes", "--json")
     assert again.returncode == 1
     assert batch["id"] in json.loads(again.stdout)["errors"][0]["message"]

@@ -134,7 +134,7 @@ class AnthropicApi:
             response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
             return self._about(batch_id, response.content)
         except Unreachable as error:
-            error.with_hint("The next check shows whether it was canceled anyway. If not, cancel it again.")
+            error.with_hint("The next poll shows whether it was canceled anyway. If not, cancel it again.")
             raise
 
     @asynccontextmanager

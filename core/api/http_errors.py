@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from batchtui.core.errors import ApiError, NoKey, NotFound, Unreachable
 from batchtui.core.text import inert_line
 
-ASK_LATER = "Nothing is lost; the next check tries again."
+ASK_LATER = "Nothing is lost; the next poll tries again."
 
 UNCLEAR = frozenset({408, 409, 499})
 """Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
@@ -110,9 +110,10 @@ def pause_of(value: str | None) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """The time in a Date header; None if it is not a date."""
+    """The time in a Date header; None if it is not a date, or one that no clock of today shows."""
     try:
         at = parsedate_to_datetime(value or "")
     except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at if 2000 < at.year < 3000 else None

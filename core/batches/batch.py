@@ -83,9 +83,10 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     """What was known when a create was sent: the evidence that settles an unknown outcome.
 
-    `started_at` is server time. `nearby` are ids that the API already listed around that time. `refused` are ids that
-    were checked and turned out to be somebody else's. `looked_at` (server time) is when the list last showed nothing
-    that could be this batch. `account` identifies the key and the host that it was sent with.
+    `started_at` is the API's Date. `nearby` are ids that the API listed just before, `newest` is the `created_at` of
+    the newest of them (None in states of older versions). `refused` are ids that turned out to belong to somebody else,
+    `proven` is one whose results have our ids. `looked_at` (the API's Date) is when the list last showed nothing that
+    could be it. `account` identifies the key and the host that it was sent with.
     """
 
     started_at: datetime
@@ -94,6 +95,8 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     refused: tuple[str, ...] = ()
     looked_at: datetime | None = None
     account: str = ""
+    newest: datetime | None = None
+    proven: str = ""
 
 
 class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -102,8 +105,10 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
     that one submission was split into; `step` is the index of its step. A retry holds the requests of another batch
     that did not succeed, and `retry_of` is the ref of that batch; otherwise it is empty. `digest` is the sha256 over
-    the sorted custom_ids that were sent, empty if somebody else sent them. `doubtful` marks an id that was found by
-    time and count alone: the ids in its results decide. `failing_since` is when a request for its results first failed.
+    the sorted custom_ids that were sent, empty if somebody else sent them. `account` identifies the key and the host
+    that it is known under. `attempt` is kept until the API has shown the batch by itself, beside the answer to its
+    create. `doubtful` marks an id that was found by time and count alone: the ids in its results decide.
+    `failing_since` is when a request for its results first failed.
     """
 
     ref: str
@@ -125,6 +130,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     cancel_initiated_at: datetime | None = None
     models: tuple[str, ...] = ()
     digest: str = ""
+    account: str = ""
     attempt: Attempt | None = None
     doubtful: bool = False
     results_path: str | None = None
@@ -243,6 +249,29 @@ def observe(batch: Batch, remote: Remote) -> Batch:
         archived_at=remote.archived_at,
         cancel_initiated_at=remote.cancel_initiated_at,
         attempt=batch.attempt if batch.doubtful else None,
+    )
+
+
+def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
+    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on."""
+    if batch.attempt is None or batch.id is None:
+        return batch
+    return replace(
+        batch,
+        id=None,
+        state=State.UNCONFIRMED,
+        processing_status=None,
+        request_counts=Counts(),
+        created_at=None,
+        expires_at=None,
+        ended_at=None,
+        archived_at=None,
+        cancel_initiated_at=None,
+        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
+        doubtful=False,
+        trouble=trouble,
+        failing_since=None,
+        cost=Cost(batch.cost.estimated_usd),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission, observe
 from batchtui.core.batches.find import is_id
@@ -30,17 +32,19 @@ def foreign(remote: Remote) -> Batch:
     return observe(blank, remote)
 
 
-def take_up(tx: Transaction, remote: Remote) -> Batch:
+def take_up(tx: Transaction, remote: Remote, account: str) -> Batch:
     """The batch for an id that the user gave: a known batch, an unknown submission that it fits, or a new batch."""
     known = next((one for one in tx.snapshot.batches if one.id == remote.id), None)
     if known:
         return known
-    unsettled = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
+    every = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
+    unsettled = [one for one in every if one.attempt and one.attempt.account in ("", account)]
     found = settle(unsettled, [remote], frozenset()).found
     batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
     if batch is None:
         batch = foreign(remote)
         tx.put_submission(adoption(batch))
+    batch = replace(batch, account=account)
     tx.put(batch)
     return batch
 
@@ -80,6 +84,7 @@ async def adopt(batch_id: str, context: Context) -> Batch:
     if not is_id(batch_id):
         raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
     seen = await (await context.connection.api()).get(batch_id)
-    adopted = await context.disk.commit(lambda tx: take_up(tx, seen))
+    account = context.connection.account
+    adopted = await context.disk.commit(lambda tx: take_up(tx, seen, account))
     log.info("adopted %s", batch_id)
     return adopted

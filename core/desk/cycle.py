@@ -1,4 +1,4 @@
-"""The cycle that all ways of running share: settle unknown submissions, poll, retrieve what has ended."""
+"""The cycle that all ways of running share: poll, retrieve, run outputs, submit what is waiting."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Cycles:
         """Whether there is anything to do; if not, the SDK is not even imported."""
         return bool(
             look.under_way(snapshot)
-            or look.open_intents(snapshot)
+            or look.open_intents(snapshot, self._clock())
             or (self._auto_retrieve and self._to_retrieve(snapshot))
             or plan.can_go_on(snapshot)
         )

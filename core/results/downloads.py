@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Cost, State, Trouble, observe, retention_left
+from batchtui.core.batches.batch import Batch, Cost, State, Trouble, observe, retention_left, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
@@ -73,12 +73,13 @@ class Downloads:
         except OtherBatch as error:
             log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
             trouble = Trouble.of(error, self._clock())
-            await self._change(batch, lambda current: _released(current, trouble))
+            await self._change(batch, lambda current: unclaimed(current, trouble))
             raise
         except BatchtuiError as error:
             log.warning("%s not retrieved: %s", batch.id, error.message)
             trouble, seen = Trouble.of(error, self._clock()), await self._look_again(batch, error)
-            gone = isinstance(error, NotFound) and self._lapsed(batch)
+            ours = batch.account in ("", self._connection.account)  # a 404 of another account says nothing
+            gone = isinstance(error, NotFound) and ours and self._lapsed(batch)
             await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
         except Exception as error:
@@ -140,24 +141,3 @@ def rests(batch: Batch, now: datetime) -> bool:
         return False
     failing = batch.trouble.at - batch.failing_since
     return failing > _PATIENCE and now - batch.trouble.at < min(failing / 4, _LONGEST_REST)
-
-
-def _released(batch: Batch, trouble: Trouble) -> Batch:
-    """The batch without an id that was found by time and size but is not ours, so that the search goes on."""
-    if batch.attempt is None or batch.id is None:
-        return batch
-    return Batch(
-        ref=batch.ref,
-        name=batch.name,
-        submission=batch.submission,
-        submitted_at=batch.submitted_at,
-        requests=batch.requests,
-        state=State.UNCONFIRMED,
-        part=batch.part,
-        step=batch.step,
-        models=batch.models,
-        digest=batch.digest,
-        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
-        trouble=trouble,
-        cost=Cost(batch.cost.estimated_usd),
-    )

@@ -1,4 +1,4 @@
-"""Tells batches apart by the ids of their results, if time and size fit more than one."""
+"""Tells batches apart by the ids of their results, if time and count fit more than one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Identifier:
         self._seen: set[tuple[str, str]] = set()
 
     async def rule_out(self, api: Api, batch: Batch, candidates: Sequence[Remote]) -> None:
-        """Notes on an unconfirmed batch which ended candidates have other ids and so no longer fit.
+        """Notes on an unconfirmed batch which ended candidate has its ids, and which have others and no longer fit.
 
         Raises, once all candidates were checked:
             ApiError: the results of one could not be downloaded.
@@ -43,20 +43,22 @@ class Identifier:
             except BatchtuiError as error:
                 failure = failure or error
                 continue
-            if not same:
-                log.info("%s is not %s: its results have other ids", one.id, batch.ref)
-                await self._refuse(batch.ref, one.id)
+            log.info("%s %s %s, by the ids of its results", one.id, "is" if same else "is not", batch.ref)
+            await self._note(batch.ref, one.id, same=same)
             self._seen.add((batch.ref, one.id))
         if failure:
             raise failure
 
-    async def _refuse(self, ref: str, other: str) -> None:
-        def refused(batch: Batch) -> Batch:
-            if batch.state is not State.UNCONFIRMED or batch.attempt is None or other in batch.attempt.refused:
+    async def _note(self, ref: str, other: str, *, same: bool) -> None:
+        def noted(batch: Batch) -> Batch:
+            if batch.state is not State.UNCONFIRMED or batch.attempt is None:
                 return batch
-            return replace(batch, attempt=replace(batch.attempt, refused=(*batch.attempt.refused, other)))
+            if same:
+                return replace(batch, attempt=replace(batch.attempt, proven=other))
+            refused = tuple(dict.fromkeys((*batch.attempt.refused, other)))
+            return replace(batch, attempt=replace(batch.attempt, refused=refused))
 
-        await self._disk.change(ref, refused)
+        await self._disk.change(ref, noted)
 
     async def _same_ids(self, api: Api, one: Remote, expected: Expected) -> bool:
         verifier = Verifier(one.request_counts, expected)
@@ -66,6 +68,6 @@ class Identifier:
         verdict = await asyncio.to_thread(verifier.finish)
         if not verdict.ok and not of_others(verdict, one.request_counts):
             raise Unverified(
-                f"{one.id} could not be told apart: {' '.join(verdict.anomalies)}", "The next check tries again."
+                f"{one.id} could not be told apart: {' '.join(verdict.anomalies)}", "The next poll tries again."
             )
         return verdict.ok

@@ -6,34 +6,40 @@ A list page shows 1,000 batches, so a look costs one call, while most tools make
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from itertools import count
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble, observe
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble, observe, unclaimed
 from batchtui.core.batches.remote import Remote
-from batchtui.core.errors import ApiError, BatchtuiError, Unreachable
+from batchtui.core.errors import ApiError, BatchtuiError, NotFound, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
-from batchtui.core.sending.settle import Settled, claim, given_up, oldest_needed, settle
+from batchtui.core.sending.listing import Listing, read_list
+from batchtui.core.sending.settle import Settled, claim, given_up, oldest_needed, settle, why_not_it
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.text import plural
 
 LOOKED_FOR = timedelta(days=2)
 """How long the list is searched for an unknown submission. If it is not there by then, it never appears."""
 
-_FOUND = "The answer was lost; found in the API's list by time and size. The ids of its results decide."
+_FOUND = "The answer was lost; found in the API's list by time and count. The ids of its results decide."
 _NOT_YET = "The API's list does not show it yet."
 _NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
 _OTHER = "It was sent with another API key or to another host. The list of the one set now does not show it."
 _SET_IT = (
     "Do not submit it again. Set that key and run batchtui --once, or forget it if that key's Console shows nothing."
 )
-_SEVERAL = "Its answer was lost, and {} batches in the API's list could be it. The ids of their results will tell."
+_SEVERAL = "Its answer was lost, and {} in the API's list could be it. The ids of the results will tell."
+_NOT_WHOLE = "The API's list could not be read far enough back to tell whether it was accepted."
+_FORGED = "The answer to its create named a batch that the API does not know, while its list shows what could be it."
+_OTHER_KEY = "It was sent with another API key or to another host, and is not known under the one set now."
+_SET_THAT = "Nothing is lost. Set that key, and the next poll follows it again."
 _DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent automatically."
 _MAY_COME = "Do not submit it again: it may have been accepted anyway. batchtui keeps looking for it."
 _WAIT = "Do not submit it again: batchtui compares them with what was sent as soon as they have ended."
@@ -46,14 +52,21 @@ class Looked(Struct, frozen=True):
     failures: dict[str, BatchtuiError] = {}
 
 
-def open_intents(snapshot: Snapshot) -> list[Batch]:
-    """Submissions of unknown outcome that are worth looking for, however long this machine was off."""
+def open_intents(snapshot: Snapshot, now: datetime) -> list[Batch]:
+    """Submissions of unknown outcome that are worth looking for, however long this machine was off.
+
+    Only if both clocks have gone on for long, ours and the API's, is one given up.
+    """
     return [
         batch
         for batch in snapshot.batches
         if batch.state in UNSETTLED
         and batch.attempt
-        and (batch.attempt.looked_at is None or batch.attempt.looked_at - batch.attempt.started_at < LOOKED_FOR)
+        and (
+            batch.attempt.looked_at is None
+            or batch.attempt.looked_at - batch.attempt.started_at < LOOKED_FOR
+            or now - batch.submitted_at < LOOKED_FOR
+        )
     ]
 
 
@@ -70,45 +83,91 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     now = clock()
     await orphaned(disk, paths, now)
     snapshot = await disk.snapshot()
-    intents = [batch for batch in open_intents(snapshot) if batch.state is State.UNCONFIRMED]
+    intents = [batch for batch in open_intents(snapshot, now) if batch.state is State.UNCONFIRMED]
     running = under_way(snapshot)
     if not intents and not running:
         return Looked()
-    listed, server_now = await _list(api, running, oldest_needed(intents))
-    failures: dict[str, BatchtuiError] = {}
+    unseen = [batch for batch in running if batch.attempt]
+    if len(running) > 1 or intents or unseen:
+        listing = await read_list(api, [str(one.id) for one in running], oldest_needed([*intents, *unseen]))
+    else:
+        listing = Listing({}, None, complete=False)
+    seen, failures = dict(listing.batches), dict[str, BatchtuiError]()
     for batch in running:
-        if batch.id not in listed:
+        if batch.id not in seen:
             try:
-                listed[str(batch.id)] = await api.get(str(batch.id))
+                seen[str(batch.id)] = await api.get(str(batch.id))
             except ApiError as error:
                 # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
-                if isinstance(error, Unreachable) and not listed:
+                if isinstance(error, Unreachable) and not seen:
                     raise
                 failures[batch.ref] = error
 
-    def write(tx: Transaction) -> Settled:
+    def write(tx: Transaction) -> tuple[Settled, dict[str, BatchtuiError]]:
+        trusted = _accounts_of(tx.snapshot, seen, account)
+        wrong = dict[str, BatchtuiError]()
         for batch in running:
             current = tx.batch(batch.ref)
             if current is None or current.state not in UNDER_WAY or current.id != batch.id:
                 continue
-            if batch.ref in failures:
-                tx.put(replace(current, trouble=Trouble.of(failures[batch.ref], now)))
-            else:
-                tx.put(replace(observe(current, listed[str(batch.id)]), trouble=None))
+            changed, error = _watched(current, seen.get(str(batch.id)), failures.get(batch.ref), account, trusted, now)
+            if error and _is_somebody_elses(current, error, listing, tx.snapshot):
+                changed, error = unclaimed(current, Trouble(_FORGED, _MAY_COME, now)), None
+            tx.put(changed)
+            if error:
+                wrong[batch.ref] = error
         # The list may show what another process has sent since, so the state as it is now decides.
-        unsettled = [one for one in tx.snapshot.batches if one.state in UNSETTLED and one.attempt]
-        claimed = {one.id for one in tx.snapshot.batches if one.id}
-        settled = settle(unsettled, listed.values(), claimed)
-        for intent in intents:
-            current = tx.batch(intent.ref)
-            if current and current.state is State.UNCONFIRMED:
-                found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
-                tx.put(_decided(current, found, several, server_now, account))
-        return settled
+        after = [tx.batch(one.ref) or one for one in tx.snapshot.batches]
+        unsettled = [one for one in after if one.state in UNSETTLED and one.attempt and one.attempt.account in trusted]
+        claimed = {one.id for one in after if one.id}
+        settled = settle(unsettled, seen.values(), claimed)
+        for intent in (one for one in after if one.state is State.UNCONFIRMED and one.attempt):
+            found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
+            tx.put(_decided(intent, found, several, listing, account, trusted, now))
+        return settled, wrong
 
-    settled = await disk.commit(write)
-    _tell(running, listed, {one.ref: settled.found[one.ref] for one in intents if one.ref in settled.found})
-    return Looked(settled.several, failures)
+    settled, wrong = await disk.commit(write)
+    _tell(running, seen, settled.found)
+    return Looked(settled.several, wrong)
+
+
+def _accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:
+    """The accounts for which this one's list speaks: itself, and those of which it shows a batch that we know.
+
+    Another key of the same workspace shows the same batches; a key of another one shows none of ours.
+    """
+    shown = {
+        one.account for one in snapshot.batches if one.id in seen and seen[one.id].request_counts.total == one.requests
+    }
+    return frozenset({"", account} | shown)
+
+
+def _watched(
+    batch: Batch,
+    remote: Remote | None,
+    error: BatchtuiError | None,
+    account: str,
+    trusted: AbstractSet[str],
+    now: datetime,
+) -> tuple[Batch, BatchtuiError | None]:
+    """A batch under way after a look, and what went wrong with that."""
+    if remote and remote.request_counts.total not in (0, batch.requests):
+        total = f"{remote.request_counts.total:,} requests instead of {batch.requests:,}"
+        error = Unreachable(f"The host showed {batch.id} with {total}.", "Check ANTHROPIC_BASE_URL and any proxy.")
+    if error is None and remote:
+        return replace(observe(batch, remote), account=account, trouble=None), None
+    assert error
+    if batch.account not in trusted and isinstance(error, NotFound):
+        return replace(batch, trouble=Trouble(_OTHER_KEY, _SET_THAT, now)), None
+    return replace(batch, trouble=Trouble.of(error, now)), error
+
+
+def _is_somebody_elses(batch: Batch, error: BatchtuiError, listing: Listing, snapshot: Snapshot) -> bool:
+    """Whether the id that a create was answered with was never ours: the API lists another that could be it."""
+    if not (isinstance(error, NotFound) and batch.attempt and not batch.doubtful and listing.complete):
+        return False
+    claimed = {one.id for one in snapshot.batches if one.id}
+    return any(why_not_it(batch, one, claimed) is None for one in listing.batches.values())
 
 
 async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
@@ -132,46 +191,29 @@ async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
         lock.release()
 
 
-async def _list(
-    api: Api, running: Sequence[Batch], back_to: datetime | None
-) -> tuple[dict[str, Remote], datetime | None]:
-    """Reads pages until everything is seen, or asking for the rest one by one is cheaper. Also returns server time."""
-    if len(running) == 1 and back_to is None:
-        return {}, None
-    missing = {batch.id for batch in running}
-    listed: dict[str, Remote] = {}
-    server_now: datetime | None = None
-    after: str | None = None
-    for pages in count(1):
-        page = await api.page(after_id=after)
-        server_now = page.server_time or server_now
-        listed |= {one.id: one for one in page.batches}
-        missing -= listed.keys()
-        if not page.has_more or not page.batches or page.batches[-1].id == after:
-            break
-        oldest = page.batches[-1]
-        deep_enough = back_to is None or oldest.created_at < back_to
-        if deep_enough and (not missing or len(missing) < pages):  # asking for each costs less than the pages did
-            break
-        after = oldest.id
-    return listed, server_now
-
-
 def _decided(
-    batch: Batch, found: Remote | None, several: Sequence[Remote], server_now: datetime | None, account: str
+    batch: Batch,
+    found: Remote | None,
+    several: Sequence[Remote],
+    listing: Listing,
+    account: str,
+    trusted: AbstractSet[str],
+    now: datetime,
 ) -> Batch:
+    """An unconfirmed batch after a look at the list."""
     assert batch.attempt
+    if batch.attempt.account not in trusted:  # the list of another account proves nothing
+        return replace(batch, trouble=Trouble(_OTHER, _SET_IT, now))
     if found:
-        return claim(batch, found)
-    at = server_now or batch.submitted_at
+        return replace(claim(batch, found), account=account)
     if several:
-        return replace(batch, trouble=Trouble(_SEVERAL.format(len(several)), _WAIT, at))
-    if batch.attempt.account not in ("", account):  # the list of another account proves nothing
-        return replace(batch, trouble=Trouble(_OTHER, _SET_IT, at))
-    seen = replace(batch, attempt=replace(batch.attempt, looked_at=server_now))
-    if server_now and given_up(seen, server_now):
-        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, at))
-    return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, at))
+        return replace(batch, trouble=Trouble(_SEVERAL.format(plural(len(several), "batch", "batches")), _WAIT, now))
+    if not listing.complete:
+        return replace(batch, trouble=Trouble(_NOT_WHOLE, _MAY_COME, now))
+    seen = replace(batch, attempt=replace(batch.attempt, looked_at=listing.server_time))
+    if given_up(seen, now, listing.server_time):
+        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, now))
+    return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, now))
 
 
 def _tell(running: Iterable[Batch], listed: dict[str, Remote], found: dict[str, Remote]) -> None:
@@ -187,7 +229,7 @@ def next_delay(snapshot: Snapshot, now: datetime) -> float:
     """Seconds until the next look is worth a call, based on the age of the youngest batch under way."""
     ages = [now - batch.began for batch in under_way(snapshot)]
     waiting = (one for one in snapshot.submissions.values() if one.waiting and not one.urgent)
-    fresh = any(now - one.submitted_at < LOOKED_FOR for one in open_intents(snapshot))
+    fresh = any(now - one.submitted_at < LOOKED_FOR for one in open_intents(snapshot, now))
     if fresh or any(not one.stopped for one in waiting):
         return 20.0
     if not ages:

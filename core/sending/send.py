@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from batchtui.core.api.protocol import Api, Report
+from batchtui.core.api.protocol import Api, Page, Report
 from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble, observe
-from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.listing import newest_first, read_list
 from batchtui.core.sending.look import look
-from batchtui.core.sending.settle import SKEW
+from batchtui.core.sending.settle import NOTHING_LISTED, SKEW, why_not_it
 from batchtui.core.state.archive import check_archive
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import plural, size
@@ -30,6 +31,11 @@ _PAUSES = (1.0, 4.0)
 
 _SETTLE_AFTER = (0.0, 2.0, 5.0)
 """Seconds to wait before each look at the API's list after a lost answer. Then it is left to the next cycle."""
+
+_NEAR = 100
+"""Batches that are read of the list before a create; more only if all of them are about as new as the newest."""
+
+_LOOKED_FOR = "batchtui looks for it in the API's list and never sends it again on its own."
 
 _NOBODY_WAITS = 30.0
 
@@ -105,7 +111,8 @@ class Sender:
 
     async def _intent(self, api: Api, part: Part, begin: Begin, name: str, submission: str) -> Batch:
         now = self._clock()
-        started_at, nearby = await _horizon(api, now)
+        horizon = await _horizon(api, now)
+        account = self._connection.account
         batch = Batch(
             ref=part.ref,
             name=name,
@@ -118,7 +125,14 @@ class Sender:
             retry_of=part.retry_of,
             models=part.models,
             digest=part.digest,
-            attempt=Attempt(started_at=started_at, bytes=part.bytes, nearby=nearby, account=self._connection.account),
+            account=account,
+            attempt=Attempt(
+                started_at=horizon.started_at,
+                bytes=part.bytes,
+                nearby=horizon.ids,
+                newest=horizon.newest,
+                account=account,
+            ),
             cost=Cost(part.estimated_usd),
         )
 
@@ -133,6 +147,9 @@ class Sender:
         log.info("submit %s: %s, %s", batch.ref, plural(batch.requests, "request"), size(batch.attempt.bytes))
         try:
             remote = await api.create(self._paths.archive(batch.ref), report)
+            claimed = {one.id for one in (await self._disk.snapshot()).batches if one.id}
+            if why := why_not_it(batch, remote, claimed):
+                raise OutcomeUnknown(f"The answer to the create is not about this batch: {why}.", _LOOKED_FOR)
         except OutcomeUnknown as error:
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=Trouble.of(error, self._clock())))
             raise
@@ -149,13 +166,13 @@ class Sender:
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
             raise
         log.info("submit %s: accepted as %s", batch.ref, remote.id)
-        accepted = observe(batch, remote)
+        accepted = replace(observe(batch, remote), attempt=batch.attempt)
         try:
             await self._put(accepted)
         except BatchtuiError as error:
             raise StateError(
                 f"The API accepted the batch as {remote.id}, but that could not be saved: {error.message}",
-                f"Do not submit it again: the next look finds it in the API's list. {error.hint}",
+                f"Do not submit it again: the next poll finds it in the API's list. {error.hint}",
             ) from error
         return accepted
 
@@ -178,7 +195,7 @@ class Sender:
     def _interrupted(self) -> Trouble:
         return Trouble(
             "Interrupted while it was being sent, so it is not known whether the API accepted it.",
-            "batchtui looks for it in the API's list and never sends it again automatically.",
+            _LOOKED_FOR,
             self._clock(),
         )
 
@@ -198,16 +215,25 @@ async def _take(lock: Lock) -> None:
         raise
 
 
-async def _horizon(api: Api, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """Server time, and the ids made just before it: none of them can be the batch that is sent next."""
-    page = await api.page(limit=20)
-    started_at = page.server_time or now
-    since = started_at - SKEW * 2
-    recent: list[Remote] = [one for one in page.batches if one.created_at >= since]
-    while page.has_more and page.batches and page.batches[-1].created_at >= since:
-        after = page.batches[-1].id
-        page = await api.page(after_id=after)
-        if page.batches and page.batches[-1].id == after:  # a host that ignores after_id shows the same page forever
-            break
-        recent += [one for one in page.batches if one.created_at >= since]
-    return started_at, tuple(one.id for one in recent)
+class _Horizon(NamedTuple):
+    """What the API listed just before a create: none of that can be what is sent next."""
+
+    started_at: datetime
+    ids: tuple[str, ...]
+    newest: datetime
+
+
+async def _horizon(api: Api, now: datetime) -> _Horizon:
+    """Reads the list as far back as the newest batches, and the API's Date; without one, `now` stands in for it."""
+    page = await api.page(limit=_NEAR)
+    newest = max((one.created_at for one in page.batches), default=NOTHING_LISTED)
+    listing = await read_list(api, (), newest - SKEW * 2) if page.has_more and not _goes_back(page, newest) else None
+    seen = listing.batches.values() if listing else page.batches
+    newest = max((one.created_at for one in seen), default=NOTHING_LISTED)
+    near = tuple(one.id for one in seen if one.created_at >= newest - SKEW * 2)
+    return _Horizon(page.server_time or now, near, newest)
+
+
+def _goes_back(page: Page, newest: datetime) -> bool:
+    """Whether a page is in order, and goes past all that is about as new as the newest."""
+    return newest_first(page.batches) and page.batches[-1].created_at < newest - SKEW * 2

@@ -1,19 +1,22 @@
 """Settling a create whose outcome is not known, by looking at the API's list.
 
-The list shows no custom_ids, so a batch is recognized by when it was made and how many requests it holds. That is
-enough if only one fits. If several fit, the ids of their results decide once they have ended.
+The list shows no custom_ids, so a batch is recognized by how many requests it holds and by being new since the create
+was begun. New is what was not listed then and, by the API's own clock, is no older than the newest batch that was.
+That needs no clock of ours and no Date header. Among new ones the time decides: those made while the create could have
+been accepted come first. If several fit, or only one that was made at another time, the ids of their results decide
+once they have ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.batch import Attempt, Batch, State, observe
 from batchtui.core.batches.remote import Remote
 
 SKEW = timedelta(minutes=2)
@@ -25,9 +28,12 @@ SLOWEST_UPLOAD = 50_000
 GRACE = timedelta(minutes=15)
 """Longer than gateways wait for a server. A batch that is not listed by then was most likely never made."""
 
+NOTHING_LISTED = datetime(2000, 1, 1, tzinfo=UTC)
+"""`Attempt.newest` if there was no batch at all before the create: older than anything that the API can list."""
+
 
 class Settled(Struct, frozen=True):
-    """`found`: what each ref turned out to be. `several`: the candidates if more than one fits, oldest first."""
+    """`found`: what each ref turned out to be. `several`: what it could be if that is not clear yet, oldest first."""
 
     found: dict[str, Remote]
     several: dict[str, tuple[Remote, ...]]
@@ -43,18 +49,22 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     sending = [intent for intent in intents if intent.state is State.SUBMITTING]
     free = (one for one in listed if one.id not in claimed and not any(_fits(rival, one) for rival in sending))
     pool = sorted(free, key=lambda one: one.created_at)
+    found: dict[str, Remote] = {}
     groups: dict[tuple[str, int], list[Batch]] = {}
     for intent in sorted(intents, key=lambda one: one.submitted_at):
         if intent in sending:
             continue
         assert intent.attempt
-        groups.setdefault((intent.digest, intent.attempt.bytes), []).append(intent)
+        if proven := next((one for one in pool if one.id == intent.attempt.proven), None):
+            found[intent.ref] = proven
+            pool.remove(proven)
+        else:
+            groups.setdefault((intent.digest, intent.attempt.bytes), []).append(intent)
     fits = {key: [one for one in pool if any(_fits(intent, one) for intent in group)] for key, group in groups.items()}
     wanted: dict[str, int] = {}
     for candidates in fits.values():
         for one in candidates:
             wanted[one.id] = wanted.get(one.id, 0) + 1
-    found: dict[str, Remote] = {}
     several: dict[str, tuple[Remote, ...]] = {}
     for key, group in groups.items():
         candidates = fits[key]
@@ -62,7 +72,8 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
             found |= _share_out(group, candidates)
         else:
             for intent in group:
-                if mine := tuple(one for one in candidates if _fits(intent, one)):
+                could = tuple(one for one in pool if why_not_it(intent, one) is None)
+                if mine := tuple(one for one in candidates if _fits(intent, one)) or could:
                     several[intent.ref] = mine
     return Settled(found, several)
 
@@ -83,25 +94,51 @@ def _share_out(group: Sequence[Batch], candidates: Sequence[Remote]) -> dict[str
     return found
 
 
-def _fits(intent: Batch, one: Remote) -> bool:
+def why_not_it(intent: Batch, one: Remote, claimed: AbstractSet[str] = frozenset()) -> str | None:
+    """Why a batch of the API cannot be the one that was being sent; None if it could be. `claimed` as in `settle`."""
     attempt = intent.attempt
     assert attempt
-    latest = attempt.started_at + SKEW + GRACE + timedelta(seconds=attempt.bytes / SLOWEST_UPLOAD)
-    return (
-        one.request_counts.total == intent.requests
-        and attempt.started_at - SKEW <= one.created_at <= latest
-        and one.id not in attempt.nearby
-        and one.id not in attempt.refused
-    )
+    if one.id in claimed or one.id in attempt.nearby:
+        return "its id belongs to an earlier batch"
+    if one.id in attempt.refused:
+        return "its results have other ids"
+    if one.request_counts.total != intent.requests:
+        return f"it holds {one.request_counts.total:,} requests, not {intent.requests:,}"
+    if one.created_at < _earliest(attempt):
+        return "it was made before this one was sent"
+    return None
+
+
+def _fits(intent: Batch, one: Remote) -> bool:
+    """Whether it could be, and was made while the create could have been accepted, by the most generous clock."""
+    attempt = intent.attempt
+    assert attempt
+    latest = max(attempt.started_at, intent.submitted_at, attempt.newest or attempt.started_at)
+    return why_not_it(intent, one) is None and one.created_at <= latest + SKEW + _time_to_appear(attempt)
+
+
+def _earliest(attempt: Attempt) -> datetime:
+    return (attempt.newest or attempt.started_at) - SKEW
+
+
+def _time_to_appear(attempt: Attempt) -> timedelta:
+    return GRACE + timedelta(seconds=attempt.bytes / SLOWEST_UPLOAD)
 
 
 def oldest_needed(intents: Iterable[Batch]) -> datetime | None:
     """How far back the list must be read to see every candidate; None without intents."""
-    return min((intent.attempt.started_at - SKEW for intent in intents if intent.attempt), default=None)
+    return min((_earliest(intent.attempt) for intent in intents if intent.attempt), default=None)
 
 
-def given_up(intent: Batch, now: datetime) -> bool:
-    """Whether the API had long enough to list it, so that the user should decide. `now` is server time."""
+def given_up(intent: Batch, now: datetime, server_time: datetime | None) -> bool:
+    """Whether the API had long enough to list it, so that the user should decide.
+
+    Both clocks must say so, ours and the API's. Without a Date, or with one before the create's, ours decides alone.
+    """
     attempt = intent.attempt
     assert attempt
-    return now > attempt.started_at + GRACE + timedelta(seconds=attempt.bytes / SLOWEST_UPLOAD)
+    enough = _time_to_appear(attempt)
+    ours = now - intent.submitted_at > enough
+    if server_time is None or server_time < attempt.started_at - SKEW:
+        return ours
+    return ours and server_time - attempt.started_at > enough

@@ -1,4 +1,4 @@
-"""Submitting: the rows are checked and archived, cut into parts, and sent one after the other.
+"""Submits a draft: records it in the state, and sends its parts one after the other.
 
 Each part is sent as one batch (`sending.send`). Parts that are not sent yet wait in the state, and the process that
 polls sends them.
@@ -27,15 +27,23 @@ TWICE_WITHIN = timedelta(hours=24)
 """Submitting the same rows again this soon counts as a mistake."""
 
 
-def sent_before(snapshot: Snapshot, sha256: str, now: datetime) -> Batch | None:
-    """A batch of the same rows that may have been accepted, and was sent recently or is not over."""
+def sent_before(snapshot: Snapshot, sha256: str, now: datetime, server_time: datetime | None = None) -> Batch | None:
+    """A batch of the same rows that was sent recently, or is not over, and may have been accepted.
+
+    Recently by either clock, ours or the API's: one that was set wrong lets nothing be bought twice.
+    """
+
+    def recent(batch: Batch) -> bool:
+        by_api = batch.created_at is not None and server_time is not None and server_time - batch.created_at
+        return now - batch.submitted_at < TWICE_WITHIN or (by_api is not False and by_api < TWICE_WITHIN)
+
     for batch in snapshot.batches:
         submission = snapshot.submissions.get(batch.submission)
         if (
             submission
             and submission.sha256 == sha256
             and batch.state is not State.REJECTED
-            and (now - batch.submitted_at < TWICE_WITHIN or batch.state in UNSETTLED | UNDER_WAY)
+            and (recent(batch) or batch.state in UNSETTLED | UNDER_WAY)
         ):
             return batch
     return None
@@ -96,7 +104,8 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
     def begin(tx: Transaction, batch: Batch) -> None:
         if canceled:
             raise NotAllowed(f"{inert_line(draft.name)} was canceled while it was being sent. Nothing was bought.")
-        earlier = sent_before(tx.snapshot, draft.sha256, now)
+        server_time = batch.attempt.started_at if batch.attempt else None
+        earlier = sent_before(tx.snapshot, draft.sha256, now, server_time)
         if earlier and not again:
             raise sent_already(earlier, submission.requests)
         if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:

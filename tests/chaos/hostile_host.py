@@ -90,6 +90,7 @@ class Host:
         self.clock_off = timedelta()
         self.date: str | None = ""
         """The Date header of every answer; "" is the host's own clock, None no header."""
+        self.newest_first = True
         self.url = ""
         self.guard = threading.Lock()
 
@@ -143,7 +144,7 @@ class Host:
         return verb or "get", Reply.of(found.json())
 
     def _page(self, query: dict[str, list[str]], key: str) -> Reply:
-        every = sorted(self.of_key(key), key=lambda one: (one.created_at, one.id), reverse=True)
+        every = sorted(self.of_key(key), key=lambda one: (one.created_at, one.id), reverse=self.newest_first)
         after, limit = query.get("after_id", [""])[0], int(query.get("limit", ["20"])[0])
         start = next((at + 1 for at, one in enumerate(every) if one.id == after), 0)
         page = every[start : start + limit]

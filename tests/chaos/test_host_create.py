@@ -3,61 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chaos.hostile_host import Host, Lie, Reply, hosting, instead
-from tests.conftest import PATIENCE, World
-
-KEY, OTHER = "sk-ant-first-0001", "sk-ant-second-0002"
-
-
-class Shop:
-    """The product as processes on one state, with a hostile host for an API."""
-
-    def __init__(self, host: Host, world: World) -> None:
-        self.host = host
-        self.world = world
-
-    def run(self, *arguments: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "batchtui.tui", *arguments],
-            cwd=self.world.folder,
-            env={**self.world.environment, "ANTHROPIC_BASE_URL": self.host.url, "ANTHROPIC_API_KEY": key},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-
-    def json(self, *arguments: str, key: str = KEY) -> tuple[int, Any]:
-        ended = self.run(*arguments, "--json", key=key)
-        return ended.returncode, json.loads(ended.stdout)
-
-    def rows(self, count: int = 5, name: str = "rows.jsonl") -> Path:
-        return self.world.rows(count, name)
-
-    def states(self) -> list[str]:
-        return [one["state"] for one in self.json("list")[1]["batches"]]
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with hosting() as host:
-        yield host
-
-
-@pytest.fixture
-def shop(host: Host, world: World) -> Shop:
-    return Shop(host, world)
-
+from tests.chaos.conftest import KEY, OTHER, Shop
+from tests.chaos.hostile_host import Host, Lie, Reply, instead
 
 # 1. Who said no?
 
@@ -195,21 +147,12 @@ def test_an_answer_that_cannot_be_this_batchs_is_settled_by_the_list(
 # 3. Whose list is it?
 
 
-def lost(host: Host, key: str, true: Reply) -> Reply:
-    return Reply.html(502)
-
-
 def test_what_another_keys_list_shows_is_never_ours(shop: Shop, host: Host) -> None:
-    host.lie("create", lost)
-    host.lie("list", lambda *_: None)
-    host.always["list"] = lost
-    rows = shop.rows()
-    assert shop.run("submit", str(rows)).returncode == 6
-    host.always.clear()
+    rows = shop.lose_the_answer()
     host.add(OTHER, [f"theirs-{at}" for at in range(5)])
     assert shop.run("--once", key=OTHER).returncode == 6
     assert shop.states() == ["unconfirmed"]
-    assert shop.run("submit", str(rows), key=OTHER).returncode != 0
+    assert shop.run("submit", rows, key=OTHER).returncode != 0
     assert shop.run("--once").returncode == 0
     assert [one["id"] for one in shop.json("list")[1]["batches"]] == [host.batches[0].id]
     assert host.calls("create") == 1
@@ -227,3 +170,19 @@ def test_another_keys_list_and_404_say_nothing_of_what_is_under_way(shop: Shop, 
         one.created_at += timedelta(days=40)
     assert shop.run("--once").returncode == 0
     assert shop.states() == ["retrieved"]
+
+
+def test_all_of_it_as_processes(processes: Shop, host: Host) -> None:
+    host.lie("create", instead(Reply.html(403)))
+    first = str(processes.rows(5, "one.jsonl"))
+    assert processes.run("submit", first).returncode == 0
+    assert processes.run("submit", first).returncode != 0
+    host.lie("create", replayed)
+    assert processes.run("submit", str(processes.rows(5, "two.jsonl"))).returncode == 0
+    third = processes.lose_the_answer(processes.rows(6, "three.jsonl"))
+    host.add(OTHER, [f"theirs-{at}" for at in range(6)])
+    assert processes.run("--once", key=OTHER).returncode == 6
+    assert processes.run("submit", third, key=OTHER).returncode != 0
+    assert processes.run("--once").returncode == 0
+    assert {name for name, _ in processes.listed()} == {one.id for one in host.of_key(KEY)}
+    assert host.calls("create") == 3

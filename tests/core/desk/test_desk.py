@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.clock import utc_now
 from batchtui.core.cost.limit import OverLimit
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, UsageError
@@ -478,3 +480,22 @@ async def test_an_answer_about_another_batch_is_none(world: "World", desk: Desk)
     with pytest.raises(Unreachable, match="answered about"):
         await desk.retrieve(one.ref)
     assert (await desk.find(one.ref)).id == one.id
+
+
+@pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3), timedelta(days=3650)])
+async def test_a_clock_that_was_set_lets_the_same_rows_be_bought_no_second_time(
+    world: "World", desk: Desk, off: timedelta
+) -> None:
+    path = world.rows()
+    batch = await desk.submit(path)
+    world.control.finish(str(batch.id))
+    assert (await desk.retrieve(batch.ref)).state is State.RETRIEVED
+    later = open_desk(
+        world.paths, world.environment, command="later", clock=lambda: utc_now() + off, folder=world.folder
+    )
+    try:
+        with pytest.raises(NotAllowed, match="submitted before"):
+            await later.submit(path)
+    finally:
+        await later.close()
+    assert len(world.control.batches()) == 1

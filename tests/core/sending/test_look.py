@@ -314,12 +314,35 @@ async def test_what_the_list_of_another_key_does_not_show_may_be_bought_all_the_
     assert "nothing was bought" in settled.trouble.message
 
 
-async def test_a_batch_that_fits_is_found_with_a_new_key_too(state: Kept) -> None:
+async def test_the_list_of_another_account_finds_nothing(state: Kept) -> None:
     sent = intent(minutes=1)
     assert sent.attempt
     await state.put(replace(sent, attempt=replace(sent.attempt, account="the old key")))
     await state.look(Server([remote(0)]), "the new key")
+    seen = await state.batch("b-lost")
+    assert (seen.id, seen.state) == (None, State.UNCONFIRMED)
+    assert seen.trouble
+    assert "another API key" in seen.trouble.message
+    await state.look(Server([remote(0)]), "the old key")
     assert (await state.batch("b-lost")).id == "msgbatch_00000"
+
+
+async def test_a_new_key_of_the_same_workspace_shows_what_was_sent_with_the_old_one(state: Kept) -> None:
+    """It lists a batch that is known to be of the old key; a key of another workspace could not."""
+    sent = intent(minutes=1)
+    assert sent.attempt
+    known = replace(batch(5), account="the old key")
+    await state.put(known, replace(sent, attempt=replace(sent.attempt, account="the old key")))
+    await state.look(Server([remote(0), remote(5)]), "the new key")
+    assert (await state.batch("b-lost")).id == "msgbatch_00000"
+    assert {(await state.batch(ref)).account for ref in ("b-lost", known.ref)} == {"the new key"}
+
+
+async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:
+    await state.put(batch(1), batch(2))
+    looked = await state.look(Server([remote(1, request_counts=Counts(processing=9)), remote(2)]))
+    assert (await state.batch("b00001")).requests == 8
+    assert "9 requests instead of 8" in looked.failures["b00001"].message
 
 
 async def test_an_intent_whose_process_is_gone_becomes_unconfirmed_and_is_looked_for(state: Kept) -> None:
@@ -351,7 +374,9 @@ def test_a_submission_is_looked_for_until_the_list_of_two_days_later_shows_nothi
     never = looked("b0", None)
     early = looked("b1", LOOKED_FOR - timedelta(seconds=1))
     late = looked("b2", LOOKED_FOR)
-    assert open_intents(Snapshot(1, (never, early, late, batch(3)))) == [never, early]
+    assert open_intents(Snapshot(1, (never, early, late, batch(3))), NOW) == [never, early]
+    young = replace(late, ref="b3", submitted_at=NOW - timedelta(hours=1))
+    assert open_intents(Snapshot(1, (late, young)), NOW) == [young], "the API's clock alone gives nothing up"
 
 
 # When to look again
@@ -372,7 +397,7 @@ def test_an_unknown_submission_is_looked_for_soon() -> None:
 
 def test_an_unknown_submission_of_days_ago_hurries_nobody() -> None:
     old = intent(minutes=LOOKED_FOR.total_seconds() / 60 + 1)
-    assert open_intents(Snapshot(1, (old,))) == [old]
+    assert open_intents(Snapshot(1, (old,)), NOW) == [old]
     assert next_delay(Snapshot(1, (old,)), NOW) == 300
     assert next_delay(Snapshot(1, (old, batch(1))), NOW) == 15
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Attempt, Batch, State
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
-from batchtui.core.sending.settle import GRACE, SKEW, given_up, oldest_needed, settle
+from batchtui.core.sending.settle import GRACE, SKEW, given_up, oldest_needed, settle, why_not_it
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -162,7 +164,74 @@ def test_the_list_is_read_back_to_the_oldest_submission() -> None:
 
 
 def test_a_person_is_asked_once_the_api_had_long_enough() -> None:
-    assert not given_up(intent(), NOON + GRACE)
-    assert given_up(intent(), NOON + GRACE + SECOND)
-    assert not given_up(intent(size=50_000 * 60), NOON + GRACE + timedelta(seconds=59))
-    assert given_up(intent(size=50_000 * 60), NOON + GRACE + timedelta(seconds=61))
+    def over(after: timedelta, size: int = 0) -> bool:
+        return given_up(intent(size=size), NOON + after, NOON + after)
+
+    assert not over(GRACE)
+    assert over(GRACE + SECOND)
+    assert not over(GRACE + timedelta(seconds=59), 50_000 * 60)
+    assert over(GRACE + timedelta(seconds=61), 50_000 * 60)
+
+
+@pytest.mark.parametrize(
+    ("ours", "apis", "over"),
+    [
+        (GRACE * 2, GRACE * 2, True),
+        (SECOND, GRACE * 2, False),
+        (SECOND, timedelta(days=365 * 7000), False),
+        (GRACE * 2, SECOND, False),
+        (GRACE * 2, None, True),
+        (SECOND, None, False),
+        (GRACE * 2, timedelta(days=-3650), True),
+        (SECOND, timedelta(days=-3650), False),
+        (timedelta(days=3650), SECOND, False),
+    ],
+)
+def test_no_clock_gives_up_alone_but_where_the_other_makes_no_sense(
+    ours: timedelta, apis: timedelta | None, over: bool
+) -> None:
+    server_time = None if apis is None else datetime(9999, 12, 31, tzinfo=UTC) if apis.days > 10**6 else NOON + apis
+    assert given_up(intent(), NOON + ours, server_time) is over
+
+
+def new_since(newest: timedelta, **fields: Any) -> Batch:
+    """An intent before which the API's newest batch was this far from noon, whatever the Date header said."""
+    one = intent(**fields)
+    assert one.attempt
+    return replace(one, attempt=replace(one.attempt, newest=NOON + newest))
+
+
+@pytest.mark.parametrize("date_off", [timedelta(minutes=10), timedelta(minutes=-10), timedelta(days=3650)])
+def test_what_is_new_since_the_create_is_found_however_far_off_the_date_was(date_off: timedelta) -> None:
+    one = new_since(-timedelta(hours=1), at=NOON)
+    assert one.attempt
+    off = replace(one, attempt=replace(one.attempt, started_at=NOON + date_off))
+    assert found([off], [listed("a"), listed("older", -timedelta(hours=2))]) == {"b1": "a"}
+
+
+def test_a_new_one_of_another_time_is_not_taken_but_keeps_the_question_open() -> None:
+    late = listed("late", timedelta(days=1))
+    assert found([new_since(-SECOND)], [late]) == {}
+    assert several([new_since(-SECOND)], [late]) == {"b1": ["late"]}
+    proven = new_since(-SECOND)
+    assert proven.attempt
+    proven = replace(proven, attempt=replace(proven.attempt, proven="msgbatch_late"))
+    assert found([proven], [late, listed("a")]) == {"b1": "late"}
+
+
+@pytest.mark.parametrize(
+    ("one", "why"),
+    [
+        (listed("a"), None),
+        (listed("a", requests=9), "it holds 9 requests, not 10"),
+        (listed("a", requests=0), "it holds 0 requests"),
+        (listed("a", -timedelta(days=2)), "it was made before"),
+        (listed("near"), "an earlier batch"),
+        (listed("claimed"), "an earlier batch"),
+        (listed("theirs"), "other ids"),
+    ],
+)
+def test_why_an_answer_is_not_about_this_batch(one: Remote, why: str | None) -> None:
+    sent = intent(nearby=("msgbatch_near",), refused=("msgbatch_theirs",))
+    said = why_not_it(sent, one, {"msgbatch_claimed"})
+    assert (said is None) if why is None else (said is not None and why in said)

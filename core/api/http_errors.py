@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.api.lenient_json import lenient_json, whole_characters
 from batchtui.core.errors import ApiError, NoKey, NotFound, Unreachable
 from batchtui.core.text import inert_line
 
@@ -35,8 +36,8 @@ class _Envelope(Struct):
 def said_by(content: bytes) -> str | None:
     """The message in the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
     try:
-        return msgspec.json.decode(content, type=_Envelope).error.message
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.convert(whole_characters(lenient_json(content.decode())), _Envelope).error.message
+    except (ValueError, RecursionError):
         return None
 
 

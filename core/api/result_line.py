@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from batchtui.core.api.lenient_json import lenient_json
+from batchtui.core.api.lenient_json import lenient_json, whole_characters
 from batchtui.core.batches.price import Tokens
 
 Count = Annotated[int, Meta(ge=0)] | None
@@ -135,6 +135,9 @@ class FullLine(Struct, gc=False):
 
 T = TypeVar("T")
 
+_ANSWER = "text"
+"""The field of a block whose text is kept as it came: the outputs decide what half a character becomes."""
+
 BLANK = 32
 """Bytes. Every result is longer than this."""
 
@@ -171,7 +174,7 @@ def decode_block(block: bytes) -> list[Line] | None:
 
 
 def decode_full(raw: bytes) -> FullLine:
-    """Decodes a line with its answer. Raises like `decode`. Texts may hold lone surrogates."""
+    """Decodes a line with its answer. Raises like `decode`. Only the texts of the answer may hold lone surrogates."""
     return _decoded(raw, _full)
 
 
@@ -203,6 +206,6 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except msgspec.DecodeError:
         # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
         try:
-            return msgspec.convert(lenient_json(raw.decode()), decoder.type)
+            return msgspec.convert(whole_characters(lenient_json(raw.decode()), _ANSWER), decoder.type)
         except RecursionError:
             raise ValueError("nested too deeply") from None

@@ -33,6 +33,8 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
                 return None
             return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
         case Verb.RETRY:
+            if batch.state is State.REJECTED:  # nothing of it was bought: it can be sent
+                return None
             if batch.state is not State.RETRIEVED:
                 return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
             return None if batch.request_counts.failed else "Every request has its answer."

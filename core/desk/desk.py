@@ -160,6 +160,7 @@ class Desk(StateDesk):
                 refs,
                 self._context,
                 self._sender,
+                self._parts,
                 include_permanent=include_permanent,
                 agreed=agreed,
                 max_cost=max_cost,

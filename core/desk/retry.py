@@ -17,6 +17,7 @@ from batchtui.core.cost.limit import hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
 from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
+from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.late_answers import late_outputs
@@ -27,6 +28,7 @@ from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import new_ref
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
+from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Rules
 from batchtui.core.state.archive import copy_rows, drop
 from batchtui.core.state.store import Transaction
@@ -143,6 +145,7 @@ async def retry(
     refs: Sequence[str],
     context: Context,
     sender: Sender,
+    parts: WaitingParts,
     *,
     include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
@@ -163,7 +166,13 @@ async def retry(
     proposals = await propose_all(refs, context, include_permanent=include_permanent)
     if not agreed(proposals):
         return []
-    return [await _again(proposal, context, sender, max_cost, report) for proposal in proposals]
+    sent: list[Batch] = []
+    for proposal in proposals:
+        if proposal.unsent:
+            sent += await send_unsent(proposal, context, parts, report)
+        else:
+            sent.append(await _again(proposal, context, sender, max_cost, report))
+    return sent
 
 
 async def _again(

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import not_over, with_retries
 from batchtui.core.errors import NotAllowed
 from batchtui.core.paths import Paths
@@ -24,11 +25,16 @@ class NothingLeft(NotAllowed):
     """A batch has nothing left to retry."""
 
 
-class Proposal(Struct, frozen=True):
-    """What a retry would send: the `chosen` requests of `first`, after the results of `batches`.
+class NotYet(NotAllowed):
+    """What failed of a batch is not known yet."""
 
-    `failed` are the causes of all failures, by custom_id; `asked` are its retries that the API accepted: a row may have
-    been edited for one of them.
+
+class Proposal(Struct, frozen=True):
+    """What a retry would send: the `chosen` requests of `first`, given the results of `batches`.
+
+    `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
+    row may have been edited for one of them. `unsent` counts requests that the API never took because it
+    refused `first`: they and the parts behind it are sent as they are.
     """
 
     first: Batch
@@ -36,6 +42,12 @@ class Proposal(Struct, frozen=True):
     asked: tuple[str, ...]
     failed: dict[str, str]
     chosen: RetryChoice
+    unsent: int = 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests it would send."""
+        return self.unsent or len(self.chosen.ids)
 
 
 def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
@@ -48,13 +60,15 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     batch = next((one for one in snapshot.batches if one.ref == ref), None)
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
+    if batch.state is State.REJECTED and not batch.retry_of:
+        return _never_sent(snapshot, batch)
     batches = with_retries(snapshot, batch)
     first = batches[0]
     running = not_over(batches)
     if running:
         state = running.state.words
         what = "It" if running is first else f"Its retry {running.label}"
-        raise NotAllowed(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
+        raise NotYet(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
     if first.state is not State.RETRIEVED:
         raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
     if not paths.archive(first.ref).exists():
@@ -71,6 +85,16 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
     asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
     return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
+
+
+def _never_sent(snapshot: Snapshot, batch: Batch) -> Proposal:
+    """What the API refused of a submission, with the parts behind it. All of that goes together, by the first of it."""
+    submission = snapshot.submissions.get(batch.submission)
+    whole = members(snapshot, submission) if submission else [batch]
+    refused = [one for one in whole if one.state is State.REJECTED and not one.retry_of]
+    waiting = submission.waiting if submission else ()
+    unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)
+    return Proposal(refused[0], (refused[0].ref,), (), {}, RetryChoice(frozenset(), {"not sent": unsent}, {}), unsent)
 
 
 def in_words(causes: dict[str, int]) -> str:
@@ -106,7 +130,7 @@ def described(proposals: Sequence[Proposal]) -> str:
 def likely_usd(proposals: Sequence[Proposal]) -> float | None:
     """The likely cost of all of them, based on the estimates of the first batches; None if one is not known."""
     shares = [
-        one.first.cost.estimated_usd * len(one.chosen.ids) / one.first.requests
+        one.first.cost.estimated_usd * one.requests / one.first.requests
         for one in proposals
         if one.first.cost.estimated_usd is not None and one.first.requests
     ]
@@ -117,13 +141,17 @@ async def propose_all(refs: Sequence[str], context: Context, *, include_permanen
     """What retries of several batches would send. Raises as `propose` if none has anything to retry."""
     snapshot = await context.disk.snapshot()
     found: dict[str, Proposal] = {}
-    nothing: NothingLeft | None = None
+    nothing: NotAllowed | None = None
     for ref in refs:
         try:
             one = await asyncio.to_thread(propose, snapshot, ref, context.paths, include_permanent=include_permanent)
             found[one.first.ref] = one
         except NothingLeft as error:
             nothing = nothing or error
-    if nothing and not found:
+        except NotYet as error:
+            nothing = error
+    if isinstance(nothing, NotYet) and any(one.unsent for one in found.values()):
+        return [one for one in found.values() if one.unsent]  # what runs can be retried once it has ended
+    if nothing and (not found or isinstance(nothing, NotYet)):
         raise nothing
     return list(found.values())

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from batchtui.core import errors
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
@@ -159,11 +159,28 @@ async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
     if wanted.wait:
         return await stay(desk, batch.submission, json=wanted.json)
     sent = await _sent(desk, batch)
+    refused = _refused(await desk.snapshot(), batch)
     if wanted.json:
-        out(dumps({"batches": [batch_json(one) for one in sent], "errors": []}))
+        wrong = [error_json(refused)] if refused else []
+        out(dumps({"batches": [batch_json(one) for one in sent], "errors": wrong}))
     else:
-        out("\n".join(one.label for one in sent))
-    return errors.OK
+        out("\n".join(one.label for one in sent if one.state is not State.REJECTED))
+    if refused:
+        complain(refused)
+    return refused.exit_code if refused else errors.OK
+
+
+def _refused(snapshot: Snapshot, batch: Batch) -> BatchtuiError | None:
+    """What stopped a submission before all of it was sent, and how to send the rest; None if nothing did."""
+    submission = snapshot.submissions.get(batch.submission)
+    if submission is None or not (submission.stopped and submission.trouble):
+        return None
+    left = sum(part.requests for part in submission.waiting)
+    left += sum(one.requests for one in plan.members(snapshot, submission) if one.state is State.REJECTED)
+    if not left:
+        return None
+    hint = f"Once the cause is gone: batchtui retry {inert_line(word_for(snapshot, submission))}"
+    return BatchtuiError(f"{plural(left, 'request')} not sent: {submission.trouble.message}", hint)
 
 
 async def _sent(desk: Desk, batch: Batch) -> list[Batch]:

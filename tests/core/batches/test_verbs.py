@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 ALLOWED = {
     State.SUBMITTING: {Verb.OPEN},
     State.UNCONFIRMED: {Verb.OPEN, Verb.FORGET},
-    State.REJECTED: {Verb.OPEN, Verb.FORGET},
+    State.REJECTED: {Verb.OPEN, Verb.RETRY, Verb.FORGET},
     State.IN_PROGRESS: {Verb.OPEN, Verb.CANCEL},
     State.CANCELING: {Verb.OPEN},
     State.ENDED: {Verb.OPEN, Verb.RETRIEVE, Verb.FORGET},

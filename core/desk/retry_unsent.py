@@ -1,0 +1,68 @@
+"""Sends the parts of a submission that the API refused, and those behind them, once the cause is gone."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from batchtui.core.api.protocol import Report
+from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.limits import body_size
+from batchtui.core.desk.retry_proposal import Proposal
+from batchtui.core.errors import Busy, StateError
+from batchtui.core.logs import log
+from batchtui.core.sending.context import Context
+from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.store import Transaction
+
+
+async def send_unsent(
+    proposal: Proposal, context: Context, parts: WaitingParts, report: Report | None = None
+) -> list[Batch]:
+    """Puts what was refused back among the parts that wait, and sends them in order. The batches that were accepted.
+
+    Raises:
+        Busy: another process did so in the meantime.
+        StateError: the archived requests are not there.
+        BatchtuiError: as `sending.submit.send_next`; what was accepted before stays accepted.
+    """
+    submission = proposal.first.submission
+
+    def write(tx: Transaction) -> None:
+        current = tx.submission(submission)
+        known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
+        refused = [one for one in known if one.state is State.REJECTED and not one.retry_of]
+        if current is None or proposal.first.ref not in {one.ref for one in refused}:
+            raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
+        again = tuple(_as_part(one, context) for one in refused)
+        waiting = (*again, *current.waiting)
+        tx.put_submission(replace(current, waiting=waiting, stopped=False, trouble=None))
+        for one in refused:
+            tx.forget(one.ref)
+
+    await context.disk.commit(write)
+    log.info("%s: sending what was refused", submission)
+    ids, failed = await parts.send(submission, report)
+    if failed:
+        raise failed[0].error
+    return [one for one in (await context.disk.snapshot()).batches[::-1] if one.id in ids]
+
+
+def _as_part(batch: Batch, context: Context) -> Part:
+    """A refused batch as a part that waits. Raises StateError if its requests are gone."""
+    archive = context.paths.archive(batch.ref)
+    try:
+        size = archive.stat().st_size
+    except OSError as error:
+        raise StateError(
+            f"The requests in {archive} cannot be read: {error.strerror}.", "Submit the file again."
+        ) from error
+    return Part(
+        ref=batch.ref,
+        requests=batch.requests,
+        bytes=body_size(size),
+        digest=batch.digest,
+        models=batch.models,
+        number=batch.part,
+        step=batch.step,
+        estimated_usd=batch.cost.estimated_usd,
+    )

@@ -1,0 +1,65 @@
+"""A submission of several parts of which one is refused midway, such as when the credit is used up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.conftest import KEY, Shop
+from tests.chaos.hostile_host import Host, Lie, Reply
+
+NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
+
+
+def refusing(host: Host, key: str, true: Reply) -> Reply:
+    """The API refuses the create, and has made nothing."""
+    host.batches.pop()
+    return Reply.of({"type": "error", "error": {"type": "invalid_request_error", "message": NO_CREDIT}}, 400)
+
+
+def true(*_: object) -> None:
+    """Tells the truth."""
+
+
+@pytest.mark.parametrize("lies", [[refusing], [true, refusing], [true, true, refusing]], ids=["1st", "2nd", "3rd"])
+def test_what_was_not_sent_is_told_and_retry_sends_it_once_the_cause_is_gone(
+    shop: Shop, host: Host, lies: list[Lie]
+) -> None:
+    host.lie("create", *lies)
+    rows = str(shop.rows(5))
+    code, said = shop.json("submit", rows, "--split", "2")
+    assert code == 1
+    assert NO_CREDIT in said["errors"][0]["message"]
+    accepted = len(lies) - 1
+    assert len(host.batches) == accepted
+    assert len([one for one in said["batches"] if one["id"]]) == accepted
+    assert "rejected" in shop.states()
+    shop.run("--once")
+    assert len(host.batches) == accepted, "nothing is sent on its own after a refusal"
+
+    host.lie("create", refusing)
+    assert shop.run("retry", "rows", "--yes").returncode == 1
+    assert len(host.batches) == accepted
+    asked = shop.run("retry", "rows", "--yes")
+    assert asked.returncode == 0, asked.stderr
+    assert f"{5 - 2 * accepted} request" in asked.stderr
+    assert "not sent" in asked.stderr
+    assert sorted(one for batch in host.of_key(KEY) for one in batch.ids) == [f"req-{at}" for at in range(5)]
+    assert [len(batch.ids) for batch in host.batches] == [2, 2, 1]
+
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    assert shop.states() == ["retrieved"] * 3
+    assert shop.run("retry", "rows", "--yes").returncode != 0
+    assert shop.run("export", "rows", "--to", "out.jsonl").returncode == 0
+    assert len((shop.world.folder / "out.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_part_that_is_refused_by_a_later_poll_can_be_sent_too(shop: Shop, host: Host) -> None:
+    host.lie("create", true, lambda *_: Reply.envelope(429, "rate_limit_error"))
+    host.batches.clear()
+    assert shop.run("submit", str(shop.rows(4)), "--split", "2").returncode == 0, "a full queue is no refusal"
+    host.batches = host.batches[:1]  # what the host said it did not take
+    host.lie("create", refusing)
+    assert shop.run("--once").returncode == 1
+    assert shop.run("retry", "rows", "--yes").returncode == 0
+    assert [len(batch.ids) for batch in host.batches] == [2, 2]

@@ -83,7 +83,7 @@ def read_settings(path: Path) -> Settings:
         BadInput: it is not TOML, or it has a field that is unknown or of the wrong type.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Settings)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError, msgspec.ValidationError) as error:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,6 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from batchtui.core.api.env_file import read_env_file
 from batchtui.core.errors import BadInput, NoKey
 from batchtui.core.settings import Settings
 from batchtui.core.text import inert_line
@@ -42,32 +41,27 @@ class Credentials(Struct, frozen=True):
 
 
 def find_credentials(settings: Settings, environment: Mapping[str, str], folder: Path) -> Credentials:
-    """Finds the key in the environment, else in a `.env` directly in `folder`, else in an SDK profile.
+    """Finds the key in the environment, else in an SDK profile, else in a `.env` directly in `folder`.
 
-    Only the key is read from `.env`, so that a folder from elsewhere cannot send the key to another host.
+    What the user set comes first. Only the key is read from `.env`, so that a folder from elsewhere cannot send the key
+    to another host.
 
     Raises:
         NoKey: there is no key, or what was found cannot be a key.
         BadInput: the key may not be sent to `ANTHROPIC_BASE_URL`.
     """
     base_url = _base_url(environment.get("ANTHROPIC_BASE_URL", ""))
-    source, key = _key(settings, environment, folder)
-    if key:
-        return Credentials(source, _checked(key, source, settings), base_url)
-    profile = _profile(environment)
-    if profile is None:
-        raise NoKey("No API key was found.", _how(settings))
-    return Credentials(profile, None, base_url)
-
-
-def _key(settings: Settings, environment: Mapping[str, str], folder: Path) -> tuple[str, str]:
-    """Where a key was found and its unchecked value; both are empty if there is none."""
     name = settings.key_variable
     if key := environment.get(name, "").strip():
-        return name, key
-    if key := _from_env_file(folder / ".env", name).strip():
-        return f".env ({name})", key
-    return "", ""
+        return Credentials(name, _checked(key, name, settings), base_url)
+    if profile := _profile(environment):
+        return Credentials(profile, None, base_url)
+    found = read_env_file(folder / ".env", name)
+    if found.key:
+        source = f".env ({name})"
+        return Credentials(source, _checked(found.key, source, settings), base_url)
+    why = f" The .env in this folder is not used: {found.why_not}." if found.why_not else ""
+    raise NoKey(f"No API key was found.{why}", _how(settings))
 
 
 def _how(settings: Settings) -> str:
@@ -82,21 +76,6 @@ def _checked(key: str, source: str, settings: Settings) -> str:
             _how(settings),
         )
     return key
-
-
-def _from_env_file(path: Path, name: str) -> str:
-    try:
-        about = path.lstat()
-        if not stat.S_ISREG(about.st_mode) or about.st_uid not in (os.geteuid(), 0) or about.st_size > 65536:
-            return ""
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError):
-        return ""
-    for line in text.splitlines():
-        left, equals, right = line.strip().removeprefix("export ").partition("=")
-        if equals and left.strip() == name:
-            return right.strip().strip("'\"")
-    return ""
 
 
 def _profile(environment: Mapping[str, str]) -> str | None:
@@ -148,8 +127,9 @@ def is_loopback(host: str) -> bool:
 
 def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | None = None) -> Callable[[str], str]:
     """A function that removes the key, and anything that looks like an Anthropic key, from text that is kept."""
-    _source, key = _key(settings, environment, folder or Path())
-    secrets = [one for one in (key, environment.get("ANTHROPIC_AUTH_TOKEN", "").strip()) if one]
+    name = settings.key_variable
+    keys = (environment.get(name, ""), read_env_file((folder or Path()) / ".env", name).key)
+    secrets = [one.strip() for one in (*keys, environment.get("ANTHROPIC_AUTH_TOKEN", "")) if one.strip()]
 
     def redact(text: str) -> str:
         for secret in secrets:

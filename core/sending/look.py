@@ -87,9 +87,8 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     running = under_way(snapshot)
     if not intents and not running:
         return Looked()
-    unseen = [batch for batch in running if batch.attempt]
-    if len(running) > 1 or intents or unseen:
-        listing = await read_list(api, [str(one.id) for one in running], oldest_needed([*intents, *unseen]))
+    if len(running) > 1 or intents:
+        listing = await read_list(api, [str(one.id) for one in running], oldest_needed(intents))
     else:
         listing = Listing({}, None, complete=False)
     seen, failures = dict(listing.batches), dict[str, BatchtuiError]()
@@ -102,6 +101,9 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
                 if isinstance(error, Unreachable) and not seen:
                     raise
                 failures[batch.ref] = error
+    if lost := [one for one in running if one.attempt and isinstance(failures.get(one.ref), NotFound)]:
+        listing = await read_list(api, (), oldest_needed([*intents, *lost]))
+        seen |= listing.batches
 
     def write(tx: Transaction) -> tuple[Settled, dict[str, BatchtuiError]]:
         trusted = _accounts_of(tx.snapshot, seen, account)

@@ -58,3 +58,8 @@ def test_what_a_mistake_quotes_is_inert(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         read_settings(path)
     assert "\x1b" not in caught.value.message
+
+
+def test_a_byte_order_mark_before_the_settings_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b'\xef\xbb\xbftheme = "x"\n')
+    assert read_settings(tmp_path / "config.toml").theme == "x"

@@ -36,7 +36,7 @@ def test_the_environment_comes_before_the_file(folder: Path) -> None:
 def test_a_key_comes_before_a_profile(folder: Path) -> None:
     assert found(folder, ANTHROPIC_AUTH_TOKEN="token", ANTHROPIC_API_KEY=KEY).key == KEY
     (folder / ".env").write_text(f"ANTHROPIC_API_KEY={OTHER}\n")
-    assert found(folder, ANTHROPIC_AUTH_TOKEN="token").key == OTHER
+    assert found(folder, ANTHROPIC_AUTH_TOKEN="token") == Credentials("ANTHROPIC_AUTH_TOKEN", None, None)
 
 
 def test_a_setting_names_another_variable(folder: Path) -> None:
@@ -62,11 +62,68 @@ def test_the_variable_that_is_said_to_hold_the_key_is_the_one_that_is_asked_for(
         f'ANTHROPIC_API_KEY="{KEY}"',
         f"\ufeffANTHROPIC_API_KEY={KEY}",
         f"# mine\r\nOTHER=1\r\nANTHROPIC_API_KEY={KEY}\r\n",
+        f"export\tANTHROPIC_API_KEY={KEY}",
+        f"ANTHROPIC_API_KEY={KEY}  # of the team",
+        f"ANTHROPIC_API_KEY={KEY}\t# of the team",
+        f'ANTHROPIC_API_KEY="{KEY}" # of the team',
+        f"ANTHROPIC_API_KEY={OTHER}\nANTHROPIC_API_KEY={KEY}",
+        f"ANTHROPIC_API_KEY=\nANTHROPIC_API_KEY={KEY}",
     ],
 )
 def test_an_env_file_may_be_written_in_the_usual_ways(folder: Path, line: str) -> None:
     (folder / ".env").write_bytes(line.encode())
     assert found(folder).key == KEY
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"ANTHROPIC_API_KEY={KEY}\n".encode("utf-16"),
+        f"ANTHROPIC_API_KEY={KEY}\n".encode("utf-8-sig"),
+        f"# caf\u00e9\nNAME=caf\u00e9\nANTHROPIC_API_KEY={KEY}\n".encode("latin-1"),
+    ],
+    ids=["UTF-16", "BOM", "Latin-1 elsewhere"],
+)
+def test_the_encoding_of_an_env_file_hides_no_key(folder: Path, data: bytes) -> None:
+    (folder / ".env").write_bytes(data)
+    assert found(folder).key == KEY
+
+
+def test_of_a_name_that_stands_twice_the_last_line_counts_though_it_is_empty(folder: Path) -> None:
+    (folder / ".env").write_text(f"ANTHROPIC_API_KEY={KEY}\nANTHROPIC_API_KEY=\n")
+    with pytest.raises(NoKey):
+        found(folder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ANTHROPIC_AUTH_TOKEN", "token"), ("ANTHROPIC_PROFILE", "work"), ("ANTHROPIC_FEDERATION_RULE_ID", "r")],
+)
+def test_an_env_file_that_came_along_outranks_nothing_that_the_user_set(
+    folder: Path, variable: str, value: str
+) -> None:
+    (folder / ".env").write_text(f"ANTHROPIC_API_KEY={OTHER}\n")
+    assert found(folder, **{variable: value}).key is None
+    configs = folder.parent / "home/.config/anthropic/configs"
+    configs.mkdir(parents=True)
+    (configs / "default.json").write_text("{}")
+    assert found(folder) == Credentials("SDK profile", None, None)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o622])
+def test_an_env_file_that_others_can_write_is_not_used_and_that_is_said(folder: Path, mode: int) -> None:
+    (folder / ".env").write_text(f"ANTHROPIC_API_KEY={KEY}\n")
+    (folder / ".env").chmod(mode)
+    with pytest.raises(NoKey, match=r"\.env in this folder is not used: other users can write to it"):
+        found(folder)
+    (folder / ".env").chmod(0o644)
+    assert found(folder).key == KEY
+
+
+def test_an_env_file_without_the_key_says_so(folder: Path) -> None:
+    (folder / ".env").write_text("OTHER=1\n")
+    with pytest.raises(NoKey, match="it has no ANTHROPIC_API_KEY"):
+        found(folder)
 
 
 @pytest.mark.parametrize(

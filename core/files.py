@@ -41,6 +41,18 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def is_there(path: Path) -> bool:
+    """Whether one of our own files is there. Raises StateError if that cannot be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        hint = "Change its permissions, or those of its folder."
+        raise StateError(f"{path} cannot be read: {error.strerror}.", hint) from error
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     """Makes renames and removals in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

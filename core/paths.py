@@ -92,14 +92,24 @@ class Paths(Struct, frozen=True):
     def summary(self, batch_id: str) -> Path:
         return self.results / f"{batch_id}.summary.json"
 
+    @property
+    def log_lock(self) -> Path:
+        """Held while the log is moved aside for a new one."""
+        return self.log / "log.lock"
+
+    def named(self) -> frozenset[Path]:
+        """Every file that batchtui needs outside `requests` and `results`, and where it is if its name is a link."""
+        ours = (self.state, self.settings, *self.locks, self.log_file, self.log_lock)
+        places = [target_path(str(one)) for one in ours]
+        return frozenset(places).union(Path(os.path.realpath(one)) for one in places)
+
     def owns(self, target: Path) -> bool:
         """Whether a target (from `target_path`) is a file that batchtui needs, or is in a folder of such files."""
         if any(target.is_relative_to(os.path.realpath(folder)) for folder in (self.requests, self.results)):
             return True
-        named = [target_path(str(one)) for one in (self.state, self.settings, *self.locks)]
         log = target_path(str(self.log_file))
         rotated = target.parent == log.parent and target.name.startswith(f"{log.name}.")
-        return target in named or target == log or rotated
+        return rotated or not self.named().isdisjoint({target, Path(os.path.realpath(target))})
 
 
 def expanded(path: str) -> Path:
@@ -120,6 +130,11 @@ def expanded(path: str) -> Path:
     return Path(said)
 
 
+def as_path(said: str | Path) -> Path:
+    """A path that a caller gives: a text as `expanded` reads it; a Path as it is. Raises BadInput."""
+    return said if isinstance(said, Path) else expanded(said)
+
+
 def target_path(to: str) -> Path:
     """The absolute path to write to, with `~` expanded and the links of its folder followed.
 
@@ -137,13 +152,13 @@ def target_path(to: str) -> Path:
     return target
 
 
-def find_paths(environment: Mapping[str, str] = os.environ) -> Paths:
+def find_paths(environment: Mapping[str, str] | None = None) -> Paths:
     """The user's folders as the platform places them, or all under `BATCHTUI_HOME` if it is set.
 
     Raises:
         BadInput: there is no home folder to put them in.
     """
-    home = environment.get("BATCHTUI_HOME")
+    home = (os.environ if environment is None else environment).get("BATCHTUI_HOME")
     if home:
         try:
             root = expanded(home).absolute()

@@ -86,5 +86,8 @@ def read_settings(path: Path) -> Settings:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Settings)
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError, msgspec.ValidationError) as error:
+    except OSError as error:
+        hint = "Change its permissions, or set BATCHTUI_HOME to a folder that you own."
+        raise BadInput(f"{path} cannot be read: {error.strerror}.", hint) from error
+    except (ValueError, msgspec.ValidationError) as error:
         raise BadInput(f"{path}: {inert_line(str(error))}", "Fix that line, or move the file away.") from error

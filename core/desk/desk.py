@@ -21,7 +21,7 @@ from batchtui.core.desk import adopt
 from batchtui.core.desk.state_desk import StateDesk
 from batchtui.core.errors import Failure
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths, find_paths
+from batchtui.core.paths import Paths, as_path, find_paths
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import start_anew
 from batchtui.core.settings import read_settings
@@ -43,7 +43,7 @@ class Desk(StateDesk):
 
     async def examine(
         self,
-        path: Path,
+        path: str | Path,
         *,
         name: str = "",
         one_batch: bool = True,
@@ -55,7 +55,7 @@ class Desk(StateDesk):
         from batchtui.core.desk.examine import examine
 
         return await examine(
-            path,
+            as_path(path),
             self._context,
             name=name,
             one_batch=one_batch,
@@ -66,7 +66,7 @@ class Desk(StateDesk):
 
     async def submit(
         self,
-        path: Path,
+        path: str | Path,
         *,
         name: str | None = None,
         again: bool = False,
@@ -85,7 +85,7 @@ class Desk(StateDesk):
 
         try:
             return await submit_file(
-                path,
+                as_path(path),
                 self._context,
                 self._sender,
                 self._parts,
@@ -101,7 +101,7 @@ class Desk(StateDesk):
 
     async def now(
         self,
-        path: Path,
+        path: str | Path,
         *,
         name: str | None = None,
         again: bool = False,
@@ -122,7 +122,7 @@ class Desk(StateDesk):
 
         try:
             return await Now(self._context).answer(
-                path,
+                as_path(path),
                 name=name,
                 again=again,
                 max_cost=max_cost,
@@ -175,16 +175,16 @@ class Desk(StateDesk):
 
         return await propose_one(refs, self._context)
 
-    async def write_failed(self, proposal: Proposal, to: str) -> Path:
+    async def write_failed(self, proposal: Proposal, to: str | Path) -> Path:
         """Writes the failed rows into a new file for editing. Raises as `retry_edited.write`."""
         from batchtui.core.desk.retry_edited import write
 
-        return await asyncio.to_thread(write, proposal, to, self.paths)
+        return await asyncio.to_thread(write, proposal, str(to), self.paths)
 
     async def retry_edited(
         self,
         proposal: Proposal,
-        path: Path,
+        path: str | Path,
         *,
         agreed: Callable[[Edited], bool] = lambda _: True,
         max_cost: float | None = None,
@@ -195,16 +195,22 @@ class Desk(StateDesk):
 
         try:
             return await retry_edited(
-                proposal, path, self._context, self._sender, agreed=agreed, max_cost=max_cost, report=report
+                proposal,
+                as_path(path),
+                self._context,
+                self._sender,
+                agreed=agreed,
+                max_cost=max_cost,
+                report=report,
             )
         finally:
             await self.poke()
 
-    async def as_is(self, ref: str, to: str, report: Report | None = None) -> tuple[Batch, list[str]]:
+    async def as_is(self, ref: str, to: str | Path, report: Report | None = None) -> tuple[Batch, list[str]]:
         """Writes the API's lines to `to` unverified, and returns what is wrong with them. Raises as `as_is.as_is`."""
         from batchtui.core.desk.as_is import as_is
 
-        return await as_is(await self.find(ref), to, self._context, report)
+        return await as_is(await self.find(ref), str(to), self._context, report)
 
     async def adopt(self, batch_id: str) -> Batch:
         """Takes up a batch that this state never saw, by its id.
@@ -218,7 +224,13 @@ class Desk(StateDesk):
         return adopted
 
     async def export(
-        self, word: str, to: str, *, kind: str | None = None, overwrite: bool = False, report: Report | None = None
+        self,
+        word: str,
+        to: str | Path,
+        *,
+        kind: str | None = None,
+        overwrite: bool = False,
+        report: Report | None = None,
     ) -> Output:
         """Writes the results of the batches that `word` names to `to`, as `outputs.export` does."""
         from batchtui.core.outputs.export import export, to_export
@@ -226,7 +238,7 @@ class Desk(StateDesk):
         batches = to_export(await self._disk.snapshot(), word)
         return await export(
             batches,
-            to,
+            str(to),
             kind=kind,
             overwrite=overwrite,
             disk=self._disk,
@@ -260,7 +272,7 @@ class Desk(StateDesk):
 
 def open_desk(
     paths: Paths | None = None,
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] | None = None,
     *,
     command: str,
     interval: float | None = None,
@@ -269,11 +281,13 @@ def open_desk(
 ) -> Desk:
     """A desk on the state under `paths`, by default the user's own. Neither the SDK nor the state is touched yet.
 
-    `command` describes this process to others; `interval` fixes the seconds between two looks.
+    `environment` is this process's own unless it is given. `command` describes this process to others; `interval` fixes
+    the seconds between two looks.
 
     Raises:
         BadInput: `config.toml` cannot be used, or there is no folder for the state.
     """
+    environment = os.environ if environment is None else environment
     paths = paths or find_paths(environment)
     settings = read_settings(paths.settings)
     here = folder or Path()  # works even if the current folder is gone

@@ -19,7 +19,7 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Part, Snapshot, Submission
 from batchtui.core.batches.submissions import not_over
 from batchtui.core.errors import StateError
-from batchtui.core.files import create, private_folder
+from batchtui.core.files import create, is_there, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.journal import Journal, kept
@@ -86,16 +86,16 @@ class Runs:
         """
         path, final = self.journal(part), self._paths.result(part.ref)
         private_folder(self._paths.results)
-        if not path.exists() and not final.exists():
+        if not is_there(path) and not is_there(final):
             with on_disk(self._paths), suppress(FileExistsError):
                 create(path).close()
         try:
             journal = Journal.open(path)
         except FileNotFoundError:
-            if final.exists():
+            if is_there(final):
                 return None
             raise StateError(f"The answers of {part.ref} are gone from {final.parent}.", "Forget it.") from None
-        if final.exists():  # another process finished it before this journal was made
+        if is_there(final):  # another process finished it before this journal was made
             path.unlink()
             journal.close()
             return None
@@ -104,7 +104,7 @@ class Runs:
     def _file(self, part: Part) -> Path | None:
         """Where its answers are: the journal, or the results if a run died right after finishing them."""
         files = (self.journal(part), self._paths.result(part.ref))
-        return next((file for file in files if file.exists()), None)
+        return next((file for file in files if is_there(file)), None)
 
     def claim(
         self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool

@@ -19,7 +19,7 @@ from batchtui.core.cost.preflight import preflight
 from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.errors import Busy, NotAllowed
-from batchtui.core.files import private_folder, replacing
+from batchtui.core.files import is_there, private_folder, replacing
 from batchtui.core.jobs.late_answers import late_outputs
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
@@ -56,7 +56,7 @@ def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None 
             copy_chosen(proposal, paths, sink)
     try:
         checked = _good(check(rows, rules=rules))
-        if paths.keys(first.ref).exists():
+        if is_there(paths.keys(first.ref)):
             with replacing(paths.keys(ref), overwrite=False) as sink:
                 copy_rows(paths.keys(first.ref), ids, sink)
     except BaseException:

@@ -13,6 +13,7 @@ from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import not_over, with_retries
 from batchtui.core.errors import NotAllowed
+from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import RetryChoice, choose, failures
 from batchtui.core.results.retrieve import where
@@ -71,7 +72,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         raise NotYet(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
     if first.state is not State.RETRIEVED:
         raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
-    if not paths.archive(first.ref).exists():
+    if not is_there(paths.archive(first.ref)):
         raise NotAllowed("Its requests are not on this machine: somebody else sent it.", "")
     retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
@@ -109,7 +110,7 @@ def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
         NotAllowed: the archive does not hold all of them.
         StateError: a file cannot be read.
     """
-    later = [paths.archive(ref) for ref in proposal.asked if paths.archive(ref).exists()]
+    later = [paths.archive(ref) for ref in proposal.asked if is_there(paths.archive(ref))]
     ids = proposal.chosen.ids
     copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
     if copied != len(ids):

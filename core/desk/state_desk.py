@@ -19,6 +19,7 @@ from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
 from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed
+from batchtui.core.files import is_there
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.results import summary
@@ -95,7 +96,7 @@ class StateDesk:
         if batch.state is not State.RETRIEVED:
             return None
         path = self.paths.summary(batch.label)
-        return await asyncio.to_thread(lambda: summary.read(path) if path.exists() else None)
+        return await asyncio.to_thread(lambda: summary.read(path) if is_there(path) else None)
 
     async def results(self, batch: Batch) -> Results:
         """The results of a retrieved batch, to be read row by row and then closed."""
@@ -160,7 +161,7 @@ class StateDesk:
         A batch that has not ended is returned as it is. A batch that is already retrieved costs no call.
         """
         batch = await self.find(ref)
-        if batch.state is State.RETRIEVED and await asyncio.to_thread(where(self.paths, batch).exists):
+        if batch.state is State.RETRIEVED and await asyncio.to_thread(is_there, where(self.paths, batch)):
             return batch
         if batch.id is None or batch.state in (State.REJECTED, State.GONE):
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")

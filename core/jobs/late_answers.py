@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.errors import StateError
+from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
@@ -38,7 +39,7 @@ def late_outputs(paths: Paths, first: Batch) -> tuple[Output, ...]:
     Raises:
         StateError: the job cannot be read.
     """
-    if not paths.job(first.submission).exists():
+    if not is_there(paths.job(first.submission)):
         return ()
     return read_job_of(paths, first.submission, first.name).steps[first.step].outputs
 

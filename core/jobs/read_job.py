@@ -52,7 +52,7 @@ class _Head(Struct, kw_only=True):
 
 class _JobHead(_Head, kw_only=True):
     name: Name = ""
-    max_cost: Annotated[float, Meta(gt=0)] | None = None
+    max_cost: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     step: Any = None
 
 

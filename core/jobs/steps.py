@@ -23,7 +23,8 @@ from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths
+from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.paths import Paths, target_path
 from batchtui.core.results.answers import Answers, BatchFiles, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
@@ -108,6 +109,8 @@ class StepRunner:
         answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
         try:
             for place, spec in due:
+                if spec.path:
+                    refuse_ours(target_path(spec.path), self._paths)
                 done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))

@@ -12,7 +12,7 @@ import msgspec
 from batchtui.core.outputs.columns import Asked, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, no_folder
+from batchtui.core.outputs.target import Options, Work, only_a_file
 from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.results.answers import Answers
 
@@ -31,7 +31,7 @@ _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
 
 def write(answers: Answers, work: Work, options: CsvOptions) -> int:
     """Writes a header, and a record for each result; with `columns`, for each answer that fits."""
-    no_folder(work.path)
+    only_a_file(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))

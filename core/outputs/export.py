@@ -85,7 +85,16 @@ async def export(
 
 
 def refuse_ours(target: Path, paths: Paths) -> Path:
-    """The target. Raises BadInput if it is one of our own files: they stay even if the user allows overwriting."""
-    if paths.owns(target):
+    """The target. Raises BadInput if it is one of our own files: they stay even if the user allows overwriting.
+
+    A pattern is refused if an id or a key could turn it into the name of such a file.
+    """
+    from batchtui.core.outputs import files
+
+    ours = paths.owns(target)
+    if not ours and files.is_pattern(target.name):
+        made = files.names_like(target.name)
+        ours = any(one.parent == target.parent and made.fullmatch(one.name) for one in paths.named())
+    if ours:
         raise BadInput(f"{inert_line(str(target))} is where batchtui keeps its own files.", "Choose another place.")
     return target

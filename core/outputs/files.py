@@ -39,6 +39,12 @@ def is_pattern(to: str) -> bool:
     return "{{" in to or any(place in to for place in PLACES)
 
 
+def names_like(pattern: str) -> re.Pattern[str]:
+    """What matches every name that a pattern can make, on any file system."""
+    literals = re.split(r"\{\{.*?\}\}|\{(?:custom_id|key)\}", pattern)
+    return re.compile(".*".join(map(re.escape, literals)), re.IGNORECASE | re.DOTALL)
+
+
 def check(target: Path, options: FilesOptions) -> None:
     """Raises BadInput if the pattern or the content cannot be used."""
     _pattern(target)

@@ -6,13 +6,13 @@ import msgspec
 
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, each, no_folder
+from batchtui.core.outputs.target import Options, Work, each, only_a_file
 from batchtui.core.results.answers import Answers, KeyedResult
 
 
 def write(answers: Answers, work: Work, options: Options) -> int:
     """Writes each line as the API sent it. If there are keys, `key` and the source's `row` are put before the rest."""
-    no_folder(work.path)
+    only_a_file(work.path)
     with staged(work.path.parent, work.there) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))

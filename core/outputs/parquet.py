@@ -13,7 +13,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs.columns import Asked, Table, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, no_folder, whole
+from batchtui.core.outputs.target import Options, Work, only_a_file, whole
 from batchtui.core.outputs.value_paths import Missing, Reading, Value, words
 from batchtui.core.results.answers import Answers
 
@@ -50,7 +50,7 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    no_folder(work.path)
+    only_a_file(work.path)
     asked = table(answers, options.columns)
     schema = _schema(answers, asked, work)
     count = 0

@@ -17,7 +17,7 @@ from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_col
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
 from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, no_folder, shown, taken
+from batchtui.core.outputs.target import Options, Work, only_a_file, shown, taken
 from batchtui.core.outputs.value_paths import Value
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers
@@ -54,7 +54,7 @@ def check(target: Path, options: SqliteOptions) -> None:
             "An insert takes no `set` and no `where`.", "Say what to write with `columns`, or set mode = update."
         )
     else:
-        no_folder(target)
+        only_a_file(target)
         _check_insert(target, options.table or TABLE, asked_columns(options.columns) or EVERY)
 
 
@@ -76,7 +76,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
     """
     if options.updates:
         return sqlite_update.apply(answers, work, _update(options), failed_name(work.path, options))
-    no_folder(work.path)
+    only_a_file(work.path)
     name, asked = options.table or TABLE, table(answers, options.columns)
     exists = work.path.exists()
     if exists and work.there == "refuse":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput, Busy
-from batchtui.core.outputs.target import NotWritten, no_folder, shown, whole
+from batchtui.core.outputs.target import NotWritten, only_a_file, shown, whole
 from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.text import inert_line
 
@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         Busy: another program held it too long.
         NotWritten: any other error of SQLite.
     """
-    no_folder(path)
+    only_a_file(path)
     if not path.is_file():
         raise BadInput(f"{shown(path)} does not exist.", "Give the path of the SQLite database with the rows.")
     with errors(path), closing(connect(path)) as connection:

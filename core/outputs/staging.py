@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchtui.core.errors import BadInput
 from batchtui.core.files import sync_folder
-from batchtui.core.outputs.target import There, make_folder, os_errors, shown, taken
+from batchtui.core.outputs.target import There, make_folder, only_a_file, os_errors, taken
 from batchtui.core.text import plural
 
 _FEW = 8
@@ -73,8 +72,8 @@ class Stage:
         for file in self._open:
             file.close()
         self._to_disk()
-        if folders := [name for name in self._names if (self.folder / name).is_dir()]:
-            raise BadInput(f"{shown(self.folder / folders[0])} is a folder.", "Choose another place.")
+        for name in self._names:
+            only_a_file(self.folder / name)
         same = set()
         if self.there == "same":
             present = [name for name in self._names if os.path.lexists(self.folder / name)]

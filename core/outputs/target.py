@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -85,10 +86,16 @@ def can_hold(folder: Path) -> None:
         raise BadInput(f"{shown(there)} is not a folder.", "Choose another place.")
 
 
-def no_folder(path: Path) -> None:
-    """Raises BadInput if there is a folder at the path of a file."""
-    if path.is_dir():
+def only_a_file(path: Path) -> None:
+    """Raises BadInput if there is a folder at the path of a file, or a device or a pipe: replacing would remove it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing there, or writing to it will say why not
+        return
+    if stat.S_ISDIR(mode):
         raise BadInput(f"{shown(path)} is a folder.", "Give the name of a file in it.")
+    if not stat.S_ISREG(mode):
+        raise BadInput(f"{shown(path)} is a device or a pipe, not a file.", "Choose another place.")
 
 
 def taken(path: Path, there: There = "refuse", more: str = " already exists") -> TargetExists:

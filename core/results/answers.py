@@ -19,6 +19,7 @@ from batchtui.core.api import result_line
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch
 from batchtui.core.errors import StateError
+from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.results.read_ahead import ReadAhead
 from batchtui.core.results.result_file import Results, Row, read_row
@@ -227,7 +228,7 @@ def files_of(paths: Paths, batches: Sequence[Batch]) -> list[BatchFiles]:
     """The files of one step's retrieved batches: the parts in order, then the retries."""
 
     def there(path: Path) -> Path | None:
-        return path if path.exists() else None
+        return path if is_there(path) else None
 
     return [
         BatchFiles(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))

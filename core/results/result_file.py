@@ -64,9 +64,9 @@ class Results:
         try:
             file = ReadAhead(path)
         except OSError as error:
-            raise StateError(
-                f"The results in {path} cannot be read: {error.strerror}.", "Retrieve the batch again."
-            ) from error
+            gone = isinstance(error, FileNotFoundError)
+            hint = "Retrieve the batch again." if gone else "Change its permissions, or those of its folder."
+            raise StateError(f"The results in {path} cannot be read: {error.strerror}.", hint) from error
         return cls(path, file)
 
     def _scan(self) -> None:

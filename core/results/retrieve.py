@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -104,9 +105,11 @@ async def retrieve(
         verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
         return await asyncio.to_thread(place.describe, verdict, clock())
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        do = "Free some space in" if full else "Change the permissions of"
         raise StateError(
             f"The results could not be written: {error.strerror}.",
-            f"Free some space in {paths.results}; the API keeps its copy for 29 days.",
+            f"{do} {paths.results}; the API keeps its copy for 29 days.",
         ) from error
 
 

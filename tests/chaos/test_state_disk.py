@@ -1,5 +1,6 @@
 """Disks that are full, failing or read-only: the state stays as it was, and the error is reported."""
 
+import asyncio
 import errno
 import fcntl
 import io
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk.desk import open_desk
 from batchtui.core.errors import StateError
 from batchtui.core.paths import Paths
 from batchtui.core.state.store import Store
@@ -273,3 +276,27 @@ def test_a_state_that_we_may_not_read_is_said_and_not_taken_for_none(theirs: Pat
         assert str(theirs.state) in said
     theirs.state.chmod(0o600)
     assert refs(theirs) == {"a"}
+
+
+def test_results_in_a_folder_that_we_may_not_enter_are_said_not_to_be_readable(theirs: Paths) -> None:
+    """A pathlib `exists` raises PermissionError there, which nobody above expects."""
+    kept = replace(batch("a"), id="msgbatch_1", state=State.RETRIEVED, results_path=str(theirs.result("msgbatch_1")))
+    assert without_privileges(lambda: put(Store(theirs), kept)) == "fine"
+    theirs.results.mkdir()
+    theirs.results.chmod(0)
+
+    async def ask(verb: str) -> None:
+        async with open_desk(theirs, {}, command="test", folder=theirs.data) as desk:
+            known = await desk.find("a")
+            if verb == "retrieve":
+                await desk.retrieve("a")
+            elif verb == "summary":
+                await desk.summary(known)
+            else:
+                await desk.results(known)
+
+    for verb in ("retrieve", "summary", "results"):
+        said = without_privileges(lambda verb=verb: asyncio.run(ask(verb)))  # type: ignore[misc]
+        assert said.startswith("StateError"), (verb, said)
+        assert "Permission denied" in said
+        assert "permissions" in said

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from batchtui.core import paths
 from batchtui.core.errors import BadInput
 from batchtui.core.files import private_folder
+from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths
 
 FILES = ("state", "state_lock", "poller_lock", "poller", "poke", "submit_lock", "requests", "results", "settings")
@@ -177,3 +178,37 @@ def test_every_file_of_ours_is_known_as_ours_however_it_is_named(
             assert where.owns(paths.target_path(said)), said
     for said in ("~/link/out.csv", "~/state.json", "~/home/requests.csv"):
         assert not where.owns(paths.target_path(said)), said
+
+
+def test_a_file_that_a_link_of_ours_leads_to_is_ours(tmp_path: Path) -> None:
+    """A config.toml from a collection of dotfiles is such a link."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "dotfiles").mkdir()
+    where = paths.find_paths({"BATCHTUI_HOME": str(tmp_path / "home")})
+    for path in (where.settings, where.state, where.poller_lock):
+        real = tmp_path / "dotfiles" / path.name
+        real.touch()
+        path.symlink_to(real)
+        (tmp_path / f"to-{path.name}").symlink_to(real)
+        assert where.owns(paths.target_path(str(real)))
+        assert where.owns(paths.target_path(str(tmp_path / f"to-{path.name}")))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{custom_id}.json",
+        "{{ key }}.TOML",
+        "{key}.lock",
+        "batchtui.{custom_id}",
+        "p{key}oke",
+        "{custom_id}",
+        "log.{key}",
+    ],
+)
+def test_a_pattern_that_could_make_a_file_of_ours_is_refused(tmp_path: Path, pattern: str) -> None:
+    where = paths.find_paths({"BATCHTUI_HOME": str(tmp_path / "home")})
+    with pytest.raises(BadInput):
+        refuse_ours(paths.target_path(str(tmp_path / "home" / pattern)), where)
+    refuse_ours(paths.target_path(str(tmp_path / pattern)), where)
+    refuse_ours(paths.target_path(str(tmp_path / "home/{custom_id}.md")), where)

@@ -16,11 +16,11 @@ from batchtui.core.requests.check import Checked
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
 from batchtui.tui.cli.report import dumps, problem_json, problems
-from batchtui.tui.cli.terminal import out, progress, say, wait_for
+from batchtui.tui.cli.terminal import FilePath, out, progress, say, wait_for
 
 
 @click.command(short_help="Report problems, size, models and cost of FILE.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--offline", is_flag=True, help="Do not call the API: do not look up models or count tokens.")
 @as_json
 def check(*, file: Path, offline: bool, as_json: bool) -> int:

@@ -13,12 +13,12 @@ from batchtui.core.jobs.example_jobs import write_examples
 from batchtui.core.text import inert
 from batchtui.tui.cli.command_desk import as_json
 from batchtui.tui.cli.report import dumps, error_json
-from batchtui.tui.cli.terminal import complain, out, say
+from batchtui.tui.cli.terminal import FilePath, complain, out, say
 
 
 @click.command(short_help="List the example jobs, or write them to a folder.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--to", type=click.Path(path_type=Path), help="Write them to this folder instead of listing them.")
+@click.option("--to", type=FilePath(), help="Write them to this folder instead of listing them.")
 @as_json
 def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
     """List the example jobs, or write them and their data to a folder."""

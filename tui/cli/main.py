@@ -112,7 +112,9 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:
             say(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n")
-        say(f"Error: {inert_line(error.format_message(), 2000)}")
+        said = inert_line(error.format_message(), 2000)
+        _as_json(errors.UsageError(said, "--help shows what the command takes."), arguments)
+        say(f"Error: {said}")
         return errors.USAGE
     except BrokenPipeError:
         give_up_stdout()
@@ -122,10 +124,15 @@ def run(arguments: list[str]) -> int:
         say(f"batchtui: The output could not be written: {why}.")
         return errors.FAILED
     except BatchtuiError as error:
-        if "--json" in arguments:
-            from batchtui.tui.cli.report import dumps, error_json
-
-            out(dumps({"batches": [], "errors": [error_json(error)]}))
+        _as_json(error, arguments)
         complain(error)
         return error.exit_code
     return code if isinstance(code, int) else errors.OK
+
+
+def _as_json(error: BatchtuiError, arguments: list[str]) -> None:
+    """Prints an error that ended a command before it could report anything, if JSON is asked for."""
+    if "--json" in arguments:
+        from batchtui.tui.cli.report import dumps, error_json
+
+        out(dumps({"batches": [], "errors": [error_json(error)]}))

@@ -15,7 +15,7 @@ from batchtui.core.desk.retry_proposal import Proposal, in_words, likely_usd
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import money, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
-from batchtui.tui.cli.terminal import Amount, agree, progress, say, wait_for
+from batchtui.tui.cli.terminal import Amount, FilePath, agree, progress, say, wait_for
 
 
 @click.command(short_help="Resend what did not succeed, as a new batch.")
@@ -25,7 +25,7 @@ from batchtui.tui.cli.terminal import Amount, agree, progress, say, wait_for
 )
 @click.option(
     "--rows",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="If FILE does not exist, write the failed rows to it, for editing. If it exists, send its rows.",
 )

@@ -25,14 +25,14 @@ from batchtui.tui.cli.check import described, tell_notes
 from batchtui.tui.cli.command_desk import as_json, desk_for, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
-from batchtui.tui.cli.terminal import Amount, agree, complain, out, progress, say, wait_for
+from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
 
 ASK_FROM = 1000
 """From this many requests on, the user is asked first if there is a terminal."""
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--name", help="Name of the submission; by default the file's name.")
 @click.option("--wait", is_flag=True, help="Wait until the results are here and everything that follows them is done.")
 @click.option(

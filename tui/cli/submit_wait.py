@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from batchtui.core import errors
@@ -9,10 +11,10 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, State, Submission
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, Stopped
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.command_desk import failed, outcome, tell_outputs
-from batchtui.tui.cli.report import batch_json, dumps
+from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import out, progress, say
 
 
@@ -24,6 +26,12 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
     except BatchtuiError as error:
         _, batches = await _known(desk, ref)
         return failed(error, json=json, batches=[batch_json(one) for one in batches])
+    except asyncio.CancelledError:
+        if json:
+            _, batches = await _known(desk, ref)
+            stopped = Stopped("Interrupted while waiting.", "What was sent goes on: batchtui --once retrieves it.")
+            out(dumps({"batches": [batch_json(one) for one in batches], "errors": [error_json(stopped)]}))
+        raise
     submission, batches = await _known(desk, ref)
     if json:
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}))

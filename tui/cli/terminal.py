@@ -9,11 +9,13 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.paths import expanded
 from batchtui.core.text import inert, inert_line
 from batchtui.tui.cli.progress_line import Line
 
@@ -26,6 +28,16 @@ class Amount(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{number} is not a finite number.", param, ctx)
         return number
+
+
+class FilePath(click.ParamType[Path]):
+    """A path with `~` expanded: a shell leaves it alone in quotes, and other places of batchtui expand it too."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Raises BadInput if it names a home folder that does not exist."""
+        return expanded(str(value))
 
 
 PATIENCE = 1.0

@@ -1,7 +1,9 @@
 """The verbs that both front ends call, against the simulator and a real state."""
 
 import asyncio
+import inspect
 import json
+import pydoc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.clock import utc_now
 from batchtui.core.cost.limit import OverLimit
+from batchtui.core.desk import desk as desk_module
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, UsageError
 from batchtui.core.outputs.target import TargetExists
@@ -499,3 +502,25 @@ async def test_a_clock_that_was_set_lets_the_same_rows_be_bought_no_second_time(
     finally:
         await later.close()
     assert len(world.control.batches()) == 1
+
+
+async def test_a_path_as_text_means_what_it_means_elsewhere(
+    world: "World", desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(world.folder))
+    world.rows(2, "mine.jsonl")
+    assert (await desk.examine("~/mine.jsonl")).checked.requests == 2
+    batch = await desk.submit("~/mine.jsonl")
+    world.control.finish(str(batch.id))
+    await desk.retrieve(batch.ref)
+    await desk.export(batch.ref, "~/out.csv")
+    await desk.export(batch.ref, world.folder / "copy.jsonl")
+    assert {"out.csv", "copy.jsonl"} <= {one.name for one in world.folder.iterdir()}
+    with pytest.raises(BadInput, match="home folder"):
+        await desk.submit("~no-such-user/x.jsonl")
+
+
+def test_no_key_is_in_what_describes_the_functions() -> None:
+    """A default that is the whole environment would be in `help()` and in generated documentation."""
+    assert "environ(" not in str(inspect.signature(open_desk))
+    assert KEY not in pydoc.render_doc(desk_module)

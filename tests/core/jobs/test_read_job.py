@@ -53,6 +53,8 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
     [
         ("max_csot = 1\n" + GOOD, "max_csot", "not a field of the job", 'Did you mean "max_cost"?', 1),
         ("max_cost = -1\n" + GOOD, "max_cost", "a number > 0", "", 1),
+        ("max_cost = inf\n" + GOOD, "max_cost", "a number <= ", "", 1),
+        ("max_cost = nan\n" + GOOD, "max_cost", "a number > 0", "", 1),
         ('canary = "yes"\n' + GOOD, "canary", "a whole number", "", 1),
         ("split = 200000\n" + GOOD, "split", "a whole number <= 100000", "", 1),
         ('on_error = "skp"\n' + GOOD, "on_error", "skp", 'Did you mean "skip"?', 1),

@@ -240,3 +240,19 @@ def test_many_that_export_into_one_folder_at_once_do_not_sweep_each_other_away(m
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda number: export(answers, str(out / f"{number}.jsonl")), range(300)))
     assert len(everything(out)) == 300
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("special", ["pipe", "device"])
+def test_a_device_or_a_pipe_is_never_replaced_by_a_file(make: Any, out: Path, target: str, special: str) -> None:
+    path = out / target.replace("{custom_id}", "a")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if special == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    with pytest.raises(BadInput, match="a device or a pipe"):
+        export(make(make.answer("a", "x")), str(out / target), overwrite=True)
+    assert not path.is_file()
+    assert os.path.lexists(path)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]

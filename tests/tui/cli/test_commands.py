@@ -817,7 +817,6 @@ def test_an_unreadable_state_is_said_and_stays_as_it_is(cli: Cli, command: tuple
     "arguments",
     [
         ("nope",),
-        ("--json",),
         ("--once", "list"),
         ("--interval", "0.01", "--once"),
         ("list", "extra"),
@@ -830,6 +829,17 @@ def test_an_unreadable_state_is_said_and_stays_as_it_is(cli: Cli, command: tuple
 def test_what_is_not_understood_ends_with_2_and_prints_no_result(cli: Cli, arguments: tuple[str, ...]) -> None:
     ended = cli(*arguments)
     assert (ended.code, ended.out) == (2, "")
+    assert "Usage: batchtui" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--json",), ("retrieve", "--json"), ("check", "a.jsonl", "--nope", "--json"), ("forget", "--json")],
+    ids=" ".join,
+)
+def test_what_is_not_understood_is_said_in_json_too(cli: Cli, arguments: tuple[str, ...]) -> None:
+    ended = cli(*arguments)
+    assert_error(ended, 2)
     assert "Usage: batchtui" in ended.err
 
 

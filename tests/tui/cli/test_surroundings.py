@@ -141,3 +141,29 @@ def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", comm
         check=False,
     )
     assert (ended.returncode, "kept" in ended.stdout) == (0, True), ended.stderr
+
+
+def test_a_tilde_that_the_shell_left_alone_means_the_home_folder(world: "World") -> None:
+    """Quoted, or behind `--rows=`, the shell does not expand it; nobody wants a folder called `~`."""
+    world.control.settings(errored=1, duration=0)
+    home = {**world.environment, "HOME": str(world.folder)}
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "batchtui.tui", *arguments]
+        return subprocess.run(command, env=home, cwd=world.folder, capture_output=True, text=True, check=False)
+
+    world.rows(3, "mine.jsonl")
+    assert ran("check", "~/mine.jsonl").returncode == 0
+    sent = ran("submit", "~/mine.jsonl", "--wait")
+    assert sent.returncode == 3, sent.stderr
+    written = ran("retry", "mine", "--rows", "~/failed.jsonl")
+    assert written.stdout.strip() == str(world.folder / "failed.jsonl"), written.stderr
+    resent = ran("retry", "mine", "--rows", "~/failed.jsonl", "--yes")
+    assert resent.returncode == 0, resent.stderr
+    assert ran("examples", "--to", "~/jobs").returncode == 0
+    assert (world.folder / "jobs").is_dir()
+    assert not (world.folder / "~").exists()
+    for command in (("check",), ("submit",), ("examples", "--to"), ("retry", "mine", "--rows")):
+        refused = ran(*command, "~no-such-user/x")
+        assert (refused.returncode, refused.stdout) == (1, ""), command
+        assert "home folder" in refused.stderr

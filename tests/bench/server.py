@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from contextlib import suppress
@@ -32,7 +33,8 @@ def batch(batch_id: str, requests: int, url: str, *, ended: bool) -> dict[str, o
 
 
 def serve(results: Path, requests: int) -> None:
-    """Prints its URL, then answers until it is killed."""
+    """Prints its URL, then answers until it is killed. Each create gets a new id, as with the API."""
+    made = itertools.count()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -41,7 +43,7 @@ def serve(results: Path, requests: int) -> None:
             left = int(self.headers["Content-Length"])
             while left:
                 left -= len(self.rfile.read(min(left, 1 << 20)))
-            self._json(batch(ID, requests, url, ended=False))
+            self._json(batch(f"{ID}_{next(made)}", requests, url, ended=False))
 
         def do_GET(self) -> None:
             if self.path.split("?")[0].endswith("/results"):

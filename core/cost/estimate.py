@@ -8,8 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from batchtui.core.batches.price import Tokens, Usage, bill, prompt_over
+from batchtui.core.batches.price import EDGES, Tokens, Usage, bill, prompt_over
 from batchtui.core.cost import token_guess
+from batchtui.core.cost.bounds import CONTEXT
 from batchtui.core.cost.past import Usual
 from batchtui.core.cost.token_count import Sampled, opened
 from batchtui.core.text import inert_line, money, plural
@@ -21,8 +22,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
     """The price of requests in a batch, in US dollars, and what it is based on.
 
     `batch_usd` is the likely price by the user's past batches, `batch_max_usd` the price if every answer is as long as
-    its `max_tokens`; without past batches they are the same. `standard_usd` is `batch_usd` outside of a batch. All are
-    None if a model's price is not known (`unpriced`). `how` says in words what was measured and what was not.
+    its `max_tokens` and every document and tool costs the most it can. `standard_usd` is `batch_usd` outside of a
+    batch. All are None if a model's price is not known (`unpriced`); `batch_max_usd` also if something has no bound
+    (`unbounded`). `how` says in words what was measured and what was not.
     """
 
     requests: int
@@ -34,15 +36,28 @@ class Estimate(Struct, frozen=True, kw_only=True):
     standard_usd: float | None
     unpriced: tuple[str, ...]
     how: str
+    unbounded: tuple[str, ...] = ()
 
 
 class Sum:
-    """Measured tokens of all requests with the same price. `first` are written to a cache, `again` may be read."""
+    """Measured tokens of all requests with the same price. `first` are written to a cache, `again` may be read.
+    `readings` and `searches` may come on top: see `bounds`."""
 
-    __slots__ = ("again", "again_1h", "first", "first_1h", "most", "plain", "requests")
+    __slots__ = (
+        "again",
+        "again_1h",
+        "first",
+        "first_1h",
+        "most",
+        "plain",
+        "readings",
+        "readings_marked",
+        "requests",
+        "searches",
+    )
 
     def __init__(self) -> None:
-        self.requests = self.most = 0
+        self.requests = self.most = self.readings = self.readings_marked = self.searches = 0
         self.plain = self.first = self.first_1h = self.again = self.again_1h = 0.0
 
 
@@ -55,6 +70,7 @@ class Measured(Struct, frozen=True):
     longest: dict[str, int]
     unit: str
     unseen: int
+    unbounded: tuple[str, ...] = ()
 
 
 def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:
@@ -67,6 +83,7 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
     first_seen: dict[str, int] = {}
     longest: dict[str, int] = {}
     written: set[bytes] = set()
+    unbounded: dict[str, None] = {}
     unseen = shown = 0
     with opened(path) as source:
         for at, row, done in source.rows:
@@ -77,16 +94,23 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
             first_seen.setdefault(prompt.model, at)
             longest[prompt.model] = max(longest.get(prompt.model, 0), prompt.max_tokens)
             unseen += prompt.unseen
+            if prompt.extra.unbounded:
+                unbounded[prompt.extra.unbounded] = None
             if report and done - shown >= _BLOCK:
                 shown = done
                 report(done, source.total)
-        return Measured(sums, first_seen, longest, source.unit, unseen)
+        return Measured(sums, first_seen, longest, source.unit, unseen, tuple(unbounded))
 
 
 def _add(total: Sum, prompt: token_guess.PromptSize, factor: float, written: set[bytes]) -> None:
     total.requests += 1
     total.most += prompt.max_tokens
     total.plain += prompt.plain * factor
+    total.searches += prompt.extra.searches
+    if prompt.extra.marked:
+        total.readings_marked += prompt.extra.readings
+    else:
+        total.readings += prompt.extra.readings
     for key, count, an_hour in prompt.segments:
         kind = ("again" if key in written else "first") + ("_1h" if an_hour else "")
         setattr(total, kind, getattr(total, kind) + count * factor)
@@ -97,13 +121,17 @@ def price(measured: Measured, sampled: Sampled, past: Mapping[str, Usual], now: 
     """The estimate, at the prices that apply at `now`."""
     likely: list[Usage] = []
     ceiling: list[Usage] = []
+    on_top: list[Usage] = []
     for (model, over, geo), total in measured.sums.items():
         before = _of(model, past)
         output = min(round(before.output * total.requests), total.most) if before else total.most
         read = before.read if before else 0.0
         likely.append(Usage(model, _tokens(total, output, read), total.requests, over, geo))
         ceiling.append(Usage(model, _tokens(total, total.most, 0.0), total.requests, over, geo))
-    cost, most = bill(likely, now), bill(ceiling, now)
+        if total.readings or total.readings_marked:
+            most = Tokens(input=CONTEXT * total.readings, cache_creation_1h=CONTEXT * total.readings_marked)
+            on_top.append(Usage(model, most, prompt_over=EDGES[0], inference_geo=geo, web_searches=total.searches))
+    cost, most_cost = bill(likely, now), bill([*ceiling, *on_top], now)
     standard = None if cost.actual_usd is None or cost.saved_usd is None else cost.actual_usd + cost.saved_usd
     return Estimate(
         requests=sum(part.requests for part in ceiling),
@@ -111,10 +139,11 @@ def price(measured: Measured, sampled: Sampled, past: Mapping[str, Usual], now: 
         output_tokens=sum(part.tokens.output for part in likely),
         output_tokens_max=sum(part.tokens.output for part in ceiling),
         batch_usd=cost.actual_usd,
-        batch_max_usd=most.actual_usd,
+        batch_max_usd=None if measured.unbounded else most_cost.actual_usd,
         standard_usd=standard,
         unpriced=cost.unpriced,
         how=how(measured, sampled, past),
+        unbounded=measured.unbounded,
     )
 
 
@@ -148,6 +177,8 @@ def how(measured: Measured, sampled: Sampled, past: Mapping[str, Usual]) -> str:
         words = [f"input by its text (a token per {token_guess.BYTES_PER_TOKEN} bytes, fewer bytes with newer models)"]
     if measured.unseen:
         words.append(f"{plural(measured.unseen, 'image or document', 'images or documents')} guessed")
+    if any(total.readings or total.readings_marked for total in measured.sums.values()):
+        words.append("at most as long as the largest context window, for each document and each use of a tool")
     known = [model for model in models if _of(model, past)]
     if known:
         words.append("answers as long as in past batches" + (" for models used before" if models - {*known} else ""))
@@ -164,6 +195,10 @@ def in_words(estimate: Estimate) -> str:
     if estimate.batch_usd is None:
         names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
         return f"cost not known: no price for {names}"
+    if estimate.unbounded:
+        why = inert_line(" and ".join(estimate.unbounded), 120)
+        about = f"about {money(estimate.batch_usd)}, with no upper bound because of {why}"
+        return f"{about}; {money(estimate.standard_usd)} without a batch"
     most = f", at most {money(estimate.batch_max_usd)}"
     most = most if money(estimate.batch_usd) != money(estimate.batch_max_usd) else ""
     about = "about" if most else "at most about"

@@ -26,10 +26,10 @@ def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HAL
     if limit is None:
         return None
     if (most := most_usd(estimate, share)) is None:
-        return OverLimit(
-            f"Its cost is not known{_why(estimate)}: nothing was sent.",
-            "Submit without a limit, or name a model that has a price.",
-        )
+        hint = "Submit without a limit, or name a model that has a price."
+        if estimate and estimate.unbounded:
+            hint = "Submit without a limit, or take it out; web_search and web_fetch have a bound with max_uses."
+        return OverLimit(f"Its cost is not known{_why(estimate)}: nothing was sent.", hint)
     if most <= limit:  # written so that NaN is refused
         return None
     return OverLimit(
@@ -99,5 +99,7 @@ def _likely(estimate: Estimate | None, share: Decimal) -> str:
 
 
 def _why(estimate: Estimate | None) -> str:
+    if estimate and estimate.unbounded:
+        return f", because nothing bounds the cost of {inert_line(' and '.join(estimate.unbounded), 120)}"
     names = ", ".join(inert_line(model, 60) for model in estimate.unpriced) if estimate else ""
     return f", because there is no price for {names}" if names else ""

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from batchtui.core.cost.bounds import NOTHING, Extra, extra
+
 BYTES_PER_TOKEN = 3.5
 """Bytes of UTF-8 text, roughly: an English word is a little over one token, a Chinese character almost one."""
 
@@ -43,7 +45,8 @@ class Segment(NamedTuple):
 
 
 class PromptSize(NamedTuple):
-    """What matters to the price of a request. `plain` tokens are in no cache. `unseen` counts documents and images."""
+    """What matters to the price of a request. `plain` tokens are in no cache. `unseen` counts documents and images;
+    `extra` is what may come on top."""
 
     model: str
     plain: float
@@ -51,6 +54,7 @@ class PromptSize(NamedTuple):
     max_tokens: int
     geo: str
     unseen: int
+    extra: Extra = NOTHING
 
     @property
     def tokens(self) -> float:
@@ -65,6 +69,8 @@ class _Params(Struct, gc=False):
     tools: Any = None
     cache_control: Any = None
     inference_geo: str | None = None
+    mcp_servers: Any = None
+    container: Any = None
 
 
 class _Row(Struct, gc=False):
@@ -81,14 +87,25 @@ def read(row: bytes) -> PromptSize:
     seen = _Seen()
     segments: list[Segment] = []
     plain = 0.0
-    if b'"cache_control"' in row:
+    marked = b'"cache_control"' in row
+    if marked:
         plain = _marked(params, seen, each, segments)
     else:
         plain = (seen.bytes(params.system) + seen.bytes(params.tools) + seen.bytes(params.messages)) * each
-    extra = seen.images * IMAGE + seen.documents * DOCUMENT
-    geo = params.inference_geo or ""
+    guessed = seen.images * IMAGE + seen.documents * DOCUMENT
+    more = NOTHING
+    container = bool(params.container) or b'"container_upload"' in row
+    if seen.documents or params.tools or params.mcp_servers or container:
+        servers = bool(params.mcp_servers)
+        more = extra(params.tools, seen.documents, servers=servers, container=container, marked=marked)
     return PromptSize(
-        params.model, plain + extra, tuple(segments), params.max_tokens, geo, seen.images + seen.documents
+        params.model,
+        plain + guessed,
+        tuple(segments),
+        params.max_tokens,
+        params.inference_geo or "",
+        seen.images + seen.documents,
+        more,
     )
 
 

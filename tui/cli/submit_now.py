@@ -99,7 +99,10 @@ def _announce_price(looked: Preflight, parallel: int) -> None:
         say(f"The cost is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
     else:
         likely, most = money(estimate.standard_usd), money(most_usd(estimate, STANDARD))
-        about = f"About {likely}" + (f", at most {most}," if most != likely else "")
+        bound = f", at most {most}," if most != likely else ""
+        if estimate.unbounded:
+            bound = f", with no upper bound because of {inert_line(' and '.join(estimate.unbounded), 120)},"
+        about = f"About {likely}{bound}"
         say(f"{about} at the standard price; {money(estimate.batch_usd)} in a batch ({estimate.how}).")
     for note in looked.notes:
         say(note)

@@ -45,6 +45,17 @@ class Failure(NamedTuple):
         return self.error.hint
 
 
+def unforeseen(error: Exception, what: str) -> BatchtuiError:
+    """An error that no code expected, in words: one batch or job has it, and the others go on. `what` failed."""
+    if isinstance(error, BatchtuiError):
+        return error
+    if isinstance(error, OSError):
+        about = f" ({error.filename})" if error.filename else ""
+        hint = "Free some space, or change the permissions; it is tried again."
+        return BatchtuiError(f"{what} failed: {error.strerror or type(error).__name__}{about}.", hint)
+    return BatchtuiError(f"{what} failed ({type(error).__name__}).", "The details are in batchtui.log.")
+
+
 class UsageError(BatchtuiError):
     """The command was not understood: an unknown batch, or a flag that does not fit."""
 

@@ -15,6 +15,8 @@ from typing import BinaryIO
 from batchtui.core.errors import StateError
 
 _PART = ".part"
+_CANNOT = frozenset({errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
+"""How a file system says that it has no hard links, or cannot sync a folder."""
 
 
 def private_folder(path: Path) -> Path:
@@ -54,12 +56,43 @@ def is_there(path: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames and removals in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Makes renames and removals in a folder survive a power cut, where the file system can do that.
+
+    Shares and FAT cannot, and a folder that may only be written to cannot be opened for it. What stands there is whole
+    all the same. Raises OSError if the disk fails.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
     finally:
         os.close(descriptor)
+
+
+def give_new_name(made: Path, final: Path) -> None:
+    """Renames a finished file to a name that nothing has yet. Raises FileExistsError if something has it.
+
+    A hard link does that in one step. Where there are none, an empty file claims the name first; it is removed again if
+    the rename fails.
+    """
+    try:
+        os.link(made, final)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
+        create(final).close()
+        try:
+            made.replace(final)
+        except BaseException:
+            final.unlink(missing_ok=True)
+            raise
+    else:
+        made.unlink()
 
 
 def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
@@ -97,8 +130,7 @@ class NewFile:
             if self._overwrite:
                 self._part.replace(self._path)
             else:
-                os.link(self._part, self._path)
-                self._part.unlink()
+                give_new_name(self._part, self._path)
         except BaseException:
             self.drop()
             raise

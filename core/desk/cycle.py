@@ -11,7 +11,7 @@ from msgspec import Struct
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
-from batchtui.core.errors import BatchtuiError, Failure, Unreachable
+from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
 from batchtui.core.files import sweep
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
@@ -94,10 +94,11 @@ class Cycles:
         errors: list[Failure] = []
         try:
             await self._look(api, errors)
-        except BatchtuiError as error:
-            log.warning("look: %s", error.message)
-            errors.append(Failure(None, error))
-            return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=error))
+        except Exception as error:  # noqa: BLE001
+            said = unforeseen(error, "Looking at the batches")
+            log.warning("look: %s", said.message, exc_info=None if said is error else error)
+            errors.append(Failure(None, said))
+            return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=said))
         if api.calls > before:
             left = len(look.under_way(await self._disk.snapshot()))
             calls = plural(api.calls - before, "call")
@@ -146,8 +147,8 @@ class Cycles:
         for batch in (await self._disk.snapshot()).batches if looked.several else ():
             try:
                 await self._identifier.rule_out(api, batch, looked.several.get(batch.ref, ()))
-            except BatchtuiError as error:
-                errors.append(Failure(batch.ref, error))
+            except Exception as error:  # noqa: BLE001
+                errors.append(Failure(batch.ref, unforeseen(error, "Identifying it")))
 
     async def _retrieve(self, report: EachReport | None, errors: list[Failure], *, wait: bool) -> tuple[str, ...]:
         ended = self._to_retrieve(await self._disk.snapshot())

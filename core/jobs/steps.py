@@ -19,7 +19,7 @@ from batchtui.core.cost import estimate as estimates
 from batchtui.core.cost.limit import OverLimit, hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BadInput, BatchtuiError, Failure
+from batchtui.core.errors import BadInput, BatchtuiError, Failure, unforeseen
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -72,17 +72,25 @@ class StepRunner:
         work: Callable[[Submission, list[Batch]], Awaitable[None]],
         failed: list[Failure],
     ) -> None:
-        """Does one task. A mistake in the job, a failed program or the cost limit stops it; all else is tried again."""
+        """Does one task. A mistake in the job, a failed program, the cost limit or a fault that no code expected stops
+        it; all else is tried again. Other submissions go on in any case."""
         try:
             await work(submission, batches)
         except BatchtuiError as error:
             from batchtui.core.outputs.command import CommandFailed
 
             log.warning("%s: %s", submission.ref, error.message)
-            trouble = Trouble.of(error, self._clock())
-            for_good = isinstance(error, BadInput | CommandFailed | OverLimit)
-            await note(submission.ref, trouble, self._disk, stopped=for_good)
-            failed.append(Failure(batches[0].ref, error))
+            await self._stopped(submission, error, failed, isinstance(error, BadInput | CommandFailed | OverLimit))
+        except Exception as error:  # noqa: BLE001
+            log.exception("%s is not going on", submission.ref)
+            said = unforeseen(error, "An output or the next step")
+            await self._stopped(submission, said, failed, not isinstance(error, OSError))
+
+    async def _stopped(
+        self, submission: Submission, error: BatchtuiError, failed: list[Failure], for_good: bool
+    ) -> None:
+        await note(submission.ref, Trouble.of(error, self._clock()), self._disk, stopped=for_good)
+        failed.append(Failure(next(iter(submission.batches), None), error))
 
     async def _run_outputs(self, submission: Submission, batches: list[Batch]) -> None:
         due = [(place, submission.outputs[place]) for place in plan.undone(submission, batches)]

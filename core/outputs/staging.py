@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchtui.core.files import sync_folder
+from batchtui.core.files import give_new_name, sync_folder
 from batchtui.core.outputs.target import There, make_folder, only_a_file, os_errors, taken
 from batchtui.core.text import plural
 
@@ -102,7 +102,7 @@ class Stage:
                 made.chmod(final.stat().st_mode & 0o777)
             made.replace(final)
         else:
-            os.link(made, final)
+            give_new_name(made, final)
             landed.append(final)
 
     def _same(self, name: str) -> bool:

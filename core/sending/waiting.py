@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
-from batchtui.core.errors import BatchtuiError, Failure, Unreachable
+from batchtui.core.batches.batch import Trouble
+from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
@@ -40,6 +41,12 @@ class WaitingParts:
                 tried.add(submission.ref)
                 if not (isinstance(error, Unreachable) and error.by_api and error.status == 429):
                     failed.append(Failure(next(iter(submission.batches), None), error))
+            except Exception as error:  # noqa: BLE001
+                log.exception("%s: part %s not sent", submission.ref, submission.waiting[0].number)
+                tried.add(submission.ref)
+                said = unforeseen(error, "Sending a part")
+                await note(submission.ref, Trouble.of(said, self._context.clock()), self._disk, stopped=False)
+                failed.append(Failure(next(iter(submission.batches), None), said))
 
     async def judge_canaries(self) -> None:
         """Stops the parts behind a canary whose answers are not all good."""

@@ -327,3 +327,45 @@ async def test_a_list_that_fails_does_not_keep_outputs_from_being_done(world: Wo
     world.control.fault("list", Answer(500), times=None)
     assert (await desk.advance(set()))[0].message
     assert len(list((world.folder / "notes").glob("*.md"))) == 4
+
+
+async def submission_of(desk: Desk, name: str) -> Submission:
+    (found,) = [one for one in (await desk.snapshot()).submissions.values() if one.name == name]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["a fault", "a full disk"])
+async def test_what_goes_wrong_in_one_job_stands_on_its_row_and_the_others_go_on(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A fault in the next step of one job used to end the cycle for all, at every start."""
+    await desk.submit(job(world))
+    other = JOB.replace('"notes"', '"other"').replace("answers.notes", "answers.other").replace("notes/", "others/")
+    await desk.submit(job(world, other.replace("reports.jsonl", "others.jsonl"), rows=5))
+    build = StepRunner._archive
+    faulty = (await submission_of(desk, "notes")).ref
+
+    def breaks(runner: StepRunner, *about: Any) -> tuple[Part, ...]:
+        if about[1].ref == faulty:
+            raise OSError(28, "No space left on device") if kind == "a full disk" else ArithmeticError("nanoseconds")
+        return build(runner, *about)
+
+    monkeypatch.setattr(StepRunner, "_archive", breaks)
+    for remote in world.control.batches():
+        world.control.finish(remote.id)
+    cycle = await desk.cycle()
+    assert len(cycle.retrieved) == 2
+    assert len(world.control.batches()) == 3
+    (failure,) = cycle.errors
+    assert ("No space left" if kind == "a full disk" else "ArithmeticError") in failure.message
+    stopped = await submission_of(desk, "notes")
+    assert stopped.trouble
+    assert stopped.trouble.message == failure.message
+    assert (await submission_of(desk, "other")).trouble is None
+    monkeypatch.setattr(StepRunner, "_archive", build)
+    if kind == "a full disk":
+        await desk.cycle()
+    else:
+        assert not (await desk.cycle()).submitted, "a fault is not tried again and again"
+        await desk.advance([faulty])
+    assert len(world.control.batches()) == 4

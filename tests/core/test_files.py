@@ -1,5 +1,6 @@
 """A name refers to a whole file or to none, and only we can write to our folders."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -152,3 +153,39 @@ def test_a_folder_that_cannot_be_is_a_state_error(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         private_folder(tmp_path / "file" / "x")
     assert str(tmp_path / "file" / "x") in caught.value.message
+
+
+@pytest.fixture
+def plain_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system such as FAT or a share: it has no hard links, and a folder cannot be synced."""
+    sync = os.fsync
+
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def no_folder_sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(os, "fsync", no_folder_sync)
+
+
+@pytest.mark.usefixtures("plain_disk")
+def test_without_hard_links_a_new_file_still_gets_its_name_once_and_replaces_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a.jsonl"
+    with replacing(target, overwrite=False) as file:
+        file.write(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert names(tmp_path) == ["a.jsonl"]
+    late = NewFile(tmp_path / "b.jsonl", overwrite=False)
+    late.file.write(b"late")
+    (tmp_path / "b.jsonl").write_bytes(b"first")
+    with pytest.raises(FileExistsError):
+        late.keep()
+    assert (tmp_path / "b.jsonl").read_bytes() == b"first"
+    assert names(tmp_path) == ["a.jsonl", "b.jsonl"]
+    with replacing(target) as file:
+        file.write(b"newer")
+    assert target.read_bytes() == b"newer"

@@ -6,6 +6,7 @@ Results go to stdout, messages to stderr. Neither Textual nor the SDK is importe
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import ClassVar
 
@@ -127,7 +128,28 @@ def run(arguments: list[str]) -> int:
         _as_json(error, arguments)
         complain(error)
         return error.exit_code
+    except Exception as error:  # noqa: BLE001
+        broken = _broken(error)
+        _as_json(broken, arguments)
+        complain(broken)
+        return errors.FAILED
     return code if isinstance(code, int) else errors.OK
+
+
+def _broken(error: Exception) -> BatchtuiError:
+    """The error for a fault in batchtui or its surroundings that no code expected. Its trace goes into the log."""
+    from batchtui.core.logs import log
+    from batchtui.tui.cli.command_desk import desk_for
+    from batchtui.tui.cli.terminal import wait_for
+
+    async def begin() -> int:
+        async with desk_for("batchtui"):
+            return errors.OK
+
+    with suppress(BatchtuiError):
+        wait_for(begin())
+    log.error("a command broke", exc_info=error)
+    return errors.unforeseen(error, "This command")
 
 
 def _as_json(error: BatchtuiError, arguments: list[str]) -> None:

@@ -256,3 +256,18 @@ def test_a_device_or_a_pipe_is_never_replaced_by_a_file(make: Any, out: Path, ta
     assert not path.is_file()
     assert os.path.lexists(path)
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_exports_work_on_a_disk_without_hard_links(
+    make: Any, out: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", no_link)
+    for overwrite in (False, True):
+        assert export(make(make.answer("a", "x")), str(out / target), overwrite=overwrite).rows == 1
+        assert not [one for one in out.rglob("*") if one.name.endswith(".part")]
+    with pytest.raises(TargetExists):
+        export(make(make.answer("a", "x")), str(out / target))

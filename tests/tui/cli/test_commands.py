@@ -879,3 +879,17 @@ def test_the_key_is_in_no_file_of_ours(cli: Cli) -> None:
         assert b"sk-ant-refused" not in content, path
         if path.is_relative_to(cli.world.home):
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("command", [("--once",), ("list",), ("retrieve", "x")], ids=lambda command: command[0])
+def test_a_fault_that_nobody_expected_is_said_and_its_trace_is_in_the_log(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("batchtui.core.state.store.Store.snapshot", breaks)
+    ended = cli(*command, "--json")
+    assert_error(ended, 1, "ZeroDivisionError")
+    assert "Traceback" not in ended.err
+    assert "breaks" in (cli.world.home / "batchtui.log").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -78,11 +79,26 @@ def money(usd: float | None) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> str:
     """Lays out cells in columns; the columns whose number is in `right` are right-aligned. The cells must be inert."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
+            _padded(cell, width, right=column in right)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
+    )
+
+
+def _padded(cell: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _cells(cell))
+    return space + cell if right else cell + space
+
+
+def _cells(text: str) -> int:
+    """How many columns a terminal uses for a text: two for a wide character, none for one that joins the one before."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(one) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(one) in "WF")
+        for one in text
     )

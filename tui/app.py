@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -245,6 +246,8 @@ def run_app(desk: Desk) -> int:
 
     async def run() -> int:
         app = BatchtuiApp(desk)
+        for number in (signal.SIGTERM, signal.SIGQUIT):  # by default, they would leave the terminal as the app set it
+            asyncio.get_running_loop().add_signal_handler(number, app.exit, 128 + number)
         try:
             code = await app.run_async()
         finally:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote, urlsplit
 
 from textual.binding import Binding, BindingType
+from textual.events import Paste
 from textual.suggester import Suggester
 from textual.widgets import Input
 
@@ -53,6 +56,24 @@ def complete(text: str, endings: tuple[str, ...] = ()) -> str | None:
     return completed if completed != text else None
 
 
+def pasted(text: str) -> str:
+    """The path in a pasted text. Terminals paste a dragged file quoted, escaped or as a `file://` address, and some put
+    a line break before or behind it. Anything else stays as it is."""
+    said = text.strip()
+    if "\n" in said or os.path.lexists(said):
+        return said
+    if said.startswith("file://"):
+        return unquote(urlsplit(said).path)
+    if said[:1] in ("'", '"') or "\\" in said:
+        try:
+            words = shlex.split(said)
+        except ValueError:  # a quote that is never closed
+            return said
+        if len(words) == 1:
+            return words[0]
+    return said
+
+
 class _Disk(Suggester):
     def __init__(self, endings: tuple[str, ...]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -85,6 +106,10 @@ class PathInput(Input):
             classes=classes,
         )
         self._endings = endings
+
+    def _on_paste(self, event: Paste) -> None:
+        """Runs before Textual's own handler, which inserts the first line."""
+        event.text = pasted(event.text)
 
     async def action_complete(self) -> None:
         """Handles tab, without waiting for the suggestion to show."""

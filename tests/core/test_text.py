@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural, size
+from batchtui.core.text import ago, aligned, duration, inert, inert_line, money, number, plural, size
 
 EVERY = [chr(code) for code in range(0x110000)]
 KEPT_CONTROLS = "\t\n"
@@ -131,3 +131,8 @@ def test_sizes_are_in_powers_of_1000(count: int, words: str) -> None:
 )
 def test_money_that_is_not_known_is_not_shown_as_none_at_all(usd: float | None, words: str) -> None:
     assert money(usd) == words
+
+
+def test_wide_and_joining_characters_keep_the_columns_in_line() -> None:
+    rows = [("東京", "1"), ("plain", "22"), ("cafe\u0301", "3"), ("ｆｕｌｌ", "444")]
+    assert aligned(rows, {1}).splitlines() == ["東京        1", "plain      22", "cafe\u0301        3", "ｆｕｌｌ  444"]

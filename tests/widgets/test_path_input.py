@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.events import Paste
 from textual.widgets import Input
 
-from batchtui.widgets.path_input import PathInput, complete, expanded
+from batchtui.widgets.path_input import PathInput, complete, expanded, pasted
 
 
 @pytest.fixture
@@ -76,3 +77,42 @@ async def test_tab_completes_at_once_and_with_nothing_to_complete_goes_on(folder
         await pilot.press("tab")
         assert app.focused is app.query_one("#next")
         assert changes[-1] == f"{folder}/dates.jsonl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'/data/my rows.jsonl'",
+        '"/data/my rows.jsonl" ',
+        "/data/my\\ rows.jsonl",
+        "file:///data/my%20rows.jsonl\r\n",
+        "file://host/data/my%20rows.jsonl",
+        "\n/data/my rows.jsonl\n",
+    ],
+)
+def test_a_dragged_file_is_the_path_that_is_meant(text: str) -> None:
+    assert pasted(text) == "/data/my rows.jsonl"
+
+
+@pytest.mark.parametrize("text", ["/data/it's", "'/a' '/b'", "~/rows.jsonl", "out/{custom_id}.md", ""])
+def test_what_is_no_quoted_path_stays_as_it_is_pasted(text: str) -> None:
+    assert pasted(text) == text
+
+
+def test_a_file_whose_name_has_quotes_or_backslashes_is_meant_if_it_is_there(tmp_path: Path) -> None:
+    for name in ("'quoted'", "a\\ b"):
+        (tmp_path / name).touch()
+        assert pasted(str(tmp_path / name)) == str(tmp_path / name)
+
+
+async def test_a_dragged_file_can_be_pasted_into_the_input() -> None:
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield PathInput()
+
+    app = One()
+    async with app.run_test() as pilot:
+        app.query_one(PathInput).focus()
+        app.post_message(Paste("\n'/data/my rows.jsonl'\n"))
+        await pilot.pause()
+        assert app.query_one(PathInput).value == "/data/my rows.jsonl"

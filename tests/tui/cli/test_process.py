@@ -4,10 +4,13 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -339,3 +342,34 @@ def test_a_question_on_a_terminal_is_inert_and_no_is_no(world: "World") -> None:
     assert "Forget" in asked
     assert harmless(asked)
     assert len(Store(world.paths).snapshot().batches) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT], ids=lambda one: one.name)
+def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(world: "World", number: signal.Signals) -> None:
+    """The shell would otherwise stay on the other screen, and every move of the mouse would type into it."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchtui.tui"],
+        env={**world.environment, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while b"batchtui" not in said.partition(b"\x1b[?1049h")[2] and time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.1)[0]:
+                said += os.read(ours, 65536)
+        process.send_signal(number)
+        with suppress(OSError):  # a closed terminal reads as an error
+            while chunk := os.read(ours, 65536):
+                said += chunk
+        assert process.wait(PATIENCE) == 128 + number
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    for mode in (b"1049", b"1000", b"1003"):
+        assert said.rfind(b"\x1b[?" + mode + b"l") > said.rfind(b"\x1b[?" + mode + b"h") > -1, mode

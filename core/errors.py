@@ -62,12 +62,22 @@ class UsageError(BatchtuiError):
     exit_code = USAGE
 
 
+class NothingNew(BatchtuiError):
+    """All that could be sent is under way or answered already. Nothing was sent, and nothing is wrong."""
+
+    exit_code = OK
+
+
 class BadInput(BatchtuiError):
     """A file of requests or a setting cannot be used. Nothing was sent."""
 
 
 class NotAllowed(BatchtuiError):
     """The batch does not allow this verb now; the message says why."""
+
+
+class SentBefore(NotAllowed):
+    """Some rows of a job were sent before under its name. Nothing was sent."""
 
 
 class StateError(BatchtuiError):

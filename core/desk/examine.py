@@ -23,17 +23,19 @@ async def examine(
     one_batch: bool = True,
     offline: bool = False,
     max_cost: float | None = None,
+    now: bool = False,
     report: Report | None = None,
 ) -> Preflight:
     """Checks a file of requests, or a job, and estimates what it costs. Nothing is bought.
 
-    With `offline` the API is not asked. `max_cost` is the limit in US dollars, in place of the job's own. Raises
-    BadInput if the file changes in the meantime, StateError if the state cannot be read.
+    With `offline` the API is not asked; `now` is for answers without a batch. `max_cost` is the limit in US dollars, in
+    place of the job's own. Raises NothingNew if a job wants only new rows and there are none, BadInput if the file
+    changes in the meantime, StateError if the state cannot be read.
     """
     if path.suffix == ".toml":
         from batchtui.core.desk.examine_job import examine_job
 
-        looked = await examine_job(path, context, offline=offline)
+        looked = await examine_job(path, context, name, offline=offline, now=now)
     else:
         rules = context.settings.rules
         checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)

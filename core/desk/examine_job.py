@@ -10,40 +10,54 @@ from msgspec.structs import replace
 
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
-from batchtui.core.jobs.build import BadRows
+from batchtui.core.jobs.build import BadRows, Built
 from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded
 from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.requests.check import Checked, check
+from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
 from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
 
-async def examine_job(path: Path, context: Context, *, offline: bool) -> Preflight:
+async def examine_job(path: Path, context: Context, name: str, *, offline: bool, now: bool) -> Preflight:
     """Like `core.desk.examine.examine`, for the requests of a job's first step. Nothing is bought or kept.
 
     Raises:
+        NothingNew: the job wants only new rows, and there are none.
         BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
     rules = context.settings.rules
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path, context.paths)
-            made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}))
+            snapshot = await context.disk.snapshot()
+            known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
+            made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
             await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
         except BadJob as error:
             return _wrong(path, error.problems, len(error.problems), 0)
         except BadRows as error:
             return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
         checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
-        past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, job.name)
+        past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
         looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
         whole = replace(looked.checked, path=path, models=checked.models)
-        notes = (*looked.notes, *await asyncio.to_thread(_in_the_way, job))
+        notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         steps = tuple(step.name for step in job.steps[1:])
         return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost, steps=steps)
+
+
+def _sent_before(job: Job, built: Built) -> list[str]:
+    """A note on the rows whose key was sent before under the same name."""
+    if not (said := rows_sent_before(built.under_way, built.answered)):
+        return []
+    if job.new_only:
+        return [f"Left out: {said}."]
+    return [f"Sent before: {said}. They would be bought again; new_only = true in the job leaves them out."]
 
 
 def _in_the_way(job: Job) -> list[str]:

@@ -6,36 +6,42 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+from batchtui.core.batches.batch import Snapshot
 from batchtui.core.errors import BadInput, BatchtuiError
-from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft, discard, draft
 from batchtui.core.requests.split import Cut
-from batchtui.core.settings import Rules
+from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
 
-async def make_draft(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
+async def make_draft(path: Path, context: Context, name: str | None, cut: Cut | None, *, now: bool) -> Draft:
     """Checks a file, or builds a job, and keeps its rows. If canceled, it waits for its thread and keeps nothing.
 
+    `now`: it is to be answered without a batch.
+
     Raises:
+        NothingNew: the job wants only new rows, and there are none.
         BadInput: the file or the job has problems; nothing is kept.
         StateError: its rows could not be kept.
     """
-    making = asyncio.ensure_future(asyncio.to_thread(_make, path, paths, name, cut, rules))
+    snapshot = await context.disk.snapshot()
+    making = asyncio.ensure_future(asyncio.to_thread(_make, path, context, snapshot, name, cut, now=now))
     try:
         return await asyncio.shield(making)
     except asyncio.CancelledError:
         with suppress(BatchtuiError, OSError):
-            await asyncio.to_thread(discard, await making, paths)
+            await asyncio.to_thread(discard, await making, context.paths)
         raise
 
 
-def _make(path: Path, paths: Paths, name: str | None, cut: Cut | None, rules: Rules) -> Draft:
+def _make(path: Path, context: Context, snapshot: Snapshot, name: str | None, cut: Cut | None, *, now: bool) -> Draft:
+    paths, rules = context.paths, context.settings.rules
     if path.suffix != ".toml":
         return draft(path, paths, name or path.stem or "batch", cut, rules=rules)
     from batchtui.core.jobs.draft_job import draft_job
+    from batchtui.core.jobs.known_keys import known_keys
 
-    return draft_job(path, paths, name, rules=rules)
+    return draft_job(path, paths, name, lambda found: known_keys(snapshot, paths, found, now=now), rules=rules)
 
 
 def changed(path: Path) -> BadInput:

@@ -46,7 +46,6 @@ class Now:
         self._disk = context.disk
         self._paths = context.paths
         self._clock = context.clock
-        self._rules = context.settings.rules
         self._runs = Runs(context.paths)
         self._run = NowRun(context, self._runs)
 
@@ -107,7 +106,7 @@ class Now:
     ) -> NowProposal:
         if begun := None if again else await self.begun(path):
             return NowProposal(None, begun)
-        looked = await examine(path, self._context, name=name or "", one_batch=False, report=checking)
+        looked = await examine(path, self._context, name=name or "", one_batch=False, now=True, report=checking)
         if looked.estimate is None:
             raise NotSubmittable(looked.checked)
         known = await self.look(looked.checked.sha256, again=again)
@@ -144,7 +143,7 @@ class Now:
             NoKey: there is no key.
         """
         await self._connection.api()
-        made = await make_draft(path, self._paths, name, Cut(), self._rules)
+        made = await make_draft(path, self._context, name, Cut(), now=True)
         if sha256 and made.sha256 != sha256:
             await asyncio.to_thread(discard, made, self._paths)
             raise changed(path)

@@ -23,7 +23,7 @@ from batchtui.core.files import create, is_there, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.journal import Journal, kept
-from batchtui.core.sending.submit import sent_already, sent_before
+from batchtui.core.sending.submit import refuse_known, sent_already, sent_before
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 
@@ -119,6 +119,7 @@ class Runs:
             return known
         if not again:
             refuse_twice(tx.snapshot, made.sha256, now)
+            refuse_known(made, tx.snapshot)
         first, *others = made.parts
         submission = Submission(
             ref=made.ref,

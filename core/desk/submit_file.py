@@ -43,7 +43,7 @@ async def submit_file(
         OverLimit: it could cost more than its limit, or its cost is not known.
         BatchtuiError: as `sending.submit`.
     """
-    made = await make_draft(path, context.paths, name, cut, context.settings.rules)
+    made = await make_draft(path, context, name, cut, now=False)
     try:
         made = await _within_limit(path, made, context, looked, max_cost)
     except BaseException:

@@ -10,15 +10,17 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, NothingNew
 from batchtui.core.jobs import sources
 from batchtui.core.jobs.earlier_answer import EarlierAnswer
 from batchtui.core.jobs.job import Step
 from batchtui.core.jobs.keys import Seen, custom_id
+from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.sources import Found
 from batchtui.core.jobs.step_templates import StepTemplates
 from batchtui.core.jobs.templates import Unfit
 from batchtui.core.requests.check import SHOWN
+from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line, plural
@@ -27,12 +29,15 @@ from batchtui.core.text import inert_line, plural
 class Built(Struct, frozen=True, kw_only=True):
     """The result of building requests.
 
-    `skipped` counts the rows without a request, because the answer they build on did not succeed. `first` is the first
+    `skipped` counts the rows without a request, because the answer they build on did not succeed. `under_way` and
+    `answered` count the rows whose key was sent before; with `new_only` they have no request. `first` is the first
     request line. `columns` are those of all rows. `problems` are the first 20 of `problem_count`; `kinds` counts all.
     """
 
     requests: int
     skipped: int
+    under_way: int
+    answered: int
     columns: tuple[str, ...]
     first: bytes
     problems: tuple[Problem, ...]
@@ -50,18 +55,29 @@ class BadRows(BadInput):
         self.built = built
 
 
-def build(step: Step, folder: Path, rows_sink: BinaryIO, keys_sink: BinaryIO, earlier: Mapping[str, Answers]) -> Built:
+def build(
+    step: Step,
+    folder: Path,
+    rows_sink: BinaryIO,
+    keys_sink: BinaryIO,
+    earlier: Mapping[str, Answers],
+    known: Known = NOTHING,
+    *,
+    new_only: bool = False,
+) -> Built:
     """Writes a request and a key line for every row of the step's source, or of the previous step.
 
-    `earlier` holds the answers of the previous steps, by name. A row whose answer there did not succeed is skipped.
+    `earlier` holds the answers of the previous steps, by name. A row whose answer there did not succeed is skipped. So
+    is a row whose key is `known`, with `new_only`.
 
     Raises:
+        NothingNew: with `new_only`, the key of every row is known.
         BadRows: rows or the source have problems; every row that could be read was still checked.
         BadInput: a template of the step is invalid.
         OSError: a sink could not be written.
         StateError: earlier answers cannot be read.
     """
-    building = _Building(StepTemplates(step), earlier, rows_sink, keys_sink)
+    building = _Building(StepTemplates(step), earlier, rows_sink, keys_sink, known, new_only=new_only)
     try:
         if step.source:
             for found in sources.rows(step.source, folder, building.note):
@@ -88,7 +104,12 @@ class _Building:
         earlier: Mapping[str, Answers],
         rows_sink: BinaryIO,
         keys_sink: BinaryIO,
+        known: Known,
+        *,
+        new_only: bool,
     ) -> None:
+        self._known = known
+        self._new_only = new_only
         self._shape = shape
         self._earlier = earlier
         self._rows_sink = rows_sink
@@ -96,7 +117,7 @@ class _Building:
         self._seen = Seen()
         self._encode = msgspec.json.Encoder().encode
         self.requests = 0
-        self.skipped = 0
+        self.skipped = self.under_way = self.answered = 0
         self.columns: dict[str, None] = {}
         self.first = b""
         self.problems: list[Problem] = []
@@ -109,10 +130,17 @@ class _Building:
 
     def built(self) -> Built:
         if not self.requests and not self.kinds:
+            if self._new_only and self.under_way + self.answered:
+                raise NothingNew(
+                    f"Nothing is new: {rows_sent_before(self.under_way, self.answered)}.",
+                    "Nothing was sent. To send rows again on purpose, set new_only = false.",
+                )
             self._nothing()
         built = Built(
             requests=self.requests,
             skipped=self.skipped,
+            under_way=self.under_way,
+            answered=self.answered,
             columns=tuple(self.columns),
             first=self.first,
             problems=tuple(self.problems),
@@ -146,6 +174,8 @@ class _Building:
         try:
             key = self._key(row) if given.key is None else given.key
             custom = self._claimed(key, number, where)
+            if given.key is None and self._left_out(key):
+                return
             answers = self._answers(key, given.answers)
             if answers is None:
                 self.skipped += 1
@@ -165,6 +195,16 @@ class _Building:
         if not self.kinds:
             self._rows_sink.write(line)
             self._keys_sink.write(key_line)
+
+    def _left_out(self, key: str) -> bool:
+        """Counts a key that was sent before; whether its row is left out."""
+        if key in self._known.answered:
+            self.answered += 1
+        elif key in self._known.under_way:
+            self.under_way += 1
+        else:
+            return False
+        return self._new_only
 
     def _key(self, row: dict[str, Any]) -> str:
         assert self._shape.key

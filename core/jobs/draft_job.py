@@ -14,6 +14,7 @@ from batchtui.core.batches.batch import Part
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.read_job import read_job
 from batchtui.core.outputs import kinds
@@ -36,10 +37,13 @@ class Unfolded(Struct, frozen=True):
 
 
 @contextmanager
-def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]) -> Iterator[Unfolded]:
+def unfolded(
+    job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers], known: Known = NOTHING
+) -> Iterator[Unfolded]:
     """Builds the requests of a step. Run it in a thread.
 
     Raises:
+        NothingNew: the job wants only new rows, and there are none.
         BadInput: some of its rows do not make valid requests.
     """
     private_folder(paths.requests)
@@ -47,7 +51,8 @@ def unfolded(job: Job, number: int, paths: Paths, earlier: Mapping[str, Answers]
     keys = rows.with_suffix(".keys")
     try:
         with replacing(rows) as row_sink, replacing(keys) as key_sink:
-            built = build(job.steps[number], Path(job.folder), row_sink, key_sink, earlier)
+            step, folder = job.steps[number], Path(job.folder)
+            built = build(step, folder, row_sink, key_sink, earlier, known, new_only=job.new_only)
             if built.problem_count:
                 raise BadRows(built)
         yield Unfolded(rows, keys, built)
@@ -110,14 +115,20 @@ def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> N
         raise BadJob(path, problems)
 
 
-def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURRENT) -> Draft:
+def draft_job(
+    path: Path, paths: Paths, name: str | None, known_as: Callable[[str], Known], *, rules: Rules = CURRENT
+) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
+    `known_as` finds the keys that were sent before under a name.
+
     Raises:
+        NothingNew: the job wants only new rows, and there are none.
         BadInput: the job, or one of its requests, has problems; nothing is kept.
     """
     job = read_whole(path, paths)
-    with unfolded(job, 0, paths, {}) as made:
+    known = known_as(name or job.name)
+    with unfolded(job, 0, paths, {}, known) as made:
         refuse_what_will_fail(path, job, made.built, rules)
         parts = _archived(job, 0, paths, made, rules)
     try:
@@ -131,6 +142,9 @@ def draft_job(path: Path, paths: Paths, name: str | None, *, rules: Rules = CURR
             outputs=job.steps[0].outputs,
             steps=tuple(step.name for step in job.steps[1:]),
             max_cost=job.max_cost,
+            under_way=0 if job.new_only else made.built.under_way,
+            answered=0 if job.new_only else made.built.answered,
+            seen=known.submissions,
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

@@ -69,6 +69,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     folder: str
     steps: tuple[Step, ...]
     max_cost: float | None = None
+    new_only: bool = False
 
 
 def place(folder: Path, path: str) -> Path:

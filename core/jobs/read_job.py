@@ -53,6 +53,7 @@ class _Head(Struct, kw_only=True):
 class _JobHead(_Head, kw_only=True):
     name: Name = ""
     max_cost: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    new_only: bool = False
     step: Any = None
 
 
@@ -125,7 +126,7 @@ class _Reading:
         self._doubled(whole)
         if head is None or len(whole) < len(steps):
             return None
-        return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost)
+        return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost, new_only=head.new_only)
 
     def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
         source = self._source(table["source"], (*at, "source")) if "source" in table else None

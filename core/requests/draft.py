@@ -29,7 +29,11 @@ class NotSubmittable(BadInput):
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """A submission about to be sent: checked and archived, but not in the state until its first part is."""
+    """A submission about to be sent: checked and archived, but not in the state until its first part is.
+
+    Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the submissions in `seen`:
+    those are sent again. None of the three is set for a file, or if such rows are left out.
+    """
 
     name: str
     input: str
@@ -40,10 +44,21 @@ class Draft(Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     steps: tuple[str, ...] = ()
     max_cost: float | None = None
+    under_way: int = 0
+    answered: int = 0
+    seen: frozenset[str] | None = None
 
     @property
     def ref(self) -> str:
         return f"s{self.parts[0].ref[1:]}"
+
+
+def rows_sent_before(under_way: int, answered: int) -> str:
+    """`3 rows are under way, and 200 are answered`, in words; both are counts of rows that were sent before."""
+    said = [f"{plural(under_way, 'row')} {'is' if under_way == 1 else 'are'} under way"] if under_way else []
+    if answered:
+        said.append(f"{plural(answered, 'row')} {'has its answer' if answered == 1 else 'have their answers'}")
+    return " and ".join(said)
 
 
 def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rules: Rules = CURRENT) -> Draft:

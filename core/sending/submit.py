@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
-from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, Unreachable
-from batchtui.core.requests.draft import Draft, discard
+from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
+from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.store import Transaction
@@ -63,6 +63,25 @@ def sent_already(earlier: Batch, requests: int) -> NotAllowed:
     return NotAllowed(
         f"{sent}, as {named}, and {'is' if one else 'are'} {state}.", "To buy them a second time, submit with --again."
     )
+
+
+def refuse_known(draft: Draft, snapshot: Snapshot) -> None:
+    """Does nothing if no row of a job was sent before under its name.
+
+    Raises:
+        SentBefore: some were.
+        Busy: that is not known, because somebody submitted under that name in the meantime.
+    """
+    if said := rows_sent_before(draft.under_way, draft.answered):
+        raise SentBefore(
+            f"Sent before as {inert_line(draft.name)}: {said}.",
+            "To send only what is new, set new_only = true in the job. To buy all of it again, submit with --again.",
+        )
+    named = {ref for ref, one in snapshot.submissions.items() if one.name == draft.name}
+    if draft.seen is not None and not named <= draft.seen:
+        raise Busy(
+            f"{inert_line(draft.name)} was submitted elsewhere in the meantime. Nothing was sent.", "Run it again."
+        )
 
 
 def _half_asked(snapshot: Snapshot) -> list[Submission]:
@@ -113,6 +132,8 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
                 "Some of the same requests were already answered without a batch, with --now.",
                 "Go on with --now, or buy all of them in a batch with --again.",
             )
+        if not again:
+            refuse_known(draft, tx.snapshot)
         tx.put_submission(submission)
         tx.put(batch)
 

@@ -34,8 +34,9 @@ def failed(
     error: BatchtuiError, *, json: bool, batch: str | None = None, batches: list[dict[str, object]] | None = None
 ) -> int:
     """Reports an error in text, and in JSON if asked for; the exit code. `batch` is the word the user typed."""
+    wrong = [] if error.exit_code == errors.OK else [error_json(error, batch)]
     if json:
-        out(dumps({"batches": batches or [], "errors": [error_json(error, batch)]}))
+        out(dumps({"batches": batches or [], "errors": wrong}))
     complain(error)
     return error.exit_code
 

@@ -16,13 +16,13 @@ from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, SentBefore
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.check import described, tell_notes
-from batchtui.tui.cli.command_desk import as_json, desk_for, not_submittable
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
@@ -141,10 +141,23 @@ def _agree(looked: Preflight, wanted: _Wanted) -> None:
 
 
 async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
+    """Sends it. If some rows were sent before, asks first; without a terminal, only `--again` sends them again."""
+    try:
+        return await _sent_once(desk, looked, wanted, again=wanted.again)
+    except SentBefore as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        complain(error)
+        if not agree("Buy all of it again?"):
+            raise click.Abort from None
+    return await _sent_once(desk, looked, wanted, again=True)
+
+
+async def _sent_once(desk: Desk, looked: Preflight, wanted: _Wanted, *, again: bool) -> Batch:
     return await desk.submit(
         wanted.file,
         name=wanted.name,
-        again=wanted.again,
+        again=again,
         cut=wanted.cut or (Cut() if looked.checked.batches > 1 else None),
         looked=looked,
         max_cost=wanted.max_cost,
@@ -202,11 +215,8 @@ async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int
     unsure: list[Batch] = []
     if error.exit_code == errors.NEEDS_PERSON:
         unsure = [one for one in (await desk.snapshot()).batches if one.state is State.UNCONFIRMED][:1]
-    if json:
-        label = unsure[0].ref if unsure else None
-        out(dumps({"batches": [batch_json(one) for one in unsure], "errors": [error_json(error, label)]}))
-    complain(error)
-    return error.exit_code
+    label = unsure[0].ref if unsure else None
+    return failed(error, json=json, batch=label, batches=[batch_json(one) for one in unsure])
 
 
 async def _tell_unsure(desk: Desk, began: datetime) -> None:

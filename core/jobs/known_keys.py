@@ -1,0 +1,90 @@
+"""Which keys of a job are under way, or have their answers, by earlier submissions under the same name."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.core.errors import StateError
+from batchtui.core.files import is_there
+from batchtui.core.paths import Paths
+from batchtui.core.results.failures import failures
+from batchtui.core.results.retrieve import where
+from batchtui.core.text import inert_line
+
+_WITHOUT_ANSWERS = (State.REJECTED, State.GONE)
+
+
+class Known(Struct, frozen=True):
+    """No key is in both. `submissions` are the refs that were looked at."""
+
+    under_way: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+    submissions: frozenset[str] = frozenset()
+
+
+NOTHING = Known()
+
+
+class _Keyed(Struct, gc=False):
+    custom_id: str
+    key: str
+
+
+_keyed = msgspec.json.Decoder(_Keyed).decode
+
+
+def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Known:
+    """The keys of the first step. Run it in a thread.
+
+    A request that failed for good has no answer, so its key is not known: sending it again is what the user wants.
+    With `now`, an unfinished run without a batch is left out: the same command continues it.
+
+    Raises:
+        StateError: the keys or the results of an earlier submission cannot be read.
+    """
+    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
+    under_way: set[str] = set()
+    answered: set[str] = set()
+    for submission in ours.values():
+        if not (now and _unfinished(submission)):
+            for part in submission.waiting:
+                if part.step == 0:
+                    under_way.update(_keys(paths, part.ref).values())
+    for batch in snapshot.batches:
+        of = ours.get(batch.submission)
+        if of is None or batch.step or batch.state in _WITHOUT_ANSWERS or (now and _unfinished(of)):
+            continue
+        if batch.state is State.RETRIEVED:
+            answered |= _answered(paths, batch)
+        else:
+            under_way.update(_keys(paths, batch.ref).values())
+    return Known(frozenset(under_way - answered), frozenset(answered), frozenset(ours))
+
+
+def _unfinished(submission: Submission) -> bool:
+    return submission.urgent and bool(submission.waiting)
+
+
+def _answered(paths: Paths, batch: Batch) -> set[str]:
+    keys = _keys(paths, batch.ref)
+    if keys and batch.request_counts.failed:
+        for custom_id in failures([where(paths, batch)]):
+            keys.pop(custom_id, None)
+    return set(keys.values())
+
+
+def _keys(paths: Paths, ref: str) -> dict[str, str]:
+    """The keys of a part by custom_id; none if it was not made by a job."""
+    path = paths.keys(ref)
+    if not is_there(path):
+        return {}
+    try:
+        with path.open("rb") as file:
+            return {one.custom_id: one.key for one in map(_keyed, file)}
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"The keys in {inert_line(str(path))} cannot be read: {inert_line(str(error), 120)}.",
+            "Restore the file from a copy; without it, it is not known which rows were sent.",
+        ) from error

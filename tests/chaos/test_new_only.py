@@ -1,0 +1,148 @@
+"""The same work is not bought again: keys of a job that are under way or answered under its name."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from batchtui.core.batches.batch import Batch
+from batchtui.core.desk.desk import Desk
+from batchtui.core.errors import Busy, NothingNew, SentBefore
+from batchtui.core.jobs import known_keys
+from batchtui.core.simulator.faults import WrongCounts
+from tests.conftest import World
+
+JOB = """
+name = "daily"
+NEW_ONLY
+
+[source]
+path = "rows.csv"
+key = "row {{ number }}"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Write about {{ number }}"
+"""
+
+
+@pytest.fixture
+async def desk(world: World) -> AsyncIterator[Desk]:
+    """Batches last until a test finishes them."""
+    world.control.settings(duration=3600)
+    async with world.desk() as opened:
+        yield opened
+
+
+def job(world: World, numbers: range, *, new_only: bool = True, name: str = "daily", more: str = "") -> Path:
+    (world.folder / "rows.csv").write_text("number\n" + "".join(f"{n}\n" for n in numbers))
+    path = world.folder / f"{name}.toml"
+    text = JOB.replace('"daily"', f'"{name}"').replace("NEW_ONLY", f"new_only = {str(new_only).lower()}\n{more}")
+    path.write_text(text)
+    return path
+
+
+def sent(world: World) -> list[int]:
+    """How many requests each create had, oldest first."""
+    return [one.requests for one in reversed(world.control.batches())]
+
+
+async def finish(world: World, desk: Desk, batch: Batch) -> None:
+    world.control.finish(str(batch.id))
+    await desk.cycle()
+
+
+async def test_a_job_that_runs_while_its_rows_are_pending_sends_only_the_rows_that_came_since(
+    world: World, desk: Desk
+) -> None:
+    for rows in (200, 201, 202, 203):
+        await desk.submit(job(world, range(rows)))
+    assert sorted(sent(world)) == [1, 1, 1, 200]
+    looked = await desk.examine(job(world, range(204)), offline=True)
+    assert looked.checked.requests == 1
+    assert "Left out: 203 rows are under way." in looked.notes
+
+
+async def test_what_is_answered_is_left_out_and_what_failed_is_sent_again(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(4)))
+    error = {"type": "error", "error": {"type": "api_error", "message": "No."}, "request_id": "req_1"}
+    world.control.lay_down(world.control.custom_ids(str(first.id))[0], {"type": "errored", "error": error})
+    counts = WrongCounts({"succeeded": 3, "errored": 1})
+    world.control.fault("list", counts, times=1)
+    world.control.fault("get", counts, times=1, batch_id=str(first.id))
+    await finish(world, desk, first)
+    await desk.submit(job(world, range(5)))
+    assert sent(world) == [4, 2]
+
+
+async def test_with_nothing_new_nothing_is_sent_and_nothing_is_wrong(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(3)))
+    with pytest.raises(NothingNew, match="3 rows are under way") as caught:
+        await desk.submit(job(world, range(3)))
+    assert caught.value.exit_code == 0
+    await finish(world, desk, first)
+    with pytest.raises(NothingNew, match="3 rows have their answers"):
+        await desk.submit(job(world, range(3)))
+    with pytest.raises(NothingNew):
+        await desk.examine(job(world, range(3)), offline=True)
+    for command in ("submit", "check"):
+        ended = world.run(command, "daily.toml", "--json")
+        assert (ended.returncode, json.loads(ended.stdout)["errors"]) == (0, [])
+        assert "Nothing is new" in ended.stderr
+    assert len(world.control.batches()) == 1
+
+
+async def test_without_it_the_rows_that_were_sent_before_are_counted_and_nothing_is_sent_unasked(
+    world: World, desk: Desk
+) -> None:
+    first = await desk.submit(job(world, range(3), new_only=False))
+    await finish(world, desk, first)
+    await desk.submit(job(world, range(3, 5), new_only=False))
+    path = job(world, range(6), new_only=False)
+    looked = await desk.examine(path, offline=True)
+    assert any("2 rows are under way and 3 rows have their answers" in note for note in looked.notes)
+    with pytest.raises(SentBefore, match="2 rows are under way and 3 rows have their answers"):
+        await desk.submit(path)
+    refused = world.run("submit", "daily.toml", "--yes")
+    assert refused.returncode == 1, "--yes answers the question about the size, not this one"
+    assert "new_only = true" in refused.stderr
+    assert sent(world) == [3, 2]
+    await desk.submit(path, again=True)
+    assert sent(world) == [3, 2, 6]
+
+
+async def test_parts_that_wait_to_be_sent_are_under_way(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, range(6), more="canary = 2"))
+    assert sent(world) == [2]
+    with pytest.raises(NothingNew, match="6 rows are under way"):
+        await desk.submit(job(world, range(6), more="canary = 2"))
+
+
+async def test_keys_of_another_name_are_another_job(world: World, desk: Desk) -> None:
+    await desk.submit(job(world, range(3)))
+    await desk.submit(job(world, range(4), name="other", new_only=False))
+    assert sorted(sent(world)) == [3, 4]
+
+
+async def test_a_job_that_was_submitted_while_this_one_was_built_stops_it(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that begin at the same moment both find no key that was sent before."""
+    path = job(world, range(3))
+    monkeypatch.setattr(known_keys, "known_keys", lambda *_, **__: known_keys.Known())
+    await desk.submit(path)
+    with pytest.raises(Busy, match="in the meantime"):
+        await desk.submit(job(world, range(4)))
+    assert sent(world) == [3]
+
+
+async def test_without_a_batch_what_was_answered_is_left_out_too(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(3)))
+    await finish(world, desk, first)
+    finished = await desk.now(job(world, range(5)))
+    assert finished
+    assert [batch.requests for batch in finished.batches] == [2]
+    with pytest.raises(NothingNew, match="5 rows have their answers"):
+        await desk.now(job(world, range(5)))

@@ -88,6 +88,10 @@ class Busy(BatchtuiError):
     """Another batchtui process holds what is needed; trying again later is enough."""
 
 
+class PollerStalled(BatchtuiError):
+    """The process that polls holds its place, but is stopped or hangs: nobody looks at the batches."""
+
+
 class Unverified(BatchtuiError):
     """Downloaded results did not pass the check; there is no file under the final name."""
 

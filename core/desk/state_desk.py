@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
-from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed
+from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
@@ -29,7 +30,7 @@ from batchtui.core.results.retrieve import looked_at, where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
-from batchtui.core.state.poller import Election, Poller
+from batchtui.core.state.poller import BEAT, Election, Poller, stalled
 
 if TYPE_CHECKING:
     from batchtui.core.results.summary import Summary
@@ -55,6 +56,7 @@ class StateDesk:
         self._downloads = Downloads(context.connection, context.disk, context.paths, context.clock)
         self._sender = Sender(context, asyncio.sleep)
         self._parts = WaitingParts(context, self._sender)
+        self._beating: asyncio.Task[None] | None = None
         self._cycles = Cycles(
             context, self._election, self._downloads, self._parts, StepRunner(context), interval=interval
         )
@@ -127,7 +129,26 @@ class StateDesk:
 
     async def poll_if_free(self) -> bool:
         """Becomes the process that polls if there is none; true if this process polls. Kept until `close`."""
-        return await self._disk.run(self._election.stand)
+        if ours := await self._disk.run(self._election.stand):
+            self._show_life()
+        return ours
+
+    async def poller_beat(self) -> int:
+        """Changes every few seconds while the process that polls is alive and runs."""
+        return await self._disk.run(self._election.last_beat)
+
+    def stalled(self, poller: Poller | None, silent: float) -> PollerStalled | None:
+        """The error for another process that polls, but gave no sign of life for so many seconds and is overdue."""
+        return stalled(poller, silent, self.clock())
+
+    def _show_life(self) -> None:
+        async def beat() -> None:
+            while True:
+                await self._disk.run(self._election.beat)
+                await asyncio.sleep(BEAT)
+
+        if self._beating is None or self._beating.done():
+            self._beating = asyncio.create_task(beat())
 
     async def poke(self) -> None:
         """Asks the process that polls to look now."""
@@ -149,6 +170,7 @@ class StateDesk:
 
         With `wait` false the downloads continue on their own, so that a stalled one does not delay other batches.
         """
+        self._show_life()
         return await self._cycles.run(report, wait=wait)
 
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
@@ -178,8 +200,11 @@ class StateDesk:
         Raises:
             NotAllowed: it was forgotten in the meantime.
             NoKey: there is no key.
+            PollerStalled: the process that polls is stopped or hangs.
             BatchtuiError: its results could not be retrieved.
         """
+        alive = asked = time.monotonic()
+        beat = 0
         while True:
             cycle = await self.cycle()
             snapshot = await self.snapshot()
@@ -196,7 +221,18 @@ class StateDesk:
                 continue
             if not plan.goes_on(snapshot, whole, batches):
                 return batches
-            await asyncio.sleep(2.0 if cycle.polled_by else self.next_delay(cycle, snapshot))
+            if not cycle.polled_by:
+                await asyncio.sleep(self.next_delay(cycle, snapshot))
+                continue
+            await asyncio.sleep(2.0)
+            at, latest = time.monotonic(), await self.poller_beat()
+            if latest != beat:
+                beat, alive = latest, at
+            if error := self.stalled(await self.poller(), at - alive):
+                raise error
+            if at - asked > self.next_delay(cycle, snapshot):  # it may be set to look more seldom
+                await self.poke()
+                asked = at
 
     def write_log(self) -> None:
         """Writes the log from now on. Nothing that looks like a key gets into it."""
@@ -204,6 +240,9 @@ class StateDesk:
 
     async def close(self) -> None:
         """Stops what runs, leaves polling to others, and waits for what is being written."""
+        if self._beating:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
         await self._cycles.close()
         await self._downloads.close()
         await self._connection.close()

@@ -10,18 +10,29 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.errors import PollerStalled
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
 
 _SAYING = 1.0
 """Seconds to wait for a newly elected process to say who it is; it needs much less."""
+
+
+BEAT = 2.5
+"""Seconds between two signs of life of the polling process, also while it downloads."""
+
+SILENT = 3 * BEAT
+"""Seconds without a sign of life after which a process is stopped or hangs."""
+
+_FIRST_LOOK = timedelta(minutes=2)
+_LATE = timedelta(seconds=5)
 
 
 class Poller(Struct, frozen=True, kw_only=True):
@@ -39,11 +50,27 @@ class Poller(Struct, frozen=True, kw_only=True):
     failing: str = ""
     ours: bool = False
 
+    def overdue(self, now: datetime) -> bool:
+        """Whether its next look should have begun a while ago, or its first one never ended."""
+        due = self.next_at or (self.since and self.since + _FIRST_LOOK)
+        return due is not None and now - due > _LATE
+
     def words(self) -> str:
         """`batchtui --once, pid 4242`, followed by the host if it is another one."""
         if self.pid is None:
             return self.command
         return f"{self.command}, pid {self.pid}" + ("" if self.host == socket.gethostname() else f" on {self.host}")
+
+
+def stalled(poller: Poller | None, silent: float, now: datetime) -> PollerStalled | None:
+    """The error for a process that gave no sign of life for `silent` seconds although its look is overdue."""
+    if poller is None or silent < SILENT or not poller.overdue(now):
+        return None
+    on = "" if poller.pid is None or poller.host != socket.gethostname() else f" {poller.pid}"
+    return PollerStalled(
+        f"{poller.words()} polls for this state, but does not answer: nobody looks at the batches.",
+        f"If it is stopped, let it go on (kill -CONT{on}), or end it (kill -KILL{on}); another one takes its place.",
+    )
 
 
 class Election:
@@ -97,6 +124,21 @@ class Election:
             self._me, looked_at=looked_at or self._me.looked_at, next_at=next_at, failing=failing
         )
         self._write()
+
+    def beat(self) -> bool:
+        """Gives a sign of life if this process polls; whether it does."""
+        if self._me is None:
+            return False
+        with suppress(OSError):
+            os.utime(self._paths.poller)
+        return True
+
+    def last_beat(self) -> int:
+        """Changes with every sign of life of the polling process. A stopped or hung one gives none."""
+        try:
+            return self._paths.poller.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def who(self) -> Poller | None:
         """The process that polls, as far as its file and the process table show."""

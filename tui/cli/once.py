@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -56,7 +57,9 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
 
 
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
-    """Asks the other process to poll now, waits briefly for it, and reports what it retrieved in that time."""
+    """Asks the other process to poll now, waits briefly for it, and reports what it retrieved in that time, or that it
+    is stopped."""
+    beat, alive, error = await desk.poller_beat(), time.monotonic(), None
     before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
     asked_at = desk.clock()
     await desk.poke()
@@ -66,10 +69,15 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
         coming = [one for one in (await desk.snapshot()).batches if one.state is State.ENDED and not one.trouble]
         if poller is None or poller.failing or (looked and not (coming and desk.settings.auto_retrieve)):
             break
+        if (latest := await desk.poller_beat()) != beat:
+            beat, alive = latest, time.monotonic()
+        if error := desk.stalled(poller, time.monotonic() - alive):
+            break
         await asyncio.sleep(0.2)
     after = (await desk.snapshot()).batches
     new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
-    return replace(cycle, retrieved=tuple(str(batch.id) for batch in new))
+    wrong = (Failure(None, error),) if error else ()
+    return replace(cycle, retrieved=tuple(str(batch.id) for batch in new), errors=(*cycle.errors, *wrong))
 
 
 def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:

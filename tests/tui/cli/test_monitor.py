@@ -3,10 +3,13 @@
 import asyncio
 import json
 import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from batchtui.core.batches.batch import State
-from tests.conftest import PATIENCE, World
+from batchtui.core.simulator.faults import Stall
+from tests.conftest import PATIENCE, World, until
 
 
 async def test_monitor_retrieves_what_ends_and_stops_on_a_signal(world: World) -> None:
@@ -56,3 +59,57 @@ def test_examples_are_listed_and_written_for_scripts_too(world: World, tmp_path:
         [error] = json.loads(refused.stdout)["errors"]
         assert (refused.returncode, error["message"]) == (1, "There is no example nope.")
     assert not (tmp_path / "other").exists()
+
+
+def polls(world: World) -> bool:
+    """Whether a process polls and has looked at least once."""
+    with suppress(FileNotFoundError):
+        return json.loads(world.paths.poller.read_bytes())["looked_at"] is not None
+    return False
+
+
+def test_a_process_that_polls_and_is_stopped_is_said_and_not_taken_for_one_that_polls(world: World) -> None:
+    """Ctrl-Z, or a paused container: it keeps its place, and `--once` in cron would exit with 0 for ever."""
+    world.control.settings(duration=3600)
+    assert world.run("submit", str(world.rows(3))).returncode == 0
+    process = world.start("monitor", "--interval", "1")
+    try:
+        until(lambda: polls(world))
+        assert world.run("--once").returncode == 0
+        process.send_signal(signal.SIGSTOP)
+        before = len(world.control.calls())
+        said = world.run("--once", "--json")
+        assert said.returncode == 1
+        assert len(world.control.calls()) == before
+        (error,) = json.loads(said.stdout)["errors"]
+        assert f"pid {process.pid} polls for this state, but does not answer" in error["message"]
+        assert f"kill -CONT {process.pid}" in error["hint"]
+        waited = world.run("submit", str(world.rows(2, "more.jsonl", "more-")), "--wait", "--json")
+        assert waited.returncode == 1
+        assert "does not answer" in json.loads(waited.stdout)["errors"][0]["message"]
+        assert len(json.loads(waited.stdout)["batches"]) == 1
+        process.send_signal(signal.SIGCONT)
+        assert world.run("--once").returncode == 0
+        process.kill()
+        process.wait()
+        assert world.run("--once").returncode == 0, "the place of one that has died is free"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_that_only_takes_long_is_not_taken_for_a_stopped_one(world: World) -> None:
+    """A download of many megabytes outlasts its own next look; its signs of life go on."""
+    world.control.settings(duration=3600)
+    batch_id = world.run("submit", str(world.rows(3))).stdout.strip()
+    process = world.start("monitor", "--interval", "1")
+    try:
+        until(lambda: polls(world))
+        world.control.fault("results", Stall("mid_answer", seconds=60.0))
+        world.control.finish(batch_id)
+        until(lambda: len(world.control.calls("results")) == 1)
+        time.sleep(7)
+        assert world.run("--once").returncode == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import pytest
 
 from batchtui.core import paths
 from batchtui.core.desk.desk import Desk, open_desk
+from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import SimulatorSettings
+from batchtui.tui.cli.main import run
 
 KEY = "sk-ant-canary-5up3rs3cr3t-0001"
 """A marked key: no file, log, output or argument list may ever hold it."""
@@ -38,6 +40,29 @@ def until(held: Callable[[], object], seconds: float = PATIENCE) -> None:
     while not held():
         assert time.monotonic() < limit, f"it did not hold within {seconds:g} s"
         time.sleep(0.01)
+
+
+def in_this_process(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command line in this process, with everything that a separate process would get."""
+    with monkeypatch.context() as patch:
+        for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
+            patch.delenv(name, raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        capfd.readouterr()
+        code = run(list(arguments))
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    out, err = capfd.readouterr()
+    return subprocess.CompletedProcess(list(arguments), code, out, err)
 
 
 @dataclass

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.logs import log
-from batchtui.tui.cli.main import run
 from tests.chaos.hostile_host import Host, Reply, hosting, instead
-from tests.conftest import PATIENCE, World
+from tests.conftest import PATIENCE, World, in_this_process
 
 KEY, OTHER = "sk-ant-first-0001", "sk-ant-second-0002"
 
@@ -69,19 +67,7 @@ def shop(host: Host, world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytes
     """In this process, so that the SDK is imported once."""
 
     def here(environment: dict[str, str], arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        with monkeypatch.context() as patch:
-            for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
-                patch.delenv(name, raising=False)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            patch.chdir(world.folder)
-            capfd.readouterr()
-            code = run(list(arguments))
-        for handler in log.handlers[:]:
-            log.removeHandler(handler)
-            handler.close()
-        out, err = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, code, out, err)
+        return in_this_process(arguments, environment, world.folder, monkeypatch, capfd)
 
     monkeypatch.setattr("batchtui.core.sending.send._SETTLE_AFTER", (0.0,))
     return Shop(host, world, here)

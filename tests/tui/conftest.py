@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchtui.core.logs import log
-from batchtui.tui.cli.main import run
+from tests.conftest import in_this_process
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -19,18 +18,6 @@ def here(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
     """`world.run` runs a command in this process, with everything that a separate process would get."""
 
     def run_here(*arguments: str, **_: Any) -> subprocess.CompletedProcess[str]:
-        with monkeypatch.context() as patch:
-            for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
-                patch.delenv(name, raising=False)
-            for name, value in world.environment.items():
-                patch.setenv(name, value)
-            patch.chdir(world.folder)
-            capfd.readouterr()
-            code = run(list(arguments))
-        for handler in log.handlers[:]:
-            log.removeHandler(handler)
-            handler.close()
-        out, err = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, code, out, err)
+        return in_this_process(arguments, world.environment, world.folder, monkeypatch, capfd)
 
     monkeypatch.setattr(world, "run", run_here)

@@ -195,3 +195,10 @@ def not_over(path: str, now: datetime) -> Trouble:
 def command(path: str) -> str:
     """What the user types to continue with the rows of a file."""
     return f"batchtui submit {shlex.quote(path)} --now"
+
+
+def first_steps(snapshot: Snapshot, name: str) -> frozenset[str]:
+    """The refs of all batches and waiting parts that belong to the first step of a submission of this name."""
+    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
+    waiting = {part.ref for one in ours.values() for part in one.waiting if part.step == 0}
+    return frozenset(waiting.union(one.ref for one in snapshot.batches if one.submission in ours and one.step == 0))

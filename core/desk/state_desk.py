@@ -144,7 +144,7 @@ class StateDesk:
     def _show_life(self) -> None:
         async def beat() -> None:
             while True:
-                await self._disk.run(self._election.beat)
+                await asyncio.to_thread(self._election.beat)
                 await asyncio.sleep(BEAT)
 
         if self._beating is None or self._beating.done():

@@ -144,7 +144,7 @@ def draft_job(
             max_cost=job.max_cost,
             under_way=0 if job.new_only else made.built.under_way,
             answered=0 if job.new_only else made.built.answered,
-            seen=known.submissions,
+            seen=known.seen,
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

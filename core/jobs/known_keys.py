@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.core.batches.submissions import first_steps
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
@@ -17,11 +18,11 @@ _WITHOUT_ANSWERS = (State.REJECTED, State.GONE)
 
 
 class Known(Struct, frozen=True):
-    """No key is in both. `submissions` are the refs that were looked at."""
+    """No key is in both. `seen` are the refs of the batches and parts that were looked at."""
 
     under_way: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
-    submissions: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
 
 
 NOTHING = Known()
@@ -60,7 +61,7 @@ def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Kno
             answered |= _answered(paths, batch)
         else:
             under_way.update(_keys(paths, batch.ref).values())
-    return Known(frozenset(under_way - answered), frozenset(answered), frozenset(ours))
+    return Known(frozenset(under_way - answered), frozenset(answered), first_steps(snapshot, name))
 
 
 def _unfinished(submission: Submission) -> bool:

@@ -31,8 +31,8 @@ class NotSubmittable(BadInput):
 class Draft(Struct, frozen=True, kw_only=True):
     """A submission about to be sent: checked and archived, but not in the state until its first part is.
 
-    Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the submissions in `seen`:
-    those are sent again. None of the three is set for a file, or if such rows are left out.
+    Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the batches and parts in
+    `seen`: those are sent again. None of the three is set for a file, or if such rows are left out.
     """
 
     name: str

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.submissions import first_steps
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
@@ -70,15 +71,14 @@ def refuse_known(draft: Draft, snapshot: Snapshot) -> None:
 
     Raises:
         SentBefore: some were.
-        Busy: that is not known, because somebody submitted under that name in the meantime.
+        Busy: that is not known, because somebody submitted or retried under that name in the meantime.
     """
     if said := rows_sent_before(draft.under_way, draft.answered):
         raise SentBefore(
             f"Sent before as {inert_line(draft.name)}: {said}.",
             "To send only what is new, set new_only = true in the job. To buy all of it again, submit with --again.",
         )
-    named = {ref for ref, one in snapshot.submissions.items() if one.name == draft.name}
-    if draft.seen is not None and not named <= draft.seen:
+    if draft.seen is not None and not first_steps(snapshot, draft.name) <= draft.seen:
         raise Busy(
             f"{inert_line(draft.name)} was submitted elsewhere in the meantime. Nothing was sent.", "Run it again."
         )

@@ -31,6 +31,9 @@ BEAT = 2.5
 SILENT = 3 * BEAT
 """Seconds without a sign of life after which a process is stopped or hangs."""
 
+SILENT_ELSEWHERE = 120.0
+"""The same for another host: a shared folder may show the times of its files a minute late."""
+
 _FIRST_LOOK = timedelta(minutes=2)
 _LATE = timedelta(seconds=5)
 
@@ -64,9 +67,12 @@ class Poller(Struct, frozen=True, kw_only=True):
 
 def stalled(poller: Poller | None, silent: float, now: datetime) -> PollerStalled | None:
     """The error for a process that gave no sign of life for `silent` seconds although its look is overdue."""
-    if poller is None or silent < SILENT or not poller.overdue(now):
+    if poller is None or not poller.overdue(now):
         return None
-    on = "" if poller.pid is None or poller.host != socket.gethostname() else f" {poller.pid}"
+    here = poller.host == socket.gethostname()
+    if silent < (SILENT if here else SILENT_ELSEWHERE):
+        return None
+    on = f" {poller.pid}" if here and poller.pid else ""
     return PollerStalled(
         f"{poller.words()} polls for this state, but does not answer: nobody looks at the batches.",
         f"If it is stopped, let it go on (kill -CONT{on}), or end it (kill -KILL{on}); another one takes its place.",
@@ -74,7 +80,8 @@ def stalled(poller: Poller | None, silent: float, now: datetime) -> PollerStalle
 
 
 class Election:
-    """Elects the process that polls. Everything here touches files and belongs on the disk thread."""
+    """Elects the process that polls. Everything here touches files and belongs on the disk thread; only `beat` may run
+    in any thread, since a slow write must not look like a stopped process."""
 
     def __init__(self, paths: Paths, command: str, clock: Callable[[], datetime]) -> None:
         self._paths = paths
@@ -125,13 +132,11 @@ class Election:
         )
         self._write()
 
-    def beat(self) -> bool:
-        """Gives a sign of life if this process polls; whether it does."""
-        if self._me is None:
-            return False
-        with suppress(OSError):
-            os.utime(self._paths.poller)
-        return True
+    def beat(self) -> None:
+        """Gives a sign of life if this process polls."""
+        if self._me is not None:
+            with suppress(OSError):
+                os.utime(self._paths.poller)
 
     def last_beat(self) -> int:
         """Changes with every sign of life of the polling process. A stopped or hung one gives none."""

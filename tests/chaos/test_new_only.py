@@ -54,6 +54,16 @@ async def finish(world: World, desk: Desk, batch: Batch) -> None:
     await desk.cycle()
 
 
+async def fail_one(world: World, batch: Batch) -> None:
+    """Ends a batch of four with its first request failed."""
+    error = {"type": "error", "error": {"type": "api_error", "message": "No."}, "request_id": "req_1"}
+    world.control.lay_down(world.control.custom_ids(str(batch.id))[0], {"type": "errored", "error": error})
+    counts = WrongCounts({"succeeded": 3, "errored": 1})
+    world.control.fault("list", counts, times=1)
+    world.control.fault("get", counts, times=1, batch_id=str(batch.id))
+    world.control.finish(str(batch.id))
+
+
 async def test_a_job_that_runs_while_its_rows_are_pending_sends_only_the_rows_that_came_since(
     world: World, desk: Desk
 ) -> None:
@@ -67,12 +77,8 @@ async def test_a_job_that_runs_while_its_rows_are_pending_sends_only_the_rows_th
 
 async def test_what_is_answered_is_left_out_and_what_failed_is_sent_again(world: World, desk: Desk) -> None:
     first = await desk.submit(job(world, range(4)))
-    error = {"type": "error", "error": {"type": "api_error", "message": "No."}, "request_id": "req_1"}
-    world.control.lay_down(world.control.custom_ids(str(first.id))[0], {"type": "errored", "error": error})
-    counts = WrongCounts({"succeeded": 3, "errored": 1})
-    world.control.fault("list", counts, times=1)
-    world.control.fault("get", counts, times=1, batch_id=str(first.id))
-    await finish(world, desk, first)
+    await fail_one(world, first)
+    await desk.cycle()
     await desk.submit(job(world, range(5)))
     assert sent(world) == [4, 2]
 
@@ -136,6 +142,25 @@ async def test_a_job_that_was_submitted_while_this_one_was_built_stops_it(
     with pytest.raises(Busy, match="in the meantime"):
         await desk.submit(job(world, range(4)))
     assert sent(world) == [3]
+
+
+async def test_a_retry_that_began_while_the_job_was_built_stops_it(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed is new until its retry is under way: both would buy it."""
+    first = await desk.submit(job(world, range(4)))
+    before = known_keys.known_keys
+    seen = before(await desk.snapshot(), world.paths, "daily", now=False)
+    await fail_one(world, first)
+    await desk.cycle()
+    looked = before(await desk.snapshot(), world.paths, "daily", now=False)
+    assert looked.seen == seen.seen
+    assert len(looked.answered) == 3
+    assert await desk.retry([first.ref])
+    monkeypatch.setattr(known_keys, "known_keys", lambda *_, **__: looked)
+    with pytest.raises(Busy, match="in the meantime"):
+        await desk.submit(job(world, range(4)))
+    assert sent(world) == [4, 1]
 
 
 async def test_without_a_batch_what_was_answered_is_left_out_too(world: World, desk: Desk) -> None:

@@ -146,7 +146,7 @@ def _broken(error: Exception) -> BatchtuiError:
         async with desk_for("batchtui"):
             return errors.OK
 
-    with suppress(BatchtuiError):
+    with suppress(Exception):
         wait_for(begin())
     log.error("a command broke", exc_info=error)
     return errors.unforeseen(error, "This command")

@@ -1,4 +1,5 @@
-"""The errors of batchtui. Each has a hint that says what to do next, and the exit code that a command ends with."""
+"""The errors of batchtui. Each has a hint that says what to do next, the exit code that a command ends with, and a
+code, which is a word that scripts can rely on."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ class BatchtuiError(Exception):
     """An error that the user must see: what happened (`message`) and what to do next (`hint`)."""
 
     exit_code = FAILED
+    code = "failed"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -60,52 +62,70 @@ class UsageError(BatchtuiError):
     """The command was not understood: an unknown batch, or a flag that does not fit."""
 
     exit_code = USAGE
+    code = "usage"
 
 
 class NothingNew(BatchtuiError):
     """All that could be sent is under way or answered already. Nothing was sent, and nothing is wrong."""
 
     exit_code = OK
+    code = "nothing_new"
 
 
 class BadInput(BatchtuiError):
     """A file of requests or a setting cannot be used. Nothing was sent."""
 
+    code = "bad_input"
+
 
 class NotAllowed(BatchtuiError):
     """The batch does not allow this verb now; the message says why."""
+
+    code = "not_allowed"
 
 
 class SentBefore(NotAllowed):
     """Some rows of a job were sent before under its name. Nothing was sent."""
 
+    code = "already_sent"
+
 
 class StateError(BatchtuiError):
     """The state could not be read or written. Everything acknowledged earlier is still there."""
+
+    code = "state"
 
 
 class Busy(BatchtuiError):
     """Another batchtui process holds what is needed; trying again later is enough."""
 
+    code = "busy"
+
 
 class PollerStalled(BatchtuiError):
     """The process that polls holds its place, but is stopped or hangs: nobody looks at the batches."""
 
+    code = "poller_stalled"
+
 
 class Unverified(BatchtuiError):
     """Downloaded results did not pass the check; there is no file under the final name."""
+
+    code = "unverified"
 
 
 class Stopped(BatchtuiError):
     """The user stopped it before it was done; what was done by then is kept."""
 
     exit_code = INTERRUPTED
+    code = "interrupted"
 
 
 class NoKey(BatchtuiError):
     """The API key is missing, cannot be a key, or was refused by the API."""
 
     exit_code = NO_KEY
+    code = "no_key"
 
 
 class ApiError(BatchtuiError):
@@ -114,6 +134,8 @@ class ApiError(BatchtuiError):
     `body` is the body of the answer, empty if there was none. It is untrusted and unchanged, except that the key is
     removed.
     """
+
+    code = "api_error"
 
     status: int | None = None
     retry_after: float | None = None
@@ -133,10 +155,13 @@ class Unreachable(ApiError):
     """No usable answer: offline, a timeout, an overloaded or failing server. It is right to try again later."""
 
     exit_code = UNREACHABLE
+    code = "unreachable"
 
 
 class NotFound(ApiError):
     """404: unknown in this key's workspace, not yet known, or no longer known."""
+
+    code = "not_found"
 
 
 class NotSent(Unreachable):
@@ -147,3 +172,4 @@ class OutcomeUnknown(ApiError):
     """A create that may or may not have been accepted: it must never be sent again blindly."""
 
     exit_code = NEEDS_PERSON
+    code = "unknown_outcome"

@@ -12,7 +12,7 @@ from textual.message import Message
 from batchtui.core.batches.batch import Snapshot, State
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, PollerStalled
 from batchtui.core.logs import log
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import inert_line
@@ -85,7 +85,7 @@ class Sync:
         self._set(replace(self.pulse, key=await has_key(self._desk)))
         try:
             changed = await self._desk.changed(self._snapshot)
-            poller = await self._desk.poller()
+            poller, stalled = await self._desk.poller(), await self._desk.stalled()
             if self._watch_trouble:
                 self._watch_trouble = ""
                 self._set(replace(self.pulse, trouble=""))
@@ -105,12 +105,17 @@ class Sync:
             self._tell_news(changed)
             self._snapshot = changed
             self._post(BatchesChanged(changed))
-        self._set(self._with_poller(poller))
+        self._set(self._with_poller(poller, stalled))
 
-    def _with_poller(self, poller: Poller | None) -> Pulse:
+    def _with_poller(self, poller: Poller | None, stalled: PollerStalled | None) -> Pulse:
         pulse = replace(self.pulse, poller=poller)
+        if stalled:
+            if pulse.trouble != stalled.message:
+                self._post(Reported(stalled.message, stalled.hint, bad=True, toast=True))
+            return replace(pulse, looked_at=poller and poller.looked_at, next_at=None, trouble=stalled.message)
         if poller is None:
-            return replace(pulse, next_at=None)
+            others = self.pulse.poller is not None and not self.pulse.poller.ours
+            return replace(pulse, next_at=None, trouble="" if others else pulse.trouble)
         if poller.ours:
             next_at = None if pulse.paused else pulse.next_at
             return replace(pulse, looked_at=poller.looked_at or pulse.looked_at, next_at=next_at)

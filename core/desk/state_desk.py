@@ -30,7 +30,8 @@ from batchtui.core.results.retrieve import looked_at, where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
-from batchtui.core.state.poller import BEAT, Election, Poller, stalled
+from batchtui.core.state.poller import BEAT, Election, Poller
+from batchtui.core.state.silence import Silence, stalled
 
 if TYPE_CHECKING:
     from batchtui.core.results.summary import Summary
@@ -56,6 +57,7 @@ class StateDesk:
         self._downloads = Downloads(context.connection, context.disk, context.paths, context.clock)
         self._sender = Sender(context, asyncio.sleep)
         self._parts = WaitingParts(context, self._sender)
+        self._silence = Silence()
         self._beating: asyncio.Task[None] | None = None
         self._cycles = Cycles(
             context, self._election, self._downloads, self._parts, StepRunner(context), interval=interval
@@ -133,13 +135,14 @@ class StateDesk:
             self._show_life()
         return ours
 
-    async def poller_beat(self) -> int:
-        """Changes every few seconds while the process that polls is alive and runs."""
-        return await self._disk.run(self._election.last_beat)
+    async def stalled(self, *, asked: bool = False) -> PollerStalled | None:
+        """The error for another process that polls, but is stopped or hangs. `asked`: it was just asked to look.
 
-    def stalled(self, poller: Poller | None, silent: float) -> PollerStalled | None:
-        """The error for another process that polls, but gave no sign of life for so many seconds and is overdue."""
-        return stalled(poller, silent, self.clock())
+        To be called every second or so: its silence counts from the first call on.
+        """
+        beat = await asyncio.to_thread(self._election.last_beat)
+        silent = self._silence.seconds(beat, time.monotonic())
+        return stalled(await self.poller(), silent, self.clock(), asked=asked)
 
     def _show_life(self) -> None:
         async def beat() -> None:
@@ -203,8 +206,7 @@ class StateDesk:
             PollerStalled: the process that polls is stopped or hangs.
             BatchtuiError: its results could not be retrieved.
         """
-        alive = asked = time.monotonic()
-        beat = 0
+        asked = time.monotonic()
         while True:
             cycle = await self.cycle()
             snapshot = await self.snapshot()
@@ -225,12 +227,9 @@ class StateDesk:
                 await asyncio.sleep(self.next_delay(cycle, snapshot))
                 continue
             await asyncio.sleep(2.0)
-            at, latest = time.monotonic(), await self.poller_beat()
-            if latest != beat:
-                beat, alive = latest, at
-            if error := self.stalled(await self.poller(), at - alive):
+            if error := await self.stalled():
                 raise error
-            if at - asked > self.next_delay(cycle, snapshot):  # it may be set to look more seldom
+            if (at := time.monotonic()) - asked > self.next_delay(cycle, snapshot):  # it may be set to look more seldom
                 await self.poke()
                 asked = at
 

@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 from msgspec.structs import replace
 
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
 from batchtui.core.outputs.target import NotWritten, Options, Work, shown
@@ -34,12 +34,12 @@ _GRACE = 5.0
 _STEP = 0.5
 
 
-class CommandFailed(BatchtuiError):
-    """The program ended with an exit code other than 0. `code` is negative if a signal ended it."""
+class CommandFailed(NotWritten):
+    """The program ended with an exit code other than 0. `ended_with` is negative if a signal ended it."""
 
-    def __init__(self, message: str, hint: str, code: int) -> None:
+    def __init__(self, message: str, hint: str, ended_with: int) -> None:
         super().__init__(message, hint)
-        self.code = code
+        self.ended_with = ended_with
 
 
 class CommandOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):

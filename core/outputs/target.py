@@ -39,6 +39,8 @@ class TargetExists(BadInput):
 class NotWritten(BatchtuiError):
     """The disk, the folder or its permissions did not allow it. Nothing that is half written has a final name."""
 
+    code = "output_failed"
+
 
 class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.

@@ -16,7 +16,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from batchtui.core.errors import PollerStalled
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
@@ -27,15 +26,7 @@ _SAYING = 1.0
 
 BEAT = 2.5
 """Seconds between two signs of life of the polling process, also while it downloads."""
-
-SILENT = 3 * BEAT
-"""Seconds without a sign of life after which a process is stopped or hangs."""
-
-SILENT_ELSEWHERE = 120.0
-"""The same for another host: a shared folder may show the times of its files a minute late."""
-
 _FIRST_LOOK = timedelta(minutes=2)
-_LATE = timedelta(seconds=5)
 
 
 class Poller(Struct, frozen=True, kw_only=True):
@@ -53,30 +44,21 @@ class Poller(Struct, frozen=True, kw_only=True):
     failing: str = ""
     ours: bool = False
 
-    def overdue(self, now: datetime) -> bool:
-        """Whether its next look should have begun a while ago, or its first one never ended."""
+    def overdue(self, now: datetime) -> timedelta:
+        """How long ago its next look should have begun, or its first one should have ended; negative before that."""
         due = self.next_at or (self.since and self.since + _FIRST_LOOK)
-        return due is not None and now - due > _LATE
+        return now - due if due else timedelta(0)
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this host."""
+        return self.host == socket.gethostname()
 
     def words(self) -> str:
         """`batchtui --once, pid 4242`, followed by the host if it is another one."""
         if self.pid is None:
             return self.command
-        return f"{self.command}, pid {self.pid}" + ("" if self.host == socket.gethostname() else f" on {self.host}")
-
-
-def stalled(poller: Poller | None, silent: float, now: datetime) -> PollerStalled | None:
-    """The error for a process that gave no sign of life for `silent` seconds although its look is overdue."""
-    if poller is None or not poller.overdue(now):
-        return None
-    here = poller.host == socket.gethostname()
-    if silent < (SILENT if here else SILENT_ELSEWHERE):
-        return None
-    on = f" {poller.pid}" if here and poller.pid else ""
-    return PollerStalled(
-        f"{poller.words()} polls for this state, but does not answer: nobody looks at the batches.",
-        f"If it is stopped, let it go on (kill -CONT{on}), or end it (kill -KILL{on}); another one takes its place.",
-    )
+        return f"{self.command}, pid {self.pid}" + ("" if self.here else f" on {self.host}")
 
 
 class Election:
@@ -139,11 +121,18 @@ class Election:
                 os.utime(self._paths.poller)
 
     def last_beat(self) -> int:
-        """Changes with every sign of life of the polling process. A stopped or hung one gives none."""
+        """Changes with every sign of life of the polling process. A stopped or hung one gives none.
+
+        Opens the file: only then does a network share promise to show its time as it is.
+        """
         try:
-            return self._paths.poller.stat().st_mtime_ns
+            opened = os.open(self._paths.poller, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return 0
+        try:
+            return os.fstat(opened).st_mtime_ns
+        finally:
+            os.close(opened)
 
     def who(self) -> Poller | None:
         """The process that polls, as far as its file and the process table show."""
@@ -153,7 +142,7 @@ class Election:
             poller = msgspec.json.decode(self._paths.poller.read_bytes(), type=Poller)
         except (OSError, ValueError):
             return None
-        if poller.pid is not None and poller.host == socket.gethostname():
+        if poller.pid is not None and poller.here:
             try:
                 os.kill(poller.pid, 0)
             except ProcessLookupError:

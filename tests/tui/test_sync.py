@@ -11,8 +11,9 @@ from batchtui.core.batches.batch import Batch, Snapshot, State, Trouble
 from batchtui.core.batches.remote import Counts
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import open_desk
+from batchtui.core.errors import PollerStalled
 from batchtui.core.paths import Paths
-from batchtui.core.state.poller import Election
+from batchtui.core.state.poller import Election, Poller
 from batchtui.core.state.store import Store
 from batchtui.tui.activity import news
 from batchtui.tui.messages import BatchesChanged, PulseChanged, Reported
@@ -241,3 +242,27 @@ def test_new_trouble_is_news_and_the_same_trouble_again_is_not() -> None:
 def test_what_did_not_change_is_no_news_and_what_is_gone_is() -> None:
     assert told(batch(), batch()) == []
     assert told(batch(), None) == ["notes was forgotten."]
+
+
+async def test_a_process_that_polls_and_is_stopped_is_said_in_the_status_line_until_it_goes_on(parts, monkeypatch):
+    _, _, posted, sync = parts
+    desk = parts[0]
+    stopped = PollerStalled("batchtui monitor, pid 7 polls, but does not answer: nobody looks.", "kill -CONT 7")
+    other = Poller(pid=7, host="here", command="batchtui monitor", since=NOON)
+    said = [(other, None), (other, stopped), (other, stopped), (other, None), (other, stopped), (None, None)]
+
+    async def poller() -> Poller | None:
+        return said[0][0]
+
+    async def stalled() -> PollerStalled | None:
+        return said.pop(0)[1]
+
+    monkeypatch.setattr(desk, "poller", poller)
+    monkeypatch.setattr(desk, "stalled", stalled)
+    troubles = []
+    while said:
+        await sync.see()
+        troubles.append(sync.pulse.trouble)
+    assert troubles == ["", stopped.message, stopped.message, "", stopped.message, ""]
+    reported = [(one.text, one.hint) for one in posted if isinstance(one, Reported)]
+    assert reported == [(stopped.message, stopped.hint)] * 2, "once each time"

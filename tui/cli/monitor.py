@@ -13,7 +13,7 @@ from batchtui.core import errors
 from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, PollerStalled
 from batchtui.tui.cli.command_desk import desk_for, tell_outputs
 from batchtui.tui.cli.report import line
 from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
@@ -56,6 +56,7 @@ async def _monitor(interval: float) -> int:
     async with desk_for("batchtui monitor", interval=interval) as desk:
         say(f"Polling every {interval:g} s. Ctrl-C stops it; nothing is lost.")
         seen: dict[str, tuple[int, str]] = {}
+        stalled: PollerStalled | None = None
         while not stopped.is_set():
             began = desk.clock()
             try:
@@ -67,7 +68,7 @@ async def _monitor(interval: float) -> int:
                 await tell_outputs(desk, batches, began)
             except BatchtuiError as error:
                 complain(error)
-            await _rest(desk, interval, stopped)
+            stalled = await _rest(desk, interval, stopped, stalled)
     return errors.OK
 
 
@@ -79,13 +80,19 @@ def _tell_changes(batches: Sequence[Batch], seen: dict[str, tuple[int, str]], no
             out(line(batch, now))
 
 
-async def _rest(desk: Desk, seconds: float, stopped: asyncio.Event) -> None:
+async def _rest(
+    desk: Desk, seconds: float, stopped: asyncio.Event, stalled: PollerStalled | None
+) -> PollerStalled | None:
     """Waits `seconds`, or until another process asks for a poll. Uses the wall clock, so that a machine that slept
-    catches up."""
+    catches up. Says it once if another process polls but is stopped or hangs, and returns that; `stalled` is said."""
     until = desk.clock().timestamp() + seconds
     while desk.clock().timestamp() < until and not stopped.is_set():
         try:
             await asyncio.wait_for(stopped.wait(), _STEP)
         except TimeoutError:
             if await desk.poked():
-                return
+                return stalled
+            was, stalled = stalled, await desk.stalled()
+            if stalled and not was:
+                complain(stalled)
+    return stalled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -59,7 +58,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
     """Asks the other process to poll now, waits briefly for it, and reports what it retrieved in that time, or that it
     is stopped."""
-    beat, alive, error = await desk.poller_beat(), time.monotonic(), None
+    error = None
     before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
     asked_at = desk.clock()
     await desk.poke()
@@ -69,9 +68,7 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
         coming = [one for one in (await desk.snapshot()).batches if one.state is State.ENDED and not one.trouble]
         if poller is None or poller.failing or (looked and not (coming and desk.settings.auto_retrieve)):
             break
-        if (latest := await desk.poller_beat()) != beat:
-            beat, alive = latest, time.monotonic()
-        if error := desk.stalled(poller, time.monotonic() - alive):
+        if error := await desk.stalled(asked=True):
             break
         await asyncio.sleep(0.2)
     after = (await desk.snapshot()).batches

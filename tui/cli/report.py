@@ -13,7 +13,7 @@ import msgspec
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.desk.cycle import Cycle
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.results.summary import Summary, spelled_out
@@ -82,13 +82,14 @@ def details_json(batch: Batch, submission: Submission | None, summary: Summary |
 
 
 def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]:
-    return {"batch": batch, "message": error.message, "hint": error.hint}
+    return {"batch": batch, "code": error.code, "message": error.message, "hint": error.hint}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
     """A problem of an input file, as an error with its line and field."""
     return {
         "batch": None,
+        "code": BadInput.code,
         "message": problem.message,
         "hint": problem.hint,
         "line": problem.line,
@@ -104,10 +105,7 @@ def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
         "batches": [batch_json(batch) for batch in known],
         "retrieved": list(cycle.retrieved),
         "submitted": list(cycle.submitted),
-        "errors": [
-            {"batch": labels.get(one.batch or "", one.batch), "message": one.message, "hint": one.hint}
-            for one in cycle.errors
-        ],
+        "errors": [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in cycle.errors],
         "api_calls": cycle.api_calls,
         "polled_by": poller_json(cycle.polled_by) if cycle.polled_by else None,
     }

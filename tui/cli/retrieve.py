@@ -10,7 +10,7 @@ from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, Output, State
 from batchtui.core.batches.find import is_id
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, UsageError
+from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, number, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
@@ -98,7 +98,7 @@ async def _as_is(word: str, to: str, *, json: bool) -> int:
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
     if json:
-        said = [{"batch": batch.label, "message": one, "hint": ""} for one in wrong]
+        said = [error_json(Unverified(one), batch.label) for one in wrong]
         out(dumps({"batches": [batch_json(batch)], "errors": said}))
     else:
         out(inert(to))

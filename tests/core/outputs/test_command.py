@@ -57,7 +57,7 @@ def test_its_exit_code_and_its_last_words_are_told(make: Any, caplog: pytest.Log
     with pytest.raises(CommandFailed, match="exit code 7") as caught:
         run(spec, make(make.answer("a", "x")), batch_id="b", now=NOW)
     log.removeHandler(caplog.handler)
-    assert caught.value.code == 7
+    assert caught.value.ended_with == 7
     assert "bad \ufffd[2Jthing" in caught.value.hint
     said = [record.getMessage() for record in caplog.records]
     assert any("half" in line for line in said)

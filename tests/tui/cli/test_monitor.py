@@ -84,6 +84,7 @@ def test_a_process_that_polls_and_is_stopped_is_said_and_not_taken_for_one_that_
         (error,) = json.loads(said.stdout)["errors"]
         assert f"pid {process.pid} polls for this state, but does not answer" in error["message"]
         assert f"kill -CONT {process.pid}" in error["hint"]
+        assert error["code"] == "poller_stalled"
         waited = world.run("submit", str(world.rows(2, "more.jsonl", "more-")), "--wait", "--json")
         assert waited.returncode == 1
         assert "does not answer" in json.loads(waited.stdout)["errors"][0]["message"]

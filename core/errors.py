@@ -108,6 +108,27 @@ class PollerStalled(BatchtuiError):
     code = "poller_stalled"
 
 
+class OutputFailed(BatchtuiError):
+    """The answers are here, but one of their outputs could not be written."""
+
+    exit_code = SOME_FAILED
+    code = "output_failed"
+
+
+class RowsUnmatched(BatchtuiError):
+    """Answers met no row of the user's table: they are here, but not applied."""
+
+    exit_code = SOME_FAILED
+    code = "rows_unmatched"
+
+
+class Unanswered(BatchtuiError):
+    """Requests did not succeed, so what depends on them was not sent."""
+
+    exit_code = SOME_FAILED
+    code = "unanswered"
+
+
 class Unverified(BatchtuiError):
     """Downloaded results did not pass the check; there is no file under the final name."""
 
@@ -173,3 +194,16 @@ class OutcomeUnknown(ApiError):
 
     exit_code = NEEDS_PERSON
     code = "unknown_outcome"
+
+
+_EXIT_CODES = {
+    one.code: one.exit_code for one in (OutputFailed, RowsUnmatched, Unanswered, NoKey, Unreachable, OutcomeUnknown)
+}
+
+
+def said_before(code: str, message: str, hint: str) -> BatchtuiError:
+    """An error that was recorded by its code and is still true. Without a known code, it is a plain failure."""
+    error = BatchtuiError(message, hint)
+    error.code = code or error.code
+    error.exit_code = _EXIT_CODES.get(code, FAILED)
+    return error

@@ -77,9 +77,12 @@ class Session:
         return submission if alone or row.ref in submissions else None
 
     def halted(self, batches: Sequence[Batch]) -> list[Batch]:
-        """The batches whose submission has stopped."""
-        submissions = self.snapshot.submissions
-        return [one for one in batches if (whole := submissions.get(one.submission)) and whole.stopped]
+        """The batches of submissions that wait for a person: they have stopped, or answers met no row of a table."""
+        waiting = {one.submission for one in self.snapshot.batches if any(out.unmatched for out in one.outputs)}
+        for ref, whole in self.snapshot.submissions.items():
+            if whole.stopped or any(one.unmatched for one in whole.outputs):
+                waiting.add(ref)
+        return [one for one in batches if one.submission in waiting]
 
     @property
     def trouble(self) -> str:

@@ -49,17 +49,18 @@ UNDER_WAY = frozenset({State.IN_PROGRESS, State.CANCELING})
 """The API is working on it, so it must be polled."""
 
 
-class Trouble(Struct, frozen=True, gc=False):
-    """What last went wrong with a batch, in words, and what to do about it."""
+class Trouble(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What last went wrong with a batch, in words, and what to do about it. `code` is that of the error, if any."""
 
     message: str
     hint: str
     at: datetime
+    code: str = ""
 
     @classmethod
     def of(cls, error: BatchtuiError, at: datetime) -> Trouble:
         """Turns an error into the trouble that the batch's row shows."""
-        return cls(error.message, error.hint, at)
+        return cls(error.message, error.hint, at, error.code)
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -71,13 +72,19 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes."""
+    """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes.
+
+    `unmatched` counts answers that met no row of the user's table; `failed_path` lists them, and all else that was not
+    written.
+    """
 
     kind: str
     path: str
     options: dict[str, Any] = {}
     done_at: datetime | None = None
     rows: int | None = None
+    unmatched: int = 0
+    failed_path: str = ""
 
 
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.remote import Counts
+from batchtui.core.errors import Unanswered
 from batchtui.core.text import number
 
 
@@ -99,6 +100,7 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
         f"{which} did not succeed, so the other {number(left)} were not sent.",
         f"batchtui show {canary.label} says why. Fix the requests and submit them again.",
         now,
+        Unanswered.code,
     )
 
 

@@ -21,6 +21,7 @@ from batchtui.core.batches.batch import (
     newest_first,
 )
 from batchtui.core.batches.find import find
+from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import UsageError
 
 
@@ -83,7 +84,9 @@ def whole_of(snapshot: Snapshot, batch: Batch) -> Batch:
         return batch
     if not (submission.outputs or submission.trouble):
         return batch
-    return replace(batch, trouble=batch.trouble or submission.trouble, outputs=(*batch.outputs, *submission.outputs))
+    outputs = (*batch.outputs, *submission.outputs)
+    trouble = batch.trouble or submission.trouble or trouble_of(outputs, batch.label)
+    return replace(batch, trouble=trouble, outputs=outputs)
 
 
 def rows(snapshot: Snapshot) -> Snapshot:
@@ -107,25 +110,26 @@ def rows(snapshot: Snapshot) -> Snapshot:
 
 def with_submission(snapshot: Snapshot) -> tuple[Batch, ...]:
     """Every batch with what the state knows about its submission: the outputs that the answers of this step went to
-    and, on the newest batch, why nothing happens."""
+    and, on the newest batch, why nothing happens or which answers met no row of the user's table."""
     with_more = {
         ref: submission
         for ref, submission in snapshot.submissions.items()
         if submission.trouble or any(one.done_at for one in submission.outputs)
     }
-    if not with_more:
+    if not with_more and not any(one.outputs for one in snapshot.batches):
         return snapshot.batches
     return tuple(_told(one, with_more.get(one.submission)) for one in snapshot.batches)
 
 
 def _told(batch: Batch, submission: Submission | None) -> Batch:
-    if submission is None:
-        return batch
-    outputs = batch.outputs
-    if batch.step == submission.step:
+    outputs, trouble = batch.outputs, batch.trouble
+    if submission is None or batch.step < submission.step:
+        trouble = trouble or trouble_of(outputs, batch.label)
+    else:
         outputs = _outputs([*outputs, *submission.outputs])
-    last = submission.batches and batch.ref == submission.batches[-1]
-    return replace(batch, outputs=outputs, trouble=batch.trouble or (submission.trouble if last else None))
+    if submission and submission.batches and batch.ref == submission.batches[-1]:
+        trouble = trouble or submission.trouble or trouble_of(outputs, batch.label)
+    return replace(batch, outputs=outputs, trouble=trouble) if outputs or trouble else batch
 
 
 def _outputs(several: Iterable[Output]) -> tuple[Output, ...]:
@@ -141,6 +145,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
     ended = [one.ended_at for one in batches if one.ended_at]
     retrieved = [one.retrieved_at for one in batches if one.retrieved_at]
     over = state in (State.ENDED, State.RETRIEVED)
+    outputs = _outputs([*(one for batch in batches for one in batch.outputs), *submission.outputs])
     return Batch(
         ref=submission.ref,
         name=submission.name,
@@ -154,9 +159,9 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         ended_at=max(ended, default=None) if over else None,
         retrieved_at=max(retrieved, default=None) if state is State.RETRIEVED else None,
         models=submission.models,
-        trouble=submission.trouble or troubled,
+        trouble=submission.trouble or troubled or trouble_of(outputs, submission.ref),
         cost=_cost(batches),
-        outputs=_outputs([*(one for batch in batches for one in batch.outputs), *submission.outputs]),
+        outputs=outputs,
         revision=max(submission.revision, *(one.revision for one in batches)),
     )
 

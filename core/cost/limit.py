@@ -17,6 +17,8 @@ _UNKNOWN = "A limit needs a known cost: send this separately, without a limit."
 class OverLimit(NotAllowed):
     """It could cost more than its limit, or its cost is not known. None of it was sent."""
 
+    code = "over_limit"
+
 
 def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> OverLimit | None:
     """Why requests may not be sent under a limit in US dollars, at `share` of the standard price; None if they may.

@@ -19,7 +19,7 @@ from batchtui.core.cost import estimate as estimates
 from batchtui.core.cost.limit import OverLimit, hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BadInput, BatchtuiError, Failure, unforeseen
+from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, Unanswered, unforeseen
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -56,9 +56,9 @@ class StepRunner:
         failed: list[Failure] = []
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
-                await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed))
+                await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed, OutputFailed))
             for submission, batches in plan.late_due(await self._disk.snapshot()):
-                await _to_its_end(self._guarded(submission, batches, self._run_late, failed))
+                await _to_its_end(self._guarded(submission, batches, self._run_late, failed, OutputFailed))
             for submission, batches in plan.step_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
         finally:
@@ -71,19 +71,23 @@ class StepRunner:
         batches: list[Batch],
         work: Callable[[Submission, list[Batch]], Awaitable[None]],
         failed: list[Failure],
+        called: type[BatchtuiError] | None = None,
     ) -> None:
         """Does one task. A mistake in the job, a failed program, the cost limit or a fault that no code expected stops
-        it; all else is tried again. Other submissions go on in any case."""
+        it; all else is tried again. Other submissions go on in any case. What goes wrong is `called` that."""
         try:
             await work(submission, batches)
         except BatchtuiError as error:
             from batchtui.core.outputs.command import CommandFailed
 
             log.warning("%s: %s", submission.ref, error.message)
-            await self._stopped(submission, error, failed, isinstance(error, BadInput | CommandFailed | OverLimit))
+            for_good = isinstance(error, BadInput | CommandFailed | OverLimit)
+            said = called(error.message, error.hint) if called else error
+            await self._stopped(submission, said, failed, for_good)
         except Exception as error:  # noqa: BLE001
             log.exception("%s is not going on", submission.ref)
-            said = unforeseen(error, "An output or the next step")
+            plain = unforeseen(error, "An output" if called else "The next step")
+            said = called(plain.message, plain.hint) if called else plain
             await self._stopped(submission, said, failed, not isinstance(error, OSError))
 
     async def _stopped(
@@ -137,6 +141,7 @@ class StepRunner:
                 f"Retry them: batchtui retry {word_for(await self._disk.snapshot(), submission)}. "
                 'A job submitted with on_error = "skip" goes on without them.',
                 self._clock(),
+                Unanswered.code,
             )
             await self._disk.commit(_held(submission.ref, trouble))
             return

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
-from batchtui.core.outputs.target import NotWritten, Options, Work, shown
+from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
@@ -62,7 +62,7 @@ def check(options: CommandOptions) -> None:
         raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its full path.")
 
 
-def write(answers: Answers, work: Work, options: CommandOptions) -> int:
+def write(answers: Answers, work: Work, options: CommandOptions) -> Written:
     """Writes the results as the kind jsonl does, then runs the program. Without a path, they exist only during the run.
 
     The program runs again after a kill partway through, or after it was ended because nobody waits for it. It must
@@ -75,9 +75,9 @@ def write(answers: Answers, work: Work, options: CommandOptions) -> int:
     check(options)
     with TemporaryDirectory(prefix="batchtui-") as folder:
         held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
-        count = jsonl.write(answers, held, Options())
+        written = jsonl.write(answers, held, Options())
         _run(options, held.path, work.leave)
-    return count
+    return written
 
 
 def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from batchtui.core.outputs.columns import Asked, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, only_a_file
+from batchtui.core.outputs.target import Options, Work, Written, only_a_file
 from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.results.answers import Answers
 
@@ -29,7 +29,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*")
 
 
-def write(answers: Answers, work: Work, options: CsvOptions) -> int:
+def write(answers: Answers, work: Work, options: CsvOptions) -> Written:
     """Writes a header, and a record for each result; with `columns`, for each answer that fits."""
     only_a_file(work.path)
     with staged(work.path.parent, work.there) as stage:
@@ -44,7 +44,7 @@ def write(answers: Answers, work: Work, options: CsvOptions) -> int:
             rows.writerow([_cell(value, options) for value in record])
             count += 1
         text.detach()
-    return count
+    return Written(count)
 
 
 def _cell(value: Value, options: CsvOptions) -> str | int | float:

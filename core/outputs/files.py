@@ -10,7 +10,7 @@ from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, each, shown, whole
+from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
 from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, ValueTemplate, path, template, words
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers, KeyedResult
@@ -58,7 +58,7 @@ def failed_name(target: Path, options: FilesOptions) -> str:
     return f"{bare}{ENDING}" if bare else "_failed.jsonl"
 
 
-def write(answers: Answers, work: Work, options: FilesOptions) -> int:
+def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     """Writes each answer to its file, and everything else to the file of failures beside them.
 
     An answer whose custom_id the API could not have accepted, or a repeated one, is a failure too: no path is made
@@ -88,7 +88,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
                     continue
                 stage.write(name, whole(text).encode())
                 written.add(answer.custom_id)
-    return len(written)
+    return Written(len(written))
 
 
 def _pattern(target: Path) -> ValueTemplate:

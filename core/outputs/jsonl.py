@@ -6,11 +6,11 @@ import msgspec
 
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, each, only_a_file
+from batchtui.core.outputs.target import Options, Work, Written, each, only_a_file
 from batchtui.core.results.answers import Answers, KeyedResult
 
 
-def write(answers: Answers, work: Work, options: Options) -> int:
+def write(answers: Answers, work: Work, options: Options) -> Written:
     """Writes each line as the API sent it. If there are keys, `key` and the source's `row` are put before the rest."""
     only_a_file(work.path)
     with staged(work.path.parent, work.there) as stage:
@@ -22,7 +22,7 @@ def write(answers: Answers, work: Work, options: Options) -> int:
             file.write(b"\n")
             if answer.result.type != "succeeded":
                 left.add(answer)
-    return len(answers)
+    return Written(len(answers))
 
 
 def _line(answer: KeyedResult) -> bytes:

@@ -14,7 +14,17 @@ from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs import columns, command, csv, failed_rows, files, jsonl, parquet, sqlite
 from batchtui.core.outputs.command import CommandFailed
-from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
+from batchtui.core.outputs.target import (
+    NotWritten,
+    Options,
+    Report,
+    TargetExists,
+    Work,
+    Written,
+    can_hold,
+    read_options,
+    shown,
+)
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
 from batchtui.core.paths import target_path
@@ -39,7 +49,7 @@ class Kind(NamedTuple):
 
     options: type[Any]
     check: Callable[[Path, Any], None]
-    write: Callable[[Answers, Work, Any], int]
+    write: Callable[[Answers, Work, Any], Written]
 
 
 def _nothing_more(path: Path, options: Options) -> None:
@@ -116,7 +126,7 @@ def export(
     path = _path(chosen, to)
     _not_ours(path, answers)
     work = Work(path=path, there="replace" if overwrite else "refuse", scope=scope, report=report)
-    rows = KINDS[chosen].write(answers, work, KINDS[chosen].options())
+    rows, _ = KINDS[chosen].write(answers, work, KINDS[chosen].options())
     return Output(kind=chosen, path=str(path), rows=rows)
 
 
@@ -170,9 +180,18 @@ def run(
         report=report,
         leave=leave,
     )
-    rows = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
+    rows, unmatched = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
-    return replace(spec, path=str(path) if path != Path() else "", options=kept, done_at=now, rows=rows)
+    left = failed_path(spec)
+    return replace(
+        spec,
+        path=str(path) if path != Path() else "",
+        options=kept,
+        done_at=now,
+        rows=rows,
+        unmatched=unmatched,
+        failed_path=str(left) if left and left.exists() else "",
+    )
 
 
 def failed_path(spec: Output) -> Path | None:

@@ -13,7 +13,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs.columns import Asked, Table, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, only_a_file, whole
+from batchtui.core.outputs.target import Options, Work, Written, only_a_file, whole
 from batchtui.core.outputs.value_paths import Missing, Reading, Value, words
 from batchtui.core.results.answers import Answers
 
@@ -40,7 +40,7 @@ def importable() -> None:
         raise BadInput("Parquet needs pyarrow, which is not installed.", "pip install 'batchtui[parquet]'") from error
 
 
-def write(answers: Answers, work: Work, options: ParquetOptions) -> int:
+def write(answers: Answers, work: Work, options: ParquetOptions) -> Written:
     """Writes a record for each result; with `columns`, for each answer that fits.
 
     A first pass over the answers finds the type of each column: int64, double, bool, timestamp, else string. Mixed
@@ -66,7 +66,7 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> int:
                 ]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
                 count += len(group)
-    return count
+    return Written(count)
 
 
 def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:

@@ -17,7 +17,7 @@ from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_col
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
 from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, only_a_file, shown, taken
+from batchtui.core.outputs.target import Options, Work, Written, only_a_file, shown, taken
 from batchtui.core.outputs.value_paths import Value
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers
@@ -67,7 +67,7 @@ def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
             _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
 
-def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
+def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
     """Updates rows, or inserts all at once: a new database gets its name once it is complete, an existing one gets all
     rows in one transaction.
 
@@ -91,7 +91,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
             connection = stack.enter_context(sqlite_file.new(made))
         rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options)))
         with sqlite_file.errors(work.path), sqlite_file.transaction(connection):
-            return _insert(connection, name, asked, work, rows)
+            return Written(_insert(connection, name, asked, work, rows))
 
 
 def failed_name(target: Path, options: SqliteOptions) -> str:

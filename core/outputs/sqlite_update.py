@@ -31,10 +31,13 @@ from batchtui.core.outputs.sqlite_statement import (
     values_of,
 )
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import NotWritten, Work, each, shown
+from batchtui.core.outputs.target import NotWritten, Work, Written, each, shown
 from batchtui.core.outputs.value_paths import Missing, Reading, path, template
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line, plural
+
+UNMATCHED = "unmatched"
+"""The type, in the file of failures, of an answer that met no row of the table, or more than one."""
 
 LEDGER = "_batchtui_applied"
 """`applied_at` is in seconds since 1970."""
@@ -106,8 +109,9 @@ def check(target: Path, wanted: Update) -> None:
         prepare(connection, target, wanted)
 
 
-def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
-    """Applies every answer that fits and is not in the ledger. Returns how many are applied by now.
+def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
+    """Applies every answer that fits and is not in the ledger. Returns how many are applied by now, and how many met no
+    row.
 
     `failed` is the name of the file for what does not fit. Each answer must match exactly one row. An answer that does
     not is listed there and changes nothing. So is one whose values are missing, are not numbers although the column
@@ -125,7 +129,7 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
         _make_ledger(connection, work.path)
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))
         before = [custom_id for (custom_id,) in known if custom_id in answers]
-        count = len(before)
+        count, unmatched = len(before), 0
         for chunk in _chunks(_succeeded(each(answers, work.report, before), left)):
             try:
                 refused = _apply(connection, chunk, statement, wanted, work, stamp, change)
@@ -133,10 +137,11 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> int:
                 refused = _apply(connection, chunk, statement, wanted, work, stamp, change_with_care)
             for answer, kind, cause in refused:
                 left.add(answer, kind, cause)
+                unmatched += kind == UNMATCHED
             count += len(chunk) - len(refused)
     if left.count:
         log.info("%s: %s not applied, see %s", work.path, plural(left.count, "answer"), stage.folder / left.name)
-    return count
+    return Written(count, unmatched)
 
 
 def _succeeded(answers: Iterator[KeyedResult], left: FailedRows) -> Iterator[KeyedResult]:
@@ -186,7 +191,7 @@ def _apply(
                 except Missing as error:
                     refused.append((answer, "unfit", str(error)))
                 except Unmatched as error:
-                    refused.append((answer, "unmatched", str(error)))
+                    refused.append((answer, UNMATCHED, str(error)))
                 except (sqlite3.IntegrityError, sqlite3.DataError) as error:
                     if not connection.in_transaction:
                         raise NotWritten(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -54,6 +54,13 @@ class Work(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     report: Report | None = None
     leave: Event | None = None
+
+
+class Written(NamedTuple):
+    """What an output did: how many rows it wrote, and how many answers met no row of the user's table."""
+
+    rows: int
+    unmatched: int = 0
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.submissions import first_steps
+from batchtui.core.batches.unmatched import due_again
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
@@ -203,7 +204,8 @@ async def note(ref: str, trouble: Trouble | None, disk: StoreThread, *, stopped:
 
 
 def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | None = None) -> None:
-    """Lets submissions go on that stopped once all their answers were here: at an output or before a step.
+    """Lets submissions go on that stopped once all their answers were here: at an output or before a step. Answers
+    that met no row of the user's table are applied again.
 
     `max_cost` is their new limit, if given.
     """
@@ -212,6 +214,12 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
         if current and max_cost is not None:
             current = replace(current, max_cost=max_cost)
             tx.put_submission(current)
+        if current and (outputs := due_again(current.outputs)) != current.outputs:
+            current = replace(current, outputs=outputs)
+            tx.put_submission(current)
+        for batch in filter(None, map(tx.batch, current.batches if current else ())):
+            if (outputs := due_again(batch.outputs)) != batch.outputs:
+                tx.put(replace(batch, outputs=outputs))
         if current and current.stopped and not current.waiting:
             tx.put_submission(replace(current, stopped=False, trouble=None))
             last = tx.batch(current.batches[-1]) if current.batches else None

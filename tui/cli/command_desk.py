@@ -65,14 +65,21 @@ async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) ->
             say(f"    What failed or did not fit, and why: {inert_line(str(left))}")
 
 
-def tell_sent(batches: Sequence[Batch], causes: Mapping[str, int], left: Mapping[str, int], *, json: bool) -> None:
-    """Reports what was resent, by cause, and what was left out."""
+def tell_sent(
+    batches: Sequence[Batch],
+    causes: Mapping[str, int],
+    left: Mapping[str, int],
+    wrong: Sequence[Mapping[str, object]] = (),
+    *,
+    json: bool,
+) -> None:
+    """Reports what was resent, by cause, and what was left out; `wrong` are errors as JSON."""
     for batch in batches:
         say(f"Resent {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
         say(f"  batchtui retrieve {batch.label}")
     if json:
         sent = {"batches": [batch_json(batch) for batch in batches]}
-        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": []}))
+        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": list(wrong)}))
     else:
         for batch in batches:
             out(batch.label)

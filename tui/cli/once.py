@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State
+from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
@@ -44,6 +45,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
     if cycle.polled_by and cycle.due:
         cycle = await _ask_poller(desk, cycle)
     snapshot = await desk.snapshot()
+    cycle = _with_standing(cycle, snapshot)
     batches = with_submission(snapshot)
     if json:
         out(dumps(cycle_json(_with_unknown(cycle, snapshot), batches)))
@@ -75,6 +77,12 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
     new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
     wrong = (Failure(None, error),) if error else ()
     return replace(cycle, retrieved=tuple(str(batch.id) for batch in new), errors=(*cycle.errors, *wrong))
+
+
+def _with_standing(cycle: Cycle, snapshot: Snapshot) -> Cycle:
+    """The cycle with what still waits for a person, which this run did not find itself, added to its errors."""
+    said = {one.message for one in cycle.errors}
+    return replace(cycle, errors=(*cycle.errors, *(one for one in standing(snapshot) if one.message not in said)))
 
 
 def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:

@@ -10,10 +10,19 @@ from typing import Any
 
 import msgspec
 
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
+from batchtui.core.batches.batch import (
+    UNDER_WAY,
+    UNSETTLED,
+    Batch,
+    Output,
+    State,
+    Submission,
+    age,
+    retention_left,
+)
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.desk.cycle import Cycle
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.results.summary import Summary, spelled_out
@@ -85,6 +94,12 @@ def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]
     return {"batch": batch, "code": error.code, "message": error.message, "hint": error.hint}
 
 
+def failures_json(failures: Iterable[Failure], batches: Iterable[Batch]) -> list[dict[str, Any]]:
+    """Failures as JSON: each names its batch as the user would."""
+    labels = {batch.ref: batch.label for batch in batches}
+    return [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in failures]
+
+
 def problem_json(problem: Problem) -> dict[str, Any]:
     """A problem of an input file, as an error with its line and field."""
     return {
@@ -100,12 +115,11 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
     """What `--once --json` prints, except the schema number."""
     known = tuple(batches)
-    labels = {batch.ref: batch.label for batch in known}
     return {
         "batches": [batch_json(batch) for batch in known],
         "retrieved": list(cycle.retrieved),
         "submitted": list(cycle.submitted),
-        "errors": [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in cycle.errors],
+        "errors": failures_json(cycle.errors, known),
         "api_calls": cycle.api_calls,
         "polled_by": poller_json(cycle.polled_by) if cycle.polled_by else None,
     }

@@ -9,12 +9,14 @@ import click
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, Output, State
 from batchtui.core.batches.find import is_id
+from batchtui.core.batches.standing import standing
+from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, number, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
-from batchtui.tui.cli.report import batch_json, dumps, error_json
+from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
 
 
@@ -58,12 +60,20 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 complain(error)
                 wrong.append(error_json(error, word))
                 code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
-            got += [await desk.find(one.ref) for one in batches]
+            got += batches
             code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
         try:
-            for trouble in await desk.advance({batch.submission for batch in got}, max_cost) if got else ():
+            submissions = {batch.submission for batch in got}
+            troubles = await desk.advance(submissions, max_cost) if got else []
+            if got:
+                snapshot = await desk.snapshot()
+                said = {trouble.message for trouble in troubles}
+                troubles += [one for one in standing(snapshot, submissions) if one.message not in said]
+                wrong += failures_json(troubles, snapshot.batches)
+                told = {one.ref: one for one in with_submission(snapshot)}
+                got = [told.get(one.ref, one) for one in got]
+            for trouble in troubles:
                 complain(trouble.error)
-                wrong.append(error_json(trouble.error, trouble.batch))
                 code = code or trouble.error.exit_code
         except BatchtuiError as error:
             complain(error)

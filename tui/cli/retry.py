@@ -10,12 +10,16 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.submissions import whole
-from batchtui.core.desk.retry_proposal import Proposal, in_words, likely_usd
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.standing import standing
+from batchtui.core.batches.submissions import whole, with_submission
+from batchtui.core.desk.desk import Desk
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, in_words, likely_usd
+from batchtui.core.errors import BatchtuiError, RowsUnmatched
 from batchtui.core.text import money, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
-from batchtui.tui.cli.terminal import Amount, FilePath, agree, progress, say, wait_for
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_outputs, tell_sent
+from batchtui.tui.cli.report import failures_json
+from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
 
 
 @click.command(short_help="Resend what did not succeed, as a new batch.")
@@ -39,6 +43,7 @@ def retry(
 
     Resends expired and canceled requests and API failures; invalid requests only if you ask for them. When the first
     results are exported, the new ones are merged with them. To edit requests before they are sent, use --rows.
+    Answers that met no row of a table before are applied again.
     """
     if rows:
         from batchtui.tui.cli.retry_rows import run_rows
@@ -68,17 +73,38 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             return yes or agree("Send them?")
 
         try:
-            refs = [batch.ref for batch in whole(await desk.snapshot(), word)[0]]
+            meant = whole(await desk.snapshot(), word)[0]
+            unmatched = await _apply_unmatched(desk, meant)
             batches = await desk.retry(
-                refs,
+                [batch.ref for batch in meant],
                 include_permanent=include_permanent,
                 agreed=agreed,
                 max_cost=max_cost,
                 report=progress("Submitting"),
             )
+            if not batches:
+                raise click.Abort
+        except NothingLeft as error:
+            if not unmatched:
+                return failed(error, json=json, batch=word)
+            batches = []
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
-        if not batches:
-            raise click.Abort
-        tell_sent(batches, causes, left, json=json)
-        return errors.OK
+        snapshot = await desk.snapshot()
+        failures = list(standing(snapshot, {one.submission for one in meant})) if unmatched else []
+        tell_sent(batches, causes, left, failures_json(failures, snapshot.batches), json=json)
+        for failure in failures:
+            complain(failure.error)
+        return max((failure.error.exit_code for failure in failures), default=errors.OK)
+
+
+async def _apply_unmatched(desk: Desk, batches: Sequence[Batch]) -> bool:
+    """Applies answers of these batches' submissions that met no row of a table before; whether there were any."""
+    began = desk.clock()
+    wholes = {one.submission for one in batches}
+    found = [one for one in standing(await desk.snapshot(), wholes) if one.error.code == RowsUnmatched.code]
+    if found:
+        await desk.advance(wholes)
+        ours = [one for one in with_submission(await desk.snapshot()) if one.submission in wholes]
+        await tell_outputs(desk, ours, began)
+    return bool(found)

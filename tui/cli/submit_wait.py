@@ -8,14 +8,15 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, State, Submission
+from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Stopped
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import plural
 from batchtui.tui.cli.command_desk import failed, outcome, tell_outputs
-from batchtui.tui.cli.report import batch_json, dumps, error_json
-from batchtui.tui.cli.terminal import out, progress, say
+from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
+from batchtui.tui.cli.terminal import complain, out, progress, say
 
 
 async def stay(desk: Desk, ref: str, *, json: bool) -> int:
@@ -32,27 +33,28 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
             stopped = Stopped("Interrupted while waiting.", "What was sent goes on: batchtui --once retrieves it.")
             out(dumps({"batches": [batch_json(one) for one in batches], "errors": [error_json(stopped)]}))
         raise
-    submission, batches = await _known(desk, ref)
+    snapshot, batches = await _known(desk, ref)
+    failures = list(standing(snapshot, {ref}))
     if json:
-        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}))
+        wrong = failures_json(failures, batches)
+        out(dumps({"batches": [batch_json(one) for one in batches], "errors": wrong}))
     else:
         for one in batches:
             out(one.label)
     codes = {_said(one) for one in batches}
     await tell_outputs(desk, batches, began)
-    if submission and submission.trouble:
-        say(f"batchtui: {inert_line(submission.trouble.message)}")
-        say(f"  {inert_line(submission.trouble.hint)}")
-        codes.add(errors.FAILED)
+    for failure in failures:
+        complain(failure.error)
+        codes.add(failure.error.exit_code)
     return next((code for code in _WORST_FIRST if code in codes), errors.OK)
 
 
-async def _known(desk: Desk, ref: str) -> tuple[Submission | None, list[Batch]]:
-    """A submission and its batches, which carry the submission's outputs and trouble."""
+async def _known(desk: Desk, ref: str) -> tuple[Snapshot, list[Batch]]:
+    """The state, and the batches of a submission, which carry the submission's outputs and trouble."""
     snapshot = await desk.snapshot()
     submission = snapshot.submissions.get(ref)
     batches = with_submission(snapshot)
-    return submission, plan.members(replace(snapshot, batches=batches), submission) if submission else []
+    return snapshot, plan.members(replace(snapshot, batches=batches), submission) if submission else []
 
 
 def _said(batch: Batch) -> int:

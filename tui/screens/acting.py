@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from batchtui.core.batches.batch import Batch, Submission
+from batchtui.core.batches.standing import standing
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.cancel import CancelOutcome
 from batchtui.core.errors import BatchtuiError
@@ -113,9 +114,12 @@ class Room(Screen[None]):
             await self.session.run(task, self._go_on(halted), lambda _: f"Resumed {named(batches)}.")
 
     async def _go_on(self, submissions: set[str]) -> None:
-        """Tries stopped outputs and steps again. Raises what went wrong with them."""
-        refs = {batch.ref for batch in self.session.snapshot.batches if batch.submission in submissions}
-        for failure in await self.session.desk.advance(submissions):
+        """Tries stopped outputs and steps again. Raises what went wrong with them, or still waits for the user."""
+        desk, refs = (
+            self.session.desk,
+            {one.ref for one in self.session.snapshot.batches if one.submission in submissions},
+        )
+        for failure in [*await desk.advance(submissions), *standing(await desk.snapshot(), submissions)]:
             if failure.batch in refs:
                 raise failure.error
 

@@ -102,7 +102,7 @@ def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(
     lay_out(world, split=split)
     ended = answered(world)
     left = world.folder / "stock.db.news.failed.jsonl"
-    assert ended.returncode == 0
+    assert ended.returncode == 3
     assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in ended.stderr
     assert f"sqlite {world.folder / 'stock.db'} mapping, 4 rows" in ended.stderr
     assert f"jsonl {world.folder / 'notes.jsonl'}, 4 rows" in ended.stderr
@@ -118,7 +118,86 @@ def test_it_is_said_where_the_answers_went_and_where_those_are_that_did_not_fit(
     assert str(left) in shown
     assert "$0.0" in shown.partition("\ncost ")[2].partition("\n")[0]
     again = world.run("--once")
-    assert (again.returncode, "stock.db" in again.stderr) == (0, False), "reported once, by the cycle that did it"
+    assert "sqlite " not in again.stderr, "what was written is reported once, by the cycle that did it"
+    assert again.returncode == 3, "what was not applied is reported until it is"
+
+
+def fill(world: World) -> None:
+    """Adds the row that the table did not have."""
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        database.execute("INSERT INTO news (id) VALUES (3)")
+    database.close()
+
+
+def unmatched(world: World, *command: str) -> list[str]:
+    """What a command says about answers that met no row. Its exit code must fit."""
+    ended = world.run(*command, "--json")
+    wrong = [one for one in json.loads(ended.stdout)["errors"] if one["code"] == "rows_unmatched"]
+    assert ended.returncode == (3 if wrong else 0), ended.stderr
+    assert all("stock.db.news.failed.jsonl" in one["hint"] for one in wrong)
+    return [one["message"] for one in wrong]
+
+
+def applied(world: World) -> list[tuple[int, int]]:
+    """The rows of the table that have an answer, with how often it was applied."""
+    with sqlite3.connect(world.folder / "stock.db") as database:
+        found = database.execute(
+            "SELECT id, (SELECT count(*) FROM _batchtui_applied WHERE custom_id LIKE '%' AND output LIKE 'news %') "
+            "FROM news WHERE note IS NOT NULL ORDER BY id"
+        ).fetchall()
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize("split", [0, 2])
+@pytest.mark.parametrize("command", ["retrieve", "retry"])
+def test_answers_that_met_no_row_are_said_by_every_run_until_the_table_is_mended(
+    world: World, split: int, command: str
+) -> None:
+    lay_out(world, split=split)
+    assert answered(world).returncode == 3
+    said = ["1 answer did not meet one row of news: not applied."]
+    words = ["retrieve", "notes"] if command == "retrieve" else ["retry", "notes", "--yes"]
+    for words_now in (["--once"], words, ["--once"]):
+        assert unmatched(world, *words_now) == said
+    assert [one["trouble"] is None for one in listed(world)] == [False, True][: 2 if split else 1]
+    calls = len(world.control.calls())
+    fill(world)
+    assert unmatched(world, "--once") == said, "only a person knows that the table is mended"
+    assert unmatched(world, *words) == []
+    assert unmatched(world, "--once") == []
+    assert applied(world) == [(0, 4), (1, 4), (2, 4), (3, 4)], "each once"
+    assert not any(one["trouble"] for one in listed(world))
+    assert len(world.control.calls()) == calls
+
+
+def test_answers_of_an_earlier_step_that_met_no_row_are_applied_once_the_table_is_mended(world: World) -> None:
+    lay_out(world, steps=STEP)
+    answered(world)
+    world.run("--once")
+    assert [one["state"] for one in listed(world)] == ["retrieved", "retrieved"]
+    assert unmatched(world, "--once") == ["1 answer did not meet one row of news: not applied."]
+    fill(world)
+    assert unmatched(world, "retrieve", "notes") == []
+    assert unmatched(world, "--once") == []
+    assert [row for row, _ in applied(world)] == [0, 1, 2, 3]
+
+
+def test_an_output_that_failed_is_said_by_every_run_until_it_is_written(world: World) -> None:
+    lay_out(world)
+    submitted = world.run("submit", "job.toml")
+    assert submitted.returncode == 0
+    database = (world.folder / "stock.db").read_bytes()
+    (world.folder / "stock.db").write_bytes(b"")
+    world.control.finish(submitted.stdout.strip())
+    for command in (["--once"], ["--once"], ["retrieve", "notes"], ["--once"]):
+        ended = world.run(*command, "--json")
+        assert (ended.returncode, [one["code"] for one in json.loads(ended.stdout)["errors"]]) == (3, ["output_failed"])
+        assert "stock.db" in json.loads(ended.stdout)["batches"][0]["trouble"]["message"]
+    (world.folder / "stock.db").write_bytes(database)
+    fill(world)
+    assert unmatched(world, "retrieve", "notes") == []
+    assert unmatched(world, "--once") == []
 
 
 @pytest.mark.parametrize("split", [0, 2])
@@ -128,7 +207,10 @@ def test_a_step_that_is_not_begun_says_so_in_every_cycle(world: World, split: in
     ended = answered(world)
     assert ended.returncode == 3
     assert "4 requests of notes did not succeed, so reports was not started." in ended.stdout
-    assert "so reports was not started." in world.run("--once").stdout
+    again = world.run("--once", "--json")
+    (error,) = json.loads(again.stdout)["errors"]
+    assert (again.returncode, error["code"]) == (3, "unanswered")
+    assert "so reports was not started." in error["message"]
     newest = listed(world)[0]
     assert "so reports was not started." in newest["trouble"]["message"]
 
@@ -141,6 +223,7 @@ def test_the_hint_of_a_step_that_is_not_begun_asks_all_of_its_parts_again(world:
     assert hint.startswith("Retry them: batchtui retry notes. ")
     world.control.settings(errored=0.0)
     assert world.run("retry", "notes", "--yes").stderr.startswith("To resend: 4 requests")
+    fill(world)
     world.run("--once")
     assert world.run("--once").returncode == 0
     assert [one["requests"] for one in listed(world)] == [4, 2, 2, 2, 2]
@@ -166,6 +249,8 @@ def test_retry_by_name_asks_for_what_an_earlier_step_went_on_without(world: Worl
         assert database.execute(mapping).fetchone() == (4,)
         assert database.execute("SELECT count(*) FROM _batchtui_applied").fetchone() == (7,)
     database.close()
+    fill(world)
+    assert "news, 4 rows" in world.run("retry", "notes", "--yes").stderr
     assert "every request has its answer" in world.run("retry", "notes", "--yes").stderr.lower()
 
 
@@ -217,7 +302,7 @@ def test_submit_that_waits_stays_until_all_parts_steps_and_outputs_are_done(
     lay_out(world, steps=STEP + '[[step.output]]\nkind = "jsonl"\npath = "reports.jsonl"\n')
     path = world.folder / "job.toml"
     path.write_text(path.read_text().replace("split = 0", head))
-    assert waiting() == 0
+    assert waiting() == 3, "one row of the table is not there"
     said, beside = capfd.readouterr()
     assert f"sqlite {world.folder / 'stock.db'} news, 3 rows" in beside
     assert f"What failed or did not fit, and why: {world.folder / 'stock.db.news.failed.jsonl'}" in beside
@@ -234,11 +319,11 @@ def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
 ) -> None:
     world.control.settings(errored=1.0)
     lay_out(world, steps=STEP)
-    assert waiting() == 1
+    assert waiting() == 3
     assert "so reports was not started." in capfd.readouterr().err
     path = world.folder / "job.toml"
     path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
-    assert waiting() == 1
+    assert waiting() == 3
     assert "so the other 3 were not sent." in capfd.readouterr().err
 
 

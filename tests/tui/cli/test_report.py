@@ -152,10 +152,10 @@ def test_once_has_these_fields_and_names_batches_by_what_people_know() -> None:
     assert [one["id"] for one in said["batches"]] == [ID, None]
     assert (said["retrieved"], said["submitted"], said["api_calls"]) == ([ID], ["msgbatch_01bb"], 3)
     assert said["errors"] == [
-        {"batch": ID, "message": "one", "hint": "do"},
-        {"batch": "b2", "message": "two", "hint": ""},
-        {"batch": None, "message": "three", "hint": ""},
-        {"batch": "b9", "message": "four", "hint": ""},
+        {"batch": ID, "code": "failed", "message": "one", "hint": "do"},
+        {"batch": "b2", "code": "failed", "message": "two", "hint": ""},
+        {"batch": None, "code": "failed", "message": "three", "hint": ""},
+        {"batch": "b9", "code": "failed", "message": "four", "hint": ""},
     ]
     assert said["polled_by"] is None
 
@@ -174,7 +174,7 @@ def test_who_polls_is_an_object() -> None:
 
 def test_an_error_says_what_happened_and_what_to_do() -> None:
     error = BatchtuiError("It failed.", "Wait.")
-    assert report.error_json(error, ID) == {"batch": ID, "message": "It failed.", "hint": "Wait."}
+    assert report.error_json(error, ID) == {"batch": ID, "code": "failed", "message": "It failed.", "hint": "Wait."}
     assert report.error_json(error)["batch"] is None
 
 
@@ -315,6 +315,7 @@ def test_a_problem_in_json_has_its_line() -> None:
     problem = Problem(3, "params", "No.", "Do.", "bad", "line 3")
     assert report.problem_json(problem) == {
         "batch": None,
+        "code": "bad_input",
         "message": "No.",
         "hint": "Do.",
         "line": 3,

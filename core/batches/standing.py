@@ -1,0 +1,34 @@
+"""What stands: trouble that waits for a person, and so is said by every run until it is mended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.core.batches.submissions import with_submission
+from batchtui.core.errors import Failure, RowsUnmatched, said_before
+
+
+def standing(snapshot: Snapshot, only: Collection[str] | None = None) -> Iterator[Failure]:
+    """What waits for a person, one failure for each thing: what holds back a job, answers that did not reach their
+    place, results that do not arrive. `only` names the submissions to look at; None means all."""
+    said: set[tuple[str, int, str]] = set()
+    for batch in with_submission(snapshot):
+        trouble, submission = batch.trouble, snapshot.submissions.get(batch.submission)
+        if trouble is None or submission is None or (only is not None and submission.ref not in only):
+            continue
+        about = (submission.ref, batch.step, trouble.message)
+        if about not in said and _stands(batch, submission):
+            said.add(about)
+            yield Failure(batch.ref, said_before(trouble.code, trouble.message, trouble.hint))
+
+
+def _stands(batch: Batch, submission: Submission) -> bool:
+    trouble = batch.trouble
+    if trouble and trouble.code == RowsUnmatched.code:
+        return True
+    if trouble != submission.trouble or submission.urgent:
+        return batch.state is State.ENDED
+    if batch.state is State.REJECTED:  # without waiting parts, there is nothing left to do but to read why
+        return bool(submission.waiting)
+    return bool(submission.stopped or submission.held_at or not submission.waiting)

@@ -42,7 +42,7 @@ BATCH = {
     "cost",
     "outputs",
 }
-ERROR = {"batch", "message", "hint"}
+ERROR = {"batch", "code", "message", "hint"}
 FIELDS = {
     "--once": {"batches", "retrieved", "submitted", "api_calls", "polled_by"},
     "show": {"batch"},

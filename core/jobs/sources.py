@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from batchtui.core.errors import BadInput
+from batchtui.core.jobs import parquet_values
 from batchtui.core.jobs.job import Source, place
 from batchtui.core.requests import input_rows
 from batchtui.core.requests.problems import Problem, Unusable
@@ -177,7 +178,7 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
             _named(file.schema_arrow.names, _shown(path))
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
+                for row in parquet_values.rows(batch):
                     number += 1
                     yield from _plain(number, f"row {number}", row, note)
     except ArrowException as error:
@@ -185,7 +186,13 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
 
 
 def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:
-    """The row as JSON values. A row with bytes is noted instead."""
+    """The row as JSON values. A row with bytes, or with a cell that cannot be read, is noted instead."""
+    for name, value in row.items():
+        if isinstance(value, parquet_values.Unreadable):
+            column = inert_line(name, 60)
+            message = f"Column “{column}” cannot be read: {value.why}."
+            note(Problem(number, column, message, "Leave the column out, or cast it to text.", "unreadable", where))
+            return
     binary = next((name for name, value in row.items() if isinstance(value, bytes)), None)
     if binary is None:
         yield Found(number, where, msgspec.to_builtins(row))

@@ -190,3 +190,41 @@ def test_a_database_named_like_an_address_is_still_a_file(shop: Workshop, tmp_pa
     database.close()
     found, _ = _rows(shop, Source(kind="sqlite", path=odd.name, key=KEY, query="SELECT id FROM t"))
     assert found[0].row == {"id": 7}
+
+
+def _column(kind: pa.DataType, *ticks: int) -> pa.Array:
+    return pa.array(ticks, pa.int64() if kind.bit_width == 64 else pa.int32()).cast(kind)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (_column(pa.timestamp("ns"), 10**9, 1), "1970-01-01 00:00:00.000000001"),
+        (_column(pa.timestamp("ns", "Europe/Paris"), 10**9, 1), "1970-01-01 01:00:00.000000001+0100"),
+        (_column(pa.time64("ns"), 1000, 1), "00:00:00.000000001"),
+        (_column(pa.date32(), 0, 2**22), "13453-08-13"),
+    ],
+    ids=lambda one: str(one.type) if isinstance(one, pa.Array) else "",
+)
+def test_a_parquet_time_that_python_has_no_type_for_is_text(shop: Workshop, column: pa.Array, value: str) -> None:
+    pq.write_table(pa.table({"id": [0, 1], "at": column}), shop.folder / "a.parquet")
+    found, problems = _rows(shop, Source(kind="parquet", path="a.parquet", key=KEY))
+    assert (len(found), problems) == (2, [])
+    assert found[1].row["at"] == value
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        _column(pa.duration("s"), 1, 2**62),
+        pa.array([b"a", b"\xff"], pa.binary()).cast(pa.string(), safe=False),
+        pa.array([["a"], [b"\xff"]], pa.list_(pa.binary())).cast(pa.list_(pa.string()), safe=False),
+    ],
+    ids=lambda one: str(one.type),
+)
+def test_a_parquet_cell_that_cannot_be_read_is_a_problem_of_its_row(shop: Workshop, column: pa.Array) -> None:
+    pq.write_table(pa.table({"id": [0, 1], "odd": column}), shop.folder / "a.parquet")
+    found, problems = _rows(shop, Source(kind="parquet", path="a.parquet", key=KEY))
+    assert [one.where for one in found] == ["row 1"]
+    assert [(one.line, one.field) for one in problems] == [(2, "odd")]
+    assert problems[0].message.startswith("Column “odd” cannot be read: ")

@@ -28,16 +28,14 @@ class ServerTools(Struct, gc=False):
     web_search_requests: Count = 0
 
 
-class RawUsage(Struct, gc=False):
-    """The `usage` of a message. The whole prompt is input plus cache creation plus cache read."""
+class Used(Struct, gc=False):
+    """The tokens of one sampling. The whole prompt is input plus cache creation plus cache read."""
 
     input_tokens: Count = 0
     output_tokens: Count = 0
     cache_creation_input_tokens: Count = 0
     cache_read_input_tokens: Count = 0
     cache_creation: CacheCreation | None = None
-    server_tool_use: ServerTools | None = None
-    inference_geo: str | None = None
 
     @property
     def prompt(self) -> int:
@@ -58,10 +56,31 @@ class RawUsage(Struct, gc=False):
         )
 
 
+class Iteration(Used, gc=False):
+    """One sampling of several. `model` is None if it is the message's own; an advisor has its own."""
+
+    model: str | None = None
+
+
+class RawUsage(Used, gc=False):
+    """The `usage` of a message. With `iterations`, those hold all that is billed: the totals leave out what an advisor
+    and a compaction used (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool)."""
+
+    server_tool_use: ServerTools | None = None
+    inference_geo: str | None = None
+    iterations: tuple[Iteration, ...] | None = None
+
+
 class Message(Struct, gc=False):
     model: str = ""
     stop_reason: str | None = None
     usage: RawUsage | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether it is not billed, whatever its usage says: a refusal before anything was written
+        (https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback)."""
+        return self.stop_reason == "refusal" and not (self.usage and self.usage.output_tokens)
 
 
 class Whole(Message, kw_only=True, gc=False):

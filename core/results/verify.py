@@ -68,8 +68,7 @@ class _Sum:
     def __init__(self) -> None:
         self.requests = self.input = self.output = self.write_5m = self.write_1h = self.cache_read = self.searches = 0
 
-    def add(self, usage: result_line.RawUsage) -> None:
-        self.requests += 1
+    def add(self, usage: result_line.Used) -> None:
         self.input += usage.input_tokens or 0
         self.output += usage.output_tokens or 0
         self.cache_read += usage.cache_read_input_tokens or 0
@@ -77,8 +76,6 @@ class _Sum:
             tokens = usage.tokens
             self.write_5m += tokens.cache_creation_5m
             self.write_1h += tokens.cache_creation_1h
-        if usage.server_tool_use:
-            self.searches += usage.server_tool_use.web_search_requests or 0
 
     def usage(self, model: str, over: int, geo: str) -> Usage:
         tokens = Tokens(self.input, self.output, self.write_5m, self.write_1h, self.cache_read)
@@ -211,12 +208,29 @@ class Verifier:
     def _answered(self, answers: Sequence[result_line.Message]) -> None:
         self._stops.update(answer.stop_reason or "none" for answer in answers)
         for answer in answers:
-            if usage := answer.usage:
-                key = (answer.model, prompt_over(usage.prompt), usage.inference_geo or "")
-                sums = self._sums.get(key)
-                if sums is None:
-                    sums = self._sums[key] = _Sum()
-                sums.add(usage)
+            if (usage := answer.usage) and not answer.free:
+                sums = self._add(usage, answer) if usage.iterations is None else self._add_each(usage, answer)
+                sums.requests += 1
+                if usage.server_tool_use:
+                    sums.searches += usage.server_tool_use.web_search_requests or 0
+
+    def _add_each(self, usage: result_line.RawUsage, answer: result_line.Message) -> _Sum:
+        """Adds each iteration at its own model's price; the sum that the request itself belongs to."""
+        for part in usage.iterations or ():
+            self._sum(part.model or answer.model, part.prompt, usage.inference_geo or "").add(part)
+        return self._sum(answer.model, usage.prompt, usage.inference_geo or "")
+
+    def _add(self, usage: result_line.RawUsage, answer: result_line.Message) -> _Sum:
+        sums = self._sum(answer.model, usage.prompt, usage.inference_geo or "")
+        sums.add(usage)
+        return sums
+
+    def _sum(self, model: str, prompt: int, geo: str) -> _Sum:
+        key = (model, prompt_over(prompt), geo)
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sum()
+        return sums
 
     def _unanswered(
         self, result: result_line.Succeeded | result_line.Errored | result_line.Canceled | result_line.Expired

@@ -4,12 +4,13 @@ import hashlib
 import json
 import random
 import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchtui.core.batches.price import Tokens, Usage
+from batchtui.core.batches.price import Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
 from batchtui.core.results import verify
 from batchtui.core.results.verify import ErrorGroup, Expected, Verdict, Verifier, expected_from
@@ -238,3 +239,51 @@ def test_expected_ids_are_those_of_the_archived_requests(tmp_path: Path) -> None
     archive = tmp_path / "REF.jsonl"
     archive.write_bytes(b'{"custom_id":"a","params":{"custom_id":"x"}}\n{"params":{},"custom_id":"b"}\n')
     assert expected_from(archive, "").ids() == {"a", "b"}
+
+
+def paid(*rows: bytes) -> float | None:
+    """What these results cost in a batch, in US dollars."""
+    return bill(
+        verdict(b"".join(rows), Counts(succeeded=len(rows))).usage, datetime(2026, 11, 20, tzinfo=UTC)
+    ).actual_usd
+
+
+MILLION = 1_000_000
+
+
+def million(kind: str = "message", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "input_tokens": MILLION, "output_tokens": 0, **more}
+
+
+def answer(*iterations: dict[str, Any], model: str = "claude-opus-5", **more: Any) -> bytes:
+    usage = {"iterations": list(iterations)} if iterations else {}
+    return succeeded("a", model=model, input_tokens=MILLION, output_tokens=0, **usage, **more)
+
+
+@pytest.mark.parametrize(
+    ("row", "usd"),
+    [
+        (answer(), 2.5),
+        (answer(million()), 2.5),
+        (answer(million(), million("advisor_message", model="claude-haiku-4-5")), 3.0),
+        (answer(million("compaction"), million()), 5.0),
+        (answer(million(), million("of_the_future")), 5.0),
+        (answer(million(model="claude-haiku-4-5"), million("fallback_message", model="claude-opus-5")), 3.0),
+        (answer(million(), million("advisor_message", model="claude-future-9")), None),
+        (answer(stop_reason="refusal"), 0.0),
+        (answer(million(), stop_reason="refusal"), 0.0),
+        (succeeded("a", model="claude-opus-5", stop_reason="refusal", input_tokens=0, output_tokens=MILLION), 12.5),
+        (answer(model="claude-mythos-5"), 5.0),
+        (answer(model="claude-mythos-5-1"), 5.0),
+        (answer(model="claude-mythos-5-2"), 4.0),
+        (answer(iterations=None), 2.5),
+    ],
+)
+def test_all_that_was_sampled_is_paid_and_a_refusal_without_output_is_not(row: bytes, usd: float | None) -> None:
+    """https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and the advisor tool's page."""
+    assert paid(row) == (None if usd is None else pytest.approx(usd))
+
+
+def test_a_request_of_several_iterations_is_one_request() -> None:
+    row = answer(million("compaction"), million(), million("advisor_message", model="claude-haiku-4-5"))
+    assert sum(part.requests for part in verdict(row, Counts(succeeded=1)).usage) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, Never
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -25,17 +26,17 @@ def _refuse(name: str) -> Never:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def whole_characters(value: Any, keep: str = "") -> Any:
+def whole_characters(value: Any, keep: Collection[str] = ()) -> Any:
     """A decoded JSON value with each half of a surrogate pair, in any text or name in it, replaced by U+FFFD.
 
-    What was read from outside is written again: to the state, a summary, a log. UTF-8 has no half pairs. The texts
-    named `keep` stay as they are.
+    What was read from outside is written again: to the state, a summary, a log. UTF-8 has no half pairs. What is
+    named in `keep` stays as it is.
     """
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
         return [whole_characters(one, keep) for one in value]
     if isinstance(value, dict):
-        kept = {name: one for name, one in value.items() if name == keep and isinstance(one, str)}
+        kept = {name: one for name, one in value.items() if name in keep}
         return {whole_characters(name): whole_characters(one, keep) for name, one in value.items()} | kept
     return value

@@ -7,12 +7,14 @@ the garbage collector is told to ignore them: with the SDK in memory it would ta
 from __future__ import annotations
 
 import io
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from batchtui.core.api.lenient_json import lenient_json, whole_characters
+from batchtui.core.batches.outcomes import BY_STOP_REASON, Outcome
 from batchtui.core.batches.price import Tokens
 
 Count = Annotated[int, Meta(ge=0)] | None
@@ -71,7 +73,19 @@ class RawUsage(Used, gc=False):
     iterations: tuple[Iteration, ...] | None = None
 
 
-class Message(Struct, gc=False):
+class ContentBlock(Struct, gc=False):
+    """One content block. Blocks of type `text` hold the text of the answer, those of type `tool_use` call the user's
+    tools."""
+
+    type: str = ""
+    text: str | None = None
+    name: str = ""
+    input: Any = None
+
+
+class Head(Struct, gc=False):
+    """How a message ended, and what it used."""
+
     model: str = ""
     stop_reason: str | None = None
     usage: RawUsage | None = None
@@ -83,7 +97,19 @@ class Message(Struct, gc=False):
         return self.stop_reason == "refusal" and not (self.usage and self.usage.output_tokens)
 
 
-class Whole(Message, kw_only=True, gc=False):
+class Message(Head, gc=False):
+    """A message whose content is only checked to be JSON."""
+
+    content: Raw = Raw(b"")
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the message is worth by its stop reason or, if that is not known yet, by what is in it."""
+        known = BY_STOP_REASON.get(self.stop_reason)
+        return known or _unknown(_blocks_of(self.content))
+
+
+class Whole(Head, kw_only=True, gc=False):
     """A message as the Messages API returns it."""
 
     type: Literal["message"]
@@ -130,15 +156,15 @@ class Id(Struct, gc=False):
     custom_id: str
 
 
-class ContentBlock(Struct, gc=False):
-    """One content block. Only blocks of type `text` hold text of the answer."""
+class FullMessage(Head, gc=False):
+    """A message with its content."""
 
-    type: str = ""
-    text: str | None = None
+    content: tuple[ContentBlock, ...] | None = None
 
-
-class FullMessage(Message, gc=False):
-    content: tuple[ContentBlock, ...] = ()
+    @property
+    def outcome(self) -> Outcome:
+        """As `Message.outcome`."""
+        return BY_STOP_REASON.get(self.stop_reason) or _unknown(self.content or ())
 
 
 class Answered(Struct, tag_field="type", tag="succeeded", gc=False):
@@ -154,8 +180,8 @@ class FullLine(Struct, gc=False):
 
 T = TypeVar("T")
 
-_ANSWER = "text"
-"""The field of a block whose text is kept as it came: the outputs decide what half a character becomes."""
+_ANSWER = frozenset({"text", "input"})
+"""The fields of a block that are kept as they came: the outputs decide what half a character becomes."""
 
 BLANK = 32
 """Bytes. Every result is longer than this."""
@@ -163,8 +189,22 @@ BLANK = 32
 _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
 _id = msgspec.json.Decoder(Id)
+_content = msgspec.json.Decoder(tuple[ContentBlock, ...] | None)
 _whole = msgspec.json.Decoder(Whole)
 _error = msgspec.json.Decoder(ErrorEnvelope)
+
+
+def _unknown(content: Iterable[ContentBlock]) -> Outcome:
+    """The outcome of a message that ended for a reason that is not known yet."""
+    useful = any((block.type == "text" and block.text) or block.type == "tool_use" for block in content)
+    return Outcome.ANSWERED if useful else Outcome.UNFIT
+
+
+def _blocks_of(content: Raw) -> tuple[ContentBlock, ...]:
+    try:
+        return _content.decode(content) or ()
+    except ValueError:
+        return ()
 
 
 def blank(raw: bytes) -> bool:
@@ -197,12 +237,22 @@ def decode_full(raw: bytes) -> FullLine:
     return _decoded(raw, _full)
 
 
+def _without_answer(full: FullLine) -> Line:
+    result = full.result
+    if not isinstance(result, Answered):
+        return Line(full.custom_id, result)
+    said = result.message
+    marks = [ContentBlock(block.type, "..." if block.text else None) for block in said.content or ()]
+    content = Raw(msgspec.json.encode(marks))
+    return Line(full.custom_id, Succeeded(Message(said.model, said.stop_reason, said.usage, content)))
+
+
 def decode_id(raw: bytes) -> str:
     """The `custom_id` of a result line, and nothing else of it. Raises ValueError if there is none."""
     return _decoded(raw, _id).custom_id
 
 
-def decode_message(raw: bytes) -> Message:
+def decode_message(raw: bytes) -> Whole:
     """Decodes a message on its own. Raises ValueError if it is not a message."""
     return _decoded(raw, _whole)
 
@@ -225,6 +275,9 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except msgspec.DecodeError:
         # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
         try:
-            return msgspec.convert(whole_characters(lenient_json(raw.decode()), _ANSWER), decoder.type)
+            value = lenient_json(raw.decode())
+            if decoder is _line:
+                return cast(T, _without_answer(msgspec.convert(whole_characters(value, _ANSWER), FullLine)))
+            return msgspec.convert(whole_characters(value, _ANSWER), decoder.type)
         except RecursionError:
             raise ValueError("nested too deeply") from None

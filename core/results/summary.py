@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.batches.batch import Output, noted
+from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
 from batchtui.core.errors import StateError
@@ -24,14 +25,16 @@ from batchtui.core.text import inert_line
 class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
-    `usage` is split by price. `actual_usd` is None if it is not known; `unpriced` names the models without a price.
-    `anomalies` is empty unless results were kept in spite of them. Error texts and models are hostile text.
+    `outcomes` is None in a summary of an older version. `usage` is split by price. `actual_usd` is None if it is not
+    known; `unpriced` names the models without a price. `anomalies` is empty unless results were kept in spite of them.
+    Error texts and models are hostile text.
     """
 
     batch_id: str
     name: str
     requests: int
     counts: Counts
+    outcomes: Outcomes | None = None
     sha256: str
     bytes: int
     verified_at: datetime
@@ -66,6 +69,7 @@ def summarise(
         name=name,
         requests=verdict.lines,
         counts=verdict.counts,
+        outcomes=verdict.outcomes,
         sha256=verdict.sha256,
         bytes=verdict.bytes,
         verified_at=now,

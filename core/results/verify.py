@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.api import result_line
+from batchtui.core.batches.outcomes import Outcome, Outcomes
 from batchtui.core.batches.price import Tokens, Usage, prompt_over
 from batchtui.core.batches.remote import Counts
 from batchtui.core.state.archive import archived_ids, digest
@@ -37,7 +38,8 @@ class ErrorGroup(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What the bytes hold. `counts` is tallied from the lines; `anomalies` says in words what is wrong with them.
+    """What the bytes hold. `counts` and `outcomes` are tallied from the lines; `anomalies` says in words what is wrong
+    with them.
 
     `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines.
     """
@@ -46,6 +48,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     counts: Counts
+    outcomes: Outcomes
     missing: int
     doubled: int
     foreign: int
@@ -104,6 +107,7 @@ class Verifier:
         self._bad_lines: list[str] = []
         self._types: Counter[str] = Counter()
         self._stops: Counter[str] = Counter()
+        self._outcomes: Counter[Outcome] = Counter()
         self._errors: dict[str, ErrorGroup] = {}
         self._sums: dict[tuple[str, int, str], _Sum] = {}
         self._hash = hashlib.sha256()
@@ -135,6 +139,7 @@ class Verifier:
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
             counts=counts,
+            outcomes=self._judged(counts),
             missing=len(missing) if self._expected else max(self._counts.total - len(self._seen), 0),
             doubled=len(self._doubled),
             foreign=len(foreign),
@@ -144,6 +149,10 @@ class Verifier:
             usage=tuple(sums.usage(*key) for key, sums in self._sums.items()),
             anomalies=tuple(self._anomalies(counts, missing, foreign, cut)),
         )
+
+    def _judged(self, counts: Counts) -> Outcomes:
+        messages = {outcome.value: count for outcome, count in self._outcomes.items()}
+        return Outcomes(**messages, errored=counts.errored, canceled=counts.canceled, expired=counts.expired)
 
     def _hold(self, piece: bytes) -> None:
         self._tail_size += len(piece)
@@ -207,6 +216,7 @@ class Verifier:
 
     def _answered(self, answers: Sequence[result_line.Message]) -> None:
         self._stops.update(answer.stop_reason or "none" for answer in answers)
+        self._outcomes.update(answer.outcome for answer in answers)
         for answer in answers:
             if (usage := answer.usage) and not answer.free:
                 sums = self._add(usage, answer) if usage.iterations is None else self._add_each(usage, answer)

@@ -76,6 +76,10 @@ class NotAllowed(BatchtuiError):
     """The batch does not allow this verb now; the message says why."""
 
 
+class OverLimit(NotAllowed):
+    """It could cost more than its limit, or its cost is not known. None of it was sent."""
+
+
 class SentBefore(NotAllowed):
     """Some rows of a job were sent before under its name. Nothing was sent."""
 

@@ -84,6 +84,12 @@ class NotAllowed(BatchtuiError):
     code = "not_allowed"
 
 
+class OverLimit(NotAllowed):
+    """It could cost more than its limit, or its cost is not known. None of it was sent."""
+
+    code = "over_limit"
+
+
 class SentBefore(NotAllowed):
     """Some rows of a job were sent before under its name. Nothing was sent."""
 

@@ -64,11 +64,13 @@ class Trouble(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
-    """US dollars; None means "not known", never zero. `saved_usd` is relative to the standard price of the tokens."""
+    """US dollars; None means "not known", never zero. `saved_usd` is relative to the standard price of the tokens,
+    `max_usd` is the most that it could cost when it was sent."""
 
     estimated_usd: float | None = None
     actual_usd: float | None = None
     saved_usd: float | None = None
+    max_usd: float | None = None
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -180,6 +182,7 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     step: int = 0
     retry_of: str = ""
     estimated_usd: float | None = None
+    max_usd: float | None = None
 
 
 class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -278,7 +281,7 @@ def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
         doubtful=False,
         trouble=trouble,
         failing_since=None,
-        cost=Cost(batch.cost.estimated_usd),
+        cost=replace(batch.cost, actual_usd=None, saved_usd=None),
     )
 
 

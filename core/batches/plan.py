@@ -7,6 +7,7 @@ from datetime import datetime
 
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.remote import Counts
+from batchtui.core.batches.spending import too_dear
 from batchtui.core.errors import Unanswered
 from batchtui.core.text import number
 
@@ -64,7 +65,7 @@ def to_send(snapshot: Snapshot) -> Iterator[Submission]:
     """Submissions whose first waiting part may be sent now."""
     free = (one for one in snapshot.submissions.values() if one.waiting and not (one.stopped or one.urgent))
     for submission, ours in _with_members(snapshot, free):
-        if not _held(ours, submission):
+        if not _held(ours, submission) and too_dear(submission, ours) is None:
             yield submission
 
 
@@ -89,6 +90,14 @@ def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
         over = len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE)
         if over and not _clean(step[0]):
             yield submission, step[0]
+
+
+def too_dear_to_send(snapshot: Snapshot) -> Iterator[tuple[Submission, float]]:
+    """Submissions whose limit was lowered below what they can cost with the parts that wait, and what that is."""
+    limited = (one for one in snapshot.submissions.values() if one.waiting and one.max_cost is not None)
+    for submission, ours in _with_members(snapshot, limited):
+        if (most := too_dear(submission, ours)) is not None:
+            yield submission, most
 
 
 def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble:

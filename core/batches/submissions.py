@@ -21,8 +21,10 @@ from batchtui.core.batches.batch import (
     newest_first,
 )
 from batchtui.core.batches.find import find
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.unmatched import trouble_of
-from batchtui.core.errors import UsageError
+from batchtui.core.errors import OverLimit, UsageError
+from batchtui.core.text import inert_line, money, plural
 
 
 def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
@@ -51,6 +53,33 @@ def word_for(snapshot: Snapshot, submission: Submission) -> str:
     except UsageError:
         other = True
     return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
+
+
+def with_limit(submission: Submission, batches: Sequence[Batch], max_cost: float | None) -> Submission:
+    """The submission under another limit; under its own if there is none.
+
+    Raises:
+        OverLimit: the cost of what waits, or of what was sent before, is not known: no limit can hold.
+    """
+    if max_cost is None:
+        return submission
+    if submission.waiting and committed(batches, submission.waiting, submission.forgotten_usd) is None:
+        raise OverLimit(
+            f"The limit of {inert_line(submission.name)} was not set: what was sent, or waits, has no known cost.",
+            "A limit needs a known cost: go on without one.",
+        )
+    return replace(submission, max_cost=max_cost)
+
+
+def over_limit(submission: Submission, most: float, go: str) -> OverLimit:
+    """Why the parts that wait are not sent: with what was sent before they can cost `most`, which is over the limit.
+    `go` is the command that takes another limit."""
+    left = plural(sum(part.requests for part in submission.waiting), "request")
+    return OverLimit(
+        f"{left} not sent: with what was sent before, it can cost up to {money(most)}; the limit is "
+        f"{money(submission.max_cost)}.",
+        f"To go on: {go} --max-cost USD",
+    )
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
@@ -189,6 +218,7 @@ def _cost(batches: Sequence[Batch]) -> Cost:
         total([one.cost.estimated_usd for one in batches]),
         total([one.cost.actual_usd for one in batches]),
         total([one.cost.saved_usd for one in batches]),
+        total([one.cost.max_usd for one in batches]),
     )
 
 

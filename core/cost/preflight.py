@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api
 from batchtui.core.cost import models, token_count
-from batchtui.core.cost.estimate import Estimate, measure, price
-from batchtui.core.cost.limit import OverLimit
+from batchtui.core.cost.estimate import Estimate, price, together
 from batchtui.core.cost.models import Catalogue
 from batchtui.core.cost.past import Usual
+from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, OverLimit
 from batchtui.core.requests.check import SHOWN, Checked
 from batchtui.core.requests.problems import Problem
 
@@ -25,18 +25,26 @@ from batchtui.core.requests.problems import Problem
 class Preflight(Struct, frozen=True, kw_only=True):
     """A checked file with the problems of its models added; `estimate` is None if there are problems.
 
-    `notes` do not stop anything: models that will be retired, and what could not be looked up. For a job, `first` is
-    the first request that it makes, `max_cost` the limit that it sets, and `steps` the names of the later steps.
-    `over_limit` is why it may not be sent under the limit that applies.
+    `notes` do not stop anything: models that will be retired, and what could not be looked up. `factors` are those of
+    `Sampled`. For a job, `name` is that of its first step, `first` the first request that it makes, `max_cost` its
+    limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
+    limit that applies.
     """
 
     checked: Checked
     estimate: Estimate | None
     notes: tuple[str, ...]
+    name: str = ""
     first: bytes = b""
     max_cost: float | None = None
-    steps: tuple[str, ...] = ()
+    later: tuple[tuple[str, Estimate], ...] = ()
+    factors: dict[str, float] = {}
     over_limit: OverLimit | None = None
+
+    @property
+    def whole(self) -> Estimate | None:
+        """The estimate for all steps together."""
+        return together([self.estimate, *(one for _, one in self.later)]) if self.estimate else None
 
 
 async def preflight(
@@ -60,7 +68,7 @@ async def preflight(
         notes += models.notes(catalogue, measured.longest)
     checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
     estimate = await asyncio.to_thread(price, measured, sampled, past, now) if checked.ok else None
-    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes))
+    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors)
 
 
 async def _asked(

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import Batch, Part, State, observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.cost.limit import spent
 from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, UsageError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
@@ -145,7 +145,7 @@ async def forget(batch: Batch, context: Context) -> None:
             if not any(tx.batch(ref) for ref in submission.batches if ref != batch.ref):
                 waiting = submission.waiting
                 submission = replace(submission, waiting=())
-            cost = spent([tx.batch(batch.ref) or batch], submission.forgotten_usd)
+            cost = committed([tx.batch(batch.ref) or batch], before=submission.forgotten_usd)
             tx.put_submission(replace(submission, forgotten_usd=cost))
         tx.forget(batch.ref)
         return waiting

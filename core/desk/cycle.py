@@ -174,8 +174,9 @@ class Cycles:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
         await self._parts.judge_canaries()
         wrong = await self._steps.go()
+        dear = await self._parts.judge_limits()
         sent, failed = await self._parts.send()
-        errors += [*wrong, *failed]
+        errors += [*wrong, *dear, *failed]
         return tuple(sent)
 
     def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:

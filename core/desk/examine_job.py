@@ -8,12 +8,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.jobs.build import BadRows, Built
 from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
+from batchtui.core.jobs.step_costs import later_steps
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
@@ -47,8 +49,18 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
-        steps = tuple(step.name for step in job.steps[1:])
-        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost, steps=steps)
+        later: tuple[tuple[str, Estimate], ...] = ()
+        if looked.estimate:
+            later = await asyncio.to_thread(later_steps, job, made.keys, past, looked.factors, context.clock())
+        return replace(
+            looked,
+            checked=whole,
+            notes=notes,
+            name=job.steps[0].name,
+            first=made.built.first,
+            max_cost=job.max_cost,
+            later=later,
+        )
 
 
 def _sent_before(job: Job, built: Built) -> list[str]:

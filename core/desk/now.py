@@ -14,6 +14,7 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Submission
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.cost.limit import refusal
+from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk import now_ask
 from batchtui.core.desk.examine import examine
@@ -81,9 +82,7 @@ class Now:
         if looked := proposal.looked:
             if looked.over_limit:
                 raise looked.over_limit
-            price = looked.estimate.standard_usd if looked.estimate else None
-            sha256 = looked.checked.sha256
-            submission = await self.begin(path, name=name, again=again, estimated_usd=price, sha256=sha256)
+            submission = await self.begin(path, name=name, again=again, looked=looked)
         else:
             assert proposal.known
             submission = proposal.known.submission
@@ -111,7 +110,7 @@ class Now:
             raise NotSubmittable(looked.checked)
         known = await self.look(looked.checked.sha256, again=again)
         limit = looked.max_cost if max_cost is None else max_cost
-        return NowProposal(replace(looked, over_limit=refusal(looked.estimate, limit, STANDARD)), known)
+        return NowProposal(replace(looked, over_limit=refusal(looked.whole, limit, STANDARD)), known)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The unfinished run of a job that has all answers of its first step; None if there is none."""
@@ -130,12 +129,10 @@ class Now:
             refuse_twice(snapshot, sha256, self._clock())
         return await asyncio.to_thread(self._runs.unfinished, known) if known else None
 
-    async def begin(
-        self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None, sha256: str = ""
-    ) -> Submission:
+    async def begin(self, path: Path, *, name: str | None, again: bool, looked: Preflight | None = None) -> Submission:
         """The unfinished run of the rows of a file or job, else a new one, on disk before any request is sent.
 
-        `sha256` is that of the rows the user agreed to: other rows are not sent.
+        `looked` is what the user agreed to: other rows are not sent.
 
         Raises:
             BadInput: the file or the job has problems, or its rows have changed.
@@ -144,16 +141,18 @@ class Now:
         """
         await self._connection.api()
         made = await make_draft(path, self._context, name, Cut(), now=True)
-        if sha256 and made.sha256 != sha256:
+        if looked and made.sha256 != looked.checked.sha256:
             await asyncio.to_thread(discard, made, self._paths)
             raise changed(path)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)
         if known:
             await asyncio.to_thread(discard, made, self._paths)
             return known
-        now = self._clock()
+        now, estimate = self._clock(), looked.estimate if looked else None
         try:
-            begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, estimated_usd, again=again))
+            parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
+            made = replace(made, parts=parts)
+            begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, again=again))
         except BaseException:
             if made.ref not in (await self._disk.snapshot()).submissions:
                 await asyncio.to_thread(discard, made, self._paths)

@@ -85,7 +85,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         digest=part.digest,
         results_path=str(context.paths.result(part.ref)),
         retrieved_at=now,
-        cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd),
+        cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd, part.max_usd),
     )
 
     def write(tx: Transaction) -> None:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Submission, Trouble
-from batchtui.core.batches.submissions import command
+from batchtui.core.batches.spending import too_dear
+from batchtui.core.batches.submissions import command, over_limit
 from batchtui.core.desk import now_ask
 from batchtui.core.desk.now_part import answer_part, keep_part
 from batchtui.core.desk.now_runs import ELSEWHERE, Runs, given_up, watch
@@ -89,6 +90,8 @@ class NowRun:
             if current is None or not plan.can_be_finished(snapshot, current):
                 return Finished(plan.members(snapshot, current or submission), None)
             if current.waiting:
+                if (most := too_dear(current, plan.members(snapshot, current))) is not None:
+                    raise over_limit(current, most, command(current.input))
                 await self.go_on(current, parallel=parallel, stop=stop, report=report, tell=tell)
                 continue
             if stop.is_set():

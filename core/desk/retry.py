@@ -12,8 +12,9 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import first_of, with_retries
+from batchtui.core.batches.spending import committed
 from batchtui.core.cost.estimate import Estimate
-from batchtui.core.cost.limit import hold_more, spent
+from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
 from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
@@ -84,19 +85,19 @@ def _good(checked: Checked) -> Checked:
 async def priced(
     proposal: Proposal, part: Part, estimate: Estimate | None, disk: StoreThread, limit: float | None
 ) -> Part:
-    """The archived retry with its likely cost.
+    """The archived retry with its likely cost, and the most that it can cost.
 
     Raises:
-        OverLimit: with what was spent before, it could cost more than `limit` or, without one, than the submission may.
+        OverLimit: with what was sent before, it could cost more than `limit` or, without one, than the submission may.
     """
     snapshot, first = await disk.snapshot(), proposal.first
     submission = snapshot.submissions.get(first.submission)
     if submission is None:
         return part
-    so_far = spent(members(snapshot, submission), submission.forgotten_usd)
+    so_far = committed(members(snapshot, submission), submission.waiting, submission.forgotten_usd)
     most = submission.max_cost if limit is None else limit
     hold_more("The retry", estimate, so_far, most, f"batchtui retry {first.label} --max-cost USD")
-    return replace(part, estimated_usd=estimate.batch_usd if estimate else None)
+    return replace(part, estimated_usd=estimate.batch_usd if estimate else None, max_usd=most_usd(estimate))
 
 
 async def send(
@@ -169,7 +170,7 @@ async def retry(
     sent: list[Batch] = []
     for proposal in proposals:
         if proposal.unsent:
-            sent += await send_unsent(proposal, context, parts, report)
+            sent += await send_unsent(proposal, context, parts, max_cost, report)
         else:
             sent.append(await _again(proposal, context, sender, max_cost, report))
     return sent

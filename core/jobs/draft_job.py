@@ -22,10 +22,12 @@ from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths, target_path
 from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import Draft, NotSubmittable
-from batchtui.core.requests.split import Cut, fingerprint, shared_out, split
+from batchtui.core.requests.split import Cut, fingerprint, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.state.archive import drop
+
+Priced = Callable[[tuple[Part, ...]], tuple[Part, ...]]
 
 
 class Unfolded(Struct, frozen=True):
@@ -66,13 +68,14 @@ def archive_step(
     number: int,
     paths: Paths,
     earlier: Mapping[str, Answers],
-    price: Callable[[Path], float | None],
+    price: Callable[[Path], Priced],
     *,
     rules: Rules,
 ) -> tuple[Part, ...]:
     """Builds the requests of a later step, checks them, and archives them in parts. Run it in a thread.
 
-    `price` returns what the requests in a file will cost, in US dollars, or raises if that is too much.
+    `price` looks at what the requests in a file will cost, and raises if that is too much; what it returns adds the
+    prices to their parts.
 
     Raises:
         BadInput: some of its rows do not make valid requests; nothing is kept.
@@ -87,15 +90,19 @@ def _archived(
     paths: Paths,
     made: Unfolded,
     rules: Rules,
-    price: Callable[[Path], float | None] = lambda _: None,
+    price: Callable[[Path], Priced] = lambda _: lambda parts: parts,
 ) -> tuple[Part, ...]:
     checked = check(made.rows, one_batch=False, rules=rules)
     if not checked.ok:
         raise NotSubmittable(checked)
-    estimated_usd = price(made.rows)
+    priced = price(made.rows)
     step = job.steps[number]
     parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
-    return shared_out(parts, estimated_usd)
+    try:
+        return priced(parts)
+    except BaseException:
+        drop((part.ref for part in parts), paths)
+        raise
 
 
 def read_whole(path: Path, paths: Paths) -> Job:

@@ -14,12 +14,15 @@ from msgspec.structs import replace
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.batches.price import HALF, STANDARD
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.submissions import command, not_over, word_for
 from batchtui.core.cost import estimate as estimates
-from batchtui.core.cost.limit import OverLimit, hold_more, spent
+from batchtui.core.cost.limit import hold_more
+from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.past import past_of
+from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, Unanswered, unforeseen
+from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, OverLimit, Unanswered, unforeseen
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -33,6 +36,7 @@ from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line, plural
 
 if TYPE_CHECKING:
+    from batchtui.core.jobs.draft_job import Priced
     from batchtui.core.jobs.job import Job
 
 
@@ -183,12 +187,12 @@ class StepRunner:
 
         what = f"The step {inert_line(following.name, 60)}"
 
-        def price(rows: Path) -> float | None:
+        def price(rows: Path) -> Priced:
             past = past_of(snapshot, self._paths, submission.name)
-            estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
-            so_far = spent(ours, submission.forgotten_usd)
+            estimate = estimates.price(measure(rows, {}), Sampled(), past, self._clock())
+            so_far = committed(ours, submission.waiting, submission.forgotten_usd)
             hold_more(what, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
-            return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
+            return lambda parts: with_prices(parts, estimate, self._paths, self._clock(), share)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
             return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=self._rules)

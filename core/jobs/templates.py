@@ -66,7 +66,7 @@ _environment.globals = {name: _environment.globals[name] for name in ("range", "
 class Template:
     """A template, compiled once. A null becomes empty text, and an unknown name is an error.
 
-    `columns` are the names it needs besides ours; `answers` are the steps whose answers it uses.
+    `columns` are the names it needs besides ours; `answers` are the steps whose answers it uses; `tree` is its syntax.
 
     Raises:
         Unfit: it is not a valid template, or includes another file.
@@ -85,6 +85,7 @@ class Template:
         if other := next(tree.find_all(_ALONE), None):
             message = f"{self.where} includes another file, which is not possible here."
             raise Unfit("template", message, "Put all of it into this template.", other.lineno)
+        self.tree = tree
         self.columns = frozenset(meta.find_undeclared_variables(tree) - OURS - set(_optional(tree)))
         self.answers = frozenset(_answers(tree))
 
@@ -132,6 +133,10 @@ class Tree:
         """The value for one row. Raises Unfit, as `Template.render` does."""
         return _filled(self._value, names) if self.templates else self._value
 
+    def blank(self) -> Any:
+        """The value with every template empty."""
+        return _blank(self._value)
+
     def _compiled(self, value: Any, where: str) -> Any:
         match value:
             case dict():
@@ -153,6 +158,18 @@ def _filled(value: Any, names: Mapping[str, Any]) -> Any:
             return {name: _filled(one, names) for name, one in value.items()}
         case list():
             return [_filled(one, names) for one in value]
+        case _:
+            return value
+
+
+def _blank(value: Any) -> Any:
+    match value:
+        case Template():
+            return ""
+        case dict():
+            return {name: _blank(one) for name, one in value.items()}
+        case list():
+            return [_blank(one) for one in value]
         case _:
             return value
 

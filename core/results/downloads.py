@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Cost, State, Trouble, observe, retention_left, unclaimed
+from batchtui.core.batches.batch import Batch, State, Trouble, observe, retention_left, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
@@ -108,7 +108,7 @@ class Downloads:
             failing_since=None,
             doubtful=False,
             attempt=None,
-            cost=Cost(batch.cost.estimated_usd, made.actual_usd, made.saved_usd),
+            cost=replace(batch.cost, actual_usd=made.actual_usd, saved_usd=made.saved_usd),
         )
 
     async def _look_again(self, batch: Batch, error: BatchtuiError) -> Remote | None:

@@ -133,7 +133,7 @@ class Sender:
                 newest=horizon.newest,
                 account=account,
             ),
-            cost=Cost(part.estimated_usd),
+            cost=Cost(part.estimated_usd, max_usd=part.max_usd),
         )
 
         def write(tx: Transaction) -> Batch:

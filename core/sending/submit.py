@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
-from batchtui.core.batches.submissions import first_steps
+from batchtui.core.batches.plan import members
+from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.batches.unmatched import due_again
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
@@ -207,12 +208,12 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
     """Lets submissions go on that stopped once all their answers were here: at an output or before a step. Answers
     that met no row of the user's table are applied again.
 
-    `max_cost` is their new limit, if given.
+    `max_cost` is their new limit, if given. Raises OverLimit as `with_limit`.
     """
     for ref in submissions:
         current = tx.submission(ref)
         if current and max_cost is not None:
-            current = replace(current, max_cost=max_cost)
+            current = with_limit(current, members(tx.snapshot, current), max_cost)
             tx.put_submission(current)
         if current and (outputs := due_again(current.outputs)) != current.outputs:
             current = replace(current, outputs=outputs)

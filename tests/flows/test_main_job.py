@@ -157,7 +157,7 @@ async def test_a_job_that_could_cost_more_than_its_own_limit_is_not_sent(simulat
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("dear.toml")
-        await hand.shows("the limit is $0.01")
+        await hand.shows("is $0.0100. Nothing was sent.")
         await hand.shows("It could cost more than its limit.")
         await hand.press("enter")
         assert isinstance(hand.app.screen, SubmitScreen)

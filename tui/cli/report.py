@@ -64,6 +64,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "trouble": {"message": trouble.message, "hint": trouble.hint, "at": _time(trouble.at)} if trouble else None,
         "cost": {
             "estimated_usd": batch.cost.estimated_usd,
+            "max_usd": batch.cost.max_usd,
             "actual_usd": batch.cost.actual_usd,
             "saved_usd": batch.cost.saved_usd,
         },

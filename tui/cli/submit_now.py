@@ -84,8 +84,9 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
     if known:
         left = looked.checked.requests - known.answered
         say(f"An earlier run answered {number(known.answered)}; {number(left)} are left.")
-    for step in looked.steps:
-        say(f"The step {inert_line(step, 60)} follows the same way; its price is not included.")
+    for step, estimate in looked.later:
+        requests = plural(estimate.requests, "request")
+        say(f"The step {inert_line(step, 60)} follows the same way: {requests}, included in the price.")
     if looked.over_limit:
         raise looked.over_limit
 
@@ -93,7 +94,7 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
 def _announce_price(looked: Preflight, parallel: int) -> None:
     models = ", ".join(inert_line(model, 60) for model in looked.checked.models)
     say(f"{plural(looked.checked.requests, 'request')} to {models}, without a batch and {parallel} at a time.")
-    estimate = looked.estimate
+    estimate = looked.whole
     assert estimate
     if estimate.standard_usd is None:
         say(f"The cost is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")

@@ -249,7 +249,7 @@ class SubmitScreen(ModalScreen[None]):
 
 def _as_said(before: Preflight, after: Preflight) -> bool:
     """Whether the API's answer adds nothing to read that was not on the form when the user pressed Enter."""
-    first, then = (one.estimate.batch_max_usd if one.estimate else None for one in (before, after))
+    first, then = (one.whole.batch_max_usd if one.whole else None for one in (before, after))
     dearer = then is not None and (first is None or then > first * _DEARER)
     return before.notes == after.notes and not dearer
 

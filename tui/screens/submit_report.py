@@ -14,7 +14,7 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
     models = ", ".join(inert_line(model, 60) for model in checked.models)
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
-        price = in_words(looked.estimate) if looked.estimate else "no problems found"
+        price = in_words(looked.whole) if looked.whole else "no problems found"
         several = (
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )

@@ -20,6 +20,7 @@ from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.check import SHOWN, Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -27,7 +28,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
 
     `notes` do not stop anything: models that will be retired, and what could not be looked up. For a job, `first` is
     the first request that it makes, `max_cost` the limit that it sets, and `steps` the names of the later steps.
-    `over_limit` is why it may not be sent under the limit that applies.
+    `over_limit` is why it may not be sent under the limit that applies. `touches` is what the job touches outside its
+    folder, for the user to agree to.
     """
 
     checked: Checked
@@ -37,6 +39,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     max_cost: float | None = None
     steps: tuple[str, ...] = ()
     over_limit: OverLimit | None = None
+    touches: tuple[Touch, ...] = ()
 
 
 async def preflight(

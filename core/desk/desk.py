@@ -77,7 +77,8 @@ class Desk(StateDesk):
     ) -> Batch:
         """Sends a file or a job once, as one batch, or as several if `cut` says how. Returns the first of them.
 
-        `looked` is the result of `examine` that the user agreed to: other rows are not sent. `max_cost` in US dollars
+        `looked` is the result of `examine` that the user agreed to: other rows are not sent. A job that touches what is
+        outside its folder is not sent without it. `max_cost` in US dollars
         applies now and before each later step and retry, in place of the job's own limit. `report` follows the upload.
         Raises as `submit_file`.
         """
@@ -107,7 +108,7 @@ class Desk(StateDesk):
         again: bool = False,
         max_cost: float | None = None,
         parallel: int | None = None,
-        agreed: Callable[[NowProposal], bool] = lambda _: True,
+        agreed: Callable[[NowProposal], bool] | None = None,
         stop: asyncio.Event | None = None,
         give_up: asyncio.Event | None = None,
         checking: Report | None = None,

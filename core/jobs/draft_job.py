@@ -17,6 +17,7 @@ from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.read_job import read_job
+from batchtui.core.jobs.touches import touches
 from batchtui.core.outputs import kinds
 from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths, target_path
@@ -145,6 +146,7 @@ def draft_job(
             under_way=0 if job.new_only else made.built.under_way,
             answered=0 if job.new_only else made.built.answered,
             seen=known.seen,
+            touches=touches(job),
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

@@ -211,7 +211,7 @@ class _Reading:
         if not file:
             return Prompt(text, shown((*at, name))) if text else None
         try:
-            return Prompt(_text(place(self.folder, file)), inert_line(file))
+            return Prompt(_text(place(self.folder, file)), inert_line(file), file)
         except BadInput as error:
             self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
             return Prompt("", inert_line(file))

@@ -40,6 +40,7 @@ class StepRunner:
     """Runs under a lock: any process that retrieves may do it, but only one at a time."""
 
     def __init__(self, context: Context) -> None:
+        self._connection = context.connection
         self._disk = context.disk
         self._paths = context.paths
         self._clock = context.clock
@@ -114,12 +115,13 @@ class StepRunner:
 
         scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
+        environment = await asyncio.to_thread(self._connection.environment)
         answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
         try:
             for place, spec in due:
                 if spec.path:
                     refuse_ours(target_path(spec.path), self._paths)
-                done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
+                done = await _written(kinds.run, spec, answers, batch_id=scope, now=now, environment=environment)
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))

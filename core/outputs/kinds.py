@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -142,6 +142,7 @@ def run(
     now: datetime,
     report: Report | None = None,
     leave: Event | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -149,7 +150,7 @@ def run(
     is what the answers see as `now`: with the same value, a second run writes the same bytes. An existing file is
     accepted if it is identical, replaced if this output has run before or has `overwrite`, and refused otherwise.
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
-    ends a running program.
+    ends a running program; `environment` is what a program gets.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -169,6 +170,7 @@ def run(
         now=now,
         report=report,
         leave=leave,
+        environment=environment,
     )
     rows = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options

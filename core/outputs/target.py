@@ -43,7 +43,8 @@ class NotWritten(BatchtuiError):
 class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
-    Once `leave` is set, nobody waits for the output any more: a running program is ended.
+    Once `leave` is set, nobody waits for the output any more: a running program is ended. A program gets `environment`;
+    without it, this process's own, with no key in it.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Work(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     report: Report | None = None
     leave: Event | None = None
+    environment: Mapping[str, str] | None = None
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

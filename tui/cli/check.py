@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.check import Checked
+from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
-from batchtui.tui.cli.report import dumps, problem_json, problems
+from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
 from batchtui.tui.cli.terminal import FilePath, out, progress, say, wait_for
 
 
@@ -47,13 +49,14 @@ async def _check(file: Path, *, offline: bool, json: bool) -> int:
                     "problems": checked.problem_count,
                     "errors": [problem_json(one) for one in checked.problems],
                     "notes": list(looked.notes),
+                    "touches": [touch_json(one) for one in looked.touches],
                     "first": msgspec.json.decode(looked.first) if looked.first else None,
                     "cost": cost_json(looked.estimate) if looked.estimate else None,
                 }
             )
         )
     else:
-        out("\n".join(described(looked)) if checked.ok else problems(checked))
+        out("\n".join(described(looked) if checked.ok else [problems(checked), *touched(looked.touches)]))
         tell_notes(looked)
     return errors.OK if checked.ok else errors.FAILED
 
@@ -67,7 +70,13 @@ def described(looked: Preflight) -> list[str]:
         lines.append(f"sent as {looked.checked.batches} or more batches, under one name")
     if looked.estimate:
         lines += [f"{in_words(looked.estimate)}", f"    {looked.estimate.how}"]
-    return lines
+    return lines + touched(looked.touches)
+
+
+def touched(touches: Sequence[Touch]) -> list[str]:
+    """What a job touches outside its folder, one per line; nothing if that is nothing."""
+    lines = [f"    {one.words}" for one in touches]
+    return ["besides the files in its own folder, this job", *lines] if lines else []
 
 
 def summary(checked: Checked) -> str:

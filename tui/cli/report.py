@@ -16,6 +16,7 @@ from batchtui.core.desk.cycle import Cycle
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.results.summary import Summary, spelled_out
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
@@ -83,6 +84,11 @@ def details_json(batch: Batch, submission: Submission | None, summary: Summary |
 
 def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]:
     return {"batch": batch, "message": error.message, "hint": error.hint}
+
+
+def touch_json(touch: Touch) -> dict[str, Any]:
+    """What a job touches: `does` is reads, writes or runs; `what` is a path or a command line."""
+    return {"does": touch.does, "what": touch.what, "field": touch.field}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -39,7 +39,7 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
-            await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
+            await asyncio.to_thread(refuse_what_will_fail, path, job, made, rules)
         except BadJob as error:
             return replace(_wrong(path, error.problems, len(error.problems), 0), touches=touched)
         except BadRows as error:

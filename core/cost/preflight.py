@@ -43,18 +43,27 @@ class Preflight(Struct, frozen=True, kw_only=True):
 
 
 async def preflight(
-    path: Path, checked: Checked, connection: Connection | None, past: dict[str, Usual], now: datetime
+    path: Path,
+    checked: Checked,
+    connection: Connection | None,
+    past: dict[str, Usual],
+    now: datetime,
+    *,
+    private: bool = False,
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` the API is not asked. What is not available is noted. Raises BadInput if the file changed.
+    Without `connection` the API is not asked. A count sends the requests, so `private` ones are not counted: nobody
+    agreed yet that anybody sees them. What is not available is noted. Raises BadInput if the file changed.
     """
     notes: list[str] = []
     api, catalogue = await _asked(connection, checked, notes)
     if not checked.ok:
         return Preflight(checked=_with(checked, _wrong(catalogue, {}, "line")), estimate=None, notes=tuple(notes))
     sampled = Sampled()
-    if api and catalogue and not _wrong(catalogue, {}, "line"):
+    if api and private:
+        notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
+    elif api and catalogue and not _wrong(catalogue, {}, "line"):
         picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
         sampled = await token_count.count(api, picked)
         notes += sampled.notes

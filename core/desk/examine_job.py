@@ -49,7 +49,9 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
+        connection = None if offline else context.connection
+        private = any(one.does == "reads" for one in touched)
+        looked = await preflight(made.rows, asked, connection, past, context.clock(), private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         steps = tuple(step.name for step in job.steps[1:])

@@ -8,8 +8,10 @@ import sqlite3
 import msgspec
 import pytest
 
+from batchtui.core.errors import BadInput
 from batchtui.core.jobs.draft_job import refuse_what_will_fail, unfolded
 from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.jobs.own_files import own_files
 from batchtui.core.paths import Paths
 from batchtui.core.settings import CURRENT
 from tests.core.jobs.conftest import REQUEST, Workshop
@@ -181,6 +183,20 @@ def test_files_of_a_later_step_are_compared_with_those_of_the_first(shop: Worksh
     text = GOOD + output("files", "n/{key}.md", USER) + STEP.format("")
     found = problems(shop, text + output("files", "n/{{ row.id }}.md", step="step."))
     assert [kind for kind, _ in found] == ["doubled"]
+
+
+def test_what_an_output_wrote_beside_the_rows_files_is_its_own_when_late_answers_come(shop: Workshop) -> None:
+    """Its pattern may fit the glob of the source; only the files that were sent are guarded."""
+    shop.file("texts/a.txt", "one")
+    head = f'[source]\npath = "texts"\nkey = "{{{{ stem }}}}"\n{REQUEST}user = "{{{{ text }}}}"\n'
+    job = shop.read(head + output("files", "texts/{key}_notes.txt"))
+    answers = shop.answers(shop.build(job), lambda _: "fine")
+    folder = shop.folder / "texts"
+    shop.file("texts/a_notes.txt", "fine")
+    guard = own_files(job, 0, str(shop.folder / "job.toml"), folder / "{key}_notes.txt", answers)
+    guard.refuse(folder, ["a_notes.txt"])
+    with pytest.raises(BadInput, match=r"a\.txt is a file that the rows come from"):
+        guard.refuse(folder, ["a_notes.txt", "a.txt"])
 
 
 def test_the_line_of_the_output_is_said(shop: Workshop) -> None:

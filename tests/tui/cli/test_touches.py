@@ -93,6 +93,16 @@ def test_check_names_all_that_a_job_touches_in_words_and_as_json(world: World) -
         assert f"    {one['does']} {one['what']} ({one['field']})\n" in ended.stdout
 
 
+def test_check_sends_nothing_of_what_a_job_reads_elsewhere_not_even_to_count_it(world: World, job: Path) -> None:
+    ended = world.run("check", "job.toml")
+    assert ended.returncode == 0, ended.stderr
+    assert [one.call for one in world.control.calls()] == ["models"]
+    assert "Its tokens were not counted by the API" in ended.stderr
+    job.write_text(JOB.replace('system_file = "~/.ssh/id_rsa"\n', ""))
+    assert world.run("check", "job.toml").returncode == 0
+    assert len(world.control.calls("count")) == 2
+
+
 def test_check_names_it_also_if_the_rows_have_problems(world: World) -> None:
     (world.folder / "rows.csv").write_text("number\n1\n1\n")
     assert json.loads(world.run("check", "job.toml", "--offline", "--json").stdout)["touches"] == wanted(world)
@@ -112,8 +122,7 @@ def test_without_somebody_who_agrees_nothing_is_sent(world: World, more: tuple[s
     said = json.loads(ended.stdout)
     assert (ended.returncode, said["batches"], said["touches"]) == (1, [], wanted(world))
     assert [one["batch"] for one in said["errors"]] == [None]
-    assert world.control.calls("create") == []
-    assert world.control.calls("messages") == []
+    assert {one.call for one in world.control.calls()} <= {"models"}, "not even to count its tokens"
     assert json.loads(world.run("list", "--json").stdout)["batches"] == []
     assert list(world.paths.requests.iterdir()) == []
 

@@ -111,6 +111,12 @@ class Paths(Struct, frozen=True):
         rotated = target.parent == log.parent and target.name.startswith(f"{log.name}.")
         return rotated or not self.named().isdisjoint({target, Path(os.path.realpath(target))})
 
+    def keeps(self, folder: Path) -> bool:
+        """Whether a folder is one of ours, or would be made in one of them or in place of a file of ours."""
+        real = Path(os.path.realpath(folder))
+        mine = {Path(os.path.realpath(one)) for one in (self.data, self.config, self.log)}
+        return real in mine or any(self.owns(one) for one in (real, *real.parents))
+
 
 def expanded(path: str) -> Path:
     """A path as the user wrote it, with a leading `~` or `~name` replaced by that user's home folder.

@@ -20,6 +20,7 @@ from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BatchtuiError, OverLimit
 from batchtui.core.requests.check import SHOWN, Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     `notes` do not stop anything: models that will be retired, and what could not be looked up. `factors` are those of
     `Sampled`. For a job, `name` is that of its first step, `first` the first request that it makes, `max_cost` its
     limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
-    limit that applies.
+    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to.
     """
 
     checked: Checked
@@ -40,6 +41,7 @@ class Preflight(Struct, frozen=True, kw_only=True):
     later: tuple[tuple[str, Estimate], ...] = ()
     factors: dict[str, float] = {}
     over_limit: OverLimit | None = None
+    touches: tuple[Touch, ...] = ()
 
     @property
     def whole(self) -> Estimate | None:
@@ -48,18 +50,27 @@ class Preflight(Struct, frozen=True, kw_only=True):
 
 
 async def preflight(
-    path: Path, checked: Checked, connection: Connection | None, past: dict[str, Usual], now: datetime
+    path: Path,
+    checked: Checked,
+    connection: Connection | None,
+    past: dict[str, Usual],
+    now: datetime,
+    *,
+    private: bool = False,
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` the API is not asked. What is not available is noted. Raises BadInput if the file changed.
+    Without `connection` the API is not asked. A count sends the requests, so `private` ones are not counted: nobody
+    agreed yet that anybody sees them. What is not available is noted. Raises BadInput if the file changed.
     """
     notes: list[str] = []
     api, catalogue = await _asked(connection, checked, notes)
     if not checked.ok:
         return Preflight(checked=_with(checked, _wrong(catalogue, {}, "line")), estimate=None, notes=tuple(notes))
     sampled = Sampled()
-    if api and catalogue and not _wrong(catalogue, {}, "line"):
+    if api and private:
+        notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
+    elif api and catalogue and not _wrong(catalogue, {}, "line"):
         picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
         sampled = await token_count.count(api, picked)
         notes += sampled.notes

@@ -16,9 +16,11 @@ from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfo
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.step_costs import later_steps
+from batchtui.core.jobs.touches import touches
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
@@ -31,22 +33,27 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
     rules = context.settings.rules
+    touched: tuple[Touch, ...] = ()
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path, context.paths)
+            touched = await asyncio.to_thread(touches, job)
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
-            await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
+            await asyncio.to_thread(refuse_what_will_fail, path, job, made, rules)
         except BadJob as error:
-            return _wrong(path, error.problems, len(error.problems), 0)
+            return replace(_wrong(path, error.problems, len(error.problems), 0), touches=touched)
         except BadRows as error:
-            return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
+            built = error.built
+            return replace(_wrong(path, built.problems, built.problem_count, built.requests), touches=touched)
         checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
         past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
+        connection = None if offline else context.connection
+        private = any(one.does == "reads" for one in touched)
+        looked = await preflight(made.rows, asked, connection, past, context.clock(), private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         later: tuple[tuple[str, Estimate], ...] = ()
@@ -60,6 +67,7 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
             first=made.built.first,
             max_cost=job.max_cost,
             later=later,
+            touches=touched,
         )
 
 

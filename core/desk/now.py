@@ -24,6 +24,7 @@ from batchtui.core.desk.now_runs import Runs, Unfinished, refuse_twice
 from batchtui.core.errors import Stopped
 from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import NotAgreed, Touch
 from batchtui.core.sending.context import Context
 
 
@@ -36,6 +37,11 @@ class NowProposal(Struct, frozen=True):
 
     looked: Preflight | None
     known: Unfinished | None
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """What the job touches outside its folder, to agree to. Nothing if a run continues: that was agreed to."""
+        return self.looked.touches if self.looked and not self.known else ()
 
 
 class Now:
@@ -58,7 +64,7 @@ class Now:
         again: bool,
         max_cost: float | None,
         parallel: int | None,
-        agreed: Callable[[NowProposal], bool],
+        agreed: Callable[[NowProposal], bool] | None,
         stop: asyncio.Event,
         give_up: asyncio.Event,
         checking: Report | None,
@@ -67,17 +73,21 @@ class Now:
     ) -> Finished | None:
         """Proposes the run and, if `agreed` says so, answers every request and does what follows. Otherwise None.
 
+        Without `agreed`, a job that touches what is outside its folder is refused.
         Setting `stop` lets requests under way finish; setting `give_up` does not wait for them.
 
         Raises:
             NotSubmittable: the file has problems.
             NotAllowed: the same rows were submitted recently, and `again` is false.
+            NotAgreed: nobody agreed to what the job touches.
             OverLimit: it could cost more than the limit.
             Stopped: it was stopped before it finished.
             BatchtuiError: as `NowRun.finish`.
         """
         proposal = await self._propose(path, name=name, again=again, max_cost=max_cost, checking=checking)
-        if not agreed(proposal):
+        if agreed is None and proposal.touches:
+            raise NotAgreed(path, proposal.touches)
+        if agreed and not agreed(proposal):
             return None
         if looked := proposal.looked:
             if looked.over_limit:
@@ -141,7 +151,7 @@ class Now:
         """
         await self._connection.api()
         made = await make_draft(path, self._context, name, Cut(), now=True)
-        if looked and made.sha256 != looked.checked.sha256:
+        if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
             await asyncio.to_thread(discard, made, self._paths)
             raise changed(path)
         known = self._runs.of(await self._disk.snapshot(), made.sha256)

@@ -17,6 +17,7 @@ from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
 from batchtui.core.requests.draft import Draft, discard
 from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import submit
@@ -40,12 +41,14 @@ async def submit_file(
 
     Raises:
         NotSubmittable: the file has problems.
-        BadInput: its rows are not the ones in `looked`.
+        BadInput: its rows, or what it touches, are not the ones in `looked`.
+        NotAgreed: there is no `looked`, and the job touches what is outside its folder.
         OverLimit: it could cost more than its limit, or its cost is not known.
         BatchtuiError: as `sending.submit`.
     """
     made = await make_draft(path, context, name, cut, now=False)
     try:
+        _refuse_what_nobody_agreed_to(path, made, looked)
         made = await _within_limit(path, made, context, looked, max_cost)
     except BaseException:
         with suppress(OSError):
@@ -54,6 +57,13 @@ async def submit_file(
     batch = await submit(made, context, sender, again=again, report=report)
     await parts.send(made.ref, report)
     return batch
+
+
+def _refuse_what_nobody_agreed_to(path: Path, made: Draft, looked: Preflight | None) -> None:
+    if looked is None and made.touches:
+        raise NotAgreed(path, made.touches)
+    if looked and looked.touches != made.touches:
+        raise changed(path)
 
 
 async def _within_limit(

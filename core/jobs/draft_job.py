@@ -10,18 +10,22 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.batches.batch import Part
+from batchtui.core.batches.batch import Output, Part
+from batchtui.core.errors import BadInput
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
+from batchtui.core.jobs.output_names import name_problems
 from batchtui.core.jobs.read_job import read_job
+from batchtui.core.jobs.touches import touches
 from batchtui.core.outputs import kinds
 from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths, target_path
 from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import Draft, NotSubmittable
+from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.split import Cut, fingerprint, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
@@ -108,17 +112,31 @@ def _archived(
 def read_whole(path: Path, paths: Paths) -> Job:
     """Reads a job and checks that its outputs can be written and are not batchtui's own files. Raises BadInput."""
     job = read_job(path)
-    for step in job.steps:
-        for output in step.outputs:
-            kinds.check(output)
-            if output.path:
-                refuse_ours(target_path(output.path), paths)
+    problems = [
+        Problem(None, f"output {place}", error.message, error.hint, "ours", f"step {step.name}, output {place}")
+        for step in job.steps
+        for place, output in enumerate(step.outputs, 1)
+        if (error := _wrong_place(output, paths))
+    ]
+    if problems:
+        raise BadJob(path, problems)
     return job
 
 
-def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> None:
-    """Raises BadJob if it is already clear, before the first step is paid for, that a later one will fail."""
-    if problems := look_ahead(job, built.columns, rules):
+def _wrong_place(output: Output, paths: Paths) -> BadInput | None:
+    try:
+        kinds.check(output)
+        if output.path:
+            refuse_ours(target_path(output.path), paths)
+    except BadInput as error:
+        return error
+    return None
+
+
+def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules) -> None:
+    """Raises BadJob if it is clear, before the first step is paid for, that a later one or an output will fail."""
+    problems = look_ahead(job, made.built.columns, rules)
+    if problems := problems or name_problems(job, str(path.absolute()), made.keys):
         raise BadJob(path, problems)
 
 
@@ -136,7 +154,7 @@ def draft_job(
     job = read_whole(path, paths)
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
-        refuse_what_will_fail(path, job, made.built, rules)
+        refuse_what_will_fail(path, job, made, rules)
         parts = _archived(job, 0, paths, made, rules)
     try:
         drafted = Draft(
@@ -152,6 +170,7 @@ def draft_job(
             under_way=0 if job.new_only else made.built.under_way,
             answered=0 if job.new_only else made.built.answered,
             seen=known.seen,
+            touches=touches(job),
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,7 +106,8 @@ def _text(path: Path) -> str:
 
 class _Reading:
     def __init__(self, path: Path) -> None:
-        self.folder = path.absolute().parent
+        self.path = path.absolute()
+        self.folder = self.path.parent
         self.stem = _OTHER.sub("_", path.stem)[:64] or "job"
         self.tables = Tables(_text(path))
         self.known: list[str] = []
@@ -123,10 +124,10 @@ class _Reading:
                 self.tables.note((*at, "name"), "doubled", message, hint)
             steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
         whole = tuple(step for step in steps if step)
-        self._doubled(whole)
-        if head is None or len(whole) < len(steps):
-            return None
-        return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost, new_only=head.new_only)
+        limit, new = (head.max_cost, head.new_only) if head else (None, False)
+        job = Job(name=name, folder=str(self.folder), steps=whole, max_cost=limit, new_only=new)
+        self._misplaced(job)
+        return None if head is None or len(whole) < len(steps) else job
 
     def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
         source = self._source(table["source"], (*at, "source")) if "source" in table else None
@@ -211,7 +212,7 @@ class _Reading:
         if not file:
             return Prompt(text, shown((*at, name))) if text else None
         try:
-            return Prompt(_text(place(self.folder, file)), inert_line(file))
+            return Prompt(_text(place(self.folder, file)), inert_line(file), file)
         except BadInput as error:
             self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
             return Prompt("", inert_line(file))
@@ -240,16 +241,13 @@ class _Reading:
             return None
         return output
 
-    def _doubled(self, steps: Sequence[Step]) -> None:
-        """Notes outputs that would overwrite each other."""
-        seen: dict[tuple[object, ...], str] = {}
-        for number, step in enumerate(steps):
-            at: Field = ("step", number - 1, "output") if number else ("output",)
-            for index, output in enumerate(step.outputs):
-                field = (*at, index)
-                if (target := _target(output, number)) and seen.setdefault(target, shown(field)) != shown(field):
-                    message = f"{shown(field)} would overwrite what {seen[target]} wrote: {inert_line(output.path)}"
-                    self.tables.note((*field, "path"), "doubled", message, "Give each output its own place.")
+    def _misplaced(self, job: Job) -> None:
+        """Notes outputs that would overwrite each other, or what the job is made of."""
+        if any(step.outputs for step in job.steps):
+            from batchtui.core.jobs.output_places import misplaced  # loads a lot that is not needed without outputs
+
+            for one in misplaced(job, str(self.path)):
+                self.tables.note(one.field, one.kind, one.message, one.hint)
 
     def _templates(self, step: Step, at: Field, earlier: Collection[str]) -> None:
         """Notes invalid templates, and uses of answers that no earlier step gives."""
@@ -278,17 +276,3 @@ class _Reading:
                     f"Earlier steps: {', '.join(earlier)}" if earlier else "There are none."
                 )
                 self.tables.note(field, "answers", message, hint)
-
-
-def _target(output: Output, step: int) -> tuple[object, ...] | None:
-    """What only this output may write to; None if others may write there too."""
-    options = output.options
-    match output.kind:
-        case "sqlite" if options.get("mode") == "update" or "set" in options or "where" in options:
-            return None
-        case "sqlite":
-            return output.path, options.get("table"), step
-        case "files":
-            return output.path, repr(options.get("when"))
-        case _:
-            return (output.path,) if output.path else None

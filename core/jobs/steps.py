@@ -24,9 +24,11 @@ from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, OverLimit, Unanswered, unforeseen
 from batchtui.core.jobs.late_answers import note_late, read_job_of
+from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.paths import Paths, target_path
 from batchtui.core.results.answers import Answers, BatchFiles, files_of
 from batchtui.core.sending.context import Context
@@ -44,6 +46,7 @@ class StepRunner:
     """Runs under a lock: any process that retrieves may do it, but only one at a time."""
 
     def __init__(self, context: Context) -> None:
+        self._connection = context.connection
         self._disk = context.disk
         self._paths = context.paths
         self._clock = context.clock
@@ -122,17 +125,26 @@ class StepRunner:
 
         scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
+        environment = await asyncio.to_thread(self._connection.environment)
         answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
         try:
             for place, spec in due:
-                if spec.path:
-                    refuse_ours(target_path(spec.path), self._paths)
-                done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
+                guard = await asyncio.to_thread(self._guard, submission, spec, answers, batches[0].step)
+                done = await _written(
+                    kinds.run, spec, answers, batch_id=scope, now=now, environment=environment, guard=guard
+                )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
             await asyncio.to_thread(answers.close)
+
+    def _guard(self, submission: Submission, spec: Output, answers: Answers, step: int) -> Guard:
+        """The files that an output must leave alone. Raises BadInput if it would write where batchtui keeps its own."""
+        if not spec.path:
+            return UNGUARDED
+        target = refuse_ours(target_path(spec.path), self._paths)
+        return own_files_of(self._paths, submission, step, target, answers)
 
     async def _build_step(self, submission: Submission, batches: list[Batch]) -> None:
         job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -20,6 +21,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
+from batchtui.core.programs import without_keys
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
@@ -76,11 +78,12 @@ def write(answers: Answers, work: Work, options: CommandOptions) -> Written:
     with TemporaryDirectory(prefix="batchtui-") as folder:
         held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
         written = jsonl.write(answers, held, Options())
-        _run(options, held.path, work.leave)
+        environment = without_keys(os.environ) if work.environment is None else work.environment
+        _run(options, held.path, environment, work.leave)
     return written
 
 
-def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
+def _run(options: CommandOptions, results: Path, environment: Mapping[str, str], leave: Event | None) -> None:
     arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
     if arguments == options.command:
         arguments.append(str(results))
@@ -94,6 +97,7 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
                 stderr=subprocess.STDOUT,
                 cwd=options.folder or None,
                 start_new_session=True,
+                env=environment,
             )
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error

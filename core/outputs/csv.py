@@ -32,7 +32,7 @@ _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
 def write(answers: Answers, work: Work, options: CsvOptions) -> Written:
     """Writes a header, and a record for each result; with `columns`, for each answer that fits."""
     only_a_file(work.path)
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.guard) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))
         text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths, target_path
+from batchtui.core.outputs.guard import Guard
+from batchtui.core.paths import Paths
 from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
@@ -48,9 +50,12 @@ async def export(
     disk: StoreThread,
     paths: Paths,
     now: datetime,
+    guard: Callable[[Answers], Guard],
     report: Report | None,
 ) -> Output:
     """Writes the answers to a target, completely or not at all, and records that on the batches.
+
+    `guard` finds the files that it must not replace, whatever `overwrite` says.
 
     Raises:
         BadInput: no kind of output fits the target. TargetExists is a BadInput: it already exists.
@@ -58,13 +63,14 @@ async def export(
     """
     from batchtui.core.outputs import kinds
 
-    refuse_ours(target_path(to), paths)
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
     def work() -> Output:
         with Answers.open(files_of(paths, batches)) as answers:
-            return kinds.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
+            return kinds.export(
+                answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report, guard=guard(answers)
+            )
 
     output = replace(await asyncio.to_thread(work), done_at=now)
     log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
@@ -14,6 +16,7 @@ from batchtui.core.outputs.target import Options, Work, Written, each, shown, wh
 from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, ValueTemplate, path, template, words
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers, KeyedResult
+from batchtui.core.results.result_file import Row
 from batchtui.core.text import inert, inert_line
 
 PLACES = ("{custom_id}", "{key}")
@@ -25,6 +28,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices, whatever follows the first dot."""
 
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
+_NO_RESULT = Row(custom_id="", type="succeeded")
 _HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
 
@@ -51,6 +55,19 @@ def check(target: Path, options: FilesOptions) -> None:
     path(options.content)
 
 
+def namer(target: Path) -> Callable[[str, str, dict[str, Any]], str]:
+    """What makes the name of a file of a custom_id, a key and a row; "" if there can be none. Raises BadInput."""
+    pattern = _pattern(target)
+
+    def name(custom_id: str, key: str, row: dict[str, Any]) -> str:
+        try:
+            return _name(pattern, Reading(KeyedResult(custom_id, key, row, _NO_RESULT, b"")))
+        except Missing:
+            return ""
+
+    return name
+
+
 def failed_name(target: Path, options: FilesOptions) -> str:
     """The name of the file of failures: the pattern without its placeholders, or `_failed.jsonl` if nothing is left."""
     bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
@@ -68,7 +85,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
     names = _names(answers, pattern, failed)
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.guard) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed)
         written = set()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchtui.core.files import give_new_name, sync_folder
+from batchtui.core.outputs.guard import Guard
 from batchtui.core.outputs.target import There, make_folder, only_a_file, os_errors, taken
 from batchtui.core.text import plural
 
@@ -23,10 +24,11 @@ _FEW = 8
 class Stage:
     """The files that are being made for `folder`. Their names may already be taken there: see `There`."""
 
-    def __init__(self, folder: Path, made: Path, there: There) -> None:
+    def __init__(self, folder: Path, made: Path, there: There, guard: Guard) -> None:
         self.folder = folder
         self.there = there
         self._made = made
+        self._guard = guard
         self._names: dict[str, None] = {}
         self._open: list[BinaryIO] = []
         self._stale: set[str] = set()
@@ -72,6 +74,7 @@ class Stage:
         for file in self._open:
             file.close()
         self._to_disk()
+        self._guard.refuse(self.folder, {**self._names, **dict.fromkeys(self._stale)})
         for name in self._names:
             only_a_file(self.folder / name)
         same = set()
@@ -129,20 +132,21 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, there: There) -> Iterator[Stage]:
+def staged(folder: Path, there: There, guard: Guard) -> Iterator[Stage]:
     """A stage for a `with` block: at the end its files land in the order in which they were begun, or none does.
 
     Stages that were left by processes that are gone are removed first.
 
     Raises:
         TargetExists: a name is taken.
+        BadInput: a name is that of a file in `guard`.
         NotWritten: the folder cannot be written to.
     """
     with os_errors(folder):
         make_folder(folder)
         _sweep(folder)
         made, lock = _locked(folder)
-        stage = Stage(folder, made, there)
+        stage = Stage(folder, made, there, guard)
         try:
             yield stage
             stage.land()

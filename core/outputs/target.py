@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
@@ -45,7 +46,8 @@ class NotWritten(BatchtuiError):
 class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
-    Once `leave` is set, nobody waits for the output any more: a running program is ended.
+    Once `leave` is set, nobody waits for the output any more: a running program is ended. A program gets `environment`;
+    without it, this process's own, with no key in it. `guard` knows the files that must not be replaced.
     """
 
     path: Path
@@ -54,6 +56,8 @@ class Work(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     report: Report | None = None
     leave: Event | None = None
+    environment: Mapping[str, str] | None = None
+    guard: Guard = UNGUARDED
 
 
 class Written(NamedTuple):

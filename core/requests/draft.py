@@ -12,6 +12,7 @@ from batchtui.core.files import private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.split import Cut, new_ref, split
+from batchtui.core.requests.touch import Touch
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.state.archive import drop
 from batchtui.core.text import inert_line, plural
@@ -32,7 +33,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     """A submission about to be sent: checked and archived, but not in the state until its first part is.
 
     Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the batches and parts in
-    `seen`: those are sent again. None of the three is set for a file, or if such rows are left out.
+    `seen`: those are sent again. None of the three is set for a file, or if such rows are left out. `touches` is what
+    the job touches outside its folder.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     under_way: int = 0
     answered: int = 0
     seen: frozenset[str] | None = None
+    touches: tuple[Touch, ...] = ()
 
     @property
     def ref(self) -> str:

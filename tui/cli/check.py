@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError, OverLimit
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
-from batchtui.tui.cli.report import dumps, problem_json, problems
+from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
 from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wait_for
 
 
@@ -48,13 +50,14 @@ async def _check(file: Path, *, offline: bool, json: bool) -> int:
                     "problems": checked.problem_count + bool(over),
                     "errors": [problem_json(one) for one in (*checked.problems, *_dear(over))],
                     "notes": list(looked.notes),
+                    "touches": [touch_json(one) for one in looked.touches],
                     "first": msgspec.json.decode(looked.first) if looked.first else None,
                     "cost": cost_json(looked) if looked.estimate else None,
                 }
             )
         )
     else:
-        out("\n".join(described(looked)) if checked.ok else problems(checked))
+        out("\n".join(described(looked) if checked.ok else [problems(checked), *touched(looked.touches)]))
         tell_notes(looked)
         if over:
             complain(over)
@@ -76,7 +79,13 @@ def described(looked: Preflight) -> list[str]:
     if looked.estimate and looked.whole:
         lines += [f"{in_words(looked.whole)}", f"    {looked.whole.how}"]
         lines += [f"    {line}" for line in each_step(looked)]
-    return lines
+    return lines + touched(looked.touches)
+
+
+def touched(touches: Sequence[Touch]) -> list[str]:
+    """What a job touches outside its folder, one per line; nothing if that is nothing."""
+    lines = [f"    {one.words}" for one in touches]
+    return ["besides the files in its own folder, this job", *lines] if lines else []
 
 
 def each_step(looked: Preflight) -> list[str]:

@@ -14,8 +14,9 @@ from batchtui.core.batches.batch import Batch
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, written
+from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, touch_json, written
 from batchtui.tui.cli.terminal import complain, out, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
@@ -35,8 +36,9 @@ def failed(
 ) -> int:
     """Reports an error in text, and in JSON if asked for; the exit code. `batch` is the word the user typed."""
     wrong = [] if error.exit_code == errors.OK else [error_json(error, batch)]
+    touches = {"touches": [touch_json(one) for one in error.touches]} if isinstance(error, NotAgreed) else {}
     if json:
-        out(dumps({"batches": batches or [], "errors": wrong}))
+        out(dumps({"batches": batches or [], **touches, "errors": wrong}))
     complain(error)
     return error.exit_code
 

@@ -25,6 +25,7 @@ from batchtui.core.desk.cycle import Cycle
 from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.results.summary import Summary, spelled_out
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
@@ -99,6 +100,11 @@ def failures_json(failures: Iterable[Failure], batches: Iterable[Batch]) -> list
     """Failures as JSON: each names its batch as the user would."""
     labels = {batch.ref: batch.label for batch in batches}
     return [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in failures]
+
+
+def touch_json(touch: Touch) -> dict[str, Any]:
+    """What a job touches: `does` is reads, writes or runs; `what` is a path or a command line."""
+    return {"does": touch.does, "what": touch.what, "field": touch.field}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

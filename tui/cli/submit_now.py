@@ -22,7 +22,9 @@ from batchtui.core.desk.now_run import Finished
 from batchtui.core.desk.now_runs import Unfinished
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, money, number, plural
+from batchtui.tui.cli.check import touched
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_outputs
 from batchtui.tui.cli.progress_line import Line
 from batchtui.tui.cli.report import batch_json, dumps, error_json
@@ -41,7 +43,7 @@ async def run_now(
         def agreed(proposal: NowProposal) -> bool:
             nonlocal began
             _announce(proposal, parallel or PARALLEL)
-            _agree(yes=yes)
+            _agree(file, proposal, yes=yes)
             interrupts.begin()
             began = desk.clock()
             return True
@@ -117,9 +119,17 @@ def _announce_rest(begun: Unfinished) -> None:
         say(f"The step {inert_line(step, 60)} follows.")
 
 
-def _agree(*, yes: bool) -> None:
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not agree("Send them?"):
-        raise click.Abort
+def _agree(file: Path, proposal: NowProposal, *, yes: bool) -> None:
+    """Raises click.Abort if the user says no, NotAgreed if nobody can be asked what the job may touch."""
+    if lines := touched(proposal.touches):
+        say("\n".join(lines))
+    if yes:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if not agree("Send them, and let the job do all that?" if lines else "Send them?"):
+            raise click.Abort
+    elif lines:
+        raise NotAgreed(file, proposal.touches)
 
 
 class _Interrupts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, RadioSet, Static
 
 from batchtui.core.batches.batch import Batch, Output
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BatchtuiError
 from batchtui.core.outputs.kinds import kind_of
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.paths import target_path
@@ -131,11 +131,18 @@ class ExportScreen(ModalScreen[None]):
             self.query_one(Choices).choose(asked)
         self._say_place()
 
-    def _say_place(self) -> None:
-        target = self.query_one(PathInput).value.strip()
+    @work(exclusive=True, group="place", exit_on_error=False)
+    async def _say_place(self) -> None:
+        """Says where it would write, or why not there. A newer path cancels this."""
+        target, kind = self.query_one(PathInput).value.strip(), self.kind
+        if not target:
+            self._report("Enter a path.")
+            return
         try:
-            self._report(f"Will write {target_path(target)}" if target else "Enter a path.")
-        except BadInput as error:
+            for batch, place in zip(self._batches, targets(self._batches, target), strict=True):
+                path = await self._session.desk.export_place(batch.ref, place, kind)
+            self._report(f"Will write {path if len(self._batches) == 1 else target_path(target)}")
+        except BatchtuiError as error:
             self._report(f"{error.message}\n{error.hint}")
 
     @on(Choices.Accepted)
@@ -174,15 +181,9 @@ class ExportScreen(ModalScreen[None]):
         self.query_one("#act", Button).disabled = False
         if isinstance(error, TargetExists) and self.is_current:
             self._report(error.message)
-            self._ask(f"{error.message}{self._warning(*jobs[0])} Replace it?", jobs)
+            self._ask(f"{error.message} Replace it?", jobs)
         else:
             self._report(f"{error.message}\n{error.hint}")
-
-    def _warning(self, batch: Batch, place: str) -> str:
-        submission = self._session.snapshot.submissions.get(batch.submission)
-        source = submission.input if submission else ""
-        same = source and target_path(place) == target_path(source)
-        return " It is the file that this batch was submitted from." if same else ""
 
     def _ask(self, question: str, jobs: Sequence[tuple[Batch, str]]) -> None:
         def answered(agreed: bool | None) -> None:

@@ -71,13 +71,15 @@ class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes."""
+    """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes.
+    So many of its cells are `guarded`: a spreadsheet would have run them."""
 
     kind: str
     path: str
     options: dict[str, Any] = {}
     done_at: datetime | None = None
     rows: int | None = None
+    guarded: int = 0
 
 
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):

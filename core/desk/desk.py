@@ -230,6 +230,7 @@ class Desk(StateDesk):
         *,
         kind: str | None = None,
         overwrite: bool = False,
+        guard: bool = True,
         report: Report | None = None,
     ) -> Output:
         """Writes the results of the batches that `word` names to `to`, as `outputs.export` does."""
@@ -241,6 +242,7 @@ class Desk(StateDesk):
             str(to),
             kind=kind,
             overwrite=overwrite,
+            guard=guard,
             disk=self._disk,
             paths=self.paths,
             now=self.clock(),

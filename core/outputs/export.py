@@ -45,6 +45,7 @@ async def export(
     *,
     kind: str | None,
     overwrite: bool,
+    guard: bool,
     disk: StoreThread,
     paths: Paths,
     now: datetime,
@@ -53,6 +54,7 @@ async def export(
     """Writes the answers to a target, completely or not at all, and records that on the batches.
 
     Raises:
+        UsageError: `guard` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
         BadInput: no kind of output fits the target. TargetExists is a BadInput: it already exists.
         StateError: the results cannot be read; or they were written, but that could not be recorded.
     """
@@ -64,7 +66,7 @@ async def export(
 
     def work() -> Output:
         with Answers.open(files_of(paths, batches)) as answers:
-            return kinds.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
+            return kinds.export(answers, to, kind=kind, overwrite=overwrite, guard=guard, scope=scope, report=report)
 
     output = replace(await asyncio.to_thread(work), done_at=now)
     log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))

@@ -11,10 +11,20 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, UsageError
 from batchtui.core.outputs import columns, command, csv, failed_rows, files, jsonl, parquet, sqlite
 from batchtui.core.outputs.command import CommandFailed
-from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
+from batchtui.core.outputs.target import (
+    NotWritten,
+    Options,
+    Report,
+    TargetExists,
+    There,
+    Work,
+    can_hold,
+    read_options,
+    shown,
+)
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
 from batchtui.core.paths import target_path
@@ -98,6 +108,7 @@ def export(
     *,
     kind: str | None = None,
     overwrite: bool = False,
+    guard: bool = True,
     scope: str = "",
     report: Report | None = None,
 ) -> Output:
@@ -108,16 +119,22 @@ def export(
     are in a database of several batches; the table is named `answers`.
 
     Raises:
+        UsageError: `guard` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
         BadInput: no kind fits the target, or the target cannot be used.
         TargetExists: it already exists, and `overwrite` is false.
         NotWritten: the disk, the folder or the database did not allow it.
     """
     chosen = kind_of(to, kind)
+    if not guard and chosen != "csv":
+        raise UsageError(f"Only CSV has a guard, and {shown(to)} is {chosen}.", "Leave out --no-guard.")
+    options = KINDS[chosen].options() if guard else csv.CsvOptions(safe=False)
     path = _path(chosen, to)
     _not_ours(path, answers)
-    work = Work(path=path, there="replace" if overwrite else "refuse", scope=scope, report=report)
-    rows = KINDS[chosen].write(answers, work, KINDS[chosen].options())
-    return Output(kind=chosen, path=str(path), rows=rows)
+    guarded: list[int] = []
+    there: There = "replace" if overwrite else "refuse"
+    work = Work(path=path, there=there, scope=scope, report=report, guarded=guarded.append)
+    rows = KINDS[chosen].write(answers, work, options)
+    return Output(kind=chosen, path=str(path), rows=rows, guarded=sum(guarded))
 
 
 def check(spec: Output) -> None:
@@ -162,6 +179,7 @@ def run(
     path = _path(spec.kind, spec.path)
     if path != Path():
         _not_ours(path, answers)
+    guarded: list[int] = []
     work = Work(
         path=path,
         there="replace" if options.overwrite or spec.done_at else "same",
@@ -169,10 +187,12 @@ def run(
         now=now,
         report=report,
         leave=leave,
+        guarded=guarded.append,
     )
     rows = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
-    return replace(spec, path=str(path) if path != Path() else "", options=kept, done_at=now, rows=rows)
+    there = str(path) if path != Path() else ""
+    return replace(spec, path=there, options=kept, done_at=now, rows=rows, guarded=sum(guarded))
 
 
 def failed_path(spec: Output) -> Path | None:

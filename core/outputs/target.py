@@ -43,7 +43,8 @@ class NotWritten(BatchtuiError):
 class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
-    Once `leave` is set, nobody waits for the output any more: a running program is ended.
+    Once `leave` is set, nobody waits for the output any more: a running program is ended. `guarded` is called with the
+    number of cells that were changed so that no spreadsheet runs them.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Work(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     report: Report | None = None
     leave: Event | None = None
+    guarded: Callable[[int], None] | None = None
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Part
-from batchtui.core.files import private_folder, replacing
+from batchtui.core.files import NewFile, private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import NOTHING, Known
@@ -25,7 +24,7 @@ from batchtui.core.requests.draft import Draft, NotSubmittable
 from batchtui.core.requests.split import Cut, fingerprint, shared_out, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
-from batchtui.core.state.archive import drop
+from batchtui.core.state.archive import drop, new_ref
 
 
 class Unfolded(Struct, frozen=True):
@@ -47,18 +46,21 @@ def unfolded(
         BadInput: some of its rows do not make valid requests.
     """
     private_folder(paths.requests)
-    rows = paths.requests / f"{secrets.token_hex(4)}.rows"
-    keys = rows.with_suffix(".keys")
+    rows = NewFile(paths.requests / "rows")
     try:
-        with replacing(rows) as row_sink, replacing(keys) as key_sink:
+        keys = NewFile(paths.requests / "keys")
+        try:
             step, folder = job.steps[number], Path(job.folder)
-            built = build(step, folder, row_sink, key_sink, earlier, known, new_only=job.new_only)
+            built = build(step, folder, rows.file, keys.file, earlier, known, new_only=job.new_only)
             if built.problem_count:
                 raise BadRows(built)
-        yield Unfolded(rows, keys, built)
+            rows.file.flush()
+            keys.file.flush()
+            yield Unfolded(rows.path, keys.path, built)
+        finally:
+            keys.drop()
     finally:
-        rows.unlink(missing_ok=True)
-        keys.unlink(missing_ok=True)
+        rows.drop()
 
 
 def archive_step(
@@ -69,16 +71,18 @@ def archive_step(
     price: Callable[[Path], float | None],
     *,
     rules: Rules,
+    named: Callable[[], str],
 ) -> tuple[Part, ...]:
     """Builds the requests of a later step, checks them, and archives them in parts. Run it in a thread.
 
-    `price` returns what the requests in a file will cost, in US dollars, or raises if that is too much.
+    `price` returns what the requests in a file will cost, in US dollars, or raises if that is too much. `named` gives
+    the refs of the parts.
 
     Raises:
         BadInput: some of its rows do not make valid requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
-        return _archived(job, number, paths, made, rules, price)
+        return _archived(job, number, paths, made, rules, named, price)
 
 
 def _archived(
@@ -87,6 +91,7 @@ def _archived(
     paths: Paths,
     made: Unfolded,
     rules: Rules,
+    named: Callable[[], str],
     price: Callable[[Path], float | None] = lambda _: None,
 ) -> tuple[Part, ...]:
     checked = check(made.rows, one_batch=False, rules=rules)
@@ -94,7 +99,7 @@ def _archived(
         raise NotSubmittable(checked)
     estimated_usd = price(made.rows)
     step = job.steps[number]
-    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys, named=named)
     return shared_out(parts, estimated_usd)
 
 
@@ -116,11 +121,17 @@ def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> N
 
 
 def draft_job(
-    path: Path, paths: Paths, name: str | None, known_as: Callable[[str], Known], *, rules: Rules = CURRENT
+    path: Path,
+    paths: Paths,
+    name: str | None,
+    known_as: Callable[[str], Known],
+    *,
+    rules: Rules = CURRENT,
+    named: Callable[[], str] = new_ref,
 ) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
-    `known_as` finds the keys that were sent before under a name.
+    `known_as` finds the keys that were sent before under a name; `named` gives the refs of what is archived.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -130,7 +141,7 @@ def draft_job(
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
         refuse_what_will_fail(path, job, made.built, rules)
-        parts = _archived(job, 0, paths, made, rules)
+        parts = _archived(job, 0, paths, made, rules, named)
     try:
         drafted = Draft(
             name=name or job.name,

@@ -9,7 +9,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from threading import Event
 from typing import IO
 
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
+from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, shown
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
@@ -73,14 +74,19 @@ def write(answers: Answers, work: Work, options: CommandOptions) -> int:
         NotWritten: it could not be run, or was ended because nobody waits for it.
     """
     check(options)
-    with TemporaryDirectory(prefix="batchtui-") as folder:
-        held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
+    if work.path != Path():
+        count = jsonl.write(answers, work, Options())
+        _run(options, work.path, work.leave)
+        return count
+    with scratch(Path(gettempdir()), work.note) as (folder, lock):
+        held = replace(work, path=folder / "results.jsonl", there="replace")
         count = jsonl.write(answers, held, Options())
-        _run(options, held.path, work.leave)
+        _run(options, held.path, work.leave, lock)
     return count
 
 
-def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
+def _run(options: CommandOptions, results: Path, leave: Event | None, lock: int | None = None) -> None:
+    """Runs the program. It keeps the `lock` of the folder that its results are in, also if this process is killed."""
     arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
     if arguments == options.command:
         arguments.append(str(results))
@@ -94,6 +100,7 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
                 stderr=subprocess.STDOUT,
                 cwd=options.folder or None,
                 start_new_session=True,
+                pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error

@@ -33,7 +33,7 @@ def write(answers: Answers, work: Work, options: CsvOptions) -> int:
     """Writes a header, and a record for each result; with `columns`, for each answer that fits."""
     only_a_file(work.path)
     cells = _Cells(safe=options.safe)
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.note) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))
         text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)

@@ -19,6 +19,7 @@ from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.state.tickets import Ticket
 from batchtui.core.text import inert_line, plural
 
 
@@ -65,8 +66,17 @@ async def export(
     scope = first.label if len(batches) == 1 else first.submission
 
     def work() -> Output:
-        with Answers.open(files_of(paths, batches)) as answers:
-            return kinds.export(answers, to, kind=kind, overwrite=overwrite, guard=guard, scope=scope, report=report)
+        with Answers.open(files_of(paths, batches)) as answers, Ticket(paths) as mine:
+            return kinds.export(
+                answers,
+                to,
+                kind=kind,
+                overwrite=overwrite,
+                guard=guard,
+                scope=scope,
+                report=report,
+                note=mine.note_path,
+            )
 
     output = replace(await asyncio.to_thread(work), done_at=now)
     log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))

@@ -68,7 +68,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> int:
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
     names = _names(answers, pattern, failed)
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.note) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed)
         written = set()

@@ -111,6 +111,7 @@ def export(
     guard: bool = True,
     scope: str = "",
     report: Report | None = None,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Writes all results to `to`, in the order of the requests.
 
@@ -132,7 +133,7 @@ def export(
     _not_ours(path, answers)
     guarded: list[int] = []
     there: There = "replace" if overwrite else "refuse"
-    work = Work(path=path, there=there, scope=scope, report=report, guarded=guarded.append)
+    work = Work(path=path, there=there, scope=scope, report=report, guarded=guarded.append, note=note)
     rows = KINDS[chosen].write(answers, work, options)
     return Output(kind=chosen, path=str(path), rows=rows, guarded=sum(guarded))
 
@@ -159,6 +160,7 @@ def run(
     now: datetime,
     report: Report | None = None,
     leave: Event | None = None,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -167,6 +169,8 @@ def run(
     accepted if it is identical, replaced if this output has run before or has `overwrite`, and refused otherwise.
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
     ends a running program.
+
+    `note` is called with each temporary folder before it is made.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -188,6 +192,7 @@ def run(
         report=report,
         leave=leave,
         guarded=guarded.append,
+        note=note,
     )
     rows = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options

@@ -84,7 +84,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> int:
     with ExitStack() as stack:
         if exists:
             connection = stack.enter_context(sqlite_file.opened(work.path))
-        stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there))
+        stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there, work.note))
         if not exists:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)

@@ -44,7 +44,8 @@ class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
     Once `leave` is set, nobody waits for the output any more: a running program is ended. `guarded` is called with the
-    number of cells that were changed so that no spreadsheet runs them.
+    number of cells that were changed so that no spreadsheet runs them; `note` with the path of each temporary folder,
+    before it is made, so that it can be removed if this process is killed.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Work(Struct, frozen=True, kw_only=True):
     report: Report | None = None
     leave: Event | None = None
     guarded: Callable[[int], None] | None = None
+    note: Callable[[Path], None] | None = None
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -20,6 +20,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
 from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_from, verify_file
+from batchtui.core.state.tickets import ticket
 from batchtui.core.text import inert_line
 
 PIECE = 500_000
@@ -140,23 +141,24 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
     broken: list[str] = []
     done = 0
     try:
-        part = await asyncio.to_thread(NewFile, to, overwrite=False)
-        try:
+        async with ticket(paths) as mine:
+            part = await asyncio.to_thread(NewFile, to, overwrite=False, note=mine.note_path)
             try:
-                async with api.results(str(batch.id)) as chunks:
-                    async for chunk in chunks:
-                        await asyncio.to_thread(_keep, part.file, verifier, chunk)
-                        done += len(chunk)
-                        if report:
-                            report(done, None)
-            except BatchtuiError as error:
-                if not done:
-                    raise
-                broken.append(error.message)
-            await asyncio.to_thread(part.keep)
-        except BaseException:
-            await asyncio.to_thread(part.drop)
-            raise
+                try:
+                    async with api.results(str(batch.id)) as chunks:
+                        async for chunk in chunks:
+                            await asyncio.to_thread(_keep, part.file, verifier, chunk)
+                            done += len(chunk)
+                            if report:
+                                report(done, None)
+                except BatchtuiError as error:
+                    if not done:
+                        raise
+                    broken.append(error.message)
+                await asyncio.to_thread(part.keep)
+            except BaseException:
+                await asyncio.to_thread(part.drop)
+                raise
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:

@@ -206,7 +206,7 @@ class AtomicStorage(Storage):
                 "Nothing was saved: a name or a path in the state is not valid UTF-8.", "Rename what it came from."
             ) from error
         try:
-            sweep(self.path.parent)
+            sweep(self.path.parent, self.path.name)
             self.close()
             with replacing(self.path) as file:
                 file.write(data)

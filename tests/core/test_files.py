@@ -121,6 +121,20 @@ def test_sweep_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) 
     assert (tmp_path / "living").read_bytes() == b"whole"
 
 
+def test_sweep_takes_nothing_whose_name_or_kind_is_not_ours(tmp_path: Path) -> None:
+    for name in (".film.mkv.part", ".a.part", "a.0a1b2c3d.part", ".b.0A1B2C3D.part"):
+        (tmp_path / name).write_text("mine")
+    os.mkfifo(tmp_path / ".pipe.0a1b2c3d.part")
+    (tmp_path / ".link.0a1b2c3d.part").symlink_to(tmp_path / ".a.part")
+    (tmp_path / ".state.json.0a1b2c3d.part").write_text("half")
+    (tmp_path / ".other.json.0a1b2c3d.part").write_text("somebody's")
+    before = names(tmp_path)
+    sweep(tmp_path, "state.json")
+    assert names(tmp_path) == [name for name in before if "state" not in name]
+    sweep(tmp_path)
+    assert names(tmp_path) == [name for name in before if "json" not in name]
+
+
 def test_a_part_that_was_swept_before_it_was_locked_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,9 +35,7 @@ def private_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         about = path.stat()
     except OSError as error:
-        raise StateError(
-            f"{path} cannot be used: {error.strerror}.", "Set BATCHTUI_HOME to a folder that you own."
-        ) from error
+        raise _no_folder(path, error) from error
     if about.st_uid == os.geteuid() and about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         with suppress(OSError):
             path.chmod(0o700)
@@ -45,6 +43,34 @@ def private_folder(path: Path) -> Path:
     if about.st_uid not in (os.geteuid(), 0) or about.st_mode & stat.S_IWOTH:
         raise StateError(f"Other users can write to {path}.", f"Make it private: chmod 700 {path}")
     return path
+
+
+def _no_folder(path: Path, error: OSError) -> StateError:
+    """Why a folder cannot be used: something else may be in its place, or in that of one above it."""
+    for there in (path, *path.parents):
+        if there.is_symlink() and not there.exists():
+            what = f"{path} cannot be used: {there} is a link to {there.readlink()}, which is not there."
+            return StateError(what, "Make that folder, or mount its disk; or remove the link.")
+        if there.exists():
+            if there.is_dir():
+                break
+            hint = f"Move {there.name} to another place, or set BATCHTUI_HOME to a folder that you own."
+            return StateError(f"{path} cannot be used: {there} is not a folder.", hint)
+    return StateError(f"{path} cannot be used: {error.strerror}.", way_out(error))
+
+
+def way_out(error: OSError) -> str:
+    """What to do about a folder or disk of ours that did not let us write."""
+    return _WAY_OUT.get(error.errno or 0, "Check the disk and try again.")
+
+
+_WAY_OUT = {
+    errno.ENOSPC: "Free some space on the disk and try again.",
+    errno.EDQUOT: "Free some space within your quota and try again.",
+    errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another disk.",
+    errno.EACCES: "Give yourself write access to the folder, or set BATCHTUI_HOME to a folder that you own.",
+    errno.EPERM: "Give yourself write access to the folder, or set BATCHTUI_HOME to a folder that you own.",
+}
 
 
 def is_there(path: Path) -> bool:

@@ -72,7 +72,9 @@ def write(proposal: Proposal, to: str, paths: Paths) -> Path:
             copy_chosen(proposal, paths, sink)
         return path
     except FileExistsError as error:
-        raise BadInput(f"{inert_line(str(path))} already exists; it was not overwritten.", "") from error
+        raise BadInput(
+            f"{inert_line(str(path))} already exists; it was not overwritten.", "Name another file."
+        ) from error
     except OSError as error:
         raise BadInput(
             f"{inert_line(str(path))} cannot be written: {error.strerror or error}.",

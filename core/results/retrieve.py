@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, State, observe
 from batchtui.core.batches.remote import Counts, Remote
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
-from batchtui.core.files import NewFile, private_folder
+from batchtui.core.files import NewFile, private_folder, way_out
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
@@ -106,11 +105,9 @@ async def retrieve(
         verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
         return await asyncio.to_thread(place.describe, verdict, clock())
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        do = "Free some space in" if full else "Change the permissions of"
         raise StateError(
-            f"The results could not be written: {error.strerror}.",
-            f"{do} {paths.results}; the API keeps its copy for 29 days.",
+            f"The results could not be written in {paths.results}: {error.strerror}.",
+            f"{way_out(error)} The API keeps its copy for 29 days.",
         ) from error
 
 

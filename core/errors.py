@@ -167,6 +167,9 @@ class ApiError(BatchtuiError):
     status: int | None = None
     retry_after: float | None = None
     body: bytes = b""
+    advice: str = ""
+    """What to check between us and the API, whatever happens next; the hint begins with it."""
+
     by_api: bool = False
     """Whether the API itself said it, in its own error envelope, and not a proxy or a sign-in page in between."""
 
@@ -176,6 +179,15 @@ class ApiError(BatchtuiError):
         super().__init__(message, hint)
         self.status = status
         self.retry_after = retry_after
+
+    def advising(self, advice: str) -> Self:
+        """Puts what to check in front of the hint, and returns this error."""
+        self.advice = advice
+        return self.with_next(self.hint)
+
+    def with_next(self, hint: str) -> Self:
+        """Replaces the hint but for what to check, and returns this error."""
+        return self.with_hint(f"{self.advice} {hint}".strip())
 
 
 class Unreachable(ApiError):

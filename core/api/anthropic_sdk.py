@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core.api.create_body import CreateBody, OnceBody
-from batchtui.core.api.credentials import Credentials
+from batchtui.core.api.credentials import Credentials, is_loopback
 from batchtui.core.api.http_errors import (
     ASK_LATER,
     UNCLEAR,
@@ -32,6 +34,7 @@ from batchtui.core.api.http_errors import (
 from batchtui.core.api.protocol import PAGE, Page, Report
 from batchtui.core.api.result_line import decode_message
 from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
+from batchtui.core.api.surroundings import advice
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, NoKey, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.settings import API_VERSION
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HOST = "https://api.anthropic.com"
 _MESSAGES = "/v1/messages"
 _BATCHES = "/v1/messages/batches"
 
@@ -100,16 +104,15 @@ class AnthropicApi:
         except ApiError as error:
             if error.by_api and error.status is not None and error.status < 500 and error.status not in UNCLEAR:
                 if isinstance(error, Unreachable):
-                    error.with_hint("Nothing was bought. Submit it again later.")
+                    error.with_next("Nothing was bought. Submit it again later.")
                 raise
             if not body.whole:
-                raise NotSent(
-                    f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again."
-                ) from error
+                sent = NotSent(f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again.")
+                raise sent.advising(error.advice) from error
             raise OutcomeUnknown(
                 f"It is not known whether the API accepted the batch: {error.message}",
                 "batchtui looks for it in the API's list and never sends it again on its own.",
-            ) from error
+            ).advising(error.advice) from error
         finally:
             await body.close()
 
@@ -134,7 +137,7 @@ class AnthropicApi:
             response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
             return self._about(batch_id, response.content)
         except Unreachable as error:
-            error.with_hint("The next poll shows whether it was canceled anyway. If not, cancel it again.")
+            error.with_next("The next poll shows whether it was canceled anyway. If not, cancel it again.")
             raise
 
     @asynccontextmanager
@@ -177,7 +180,9 @@ class AnthropicApi:
         except Unreachable as error:
             if body.begun:
                 raise
-            raise NotSent(error.message, error.hint) from error
+            sent = NotSent(error.message, error.hint)
+            sent.advice = error.advice
+            raise sent from error
         try:
             decode_message(response.content)
         except ValueError as error:
@@ -225,11 +230,17 @@ class AnthropicApi:
             raise Unreachable("The API did not answer in time.", ASK_LATER) from None
         except sdk.APIConnectionError as error:
             reason = self._clean(how_it_broke(error.__cause__ or error))
-            raise Unreachable(f"The API could not be reached: {reason}.", ASK_LATER) from None
+            raise self._unreached(f"The API could not be reached: {reason}.", reason) from None
         except http.HTTPError as error:
-            raise Unreachable(f"The connection broke: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
+            reason = self._clean(how_it_broke(error))
+            raise self._unreached(f"The connection broke: {reason}.", reason) from None
         except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
             raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
+
+    def _unreached(self, message: str, reason: str) -> Unreachable:
+        host = urlsplit(self._credentials.base_url or _HOST).hostname or ""
+        host = "" if is_loopback(host) else host
+        return Unreachable(message, ASK_LATER).advising(advice(reason, host, os.environ))
 
     async def _stream(self, response: httpx2.Response) -> AsyncIterator[bytes]:
         _sdk, http = import_sdk()

@@ -52,9 +52,9 @@ def failed(status: int, said: str | None, code: str, pause: float | None, source
         return Unreachable(message, "Check ANTHROPIC_BASE_URL and any proxy in between.", status=status)
     if said is None:
         message = f"HTTP {status} came from {via}, not from the API."
-        return Unreachable(
-            message, f"Check the proxy or network in between. {ASK_LATER}", status=status, retry_after=pause
-        )
+        check = "It limits how large a request may be: raise that, or send smaller batches with --split N."
+        advice = check if status == 413 else "Check the proxy or network in between."
+        return Unreachable(message, ASK_LATER, status=status, retry_after=pause).advising(advice)
     failure = _refused(status, said or f"HTTP {status}", code, pause, source)
     if isinstance(failure, ApiError):
         failure.by_api = True
@@ -72,6 +72,14 @@ def _refused(status: int, said: str, code: str, pause: float | None, source: str
             return NotFound(f"The API does not know it: {said}", hint, status=status)
         case 429 if "spend_limit" not in code:
             return Unreachable(f"The API asks to slow down: {said}", ASK_LATER, status=status, retry_after=pause)
+        case 413:
+            hint = "Send it in smaller batches with --split N, or shorten its requests."
+            return ApiError(f"The API refused it as too large: {said} ({status}).", hint, status=status)
+        case 402:
+            return ApiError(f"The API refused it: {said} ({status}).", "Add credit in the Console.", status=status)
+        case 429:
+            hint = "Raise the spend limit in the Console, or wait until it starts anew."
+            return ApiError(f"The API refused it: {said} ({status}).", hint, status=status)
         case _ if status >= 500 or status in UNCLEAR:
             return Unreachable(f"The API failed: {said} ({status}).", ASK_LATER, status=status, retry_after=pause)
         case _:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.api.surroundings import fault_of
 from batchtui.core.errors import BadInput, NoKey
 from batchtui.core.text import inert_line
 
@@ -48,9 +49,10 @@ def build_client(
     except sdk.AnthropicError as error:
         raise NoKey(f"The SDK cannot sign in: {clean(str(error))}", "Sign in again, or set a key.") from None
     except (ImportError, OSError, ValueError, http.InvalidURL) as error:
+        what, do = fault_of(error, os.environ, http.Proxy)
         raise BadInput(
-            f"The connection cannot be set up: {clean(str(error))}",
-            "Check HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+            f"The connection cannot be set up: {what or clean(str(error))}.",
+            do or "Check the proxy and certificate settings in the environment.",
         ) from None
     if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
         raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")

@@ -77,7 +77,7 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes.
 
     `unmatched` counts answers that met no row of the user's table; `failed_path` lists them, and all else that was not
-    written.
+    written. `guarded` counts cells that a spreadsheet would have run.
     """
 
     kind: str
@@ -87,6 +87,7 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     rows: int | None = None
     unmatched: int = 0
     failed_path: str = ""
+    guarded: int = 0
 
 
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):

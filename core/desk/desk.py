@@ -231,12 +231,13 @@ class Desk(StateDesk):
         *,
         kind: str | None = None,
         overwrite: bool = False,
+        safe: bool = True,
         report: Report | None = None,
     ) -> Output:
         """Writes the results of the batches that `word` names to `to`. Raises as `export.export_to`."""
         from batchtui.core.desk.export import export_to
 
-        return await export_to(word, str(to), self._context, kind=kind, overwrite=overwrite, report=report)
+        return await export_to(word, str(to), self._context, kind=kind, overwrite=overwrite, safe=safe, report=report)
 
     async def export_place(self, word: str, to: str, kind: str | None = None) -> Path:
         """Where `export` would write. Raises as it does if it may never write there."""

@@ -20,7 +20,7 @@ from batchtui.core.text import inert_line
 
 
 async def export_to(
-    word: str, to: str, context: Context, *, kind: str | None, overwrite: bool, report: Report | None
+    word: str, to: str, context: Context, *, kind: str | None, overwrite: bool, safe: bool, report: Report | None
 ) -> Output:
     """Writes the answers of the batches that a word means, and of their retries, to a target.
 
@@ -38,6 +38,7 @@ async def export_to(
         str(place),
         kind=kind,
         overwrite=overwrite,
+        safe=safe,
         disk=context.disk,
         paths=context.paths,
         now=context.clock(),

@@ -26,6 +26,7 @@ from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
 from batchtui.core.requests.touch import NotAgreed, Touch
 from batchtui.core.sending.context import Context
+from batchtui.core.state.tickets import ticket
 
 
 class NowProposal(Struct, frozen=True):
@@ -150,26 +151,27 @@ class Now:
             NoKey: there is no key.
         """
         await self._connection.api()
-        made = await make_draft(path, self._context, name, Cut(), now=True)
-        if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
-            await asyncio.to_thread(discard, made, self._paths)
-            raise changed(path)
-        known = self._runs.of(await self._disk.snapshot(), made.sha256)
-        if known:
-            await asyncio.to_thread(discard, made, self._paths)
-            return known
-        now, estimate = self._clock(), looked.estimate if looked else None
-        try:
-            parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
-            made = replace(made, parts=parts)
-            begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, again=again))
-        except BaseException:
-            if made.ref not in (await self._disk.snapshot()).submissions:
+        async with ticket(self._paths) as mine:
+            made = await make_draft(path, self._context, name, Cut(), mine.new_ref, now=True)
+            if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
                 await asyncio.to_thread(discard, made, self._paths)
-            raise
-        if begun.ref != made.ref:
-            await asyncio.to_thread(discard, made, self._paths)
-        return begun
+                raise changed(path)
+            known = self._runs.of(await self._disk.snapshot(), made.sha256)
+            if known:
+                await asyncio.to_thread(discard, made, self._paths)
+                return known
+            now, estimate = self._clock(), looked.estimate if looked else None
+            try:
+                parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
+                made = replace(made, parts=parts)
+                begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, again=again))
+            except BaseException:
+                if made.ref not in (await self._disk.snapshot()).submissions:
+                    await asyncio.to_thread(discard, made, self._paths)
+                raise
+            if begun.ref != made.ref:
+                await asyncio.to_thread(discard, made, self._paths)
+            return begun
 
 
 async def _unless(give_up: asyncio.Event, work: Coroutine[Any, Any, Finished]) -> Finished:

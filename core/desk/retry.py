@@ -26,18 +26,25 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.requests.split import new_ref
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Rules
-from batchtui.core.state.archive import copy_rows, drop
+from batchtui.core.state.archive import copy_rows, drop, new_ref
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.state.tickets import ticket
 
 
-def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
-    """Keeps the rows to be sent again, and their keys, under a new ref. Call it in a thread.
+def archive(
+    proposal: Proposal,
+    paths: Paths,
+    rules: Rules,
+    edited: Path | None = None,
+    *,
+    named: Callable[[], str] = new_ref,
+) -> tuple[Part, Checked]:
+    """Keeps the rows to be sent again, and their keys, under a new ref, which `named` gives. Call it in a thread.
 
     The rows come from the file `edited` if it is given; otherwise they are as they were last sent.
 
@@ -48,7 +55,7 @@ def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None 
     """
     private_folder(paths.requests)
     first, ids = proposal.first, proposal.chosen.ids
-    ref = new_ref()
+    ref = named()
     rows = paths.archive(ref)
     with replacing(rows, overwrite=False) as sink:
         if edited:
@@ -180,12 +187,13 @@ async def _again(
     proposal: Proposal, context: Context, sender: Sender, max_cost: float | None, report: Report | None
 ) -> Batch:
     disk, paths = context.disk, context.paths
-    part, checked = await asyncio.to_thread(archive, proposal, paths, context.settings.rules)
-    try:
-        past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
-        looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock())
-        part = await priced(proposal, part, looked.estimate, disk, max_cost)
-    except BaseException:
-        await asyncio.to_thread(drop, [part.ref], paths)
-        raise
-    return await send(proposal, part, context, sender, max_cost, report)
+    async with ticket(paths) as mine:
+        part, checked = await asyncio.to_thread(archive, proposal, paths, context.settings.rules, named=mine.new_ref)
+        try:
+            past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock())
+            part = await priced(proposal, part, looked.estimate, disk, max_cost)
+        except BaseException:
+            await asyncio.to_thread(drop, [part.ref], paths)
+            raise
+        return await send(proposal, part, context, sender, max_cost, report)

@@ -73,7 +73,9 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     if first.state is not State.RETRIEVED:
         raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
     if not is_there(paths.archive(first.ref)):
-        raise NotAllowed("Its requests are not on this machine: somebody else sent it.", "")
+        raise NotAllowed(
+            "Its requests are not on this machine: somebody else sent it.", "Retry it where it was sent from."
+        )
     retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
     chosen = choose(failed, include_permanent=include_permanent)
@@ -114,7 +116,9 @@ def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
     ids = proposal.chosen.ids
     copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
     if copied != len(ids):
-        raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
+        raise NotAllowed(
+            f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "Submit the rest as a new file."
+        )
 
 
 def described(proposals: Sequence[Proposal]) -> str:

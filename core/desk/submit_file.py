@@ -22,6 +22,7 @@ from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import submit
 from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.tickets import ticket
 
 
 async def submit_file(
@@ -46,15 +47,16 @@ async def submit_file(
         OverLimit: it could cost more than its limit, or its cost is not known.
         BatchtuiError: as `sending.submit`.
     """
-    made = await make_draft(path, context, name, cut, now=False)
-    try:
-        _refuse_what_nobody_agreed_to(path, made, looked)
-        made = await _within_limit(path, made, context, looked, max_cost)
-    except BaseException:
-        with suppress(OSError):
-            await asyncio.to_thread(discard, made, context.paths)
-        raise
-    batch = await submit(made, context, sender, again=again, report=report)
+    async with ticket(context.paths) as mine:
+        made = await make_draft(path, context, name, cut, mine.new_ref, now=False)
+        try:
+            _refuse_what_nobody_agreed_to(path, made, looked)
+            made = await _within_limit(path, made, context, looked, max_cost)
+        except BaseException:
+            with suppress(OSError):
+                await asyncio.to_thread(discard, made, context.paths)
+            raise
+        batch = await submit(made, context, sender, again=again, report=report)
     await parts.send(made.ref, report)
     return batch
 

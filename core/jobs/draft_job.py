@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from batchtui.core.batches.batch import Output, Part
 from batchtui.core.errors import BadInput
-from batchtui.core.files import private_folder, replacing
+from batchtui.core.files import NewFile, private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import NOTHING, Known
@@ -29,7 +28,7 @@ from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.split import Cut, fingerprint, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
-from batchtui.core.state.archive import drop
+from batchtui.core.state.archive import drop, new_ref
 
 Priced = Callable[[tuple[Part, ...]], tuple[Part, ...]]
 
@@ -53,18 +52,21 @@ def unfolded(
         BadInput: some of its rows do not make valid requests.
     """
     private_folder(paths.requests)
-    rows = paths.requests / f"{secrets.token_hex(4)}.rows"
-    keys = rows.with_suffix(".keys")
+    rows = NewFile(paths.requests / "rows")
     try:
-        with replacing(rows) as row_sink, replacing(keys) as key_sink:
+        keys = NewFile(paths.requests / "keys")
+        try:
             step, folder = job.steps[number], Path(job.folder)
-            built = build(step, folder, row_sink, key_sink, earlier, known, new_only=job.new_only)
+            built = build(step, folder, rows.file, keys.file, earlier, known, new_only=job.new_only)
             if built.problem_count:
                 raise BadRows(built)
-        yield Unfolded(rows, keys, built)
+            rows.file.flush()
+            keys.file.flush()
+            yield Unfolded(rows.path, keys.path, built)
+        finally:
+            keys.drop()
     finally:
-        rows.unlink(missing_ok=True)
-        keys.unlink(missing_ok=True)
+        rows.drop()
 
 
 def archive_step(
@@ -75,17 +77,18 @@ def archive_step(
     price: Callable[[Path], Priced],
     *,
     rules: Rules,
+    named: Callable[[], str],
 ) -> tuple[Part, ...]:
     """Builds the requests of a later step, checks them, and archives them in parts. Run it in a thread.
 
     `price` looks at what the requests in a file will cost, and raises if that is too much; what it returns adds the
-    prices to their parts.
+    prices to their parts. `named` gives the refs of the parts.
 
     Raises:
         BadInput: some of its rows do not make valid requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
-        return _archived(job, number, paths, made, rules, price)
+        return _archived(job, number, paths, made, rules, named, price)
 
 
 def _archived(
@@ -94,6 +97,7 @@ def _archived(
     paths: Paths,
     made: Unfolded,
     rules: Rules,
+    named: Callable[[], str],
     price: Callable[[Path], Priced] = lambda _: lambda parts: parts,
 ) -> tuple[Part, ...]:
     checked = check(made.rows, one_batch=False, rules=rules)
@@ -101,7 +105,7 @@ def _archived(
         raise NotSubmittable(checked)
     priced = price(made.rows)
     step = job.steps[number]
-    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
+    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys, named=named)
     try:
         return priced(parts)
     except BaseException:
@@ -141,11 +145,17 @@ def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules) ->
 
 
 def draft_job(
-    path: Path, paths: Paths, name: str | None, known_as: Callable[[str], Known], *, rules: Rules = CURRENT
+    path: Path,
+    paths: Paths,
+    name: str | None,
+    known_as: Callable[[str], Known],
+    *,
+    rules: Rules = CURRENT,
+    named: Callable[[], str] = new_ref,
 ) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
-    `known_as` finds the keys that were sent before under a name.
+    `known_as` finds the keys that were sent before under a name; `named` gives the refs of what is archived.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -155,7 +165,7 @@ def draft_job(
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
         refuse_what_will_fail(path, job, made, rules)
-        parts = _archived(job, 0, paths, made, rules)
+        parts = _archived(job, 0, paths, made, rules, named)
     try:
         drafted = Draft(
             name=name or job.name,

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from batchtui.core.batches.batch import Output
 from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.errors import BadInput
+from batchtui.core.file_kind import HEAD, not_text
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
 from batchtui.core.jobs.toml_lines import Field, shown
 from batchtui.core.jobs.toml_tables import Tables, did_you_mean
@@ -97,6 +98,10 @@ def read_job(path: Path) -> Job:
 def _text(path: Path) -> str:
     """Raises BadInput if it cannot be read as text."""
     try:
+        with path.open("rb") as file:
+            other = not_text(file.read(HEAD))
+        if other is not None:
+            raise BadInput(f"{inert_line(str(path))} is {other.what}.", other.do)
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{inert_line(str(path))} cannot be read: {error.strerror}.", "Check the path.") from error

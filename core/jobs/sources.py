@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from batchtui.core.errors import BadInput
+from batchtui.core.file_kind import HEAD, better_delimiter, looks_like_csv, not_text, other_text
 from batchtui.core.jobs import parquet_values
 from batchtui.core.jobs.job import Source, place
 from batchtui.core.requests import input_rows
@@ -73,12 +75,18 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
 
 def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
     csv.field_size_limit(_LONGEST)
+    first = _first_line(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             header = next(reader, None)
             if header is None:
                 raise BadInput(f"{_shown(path)} is empty.", "Give a file whose first line names the columns.")
+            better = better_delimiter(first, delimiter)
+            hint = _delimiter(better)
+            if better and len(header) == 1:
+                message = f"{_shown(path)}: with the delimiter {_quoted(delimiter)}, line 1 is a single column."
+                raise BadInput(message, hint)
             _named(header, f"{_shown(path)}, line 1")
             for cells in reader:
                 where = f"line {reader.line_num}"
@@ -86,8 +94,8 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
                     yield Found(reader.line_num, where, dict(zip(header, cells, strict=True)))
                 elif cells:
                     message = f"It has {plural(len(cells), 'cell')}; the header has {len(header)}."
-                    hint = "Quote cells that contain the delimiter, or set `delimiter`."
-                    note(Problem(reader.line_num, "", message, hint, "cells", where))
+                    quote = f"Quote cells that contain the delimiter, {_quoted(delimiter)}, or set `delimiter`."
+                    note(Problem(reader.line_num, "", message, hint or quote, "cells", where))
         except csv.Error as error:
             message = f"{_shown(path)}, line {reader.line_num}: {inert_line(str(error))}."
             raise BadInput(message, 'Quote cells that contain quotes, and double those quotes: "say ""hi"""') from error
@@ -95,7 +103,31 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
             message = (
                 f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is not UTF-8."
             )
-            raise BadInput(message, "Save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8") from error
+            hint = "Save it as UTF-8. From an older Windows or Excel: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+            raise BadInput(message, hint) from error
+
+
+def _first_line(path: Path) -> str:
+    """The first line of a CSV. Raises BadInput if the file is something else."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    line = head.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").splitlines()[:1]
+    if line and line[0].lower().startswith("sep="):
+        hint = f"Remove that line, and set delimiter = {_quoted(line[0][4:5])} in [source]."
+        raise BadInput(f"{_shown(path)}, line 1: it names Excel's separator, not the columns.", hint)
+    other = not_text(head) or other_text(head)
+    if other is not None:
+        raise BadInput(f"{_shown(path)} is {other.what}, not CSV.", other.do)
+    return line[0] if line else ""
+
+
+def _delimiter(better: str) -> str:
+    return f"Set delimiter = {_quoted(better)} in [source]." if better else ""
+
+
+def _quoted(delimiter: str) -> str:
+    """A delimiter as TOML has it."""
+    return '"\\t"' if delimiter == "\t" else f'"{inert_line(delimiter)}"'
 
 
 def _jsonl(path: Path, note: Note) -> Iterator[Found]:
@@ -136,8 +168,12 @@ def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
             message, hint = "It is a link that points outside the folder.", "Copy the file into the folder."
             note(Problem(number, "", message, hint, "outside", where))
             continue
+        data = entry.read_bytes()
+        if (other := not_text(data[:HEAD])) is not None:
+            note(Problem(number, "", f"It is {other.what}.", f"{other.do} Or narrow `glob`.", "not_utf8", where))
+            continue
         try:
-            text = entry.read_text(encoding="utf-8-sig")
+            text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
             inside.as_posix().encode()
         except UnicodeError:
             note(Problem(number, "", "It is not UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
@@ -160,8 +196,13 @@ def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
             where = f"row {number}"
             yield from _plain(number, where, dict(zip(header, values, strict=True)), note)
     except (sqlite3.Error, sqlite3.Warning) as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise _is_no(path, "SQLite database") from error
         message = f"The query on {_shown(path)} failed: {inert_line(str(error))}."
-        raise BadInput(message, "Use a single SELECT; the database is only read.") from error
+        busy = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        hint = "Stop the program that writes to it." if busy else "Use a single SELECT; the database is only read."
+        raise BadInput(message, hint) from error
     finally:
         if connection:
             connection.close()
@@ -182,7 +223,20 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
                     number += 1
                     yield from _plain(number, f"row {number}", row, note)
     except ArrowException as error:
-        raise BadInput(f"{_shown(path)} is not a Parquet file: {inert_line(str(error))}", "Check the path.") from error
+        raise _is_no(path, "Parquet file") from error
+
+
+def _is_no(path: Path, wanted: str) -> BadInput:
+    """The error for a file that is not of its kind. Says what it is, if that can be told."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    other = not_text(head) or other_text(head)
+    if other is not None and wanted not in other.what:
+        return BadInput(f"{_shown(path)} is {other.what}, no {wanted}.", other.do)
+    if looks_like_csv(head):
+        return BadInput(f"{_shown(path)} is a table (CSV), no {wanted}.", 'Set kind = "csv" in [source].')
+    why = "damaged" if other is not None else "not one" if head else "empty"
+    return BadInput(f"{_shown(path)} should be a {wanted}, but is {why}.", "Check the path.")
 
 
 def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:

@@ -35,11 +35,12 @@ from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
+from batchtui.core.state.tickets import Ticket, ticket
 from batchtui.core.text import inert_line, plural
 
 if TYPE_CHECKING:
     from batchtui.core.jobs.draft_job import Priced
-    from batchtui.core.jobs.job import Job
+    from batchtui.core.jobs.job import Job, Step
 
 
 class StepRunner:
@@ -130,9 +131,17 @@ class StepRunner:
         try:
             for place, spec in due:
                 guard = await asyncio.to_thread(self._guard, submission, spec, answers, batches[0].step)
-                done = await _written(
-                    kinds.run, spec, answers, batch_id=scope, now=now, environment=environment, guard=guard
-                )
+                async with ticket(self._paths) as mine:
+                    done = await _written(
+                        kinds.run,
+                        spec,
+                        answers,
+                        batch_id=scope,
+                        now=now,
+                        environment=environment,
+                        guard=guard,
+                        note=mine.note_path,
+                    )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
@@ -161,7 +170,12 @@ class StepRunner:
             )
             await self._disk.commit(_held(submission.ref, trouble))
             return
-        parts = await asyncio.to_thread(self._archive, job, submission, snapshot)
+        async with ticket(self._paths) as mine:
+            parts = await asyncio.to_thread(self._archive, job, submission, snapshot, mine)
+            await self._begin_step(submission, following, parts)
+
+    async def _begin_step(self, submission: Submission, following: Step, parts: tuple[Part, ...]) -> None:
+        """Puts a step that is built into the state, or drops it if something changed in the meantime."""
 
         def write(tx: Transaction) -> bool:
             current = tx.submission(submission.ref)
@@ -190,7 +204,7 @@ class StepRunner:
         else:
             await asyncio.to_thread(drop, [part.ref for part in parts], self._paths)
 
-    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
+    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot, mine: Ticket) -> tuple[Part, ...]:
         from batchtui.core.jobs.draft_job import archive_step
 
         ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
@@ -207,7 +221,9 @@ class StepRunner:
             return lambda parts: with_prices(parts, estimate, self._paths, self._clock(), share)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
-            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=self._rules)
+            return archive_step(
+                job, submission.step + 1, self._paths, earlier, price, rules=self._rules, named=mine.new_ref
+            )
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

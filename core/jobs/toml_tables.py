@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from batchtui.core.file_kind import looks_like_csv, other_text
 from batchtui.core.jobs.toml_lines import Field, line_of, shown
 from batchtui.core.requests.parameters import PARAMETERS
 from batchtui.core.requests.problems import Problem
@@ -38,6 +39,13 @@ class Tables:
             self.root = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             message, hint = f"It is not TOML: {inert_line(str(error))}.", "Texts go in quotes, tables under [headers]."
+            other = other_text(text.encode())
+            if other is not None and "TOML" not in other.what:
+                message = f"It is {other.what}, not TOML."
+                hint = "Requests go in a file that ends in .jsonl." if other.what == "JSON" else other.do
+            elif looks_like_csv(text.encode()):
+                message = "It is a table (CSV), not TOML."
+                hint = "Name it as the path in the [source] of a job: batchtui examples"
             self.problems.append(Problem(None, "", message, hint, "not_toml"))
 
     def note(self, field: Field, kind: str, message: str, hint: str) -> None:

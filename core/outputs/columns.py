@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import FailedRows
 from batchtui.core.outputs.target import Work, each
-from batchtui.core.outputs.value_paths import Missing, Reading, Value, path
+from batchtui.core.outputs.value_paths import Missing, Reading, Value, ValuePath, path
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
@@ -16,12 +17,17 @@ Asked = dict[str, str] | list[str]
 """The option `columns`: a path for each name, or paths that are their own names. Empty: the standard columns."""
 
 
+_NAMES_AN_ID = re.compile(r"(?:\A|.*[\W_])(?i:id|key|uuid|guid)|.*[a-z](?:Id|ID|Key)", re.DOTALL)
+_IDS = frozenset({"custom_id", "key", "request_id", "batch_id"})
+
+
 class Column(NamedTuple):
-    """`type` is the SQL type, "" if the values decide."""
+    """`type` is the SQL type, "" if the values decide. `id`: others are matched with the values, so they must stay."""
 
     name: str
     take: Callable[[Reading], Value]
     type: str = ""
+    id: bool = False
 
 
 class Table(NamedTuple):
@@ -45,7 +51,7 @@ def table(answers: Answers, asked: Asked) -> Table:
         return Table(asked_columns(asked), every=False)
     ours = EVERY if answers.keyed else (EVERY[0], *EVERY[2:])
     taken = {column.name.casefold() for column in ours}
-    source = (Column(free(name, taken), _source(name)) for name in answers.columns)
+    source = (Column(free(name, taken), _source(name), id=_names_an_id(name)) for name in answers.columns)
     return Table((*ours, *source), every=True)
 
 
@@ -65,7 +71,17 @@ def asked_columns(asked: Asked) -> tuple[Column, ...]:
         if not name or name.casefold() in seen:
             raise BadInput(f'The column name "{inert_line(name, 60)}" is empty or not unique.', "Rename it.")
         seen.add(name.casefold())
-    return tuple(Column(name, path(said).take) for name, said in pairs)
+    return tuple(_asked(name, path(said)) for name, said in pairs)
+
+
+def _asked(name: str, said: ValuePath) -> Column:
+    """A column of the user's. Only they can name a column of their source an id; what a model wrote never is one."""
+    named = said.root == "row" and (_names_an_id(name) or _names_an_id(said.column))
+    return Column(name, said.take, id=named or said.root in _IDS)
+
+
+def _names_an_id(name: str) -> bool:
+    return bool(_NAMES_AN_ID.fullmatch(name))
 
 
 def records(answers: Answers, table: Table, work: Work, left: FailedRows) -> Iterator[list[Value]]:
@@ -98,8 +114,8 @@ def _output(reading: Reading) -> int | None:
 
 
 EVERY = (
-    Column("custom_id", lambda reading: reading.answer.custom_id, "TEXT"),
-    Column("key", lambda reading: reading.answer.key, "TEXT"),
+    Column("custom_id", lambda reading: reading.answer.custom_id, "TEXT", id=True),
+    Column("key", lambda reading: reading.answer.key, "TEXT", id=True),
     Column("type", lambda reading: reading.answer.result.type, "TEXT"),
     Column("text", lambda reading: reading.answer.result.text, "TEXT"),
     Column("stop_reason", lambda reading: reading.answer.result.stop_reason, "TEXT"),

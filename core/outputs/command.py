@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from threading import Event
 from typing import IO
 
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
+from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
 from batchtui.core.programs import without_keys
 from batchtui.core.results.answers import Answers
@@ -75,15 +76,26 @@ def write(answers: Answers, work: Work, options: CommandOptions) -> Written:
         NotWritten: it could not be run, or was ended because nobody waits for it.
     """
     check(options)
-    with TemporaryDirectory(prefix="batchtui-") as folder:
-        held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
+    environment = without_keys(os.environ) if work.environment is None else work.environment
+    if work.path != Path():
+        written = jsonl.write(answers, work, Options())
+        _run(options, work.path, environment, work.leave)
+        return written
+    with scratch(Path(gettempdir()), work.note) as (folder, lock):
+        held = replace(work, path=folder / "results.jsonl", there="replace")
         written = jsonl.write(answers, held, Options())
-        environment = without_keys(os.environ) if work.environment is None else work.environment
-        _run(options, held.path, environment, work.leave)
+        _run(options, held.path, environment, work.leave, lock)
     return written
 
 
-def _run(options: CommandOptions, results: Path, environment: Mapping[str, str], leave: Event | None) -> None:
+def _run(
+    options: CommandOptions,
+    results: Path,
+    environment: Mapping[str, str],
+    leave: Event | None,
+    lock: int | None = None,
+) -> None:
+    """Runs the program. It keeps the `lock` of the folder that its results are in, also if this process is killed."""
     arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
     if arguments == options.command:
         arguments.append(str(results))
@@ -98,6 +110,7 @@ def _run(options: CommandOptions, results: Path, environment: Mapping[str, str],
                 cwd=options.folder or None,
                 start_new_session=True,
                 env=environment,
+                pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error

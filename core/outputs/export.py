@@ -21,6 +21,7 @@ from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.state.tickets import Ticket
 from batchtui.core.text import inert_line, plural
 
 
@@ -47,6 +48,7 @@ async def export(
     *,
     kind: str | None,
     overwrite: bool,
+    safe: bool,
     disk: StoreThread,
     paths: Paths,
     now: datetime,
@@ -58,6 +60,7 @@ async def export(
     `guard` finds the files that it must not replace, whatever `overwrite` says.
 
     Raises:
+        UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
         BadInput: no kind of output fits the target. TargetExists is a BadInput: it already exists.
         StateError: the results cannot be read; or they were written, but that could not be recorded.
     """
@@ -67,9 +70,17 @@ async def export(
     scope = first.label if len(batches) == 1 else first.submission
 
     def work() -> Output:
-        with Answers.open(files_of(paths, batches)) as answers:
+        with Answers.open(files_of(paths, batches)) as answers, Ticket(paths) as mine:
             return kinds.export(
-                answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report, guard=guard(answers)
+                answers,
+                to,
+                kind=kind,
+                overwrite=overwrite,
+                safe=safe,
+                scope=scope,
+                report=report,
+                guard=guard(answers),
+                note=mine.note_path,
             )
 
     output = replace(await asyncio.to_thread(work), done_at=now)

@@ -85,7 +85,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
     names = _names(answers, pattern, failed)
-    with staged(work.path.parent, work.there, work.guard) as stage:
+    with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed)
         written = set()
@@ -148,11 +148,11 @@ def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
                 continue
             other, whose = names.setdefault(name.casefold(), (name, answer.key))
             if whose != answer.key:
-                raise _collision(name, answer, other, whose)
+                raise _collision(name, answer, other, whose, _way_out(answers))
     return [name for name, whose in names.values() if whose]
 
 
-def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInput:
+def _collision(name: str, answer: KeyedResult, other: str, whose: str, hint: str) -> BadInput:
     mine = inert_line(answer.key, 80)
     if not whose:
         message = f"The answer of {mine} would be called {other}, which is reserved for failed requests."
@@ -160,4 +160,12 @@ def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInp
         message = f"The answers of {mine} and {inert_line(whose, 80)} would both be called {shown(name)}."
     else:
         message = f"{shown(name)} and {shown(other)} would be the same file if case is ignored."
-    return BadInput(message, "Use another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file.")
+    return BadInput(message, hint)
+
+
+def _way_out(answers: Answers) -> str:
+    """A pattern that gives each answer a name of its own, if there is one."""
+    ids = {answer.custom_id for answer in answers}
+    if len({one.casefold() for one in ids}) == len(ids):
+        return "Use another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file."
+    return "Some ids differ only by case, so no pattern with them can help either: write one .csv or .jsonl file."

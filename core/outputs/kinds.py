@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, UsageError
 from batchtui.core.outputs import columns, command, csv, failed_rows, files, jsonl, parquet, sqlite
 from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.guard import UNGUARDED, Guard
@@ -20,6 +20,7 @@ from batchtui.core.outputs.target import (
     Options,
     Report,
     TargetExists,
+    There,
     Work,
     Written,
     can_hold,
@@ -110,9 +111,11 @@ def export(
     *,
     kind: str | None = None,
     overwrite: bool = False,
+    safe: bool = True,
     scope: str = "",
     report: Report | None = None,
     guard: Guard = UNGUARDED,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Writes all results to `to`, in the order of the requests.
 
@@ -121,17 +124,22 @@ def export(
     are in a database of several batches; the table is named `answers`.
 
     Raises:
+        UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
         BadInput: no kind fits the target, the target cannot be used, or it is a file in `guard`.
         TargetExists: it already exists, and `overwrite` is false.
         NotWritten: the disk, the folder or the database did not allow it.
     """
     chosen = kind_of(to, kind)
+    if not safe and chosen != "csv":
+        raise UsageError(f"Only CSV has a guard, and {shown(to)} is {chosen}.", "Leave out --no-guard.")
+    options = KINDS[chosen].options() if safe else csv.CsvOptions(safe=False)
     path = _path(chosen, to)
     _not_ours(path, answers)
     refuse_own(Output(kind=chosen, path=to), guard)
-    work = Work(path=path, there="replace" if overwrite else "refuse", scope=scope, report=report, guard=guard)
-    rows, _ = KINDS[chosen].write(answers, work, KINDS[chosen].options())
-    return Output(kind=chosen, path=str(path), rows=rows)
+    there: There = "replace" if overwrite else "refuse"
+    work = Work(path=path, there=there, scope=scope, report=report, guard=guard, note=note)
+    written = KINDS[chosen].write(answers, work, options)
+    return Output(kind=chosen, path=str(path), rows=written.rows, guarded=written.guarded)
 
 
 def check(spec: Output) -> None:
@@ -158,6 +166,7 @@ def run(
     leave: Event | None = None,
     environment: Mapping[str, str] | None = None,
     guard: Guard = UNGUARDED,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -166,6 +175,8 @@ def run(
     accepted if it is identical, replaced if this output has run before or has `overwrite`, and refused otherwise.
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
     ends a running program; `environment` is what a program gets. Nothing in `guard` is replaced.
+
+    `note` is called with each temporary folder before it is made.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -188,8 +199,9 @@ def run(
         leave=leave,
         environment=environment,
         guard=guard,
+        note=note,
     )
-    rows, unmatched = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
+    written = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
     left = failed_path(spec)
     return replace(
@@ -197,9 +209,10 @@ def run(
         path=str(path) if path != Path() else "",
         options=kept,
         done_at=now,
-        rows=rows,
-        unmatched=unmatched,
+        rows=written.rows,
+        unmatched=written.unmatched,
         failed_path=str(left) if left and left.exists() else "",
+        guarded=written.guarded,
     )
 
 

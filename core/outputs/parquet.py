@@ -54,7 +54,7 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> Written:
     asked = table(answers, options.columns)
     schema = _schema(answers, asked, work)
     count = 0
-    with staged(work.path.parent, work.there, work.guard) as stage:
+    with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))
         with pq.ParquetWriter(stage.file(work.path.name), schema, compression="zstd") as writer:

@@ -84,7 +84,8 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
     with ExitStack() as stack:
         if exists:
             connection = stack.enter_context(sqlite_file.opened(work.path))
-        stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there, work.guard))
+        there = "replace" if exists else work.there
+        stage = stack.enter_context(staged(work.path.parent, there, work.guard, work.note))
         if not exists:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)

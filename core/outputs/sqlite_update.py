@@ -123,7 +123,7 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
         NotWritten: SQLite refused; what was committed stays, and the next run continues.
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
-    with opened(work.path) as connection, staged(work.path.parent, "replace", work.guard) as stage:
+    with opened(work.path) as connection, staged(work.path.parent, "replace", work.guard, work.note) as stage:
         left = FailedRows(stage, failed)
         statement = prepare(connection, work.path, wanted)
         _make_ledger(connection, work.path)

@@ -47,7 +47,9 @@ class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
     Once `leave` is set, nobody waits for the output any more: a running program is ended. A program gets `environment`;
-    without it, this process's own, with no key in it. `guard` knows the files that must not be replaced.
+    without it, this process's own, with no key in it. `guard` knows the files that must not be replaced. `note` is
+    called with the path of each temporary folder before it is made, so that it can be removed if this process is
+    killed.
     """
 
     path: Path
@@ -58,13 +60,16 @@ class Work(Struct, frozen=True, kw_only=True):
     leave: Event | None = None
     environment: Mapping[str, str] | None = None
     guard: Guard = UNGUARDED
+    note: Callable[[Path], None] | None = None
 
 
 class Written(NamedTuple):
-    """What an output did: how many rows it wrote, and how many answers met no row of the user's table."""
+    """What an output did: how many rows it wrote, how many answers met no row of the user's table, and how many cells
+    were changed so that no spreadsheet runs them."""
 
     rows: int
     unmatched: int = 0
+    guarded: int = 0
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

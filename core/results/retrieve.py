@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +14,12 @@ from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, State, observe
 from batchtui.core.batches.remote import Counts, Remote
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
-from batchtui.core.files import NewFile, private_folder
+from batchtui.core.files import NewFile, private_folder, way_out
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
 from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_from, verify_file
+from batchtui.core.state.tickets import ticket
 from batchtui.core.text import inert_line
 
 PIECE = 500_000
@@ -105,11 +105,9 @@ async def retrieve(
         verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
         return await asyncio.to_thread(place.describe, verdict, clock())
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        do = "Free some space in" if full else "Change the permissions of"
         raise StateError(
-            f"The results could not be written: {error.strerror}.",
-            f"{do} {paths.results}; the API keeps its copy for 29 days.",
+            f"The results could not be written in {paths.results}: {error.strerror}.",
+            f"{way_out(error)} The API keeps its copy for 29 days.",
         ) from error
 
 
@@ -140,23 +138,24 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
     broken: list[str] = []
     done = 0
     try:
-        part = await asyncio.to_thread(NewFile, to, overwrite=False)
-        try:
+        async with ticket(paths) as mine:
+            part = await asyncio.to_thread(NewFile, to, overwrite=False, note=mine.note_path)
             try:
-                async with api.results(str(batch.id)) as chunks:
-                    async for chunk in chunks:
-                        await asyncio.to_thread(_keep, part.file, verifier, chunk)
-                        done += len(chunk)
-                        if report:
-                            report(done, None)
-            except BatchtuiError as error:
-                if not done:
-                    raise
-                broken.append(error.message)
-            await asyncio.to_thread(part.keep)
-        except BaseException:
-            await asyncio.to_thread(part.drop)
-            raise
+                try:
+                    async with api.results(str(batch.id)) as chunks:
+                        async for chunk in chunks:
+                            await asyncio.to_thread(_keep, part.file, verifier, chunk)
+                            done += len(chunk)
+                            if report:
+                                report(done, None)
+                except BatchtuiError as error:
+                    if not done:
+                        raise
+                    broken.append(error.message)
+                await asyncio.to_thread(part.keep)
+            except BaseException:
+                await asyncio.to_thread(part.drop)
+                raise
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:

@@ -150,7 +150,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
     except BaseException as error:
         if isinstance(error, Unreachable):
-            error.with_hint("Nothing was sent and nothing was bought. Submit it again later.")
+            error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
 
@@ -184,7 +184,7 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
         raise
     except BatchtuiError as error:
         if isinstance(error, Unreachable):
-            error.with_hint("It was not bought. It waits until a later look sends it.")
+            error.with_next("It was not bought. It waits until a later look sends it.")
         with suppress(BatchtuiError):  # the user must see the first error
             await note(submission.ref, Trouble.of(error, context.clock()), context.disk)
         raise

@@ -63,3 +63,27 @@ def test_what_a_mistake_quotes_is_inert(tmp_path: Path) -> None:
 def test_a_byte_order_mark_before_the_settings_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b'\xef\xbb\xbftheme = "x"\n')
     assert read_settings(tmp_path / "config.toml").theme == "x"
+
+
+def test_what_keeps_the_settings_from_being_read_is_said_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(BadInput, match=r"is a link to .*, which is not there") as caught:
+        read_settings(path)
+    assert "remove the link" in caught.value.hint
+    path.unlink()
+    path.write_text("ascii = true\n")
+    (tmp_path / "link.toml").symlink_to(path)
+    assert read_settings(tmp_path / "link.toml").ascii
+    path.write_bytes(b'ascii = true\ntheme = "caf\xe9"\n')
+    with pytest.raises(BadInput, match="line 2: it is not text in utf-8") as caught:
+        read_settings(path)
+    assert "UTF-8" in caught.value.hint
+    path.write_bytes("ascii = true".encode("utf-16"))
+    with pytest.raises(BadInput, match="UTF-16") as caught:
+        read_settings(path)
+    assert "iconv -f UTF-16" in caught.value.hint
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadInput, match="is a directory"):
+        read_settings(path)

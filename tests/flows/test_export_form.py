@@ -42,3 +42,13 @@ async def test_a_place_that_will_be_refused_is_said_as_it_is_typed(simulator, op
         await hand.press("enter")
         await hand.says("No output replaces it.")
     assert path.read_bytes() == before
+
+
+async def test_a_csv_as_it_is_is_offered(state, open_one, sit):  # noqa: F811
+    async with sit(open_one(NOWHERE, clock=noon), clock=noon) as hand:
+        await hand.shows("next in 48s")
+        await hand.press("down", "down", "e")
+        await hand.shows("Will write")
+        await hand.press("down", "down", "down", "down", "down")
+        await hand.shows("●▌ CSV as it is")
+        await hand.shows("-results.csv")

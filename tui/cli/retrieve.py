@@ -149,6 +149,9 @@ def _tell(batch: Batch) -> None:
 
 async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> None:
     say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
+    if output.guarded:
+        cells = plural(output.guarded, "cell that a spreadsheet would run", "cells that a spreadsheet would run")
+        say(f"An apostrophe went into {cells}. For the CSV as it is: batchtui export --no-guard")
     if any(one.request_counts.failed for one in batches) and (left := await desk.failed_rows(output)):
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
@@ -163,20 +166,22 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
     help="The format, if the file extension does not tell it.",
 )
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option("--no-guard", is_flag=True, help="CSV as it is: also cells that a spreadsheet would run as formulas.")
 @as_json
-def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
+def export(*, batch: str, to: str, kind: str | None, force: bool, no_guard: bool, as_json: bool) -> int:
     """Write the results of a retrieved batch to one file, or to one file per result.
 
     Everything is written, or nothing. Naming a submission of several batches exports all of them, in the order of the
     requests.
     """
-    return wait_for(_export(batch, to, kind, force=force, json=as_json))
+    return wait_for(_export(batch, to, kind, force=force, safe=not no_guard, json=as_json))
 
 
-async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bool) -> int:
+async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bool, json: bool) -> int:
     async with desk_for("batchtui export") as desk:
         try:
-            output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
+            report = progress("Exporting")
+            output = await desk.export(word, to, kind=kind, overwrite=force, safe=safe, report=report)
             batches = await desk.batches_for(word)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)

@@ -25,15 +25,18 @@ from batchtui.tui.tasks import Kind, Task
 from batchtui.widgets.choices import Choice, Choices
 from batchtui.widgets.path_input import PathInput
 
+AS_IS = "csv-as-it-is"
+
 FORMATS = (
     ("jsonl", "JSON lines", "every result in full, in request order"),
     ("csv", "CSV", "a row per result: id, type, text, tokens"),
     ("parquet", "Parquet", "for pandas and DuckDB; needs pyarrow"),
     ("sqlite", "SQLite", "the results as a table in a .db file"),
     ("files", "Files", "each answer's text in its own file"),
+    (AS_IS, "CSV as it is", "also cells that a spreadsheet would run"),
 )
 
-_ENDINGS = {"sqlite": "db"}
+_ENDINGS = {"sqlite": "db", AS_IS: "csv"}
 
 
 def default_target(batches: Sequence[Batch], kind: str) -> str:
@@ -104,9 +107,14 @@ class ExportScreen(ModalScreen[None]):
         self._say_place()
 
     @property
-    def kind(self) -> str:
-        """The chosen format."""
+    def format(self) -> str:
+        """The chosen format: a kind of output, or `AS_IS`."""
         return self.query_one(Choices).chosen or "jsonl"
+
+    @property
+    def kind(self) -> str:
+        """The kind of output that it is."""
+        return "csv" if self.format == AS_IS else self.format
 
     @on(RadioSet.Changed)
     def _format_changed(self) -> None:
@@ -163,10 +171,10 @@ class ExportScreen(ModalScreen[None]):
         self.app.run_worker(self._write(jobs, overwrite), group="export", exit_on_error=False)
 
     async def _write(self, jobs: Sequence[tuple[Batch, str]], overwrite: bool) -> None:
-        desk, kind = self._session.desk, self.kind
+        desk, kind, safe = self._session.desk, self.kind, self.format != AS_IS
         for nth, (batch, place) in enumerate(jobs):
             self._writing = task = Task(Kind.EXPORT, f"Exporting {inert_line(batch.name, 60)}", ref=batch.ref)
-            work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, report=task.report)
+            work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, safe=safe, report=task.report)
             result = await self._session.run(task, work, _exported, shown=self.is_attached)
             self._writing = None
             if isinstance(result, BatchtuiError):
@@ -206,5 +214,6 @@ class ExportScreen(ModalScreen[None]):
 
 
 def _exported(output: Output) -> str:
-    rows = plural(output.rows or 0, "result")
-    return f"Exported {rows} to {inert_line(output.path)}"
+    rows, cells = plural(output.rows or 0, "result"), plural(output.guarded, "cell")
+    guarded = f". An apostrophe in {cells} keeps formulas from running" if output.guarded else ""
+    return f"Exported {rows} to {inert_line(output.path)}{guarded}"

@@ -82,6 +82,20 @@ def test_ids_that_differ_by_case_alone_are_refused_before_anything_is_written(ma
     assert not out.exists()
 
 
+def test_a_way_out_of_a_collision_does_not_collide_as_well(make: Any, out: Path) -> None:
+    ids = make(make.answer("note", "x"), make.answer("Note", "y"))
+    with pytest.raises(BadInput) as caught:
+        export(ids, str(out / "{custom_id}.md"))
+    assert "{custom_id}" not in caught.value.hint
+    assert ".csv" in caught.value.hint
+    keys = make.keys(("a1", "note", {}), ("a2", "Note", {}))
+    keyed = make(make.answer("a1", "x"), make.answer("a2", "y"), keys=keys)
+    with pytest.raises(BadInput) as caught:
+        export(keyed, str(out / "{key}.md"))
+    assert "answer-{custom_id}.md" in caught.value.hint
+    assert export(keyed, str(out / "answer-{custom_id}.md")).rows == 2
+
+
 @pytest.mark.parametrize("name", ["CON", "nul", "com1", "LPT9"])
 def test_a_name_that_windows_keeps_for_a_device_is_none(make: Any, out: Path, name: str) -> None:
     export(make(make.answer(name, "x"), make.answer(f"{name}sole", "y")), str(out / "{custom_id}.md"))

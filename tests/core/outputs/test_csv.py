@@ -79,7 +79,7 @@ def test_a_column_is_an_id_by_what_it_is_made_of_not_by_what_a_model_wrote(make:
 def test_a_csv_as_it_is_has_every_character_of_it(make: Any, out: Path) -> None:
     text = "=1+1;=2\n=3\t@x \x07"
     answers = make(make.answer("a", text), keys=make.keys(("a", "k", {"=col": "@m"})))
-    output = export(answers, str(out / "a.csv"), guard=False)
+    output = export(answers, str(out / "a.csv"), safe=False)
     (found,) = read(out / "a.csv")
     assert (found["text"], found["=col"], output.guarded) == (text, "@m", 0)
     spec = Output(kind="csv", path=str(out / "b.csv"), options={"safe": False})
@@ -90,7 +90,7 @@ def test_a_csv_as_it_is_has_every_character_of_it(make: Any, out: Path) -> None:
 @pytest.mark.parametrize("target", ["a.jsonl", "a.parquet", "a.db", "{custom_id}.csv"])
 def test_only_a_csv_has_a_guard_to_leave_out(make: Any, out: Path, target: str) -> None:
     with pytest.raises(UsageError, match="Only CSV has a guard"):
-        export(make(make.answer("a", "x")), str(out / target), guard=False)
+        export(make(make.answer("a", "x")), str(out / target), safe=False)
     assert not out.exists()
 
 

@@ -196,8 +196,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that is sent without a
     batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else sent. `max_cost`
     is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers were found not to
-    allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten batches, None if
-    not known.
+    allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten batches, and of
+    answers that were lost, None if not known.
     """
 
     ref: str

@@ -31,8 +31,12 @@ async def answer_part(
     stop: asyncio.Event | None,
     report: Report | None,
     tell: Callable[[str], None],
+    *,
+    tries_lost: int = now_ask.TRIES_LOST,
+    lost: Callable[[bytes], None] = lambda _: None,
 ) -> Verdict:
-    """Brings the results of one part under their final name, unless they are there already."""
+    """Brings the results of one part under their final name, unless they are there already. For `tries_lost` and
+    `lost` see `now_ask.run`."""
     final = context.paths.result(part.ref)
     journal = await asyncio.to_thread(runs.open, part)
     if journal is None:
@@ -41,7 +45,18 @@ async def answer_part(
         api = await context.connection.api()
         archive = context.paths.archive(part.ref)
         log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
-        await now_ask.run(api, archive, journal, part.requests, parallel=parallel, stop=stop, report=report, tell=tell)
+        await now_ask.run(
+            api,
+            archive,
+            journal,
+            part.requests,
+            parallel=parallel,
+            stop=stop,
+            report=report,
+            tell=tell,
+            tries_lost=tries_lost,
+            lost=lost,
+        )
         verdict = await asyncio.to_thread(_verified, runs.journal(part), part, context)
         with on_disk(context.paths):
             await asyncio.to_thread(journal.finish, final)

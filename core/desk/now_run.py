@@ -14,6 +14,7 @@ from batchtui.core.batches.batch import Batch, Submission, Trouble
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import command, over_limit
 from batchtui.core.desk import now_ask
+from batchtui.core.desk.now_lost import Lost
 from batchtui.core.desk.now_part import answer_part, keep_part
 from batchtui.core.desk.now_runs import ELSEWHERE, Runs, given_up, watch
 from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable
@@ -123,14 +124,27 @@ class NowRun:
         done: list[Batch] = []
         before = submission.requests - sum(part.requests for part in submission.waiting)
         for part in submission.waiting:
+            lost = Lost(submission.ref, self._context)
+            told = _beyond(report, before, submission.requests)
             try:
+                tries = await lost.tries()
                 verdict = await answer_part(
-                    part, self._context, self._runs, parallel, stop, _beyond(report, before, submission.requests), tell
+                    part,
+                    self._context,
+                    self._runs,
+                    parallel,
+                    stop,
+                    told,
+                    tell,
+                    tries_lost=tries,
+                    lost=lost.params.append,
                 )
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # no later look follows
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
+            finally:
+                await lost.keep()
             done.append(await keep_part(submission, part, verdict, self._context))
             before += part.requests
         return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 import click
 
@@ -75,6 +76,10 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             for trouble in troubles:
                 complain(trouble.error)
                 code = code or trouble.error.exit_code
+            for left in await _not_going_on(desk, got) if max_cost is not None and not wrong else ():
+                complain(left)
+                wrong.append(error_json(left))
+                code = code or left.exit_code
         except BatchtuiError as error:
             complain(error)
             wrong.append(error_json(error))
@@ -86,6 +91,17 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             if batch.results_path:
                 out(inert(batch.results_path))
     return code
+
+
+async def _not_going_on(desk: Desk, batches: Sequence[Batch]) -> list[BatchtuiError]:
+    """What a new limit does not set going: a run without a batch has it, but only `--now` goes on with it."""
+    known = (await desk.snapshot()).submissions
+    ours = [known[ref] for ref in dict.fromkeys(one.submission for one in batches) if ref in known]
+    return [
+        BatchtuiError(f"The limit is set. {one.trouble.message}", one.trouble.hint)
+        for one in ours
+        if one.urgent and one.trouble and (one.waiting or one.steps)
+    ]
 
 
 async def _exported(desk: Desk, word: str, to: str) -> Output:

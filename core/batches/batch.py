@@ -12,10 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+from batchtui.core.batches.outcomes import Outcomes
+from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import number, plural
 
 RETENTION = timedelta(days=29)
 """How long after `created_at` (not `ended_at`) results are available, according to the API's documentation."""
@@ -118,7 +119,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     the sorted custom_ids that were sent, empty if somebody else sent them. `account` identifies the key and the host
     that it is known under. `attempt` is kept until the API has shown the batch by itself, beside the answer to its
     create. `doubtful` marks an id that was found by time and count alone: the ids in its results decide.
-    `failing_since` is when a request for its results first failed.
+    `outcomes` counts what its results are worth; None until they are here. `failing_since` is when a request for them
+    first failed.
     """
 
     ref: str
@@ -145,6 +147,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     doubtful: bool = False
     results_path: str | None = None
     retrieved_at: datetime | None = None
+    outcomes: Outcomes | None = None
     trouble: Trouble | None = None
     failing_since: datetime | None = None
     cost: Cost = Cost()
@@ -160,6 +163,18 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     def began(self) -> datetime:
         """When the API created it; until that is known, when we sent it."""
         return self.created_at or self.submitted_at
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without a usable answer; until the results are here, those that failed."""
+        return self.outcomes.unanswered if self.outcomes else self.request_counts.failed
+
+    @property
+    def share(self) -> str:
+        """How many of its requests have an answer: `95 of 100 requests succeeded`, as far as is known."""
+        count = self.outcomes.answered if self.outcomes else self.request_counts.succeeded
+        word = "succeeded" if count == self.request_counts.succeeded else "have an answer"
+        return f"{number(count)} of {plural(self.request_counts.total, 'request')} {word}"
 
     @property
     def is_whole(self) -> bool:
@@ -240,56 +255,6 @@ def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
 def newest_first(batch: Batch) -> tuple[float, str]:
     """The sort key: when the API created the batch, or else when we sent it."""
     return (-batch.began.timestamp(), batch.ref)
-
-
-def observe(batch: Batch, remote: Remote) -> Batch:
-    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone."""
-    was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
-    if was_ended or batch.state in (State.RETRIEVED, State.GONE):
-        return replace(batch, archived_at=remote.archived_at or batch.archived_at)
-    return replace(
-        batch,
-        id=remote.id,
-        state=_state(remote),
-        processing_status=remote.processing_status,
-        request_counts=remote.request_counts,
-        requests=remote.request_counts.total or batch.requests,
-        created_at=remote.created_at,
-        expires_at=remote.expires_at,
-        ended_at=remote.ended_at,
-        archived_at=remote.archived_at,
-        cancel_initiated_at=remote.cancel_initiated_at,
-        attempt=batch.attempt if batch.doubtful else None,
-    )
-
-
-def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
-    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on."""
-    if batch.attempt is None or batch.id is None:
-        return batch
-    return replace(
-        batch,
-        id=None,
-        state=State.UNCONFIRMED,
-        processing_status=None,
-        request_counts=Counts(),
-        created_at=None,
-        expires_at=None,
-        ended_at=None,
-        archived_at=None,
-        cancel_initiated_at=None,
-        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
-        doubtful=False,
-        trouble=trouble,
-        failing_since=None,
-        cost=replace(batch.cost, actual_usd=None, saved_usd=None),
-    )
-
-
-def _state(remote: Remote) -> State:
-    if remote.processing_status is ProcessingStatus.ENDED:
-        return State.GONE if remote.archived_at else State.ENDED
-    return State.CANCELING if remote.processing_status is ProcessingStatus.CANCELING else State.IN_PROGRESS
 
 
 def age(batch: Batch, now: datetime) -> timedelta:

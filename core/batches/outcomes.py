@@ -8,6 +8,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from batchtui.core.text import number
+
 
 class Outcome(StrEnum):
     """The outcome of one request. The API calls the first five of them `succeeded`."""
@@ -47,6 +49,10 @@ WORDS = {
 """What a person reads about requests without a usable answer."""
 
 
+CAUSES = tuple(WORDS)
+"""The outcomes of requests that have no usable answer."""
+
+
 class Outcomes(Struct, frozen=True, gc=False, omit_defaults=True):
     """How many requests had each outcome. They sum to the requests of the batch."""
 
@@ -73,3 +79,7 @@ class Outcomes(Struct, frozen=True, gc=False, omit_defaults=True):
         for name, count in asdict(self).items():
             if count and name != Outcome.ANSWERED:
                 yield Outcome(name), count
+
+    def words(self) -> str:
+        """Why requests have no usable answer, with numbers: `3 cut off, 2 errored`."""
+        return ", ".join(f"{number(count)} {WORDS[cause]}" for cause, count in self.causes())

@@ -183,6 +183,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         requests=counts.total or submission.requests,
         state=state,
         request_counts=counts,
+        outcomes=plan.outcomes(batches, submission.waiting),
         created_at=min((one.created_at for one in batches if one.created_at), default=None),
         expires_at=min((one.expires_at for one in batches if one.expires_at and not one.ended_at), default=None),
         ended_at=max(ended, default=None) if over else None,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission, observe
+from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission
 from batchtui.core.batches.find import is_id
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import UsageError
 from batchtui.core.logs import log

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import Batch, Part, State, observe
+from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.batches.spending import committed
 from batchtui.core.batches.verbs import Verb, why_not

@@ -95,6 +95,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         part=part.number,
         step=part.step,
         request_counts=verdict.counts,
+        outcomes=verdict.outcomes,
         ended_at=now,
         models=part.models,
         digest=part.digest,

@@ -161,7 +161,7 @@ class _Building:
     def follow(self, step: str) -> None:
         """Adds the rows of an earlier step whose answers succeeded."""
         for number, answer in enumerate(self._earlier[step], 1):
-            if answer.result.type == "succeeded":
+            if answer.result.answered:
                 found = Found(number, f"row {number}", answer.row)
                 self.add(_Given(found, answer.key, {step: EarlierAnswer(answer)}))
             else:
@@ -232,7 +232,7 @@ class _Building:
             if answer is None:
                 message = f"Step {name} has no answer for the key “{inert_line(key, 64)}”."
                 raise Unfit("no_answer", message, "Give both steps the same keys.")
-            if answer.result.type != "succeeded":
+            if not answer.result.answered:
                 return None
             known[name] = EarlierAnswer(answer)
         return known

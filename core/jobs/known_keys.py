@@ -70,7 +70,7 @@ def _unfinished(submission: Submission) -> bool:
 
 def _answered(paths: Paths, batch: Batch) -> set[str]:
     keys = _keys(paths, batch.ref)
-    if keys and batch.request_counts.failed:
+    if keys and batch.unanswered:
         for custom_id in failures([where(paths, batch)]):
             keys.pop(custom_id, None)
     return set(keys.values())

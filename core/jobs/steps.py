@@ -269,7 +269,7 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
 def _unanswered(shelved: Sequence[BatchFiles]) -> int:
     """How many requests did not succeed, with retries taken into account."""
     with Answers.open(shelved) as answers:
-        return sum(answer.result.type != "succeeded" for answer in answers)
+        return sum(not answer.result.answered for answer in answers)
 
 
 def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:

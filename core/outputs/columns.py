@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import FailedRows
-from batchtui.core.outputs.target import Work, each
-from batchtui.core.outputs.value_paths import Missing, Reading, Value, ValuePath, path
-from batchtui.core.results.answers import Answers
+from batchtui.core.outputs.reading import Missing, Reading, Value
+from batchtui.core.outputs.target import Usable, Work, each
+from batchtui.core.outputs.value_paths import ValuePath, path
+from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
 Asked = dict[str, str] | list[str]
@@ -31,28 +32,34 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`every` is true if every result has a record, whether it succeeded or not."""
+    """`every` is true if every result has a record, whether it is an answer or not. `take` are the outcomes that count
+    as answers."""
 
     columns: tuple[Column, ...]
     every: bool
+    take: frozenset[Usable]
+
+    def takes(self, answer: KeyedResult) -> bool:
+        """Whether a result counts as an answer."""
+        return answer.result.outcome in self.take
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
 
-def table(answers: Answers, asked: Asked) -> Table:
+def table(answers: Answers, asked: Asked, take: frozenset[Usable]) -> Table:
     """The columns the user chose; else the standard ones, with the key and the source's own columns.
 
     A source column is renamed `row.NAME` if its name, ignoring case, is that of a standard or an earlier column.
     Raises BadInput for a bad path.
     """
     if asked:
-        return Table(asked_columns(asked), every=False)
+        return Table(asked_columns(asked), every=False, take=take)
     ours = EVERY if answers.keyed else (EVERY[0], *EVERY[2:])
     taken = {column.name.casefold() for column in ours}
     source = (Column(free(name, taken), _source(name), id=_names_an_id(name)) for name in answers.columns)
-    return Table((*ours, *source), every=True)
+    return Table((*ours, *source), every=True, take=take)
 
 
 def free(name: str, taken: set[str]) -> str:
@@ -88,7 +95,7 @@ def records(answers: Answers, table: Table, work: Work, left: FailedRows) -> Ite
     """A record for each answer that fits. All others go to `left`, and also to the table if it has every result."""
     takes = [column.take for column in table.columns]
     for answer in each(answers, work.report):
-        if answer.result.type != "succeeded":
+        if not table.takes(answer):
             left.add(answer)
             if not table.every:
                 continue
@@ -113,16 +120,23 @@ def _output(reading: Reading) -> int | None:
     return tokens.output if tokens else None
 
 
+def _outcome(reading: Reading) -> str:
+    result = reading.answer.result
+    return result.outcome.value if result.outcome else result.type
+
+
 EVERY = (
     Column("custom_id", lambda reading: reading.answer.custom_id, "TEXT", id=True),
     Column("key", lambda reading: reading.answer.key, "TEXT", id=True),
     Column("type", lambda reading: reading.answer.result.type, "TEXT"),
-    Column("text", lambda reading: reading.answer.result.text, "TEXT"),
+    Column("text", lambda reading: reading.text, "TEXT"),
     Column("stop_reason", lambda reading: reading.answer.result.stop_reason, "TEXT"),
     Column("error_type", lambda reading: reading.answer.result.error_type, "TEXT"),
     Column("error_message", lambda reading: reading.answer.result.error_message, "TEXT"),
     Column("model", lambda reading: reading.answer.result.model, "TEXT"),
     Column("input_tokens", _prompt, "INTEGER"),
     Column("output_tokens", _output, "INTEGER"),
+    Column("outcome", _outcome, "TEXT"),
+    Column("request_id", lambda reading: reading.answer.result.request_id, "TEXT"),
 )
 """The standard columns; `key` only if there are keys. `input_tokens` is the whole prompt, cached tokens included."""

@@ -12,9 +12,9 @@ import msgspec
 from batchtui.core.outputs.columns import EVERY, Asked, Column, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.formulas import guarded, guarded_id
+from batchtui.core.outputs.reading import Value, words
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, only_a_file, whole
-from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.results.answers import Answers
 
 
@@ -38,7 +38,7 @@ def write(answers: Answers, work: Work, options: CsvOptions) -> Written:
         left = FailedRows(stage, name_for(work.path))
         text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text)
-        asked = table(answers, options.columns)
+        asked = table(answers, options.columns, options.take)
         rows.writerow([cells.of(name) for name in asked.names])
         count = 0
         keyed = asked._replace(columns=(*asked.columns, _KEY))

@@ -11,9 +11,10 @@ from typing import Any
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
+from batchtui.core.outputs.reading import Missing, Reading, words
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
-from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, ValueTemplate, path, template, words
+from batchtui.core.outputs.value_paths import ASKED, ValueTemplate, path, template
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.results.result_file import Row
@@ -84,13 +85,13 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     """
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
-    names = _names(answers, pattern, failed)
+    names = _names(answers, options, pattern, failed)
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed)
         written = set()
         for answer in each(answers, work.report):
-            if answer.result.type != "succeeded":
+            if not options.takes(answer):
                 left.add(answer)
             elif not ID.fullmatch(answer.custom_id):
                 left.add(answer, "unfit", "its custom_id is not one that the API accepts")
@@ -137,11 +138,11 @@ def _name(pattern: ValueTemplate, reading: Reading) -> str:
     return name
 
 
-def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
+def _names(answers: Answers, options: FilesOptions, pattern: ValueTemplate, failed: str) -> list[str]:
     """Every name that will be used; they differ from each other on any file system."""
     names: dict[str, tuple[str, str]] = {failed.casefold(): (failed, "")}
     for answer in answers:
-        if answer.result.type == "succeeded" and ID.fullmatch(answer.custom_id):
+        if options.takes(answer) and ID.fullmatch(answer.custom_id):
             try:
                 name = _name(pattern, Reading(answer))
             except Missing:

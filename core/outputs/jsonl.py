@@ -20,7 +20,7 @@ def write(answers: Answers, work: Work, options: Options) -> Written:
         for answer in each(answers, work.report):
             file.write(_line(answer) if answers.keyed else answer.raw)
             file.write(b"\n")
-            if answer.result.type != "succeeded":
+            if not options.takes(answer):
                 left.add(answer)
     return Written(len(answers))
 

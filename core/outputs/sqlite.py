@@ -15,10 +15,10 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs import sqlite_file, sqlite_update
 from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_columns, free, records, table
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
+from batchtui.core.outputs.reading import Value
 from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, only_a_file, shown, taken
-from batchtui.core.outputs.value_paths import Value
 from batchtui.core.outputs.when import mark
 from batchtui.core.results.answers import Answers
 
@@ -75,9 +75,9 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
     stay.
     """
     if options.updates:
-        return sqlite_update.apply(answers, work, _update(options), failed_name(work.path, options))
+        return sqlite_update.apply(answers, work, _update(options), options, failed_name(work.path, options))
     only_a_file(work.path)
-    name, asked = options.table or TABLE, table(answers, options.columns)
+    name, asked = options.table or TABLE, table(answers, options.columns, options.take)
     exists = work.path.exists()
     if exists and work.there == "refuse":
         raise taken(work.path)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput, Busy
+from batchtui.core.outputs.reading import Value, words
 from batchtui.core.outputs.target import NotWritten, only_a_file, shown, whole
-from batchtui.core.outputs.value_paths import Value, words
 from batchtui.core.text import inert_line
 
 WAIT = 30.0

@@ -18,6 +18,7 @@ import msgspec
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs.failed_rows import FailedRows
+from batchtui.core.outputs.reading import Missing, Reading
 from batchtui.core.outputs.sqlite_file import columns, opened, transaction
 from batchtui.core.outputs.sqlite_statement import (
     Several,
@@ -31,8 +32,8 @@ from batchtui.core.outputs.sqlite_statement import (
     values_of,
 )
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import NotWritten, Work, Written, each, shown
-from batchtui.core.outputs.value_paths import Missing, Reading, path, template
+from batchtui.core.outputs.target import NotWritten, Options, Work, Written, each, shown
+from batchtui.core.outputs.value_paths import path, template
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line, plural
 
@@ -109,9 +110,9 @@ def check(target: Path, wanted: Update) -> None:
         prepare(connection, target, wanted)
 
 
-def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
-    """Applies every answer that fits and is not in the ledger. Returns how many are applied by now, and how many met no
-    row.
+def apply(answers: Answers, work: Work, wanted: Update, options: Options, failed: str) -> Written:
+    """Applies every answer that `options` take, that fits, and that is not in the ledger. Returns how many are applied
+    by now, and how many met no row.
 
     `failed` is the name of the file for what does not fit. Each answer must match exactly one row. An answer that does
     not is listed there and changes nothing. So is one whose values are missing, are not numbers although the column
@@ -130,7 +131,7 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))
         before = [custom_id for (custom_id,) in known if custom_id in answers]
         count, unmatched = len(before), 0
-        for chunk in _chunks(_succeeded(each(answers, work.report, before), left)):
+        for chunk in _chunks(_taken(each(answers, work.report, before), options, left)):
             try:
                 refused = _apply(connection, chunk, statement, wanted, work, stamp, change)
             except Several:
@@ -144,9 +145,9 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
     return Written(count, unmatched)
 
 
-def _succeeded(answers: Iterator[KeyedResult], left: FailedRows) -> Iterator[KeyedResult]:
+def _taken(answers: Iterator[KeyedResult], options: Options, left: FailedRows) -> Iterator[KeyedResult]:
     for answer in answers:
-        if answer.result.type == "succeeded":
+        if options.takes(answer):
             yield answer
         else:
             left.add(answer)

@@ -24,6 +24,9 @@ from batchtui.core.text import inert_line
 Report = Callable[[int, int], None]
 """Called with the rows done and their total."""
 
+Usable = Literal["answered", "cut", "refused", "paused", "unfit"]
+"""Outcomes with a message."""
+
 There = Literal["refuse", "same", "replace"]
 """What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
 
@@ -73,10 +76,16 @@ class Written(NamedTuple):
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options that every kind has. `when` says which rows go there: see `core.outputs.when`."""
+    """The options that every kind has. `when` says which rows go there: see `core.outputs.when`. `take` says which
+    outcomes count as answers: a message that was cut off, say, is of use somewhere."""
 
     overwrite: bool = False
     when: dict[str, Any] = msgspec.field(default_factory=dict)
+    take: frozenset[Usable] = frozenset({"answered"})
+
+    def takes(self, answer: KeyedResult) -> bool:
+        """Whether a result counts as an answer."""
+        return answer.result.outcome in self.take
 
 
 def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, State, Trouble, observe, retention_left, unclaimed
+from batchtui.core.batches.batch import Batch, State, Trouble, retention_left
+from batchtui.core.batches.observe import observe, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
@@ -104,6 +105,7 @@ class Downloads:
             state=State.RETRIEVED,
             results_path=str(self._paths.result(str(batch.id))),
             retrieved_at=self._clock(),
+            outcomes=made.outcomes,
             trouble=None,
             failing_since=None,
             doubtful=False,

@@ -25,10 +25,11 @@ _BLOCK = 1 << 20
 
 
 class Head(NamedTuple):
-    """`detail` is the first line of the answer, or the error. All of it is hostile text, unchanged."""
+    """`outcome` may also be `unreadable`. `detail` is the first line of the answer, or the error. All of it is hostile
+    text, unchanged."""
 
     custom_id: str
-    type: Type
+    outcome: str
     detail: str
 
 
@@ -132,15 +133,22 @@ class Results:
     def head(self, index: int) -> Head:
         """What a table shows for one result."""
         row = self.row(index)
+        outcome = row.outcome.value if row.outcome else row.type
         if row.type == "succeeded":
             answer = row.text.lstrip()[:2000].partition("\n")[0]
-            return Head(row.custom_id, row.type, answer or f"(no text; {row.stop_reason})")
+            return Head(row.custom_id, outcome, answer or _without_text(row))
         said = ": ".join(part for part in (row.error_type, row.error_message) if part)
-        return Head(row.custom_id, row.type, said)
+        return Head(row.custom_id, outcome, said)
 
     def ids(self) -> list[str]:
         """The custom_id of each line, "" if it has none. Reads the whole file."""
         return [read_id(self.raw(index)) for index in range(len(self))]
+
+
+def _without_text(row: Row) -> str:
+    if row.tools:
+        return f"(calls {', '.join(call.name or 'a tool' for call in row.tools)})"
+    return f"(no text; {row.stop_reason})"
 
 
 def read_row(raw: bytes) -> Row:

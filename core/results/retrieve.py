@@ -11,7 +11,8 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Report
-from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Counts, Remote
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
 from batchtui.core.files import NewFile, private_folder, way_out

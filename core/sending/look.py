@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble, observe, unclaimed
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble
+from batchtui.core.batches.observe import observe, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NotFound, Unreachable
 from batchtui.core.lock import Lock

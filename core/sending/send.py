@@ -14,7 +14,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Page, Report
-from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble, observe
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble
+from batchtui.core.batches.observe import observe
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log

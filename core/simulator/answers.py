@@ -111,7 +111,8 @@ def _refusal(row: SimulatedRequest, tier: bytes) -> bytes:
 
 
 def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
-    """An answer of 0.5 to 1.5 times the usual length, or shorter if `max_tokens` is lower."""
+    """An answer of 0.5 to 1.5 times the usual length, or shorter if `max_tokens` is lower: a model that was asked for a
+    word says a word."""
     if row.schema:
         text = msgspec.json.encode(by_schema(row.schema, row.draw))
         body = (
@@ -121,16 +122,13 @@ def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
     wanted = usual_chars // 2 + row.draw % (usual_chars + 1)
     opening = f"Simulated answer to: {row.prompt}\n\n"
     rest, rest_json = _filler(row.draw % len(_SENTENCES), wanted // 20 * 20)
-    length, stop = len(opening) + len(rest), b"end_turn"
-    if length > row.max_tokens * 4:
-        length, stop = row.max_tokens * 4, b"max_tokens"
+    length = min(len(opening) + len(rest), row.max_tokens * 4)
+    if length == row.max_tokens * 4:
         text = msgspec.json.encode((opening + rest)[:length])
     else:
         text = msgspec.json.encode(opening)[:-1] + rest_json
-    body = b'"content":[{"type":"text","text":%b}],"stop_reason":"%b","stop_sequence":null,"stop_details":null' % (
-        text,
-        stop,
-    )
+    body = b'"content":[{"type":"text","text":%b}],"stop_reason":"end_turn","stop_sequence":null,"stop_details":null'
+    body %= text
     return _message(row, body, max(length // 4, 1), tier)
 
 

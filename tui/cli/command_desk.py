@@ -55,7 +55,7 @@ def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
 
 def outcome(batch: Batch) -> int:
     """The exit code for a retrieved batch."""
-    return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
+    return errors.SOME_FAILED if batch.unanswered else errors.OK
 
 
 async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from batchtui.core.batches.batch import (
     UNDER_WAY,
@@ -56,6 +57,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
             "canceled": counts.canceled,
             "expired": counts.expired,
         },
+        "outcomes": asdict(batch.outcomes) if batch.outcomes else None,
         "submitted_at": _time(batch.submitted_at),
         "created_at": _time(batch.created_at),
         "ended_at": _time(batch.ended_at),
@@ -163,7 +165,7 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
             batch.label,
             batch.state.words,
             _counts(batch, now),
-            number(batch.request_counts.failed) if batch.request_counts.failed else "",
+            number(batch.unanswered) if batch.unanswered else "",
             duration(max(now - batch.began, timedelta())),
             money(batch.cost.actual_usd),
         )
@@ -177,7 +179,7 @@ def _counts(batch: Batch, now: datetime) -> str:
     if isinstance(measured, Counted) and batch.state in UNDER_WAY:
         return f"{number(measured.done)} of {number(measured.total)}"
     if batch.state in (State.ENDED, State.RETRIEVED):
-        return f"{number(batch.request_counts.succeeded)} of {number(batch.requests)}"
+        return f"{number(batch.requests - batch.unanswered)} of {number(batch.requests)}"
     return number(batch.requests)
 
 
@@ -201,6 +203,7 @@ def details(
         ("state", batch.state.words),
         ("requests", number(batch.requests)),
         ("counts", ", ".join(f"{number(value)} {name}" for name, value in msgspec.structs.asdict(counts).items())),
+        ("answers", _answers(batch)),
         ("models", ", ".join(batch.models)),
         ("submitted", _when(batch.submitted_at, now)),
         ("created", _when(batch.created_at, now)),
@@ -227,6 +230,12 @@ def details(
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def _answers(batch: Batch) -> str:
+    """What the results are worth: `95 answered, 3 cut off, 2 errored`."""
+    outcomes = batch.outcomes
+    return ", ".join(filter(None, (f"{number(outcomes.answered)} answered", outcomes.words()))) if outcomes else ""
 
 
 def written(output: Output) -> str:

@@ -15,7 +15,7 @@ from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
-from batchtui.core.text import inert, inert_line, number, plural
+from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
@@ -154,13 +154,13 @@ async def _retrieved(desk: Desk, batch: Batch) -> Batch:
 
 
 def _tell(batch: Batch) -> None:
-    counts = batch.request_counts
     if batch.state is not State.RETRIEVED:
         say(f"{batch.label} is {batch.state.replace('_', ' ')}: results are available when the whole batch has ended.")
         return
-    say(f"Retrieved {batch.label}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded.")
-    if counts.failed:
-        say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
+    say(f"Retrieved {batch.label}: {batch.share}.")
+    if batch.unanswered:
+        why = f" ({batch.outcomes.words()})" if batch.outcomes else ""
+        say(f"{plural(batch.unanswered, 'request')} did not{why}: batchtui show {batch.label} says why.")
 
 
 async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> None:
@@ -168,7 +168,7 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
     if output.guarded:
         cells = plural(output.guarded, "cell that a spreadsheet would run", "cells that a spreadsheet would run")
         say(f"An apostrophe went into {cells}. For the CSV as it is: batchtui export --no-guard")
-    if any(one.request_counts.failed for one in batches) and (left := await desk.failed_rows(output)):
+    if any(one.unanswered for one in batches) and (left := await desk.failed_rows(output)):
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 

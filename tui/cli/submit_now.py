@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
+from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import with_submission
@@ -174,11 +175,11 @@ def _tell(finished: Finished, batches: list[Batch], *, json: bool) -> int:
             out(batch.label)
         counts = batch.request_counts
         cost = f" for {money(batch.cost.actual_usd)}" if batch.cost.actual_usd is not None else ""
-        say(f"Answered {number(counts.succeeded)} of {plural(counts.total, 'request')}{cost}: {batch.results_path}")
+        share = f"{number(counts.total - batch.unanswered)} of {plural(counts.total, 'request')}"
+        say(f"Answered {share}{cost}: {batch.results_path}")
     for one in problems:
         complain(one)
     if problems:
         return errors.FAILED
-    failures = sum(batch.request_counts.failed for batch in batches if not batch.retry_of)
-    mended = sum(batch.request_counts.succeeded for batch in batches if batch.retry_of)
-    return errors.SOME_FAILED if failures > mended else errors.OK
+    whole = plan.outcomes(batches, ())
+    return errors.SOME_FAILED if whole and whole.unanswered else errors.OK

@@ -26,12 +26,12 @@ def test_a_record_for_each_result_of_whatever_type(make: Any, out: Path) -> None
     assert data.count(b"\r\n") == 6, "five records, and the line break in the answer"
     with (out / "a.csv").open(encoding="utf-8", newline="") as file:
         header, *records = csv.reader(file, strict=True)
-    assert header[7:] == ["input_tokens", "output_tokens"]
+    assert header[7:] == ["input_tokens", "output_tokens", "outcome", "request_id"]
     model = "claude-haiku-5-5"
     assert records[:3] == [
-        ["a", "succeeded", 'say "hi",\nthen go\r\n', "end_turn", "", "", model, "100", "4"],
-        ["b", "errored", "", "", "invalid_request_error", "max_tokens: too, large", "", "", ""],
-        ["c", "expired", "", "", "", "", "", "", ""],
+        ["a", "succeeded", 'say "hi",\nthen go\r\n', "end_turn", "", "", model, "100", "4", "answered", ""],
+        ["b", "errored", "", "", "invalid_request_error", "max_tokens: too, large", "", "", "", "errored", ""],
+        ["c", "expired", "", "", "", "", "", "", "", "expired", ""],
     ]
     assert records[3][:3] == ["", "unreadable", ""]
     assert records[3][5]

@@ -41,12 +41,12 @@ def test_each_answer_is_a_file_of_its_text_and_the_rest_is_beside(make: Any, out
     export(
         make(make.answer("a", "# Hi\r\n\u2028é \ud800"), *failed, make.answer("d", "")), str(out / "n_{custom_id}.md")
     )
-    assert names(out) == ["n.failed.jsonl", "n_a.md", "n_d.md"]
+    assert names(out) == ["n.failed.jsonl", "n_a.md"]
     assert (out / "n_a.md").read_bytes() == "# Hi\r\n\u2028é \ufffd".encode()
-    assert (out / "n_d.md").read_bytes() == b""
     left = [json.loads(said) for said in (out / "n.failed.jsonl").read_bytes().splitlines()]
-    assert [one["line"] for one in left] == [json.loads(failed[0]), json.loads(failed[1]), "torn"]
-    assert [one["type"] for one in left] == ["errored", "expired", "unreadable"]
+    assert [one["line"] for one in left[:3]] == [json.loads(failed[0]), json.loads(failed[1]), "torn"]
+    assert [one["type"] for one in left] == ["errored", "expired", "unreadable", "unfit"]
+    assert left[3]["cause"] == "it has no text"
 
 
 def test_no_file_of_failures_where_nothing_failed(make: Any, out: Path) -> None:

@@ -124,9 +124,9 @@ def test_what_does_not_fit_is_listed_and_changes_nothing_at_all(make: Any, news:
         scored(make, 9, "0.5"),
     ]
     done = run(spec(news), asked(make, *lines), batch_id="b1", now=NOW)
-    assert done.rows == 3
-    assert look("SELECT id, score FROM news WHERE applied > 0") == [(0, 0.5), (7, None), (9, 0.5)]
-    assert look("SELECT count(*) FROM news WHERE note IS NOT NULL OR at IS NOT NULL") == [(3,)]
+    assert done.rows == 2
+    assert look("SELECT id, score FROM news WHERE applied > 0") == [(0, 0.5), (9, 0.5)]
+    assert look("SELECT count(*) FROM news WHERE note IS NOT NULL OR at IS NOT NULL") == [(2,)]
     reasons = {custom_id: (kind, cause) for custom_id, kind, cause in left(news)}
     assert reasons["k1"][0] == "unfit"
     assert "not JSON" in reasons["k1"][1]
@@ -134,8 +134,9 @@ def test_what_does_not_fit_is_listed_and_changes_nothing_at_all(make: Any, news:
     assert reasons["k3"] == ("unfit", 'score takes numbers, but got "high"')
     assert "score takes numbers" in reasons["k4"][1]
     assert "CHECK constraint" in reasons["k5"][1]
+    assert reasons["k7"] == ("unfit", "json.score is null")
     assert reasons["k8"] == ("errored", "invalid_request_error: no")
-    assert reasons.keys() == {"k1", "k2", "k3", "k4", "k5", "k6", "k8"}
+    assert reasons.keys() == {"k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"}
 
 
 def test_an_answer_that_meets_no_row_or_several_changes_none(make: Any, news: Path, look: Any) -> None:

@@ -124,9 +124,9 @@ def test_calls_of_tools_come_with_their_input_and_those_of_the_servers_tools_do_
 
 def test_heads_are_what_a_table_shows(results: Any) -> None:
     opened = results(b"\n".join(LINES))
-    assert opened.head(0) == Head("b", "succeeded", "Hello") == ("b", "succeeded", "Hello")
+    assert opened.head(0) == Head("b", "answered", "Hello") == ("b", "answered", "Hello")
     assert opened.head(1) == ("a", "errored", "api_error: later")
-    assert opened.head(4) == ("d", "succeeded", "(no text; tool_use)")
+    assert opened.head(4) == ("d", "answered", "(calls a tool)")
     assert opened.head(5) == ("e", "expired", "")
 
 

@@ -98,7 +98,7 @@ def other_text(head: bytes) -> FileKind | None:
     toml = _TOML.fullmatch(line.partition("#")[0].strip())
     if _is_json(line) or (_JSON.match(line) and not toml):
         return FileKind("JSON", 'Give it the ending .jsonl, or set kind = "jsonl" in [source].')
-    return FileKind("TOML, as a job is", "Give a job the ending .toml: batchtui submit JOB.toml") if toml else None
+    return FileKind("TOML, like a job file", "Give a job the ending .toml: batchtui submit JOB.toml") if toml else None
 
 
 def looks_like_csv(head: bytes) -> bool:

@@ -110,9 +110,9 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
     refused = [one for one in whole if one.state is State.REJECTED and not one.retry_of]
     for one in refused:
         if since := sent_since(snapshot, paths, one):
+            were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
             raise NothingLeft(
-                f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'} sent again since, by "
-                f"a later run of {inert_line(one.name)}.",
+                f"{were} sent again since, by a later run of {inert_line(one.name)}.",
                 f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
             )
     waiting = submission.waiting if submission else ()

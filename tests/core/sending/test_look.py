@@ -335,7 +335,22 @@ async def test_a_new_key_of_the_same_workspace_shows_what_was_sent_with_the_old_
     await state.put(known, replace(sent, attempt=replace(sent.attempt, account="the old key")))
     await state.look(Server([remote(0), remote(5)]), "the new key")
     assert (await state.batch("b-lost")).id == "msgbatch_00000"
-    assert {(await state.batch(ref)).account for ref in ("b-lost", known.ref)} == {"the new key"}
+    assert {(await state.batch(ref)).account for ref in ("b-lost", known.ref)} == {"the old key"}
+
+
+async def test_a_list_that_a_cache_kept_of_another_key_lends_its_batches_to_nobody(state: Kept) -> None:
+    """Once one key's batch counted as the other's, a look with the other decided over all batches of the first."""
+    sent = intent(minutes=GRACE.total_seconds() / 60 + 5)
+    assert sent.attempt
+    known = replace(batch(5), account="first")
+    await state.put(known, replace(sent, attempt=replace(sent.attempt, account="first")))
+    await state.look(Server([remote(5)]), "second")
+    assert (await state.batch(known.ref)).account == "first"
+    await state.look(Server([]), "second")
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "another API key" in unsure.trouble.message
+    assert "Do not submit it again" in unsure.trouble.hint
 
 
 async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:

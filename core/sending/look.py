@@ -137,11 +137,10 @@ def _accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> f
     """The accounts for which this one's list speaks: itself, and those of which it shows a batch that we know.
 
     Another key of the same workspace shows the same batches; a key of another one shows none of ours. That counts for
-    this look alone: a cache in between may have kept the list of another key.
+    this look alone, and only ids that are certain count: a cache in between may have kept answers to another key.
     """
-    shown = {
-        one.account for one in snapshot.batches if one.id in seen and seen[one.id].request_counts.total == one.requests
-    }
+    proven = (one for one in snapshot.batches if one.id in seen and not one.doubtful and one.attempt is None)
+    shown = {one.account for one in proven if seen[str(one.id)].request_counts.total == one.requests}
     return frozenset({"", account} | shown)
 
 

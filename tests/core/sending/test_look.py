@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -351,6 +352,23 @@ async def test_a_list_that_a_cache_kept_of_another_key_lends_its_batches_to_nobo
     assert unsure.trouble
     assert "another API key" in unsure.trouble.message
     assert "Do not submit it again" in unsure.trouble.hint
+
+
+@pytest.mark.parametrize("unproven", [{"doubtful": True}, {"attempt": Attempt(started_at=NOW, bytes=1000)}])
+async def test_an_id_that_is_not_proven_to_be_of_another_account_vouches_for_no_account(
+    state: Kept, unproven: dict[str, Any]
+) -> None:
+    """It was found in, or answered by, what a cache had kept of this account."""
+    sent = intent(minutes=GRACE.total_seconds() / 60 + 5)
+    assert sent.attempt
+    await state.put(
+        replace(batch(5), account="first", **unproven),
+        replace(sent, attempt=replace(sent.attempt, account="first")),
+    )
+    await state.look(Server([remote(5)]), "second")
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "another API key" in unsure.trouble.message
 
 
 async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:

@@ -233,8 +233,13 @@ def command(path: str) -> str:
     return f"batchtui submit {shlex.quote(path)} --now"
 
 
-def first_steps(snapshot: Snapshot, name: str) -> frozenset[str]:
-    """The refs of all batches and waiting parts that belong to the first step of a submission of this name."""
-    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
+def first_steps(snapshot: Snapshot, name: str, besides: str = "") -> frozenset[str]:
+    """The refs of all batches and waiting parts that belong to the first step of a submission of this name.
+
+    Without what the API refused: a retry makes a waiting part of that again. `besides` is the ref of a submission that
+    is left out.
+    """
+    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name and ref != besides}
     waiting = {part.ref for one in ours.values() for part in one.waiting if part.step == 0}
-    return frozenset(waiting.union(one.ref for one in snapshot.batches if one.submission in ours and one.step == 0))
+    batches = (one for one in snapshot.batches if one.submission in ours and one.state is not State.REJECTED)
+    return frozenset(waiting.union(one.ref for one in batches if one.step == 0))

@@ -17,7 +17,7 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
-from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
+from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, other_runs, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import is_there, private_folder, replacing
@@ -34,6 +34,7 @@ from batchtui.core.state.archive import copy_rows, drop, new_ref
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.state.tickets import ticket
+from batchtui.core.text import inert_line
 
 
 def archive(
@@ -131,6 +132,8 @@ async def send(
             raise NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows them all.")
         if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
             raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
+        if not other_runs(tx.snapshot, first) <= proposal.seen:
+            raise Busy(f"{inert_line(first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         limit = submission.max_cost if max_cost is None else max_cost
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)

@@ -12,8 +12,10 @@ from msgspec import Struct
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import not_over, with_retries
+from batchtui.core.batches.submissions import first_steps
 from batchtui.core.errors import NotAllowed
 from batchtui.core.files import is_there
+from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import RetryChoice, choose, failures
 from batchtui.core.results.retrieve import where
@@ -35,7 +37,7 @@ class Proposal(Struct, frozen=True):
 
     `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
     row may have been edited for one of them. `unsent` counts requests that the API never took because it
-    refused `first`: they and the parts behind it are sent as they are.
+    refused `first`: they and the parts behind it are sent as they are. `seen` are the other runs that were looked at.
     """
 
     first: Batch
@@ -44,6 +46,7 @@ class Proposal(Struct, frozen=True):
     failed: dict[str, str]
     chosen: RetryChoice
     unsent: int = 0
+    seen: frozenset[str] = frozenset()
 
     @property
     def requests(self) -> int:
@@ -62,7 +65,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
     if batch.state is State.REJECTED and not batch.retry_of:
-        return _never_sent(snapshot, batch)
+        return _never_sent(snapshot, batch, paths)
     batches = with_retries(snapshot, batch)
     first = batches[0]
     running = not_over(batches)
@@ -78,6 +81,13 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         )
     retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
+    since = sent_since(snapshot, paths, first) if failed else frozenset()
+    failed = {custom_id: cause for custom_id, cause in failed.items() if custom_id not in since}
+    if since and not failed:
+        raise NothingLeft(
+            f"What failed was sent again since, by a later run of {inert_line(first.name)}.",
+            "There is nothing to retry.",
+        )
     chosen = choose(failed, include_permanent=include_permanent)
     if not chosen.ids:
         if chosen.left:
@@ -87,17 +97,30 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
             )
         raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
     asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
-    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
+    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen, seen=other_runs(snapshot, first))
 
 
-def _never_sent(snapshot: Snapshot, batch: Batch) -> Proposal:
+def other_runs(snapshot: Snapshot, first: Batch) -> frozenset[str]:
+    """The batches and parts of other runs of the job that could send the same rows."""
+    return frozenset() if first.step else first_steps(snapshot, first.name, besides=first.submission)
+
+
+def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
     """What the API refused of a submission, with the parts behind it. All of that goes together, by the first of it."""
     submission = snapshot.submissions.get(batch.submission)
     whole = members(snapshot, submission) if submission else [batch]
     refused = [one for one in whole if one.state is State.REJECTED and not one.retry_of]
+    for one in refused:
+        if since := sent_since(snapshot, paths, one):
+            were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
+            raise NothingLeft(
+                f"{were} sent again since, by a later run of {inert_line(one.name)}.",
+                f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
+            )
     waiting = submission.waiting if submission else ()
     unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)
-    return Proposal(refused[0], (refused[0].ref,), (), {}, RetryChoice(frozenset(), {"not sent": unsent}, {}), unsent)
+    choice = RetryChoice(frozenset(), {"not sent": unsent}, {})
+    return Proposal(refused[0], (refused[0].ref,), (), {}, choice, unsent, other_runs(snapshot, refused[0]))
 
 
 def in_words(causes: dict[str, int]) -> str:

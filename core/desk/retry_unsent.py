@@ -9,12 +9,13 @@ from batchtui.core.batches.batch import Batch, Part, State
 from batchtui.core.batches.limits import body_size
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
-from batchtui.core.desk.retry_proposal import Proposal
+from batchtui.core.desk.retry_proposal import Proposal, other_runs
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.store import Transaction
+from batchtui.core.text import inert_line
 
 
 async def send_unsent(
@@ -42,6 +43,8 @@ async def send_unsent(
         refused = [one for one in known if one.state is State.REJECTED and not one.retry_of]
         if current is None or proposal.first.ref not in {one.ref for one in refused}:
             raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
+        if not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
+            raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         again = tuple(_as_part(one, context) for one in refused)
         waiting = (*again, *current.waiting)
         sent = [one for one in known if one not in refused]

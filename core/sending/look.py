@@ -137,11 +137,11 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
 def _accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:
     """The accounts for which this one's list speaks: itself, and those of which it shows a batch that we know.
 
-    Another key of the same workspace shows the same batches; a key of another one shows none of ours.
+    Another key of the same workspace shows the same batches; a key of another one shows none of ours. That counts for
+    this look alone, and only ids that are certain count: a cache in between may have kept answers to another key.
     """
-    shown = {
-        one.account for one in snapshot.batches if one.id in seen and seen[one.id].request_counts.total == one.requests
-    }
+    proven = (one for one in snapshot.batches if one.id in seen and not one.doubtful and one.attempt is None)
+    shown = {one.account for one in proven if seen[str(one.id)].request_counts.total == one.requests}
     return frozenset({"", account} | shown)
 
 
@@ -158,7 +158,7 @@ def _watched(
         total = f"{remote.request_counts.total:,} requests instead of {batch.requests:,}"
         error = Unreachable(f"The host showed {batch.id} with {total}.", "Check ANTHROPIC_BASE_URL and any proxy.")
     if error is None and remote:
-        return replace(observe(batch, remote), account=account, trouble=None), None
+        return replace(observe(batch, remote), account=batch.account or account, trouble=None), None
     assert error
     if batch.account not in trusted and isinstance(error, NotFound):
         return replace(batch, trouble=Trouble(_OTHER_KEY, _SET_THAT, now)), None
@@ -208,7 +208,7 @@ def _decided(
     if batch.attempt.account not in trusted:  # the list of another account proves nothing
         return replace(batch, trouble=Trouble(_OTHER, _SET_IT, now))
     if found:
-        return replace(claim(batch, found), account=account)
+        return replace(claim(batch, found), account=batch.attempt.account or account)
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(plural(len(several), "batch", "batches")), _WAIT, now))
     if not listing.complete:

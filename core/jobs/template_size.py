@@ -23,8 +23,8 @@ _NUMBERS = frozenset({"length", "count", "int", "float", "round", "abs", "filesi
 
 
 class Size(Struct, frozen=True):
-    """`fixed` bytes, plus columns, the key, the whole row and answers of steps, each so many times. `parsed` answers are
-    read as JSON: their values can be longer than their text.
+    """`fixed` bytes, plus columns, the key, the whole row and answers of steps, each so many times. `parsed` answers
+    are read as JSON: their values can be longer than their text.
 
     Not `known`: a loop or a call can make more of them than can be seen here; each is counted once.
     """

@@ -83,9 +83,15 @@ def together(estimates: Sequence[Estimate]) -> Estimate:
         batch_max_usd=total([one.batch_max_usd for one in estimates]),
         standard_usd=total([one.standard_usd for one in estimates]),
         unpriced=tuple(dict.fromkeys(name for one in estimates for name in one.unpriced)),
-        how=f"{first.how}; later steps by their templates, with earlier answers as long as max_tokens allows",
+        how="; ".join([*_clauses(estimates), "later steps by their templates, earlier answers up to their max_tokens"]),
         unbounded=tuple(dict.fromkeys(why for one in estimates for why in one.unbounded)),
     )
+
+
+def _clauses(estimates: Sequence[Estimate]) -> list[str]:
+    """What is said about the first estimate, and about the others beyond their text."""
+    more = [one for later in estimates[1:] for one in later.how.split("; ") if not one.startswith("input by")]
+    return list(dict.fromkeys([*estimates[0].how.split("; "), *more]))
 
 
 def _tokens(total: Sum, output: int, read: float) -> Tokens:

@@ -109,12 +109,13 @@ class _Tokens(NamedTuple):
 def _answers(job: Job, step: Step, size: Size, past: Mapping[str, Usual]) -> _Tokens:
     """Tokens of all earlier answers in a prompt. A newer model has more of them for an older one's answer."""
     likely, most = 0.0, 0.0
-    for name, count in size.answers.items():
+    for name, count in (size.answers + size.parsed).items():
         asked = next(one.request for one in job.steps if one.name == name)
         before = usual_of(asked.model, past)
         likely += count * min(before.output if before else asked.max_tokens, asked.max_tokens)
         grows = OLDER.match(asked.model) and not OLDER.match(step.request.model)
-        most += count * asked.max_tokens * (NEWER_MOST if grows else 1)
+        longest = size.answers[name] + JSON * size.parsed[name]
+        most += longest * asked.max_tokens * (NEWER_MOST if grows else 1)
     return _Tokens(likely, int(most) + 1 if most else 0)
 
 

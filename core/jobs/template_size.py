@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import nodes
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.jobs.templates import OURS
 
@@ -22,7 +23,8 @@ _NUMBERS = frozenset({"length", "count", "int", "float", "round", "abs", "filesi
 
 
 class Size(Struct, frozen=True):
-    """`fixed` bytes, plus columns, the key, the whole row and answers of steps, each so many times.
+    """`fixed` bytes, plus columns, the key, the whole row and answers of steps, each so many times. `parsed` answers
+    are read as JSON: their values can be longer than their text.
 
     Not `known`: a loop or a call can make more of them than can be seen here; each is counted once.
     """
@@ -32,6 +34,7 @@ class Size(Struct, frozen=True):
     keys: int = 0
     rows: int = 0
     answers: Counter[str] = Counter()
+    parsed: Counter[str] = Counter()
     known: bool = True
 
     def __add__(self, other: Size) -> Size:
@@ -41,6 +44,7 @@ class Size(Struct, frozen=True):
             self.keys + other.keys,
             self.rows + other.rows,
             self.answers + other.answers,
+            self.parsed + other.parsed,
             self.known and other.known,
         )
 
@@ -52,6 +56,7 @@ class Size(Struct, frozen=True):
             max(self.keys, other.keys),
             max(self.rows, other.rows),
             self.answers | other.answers,
+            self.parsed | other.parsed,
             self.known and other.known,
         )
 
@@ -63,8 +68,13 @@ class Size(Struct, frozen=True):
             self.keys * count,
             self.rows * count,
             Counter({name: each * count for name, each in self.answers.items()}),
+            Counter({name: each * count for name, each in self.parsed.items()}),
             self.known,
         )
+
+    def read_as_json(self) -> Size:
+        """The same with its answers parsed."""
+        return replace(self, answers=Counter(), parsed=self.parsed + self.answers)
 
 
 NOTHING = Size()
@@ -154,7 +164,7 @@ class _Reading:
             if node.node.name == "answers":
                 return Size(answers=Counter({str(name): 1})) if name is not None else Size(known=False)
         whole = self._value(node.node)
-        return whole.times(JSON) if name == "json" else whole
+        return whole.read_as_json() if name == "json" else whole
 
     def _filtered(self, node: nodes.Filter) -> Size:
         value = self._value(node.node) if node.node else Size(known=False)

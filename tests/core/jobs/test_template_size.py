@@ -40,7 +40,7 @@ def longest(found: Size) -> int:
         for name, count in found.columns.items()
         if (value := ROW.get(name)) is not None
     )
-    answers = sum(found.answers.values()) * len(Answer.text)
+    answers = (found.answers.total() + JSON * found.parsed.total()) * len(Answer.text)
     return found.fixed + columns + found.keys * 2 + found.rows * JSON * len(msgspec.json.encode(ROW)) + answers
 
 
@@ -95,5 +95,5 @@ def test_what_can_make_more_of_it_than_can_be_seen_is_not_known(text: str) -> No
 def test_each_use_of_a_column_or_an_answer_counts() -> None:
     found = size("{{ text }} {{ row.text }} {{ answers.one }} {{ answers.two.json.a }}")
     assert found.columns == {"text": 2}
-    assert found.answers == {"one": 1, "two": JSON}
+    assert (found.answers, found.parsed) == ({"one": 1}, {"two": 1})
     assert found.fixed == 3

@@ -6,13 +6,14 @@ the garbage collector is told to ignore them: with the SDK in memory it would ta
 
 from __future__ import annotations
 
+import codecs
 import io
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from batchtui.core.api.lenient_json import lenient_json, whole_characters
+from batchtui.core.api.lenient_json import lenient_json, mend_halves, whole_characters
 from batchtui.core.batches.price import Tokens
 
 Count = Annotated[int, Meta(ge=0)] | None
@@ -99,9 +100,9 @@ class Expired(Struct, tag_field="type", tag="expired", gc=False):
 
 
 class Line(Struct, gc=False):
-    """A result line without the answer itself."""
+    """A result line without the answer itself. All ids of a batch are kept in memory, so none may be long."""
 
-    custom_id: Annotated[str, Meta(min_length=1)]
+    custom_id: Annotated[str, Meta(min_length=1, max_length=1000)]
     result: Succeeded | Errored | Canceled | Expired
 
 
@@ -141,6 +142,11 @@ _ANSWER = "text"
 BLANK = 32
 """Bytes. Every result is longer than this."""
 
+_CLOSELY = 1_000_000
+"""Bytes. What is read as Python's own objects takes 50 times the memory, so longer lines are not."""
+
+_utf8 = codecs.getincrementaldecoder("utf-8")
+
 _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
 _id = msgspec.json.Decoder(Id)
@@ -148,12 +154,12 @@ _whole = msgspec.json.Decoder(Whole)
 _error = msgspec.json.Decoder(ErrorEnvelope)
 
 
-def blank(raw: bytes) -> bool:
+def blank(raw: bytes | bytearray) -> bool:
     """Whether a line is empty or holds only a little white space."""
     return not raw or (len(raw) <= BLANK and raw.isspace())
 
 
-def decode(raw: bytes) -> Line:
+def decode(raw: bytes | bytearray) -> Line:
     """Decodes a line without its answer. This is quick: the answer is only checked to be JSON and skipped.
 
     Raises:
@@ -193,19 +199,31 @@ def decode_error(raw: bytes) -> ErrorEnvelope:
     return _decoded(raw, _error)
 
 
-def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def _decoded(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        line = decoder.decode(raw)
-        if not raw.isascii():
-            raw.decode()
-        return line
-    except msgspec.ValidationError:
-        raise
+        try:
+            return _strictly(raw, decoder)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
+            if len(raw) > _CLOSELY:
+                return _strictly(mend_halves(raw), decoder)
+            return msgspec.convert(whole_characters(lenient_json(raw.decode()), _ANSWER), decoder.type)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except msgspec.DecodeError:
-        # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
-        try:
-            return msgspec.convert(whole_characters(lenient_json(raw.decode()), _ANSWER), decoder.type)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+
+
+def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
+    line = decoder.decode(raw)
+    if not raw.isascii():
+        _check_characters(raw)
+    return line
+
+
+def _check_characters(raw: bytes | bytearray) -> None:
+    """Raises ValueError unless it is UTF-8. Piece by piece, because a text may take four times the memory."""
+    decoder = _utf8()
+    for start in range(0, len(raw), _CLOSELY):
+        decoder.decode(raw[start : start + _CLOSELY])
+    decoder.decode(b"", final=True)

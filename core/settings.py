@@ -58,7 +58,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How long to wait for the answer to a create after its body is sent."""
 
     idle_timeout: Seconds = 60
-    """How long any other answer, or the next bytes of results, may take."""
+    """How long any other answer, or the next bytes, may take; and the time within which 1,000 bytes a second come."""
 
     ascii: bool = False
     """Draws glyphs and bars in ASCII, for terminals that cannot show the others."""

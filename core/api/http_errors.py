@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -28,17 +28,27 @@ class _Envelope(Struct):
     class Detail(Struct):
         type: Annotated[str, Meta(min_length=1)]
         message: str = ""
+        details: Any = None
 
     type: Literal["error"]
     error: Detail
 
 
-def said_by(content: bytes) -> str | None:
-    """The message in the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
+class Said(NamedTuple):
+    """What the API's error envelope says. `code` is a finer word than the status; empty if there is none."""
+
+    message: str
+    code: str
+
+
+def said_by(content: bytes) -> Said | None:
+    """Reads the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
     try:
-        return msgspec.convert(whole_characters(lenient_json(content.decode())), _Envelope).error.message
+        error = msgspec.convert(whole_characters(lenient_json(content.decode())), _Envelope).error
     except (ValueError, RecursionError):
         return None
+    code = error.details.get("error_code") if isinstance(error.details, dict) else None
+    return Said(error.message, code if isinstance(code, str) else "")
 
 
 def failed(status: int, said: str | None, code: str, pause: float | None, source: str, via: str) -> ApiError | NoKey:

@@ -9,6 +9,12 @@ from typing import Any, Never
 
 _HALF = re.compile("[\ud800-\udfff]")
 
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""A pair, half of one, or any other escape."""
+
 
 def lenient_json(text: str) -> Any:
     """Decodes a JSON text. Half a surrogate pair is accepted; NaN and Infinity are not.
@@ -40,3 +46,12 @@ def whole_characters(value: Any, keep: Collection[str] = ()) -> Any:
         kept = {name: one for name, one in value.items() if name in keep}
         return {whole_characters(name): whole_characters(one, keep) for name, one in value.items()} | kept
     return value
+
+
+def mend_halves(raw: bytes | bytearray) -> bytearray:
+    """A JSON text with each escape of half a surrogate pair replaced by that of U+FFFD, which is as long."""
+    mended = bytearray(raw)
+    for found in _ESCAPE.finditer(raw):
+        if found.lastgroup == "half":
+            mended[found.start() : found.end()] = rb"\ufffd"
+    return mended

@@ -6,6 +6,7 @@ the garbage collector is told to ignore them: with the SDK in memory it would ta
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -13,64 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from batchtui.core.api.lenient_json import lenient_json, whole_characters
+from batchtui.core.api.lenient_json import lenient_json, mend_halves, whole_characters
+from batchtui.core.api.usage import RawUsage
 from batchtui.core.batches.outcomes import BY_STOP_REASON, Outcome
-from batchtui.core.batches.price import Tokens
-
-Count = Annotated[int, Meta(ge=0)] | None
-"""Tokens of one kind; the API writes null if a kind does not apply."""
-
-
-class CacheCreation(Struct, gc=False):
-    ephemeral_5m_input_tokens: Count = 0
-    ephemeral_1h_input_tokens: Count = 0
-
-
-class ServerTools(Struct, gc=False):
-    web_search_requests: Count = 0
-
-
-class Used(Struct, gc=False):
-    """The tokens of one sampling. The whole prompt is input plus cache creation plus cache read."""
-
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    cache_creation_input_tokens: Count = 0
-    cache_read_input_tokens: Count = 0
-    cache_creation: CacheCreation | None = None
-
-    @property
-    def prompt(self) -> int:
-        """Tokens of the whole prompt, which decide the price tier."""
-        return (self.input_tokens or 0) + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
-
-    @property
-    def tokens(self) -> Tokens:
-        """Tokens by kind. A cache write without a lifetime counts as five minutes, the API's default."""
-        written = self.cache_creation_input_tokens or 0
-        long = (self.cache_creation.ephemeral_1h_input_tokens or 0) if self.cache_creation else 0
-        return Tokens(
-            self.input_tokens or 0,
-            self.output_tokens or 0,
-            max(written - long, 0),
-            long,
-            self.cache_read_input_tokens or 0,
-        )
-
-
-class Iteration(Used, gc=False):
-    """One sampling of several. `model` is None if it is the message's own; an advisor has its own."""
-
-    model: str | None = None
-
-
-class RawUsage(Used, gc=False):
-    """The `usage` of a message. With `iterations`, those hold all that is billed: the totals leave out what an advisor
-    and a compaction used (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool)."""
-
-    server_tool_use: ServerTools | None = None
-    inference_geo: str | None = None
-    iterations: tuple[Iteration, ...] | None = None
 
 
 class ContentBlock(Struct, gc=False):
@@ -144,9 +90,9 @@ class Expired(Struct, tag_field="type", tag="expired", gc=False):
 
 
 class Line(Struct, gc=False):
-    """A result line without the answer itself."""
+    """A result line without the answer itself. All ids of a batch are kept in memory, so none may be long."""
 
-    custom_id: Annotated[str, Meta(min_length=1)]
+    custom_id: Annotated[str, Meta(min_length=1, max_length=1000)]
     result: Succeeded | Errored | Canceled | Expired
 
 
@@ -186,6 +132,11 @@ _ANSWER = frozenset({"text", "input"})
 BLANK = 32
 """Bytes. Every result is longer than this."""
 
+_CLOSELY = 1_000_000
+"""Bytes. What is read as Python's own objects takes 50 times the memory, so longer lines are not."""
+
+_utf8 = codecs.getincrementaldecoder("utf-8")
+
 _line = msgspec.json.Decoder(Line)
 _full = msgspec.json.Decoder(FullLine)
 _id = msgspec.json.Decoder(Id)
@@ -207,12 +158,12 @@ def _blocks_of(content: Raw) -> tuple[ContentBlock, ...]:
         return ()
 
 
-def blank(raw: bytes) -> bool:
+def blank(raw: bytes | bytearray) -> bool:
     """Whether a line is empty or holds only a little white space."""
     return not raw or (len(raw) <= BLANK and raw.isspace())
 
 
-def decode(raw: bytes) -> Line:
+def decode(raw: bytes | bytearray) -> Line:
     """Decodes a line without its answer. This is quick: the answer is only checked to be JSON and skipped.
 
     Raises:
@@ -262,22 +213,34 @@ def decode_error(raw: bytes) -> ErrorEnvelope:
     return _decoded(raw, _error)
 
 
-def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def _decoded(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        line = decoder.decode(raw)
-        if not raw.isascii():
-            raw.decode()
-        return line
-    except msgspec.ValidationError:
-        raise
+        try:
+            return _strictly(raw, decoder)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
+            if len(raw) > _CLOSELY:
+                return _strictly(mend_halves(raw), decoder)
+            value = whole_characters(lenient_json(raw.decode()), _ANSWER)
+            if decoder is _line:
+                return cast(T, _without_answer(msgspec.convert(value, FullLine)))
+            return msgspec.convert(value, decoder.type)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except msgspec.DecodeError:
-        # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
-        try:
-            value = lenient_json(raw.decode())
-            if decoder is _line:
-                return cast(T, _without_answer(msgspec.convert(whole_characters(value, _ANSWER), FullLine)))
-            return msgspec.convert(whole_characters(value, _ANSWER), decoder.type)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+
+
+def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
+    line = decoder.decode(raw)
+    if not raw.isascii():
+        _check_characters(raw)
+    return line
+
+
+def _check_characters(raw: bytes | bytearray) -> None:
+    """Raises ValueError unless it is UTF-8. Piece by piece, because a text may take four times the memory."""
+    decoder = _utf8()
+    for start in range(0, len(raw), _CLOSELY):
+        decoder.decode(raw[start : start + _CLOSELY])
+    decoder.decode(b"", final=True)

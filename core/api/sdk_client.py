@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from batchtui.core.api.bounds import refusing
 from batchtui.core.api.credentials import Credentials, is_loopback
 from batchtui.core.api.surroundings import fault_of
 from batchtui.core.errors import BadInput, NoKey
@@ -37,13 +38,14 @@ def build_client(
     # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
     local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
     direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
+    hooks = {"response": [refusing(idle_timeout)]}
     try:
         client = sdk.AsyncAnthropic(
             api_key=credentials.key,
             base_url=credentials.base_url,
             max_retries=0,
             default_headers={"anthropic-version": api_version},
-            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
+            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks=hooks, **direct),
             timeout=http.Timeout(idle_timeout, connect=CONNECT_TIMEOUT),
         )
     except sdk.AnthropicError as error:

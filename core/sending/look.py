@@ -29,6 +29,9 @@ from batchtui.core.text import plural
 LOOKED_FOR = timedelta(days=2)
 """How long the list is searched for an unknown submission. If it is not there by then, it never appears."""
 
+_DOWN_AFTER = 3
+"""Batches in a row whose answer did not come, after which no more are asked for singly."""
+
 _FOUND = "The answer was lost; found in the API's list by time and count. The ids of its results decide."
 _NOT_YET = "The API's list does not show it yet."
 _NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
@@ -93,15 +96,20 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     else:
         listing = Listing({}, None, complete=False)
     seen, failures = dict(listing.batches), dict[str, BatchtuiError]()
-    for batch in running:
-        if batch.id not in seen:
-            try:
-                seen[str(batch.id)] = await api.get(str(batch.id))
-            except ApiError as error:
-                # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
-                if isinstance(error, Unreachable) and not seen:
-                    raise
-                failures[batch.ref] = error
+    unreachable = 0
+    for batch in [one for one in running if one.id not in seen]:
+        try:
+            seen[str(batch.id)] = await api.get(str(batch.id))
+            unreachable = 0
+        except ApiError as error:
+            # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
+            if isinstance(error, Unreachable) and not seen:
+                raise
+            failures[batch.ref] = error
+            unreachable = unreachable + 1 if isinstance(error, Unreachable) else 0
+            if unreachable == _DOWN_AFTER:  # each of the others would take as long
+                failures = {one.ref: error for one in running if one.id not in seen} | failures
+                break
     if lost := [one for one in running if one.attempt and isinstance(failures.get(one.ref), NotFound)]:
         listing = await read_list(api, (), oldest_needed([*intents, *lost]))
         seen |= listing.batches
@@ -180,7 +188,7 @@ async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
     lock = Lock(paths.submit_lock)
     if not await disk.run(lock.try_acquire):
         return
-    died = Trouble("The process that was sending it ended before the API answered.", _MAY_COME, now)
+    died = Trouble("The process that was sending it ended, or still waits for the API's answer.", _MAY_COME, now)
 
     def write(tx: Transaction) -> None:
         for batch in tx.snapshot.batches:

@@ -5,19 +5,24 @@ Plain `http.server`, one thread a connection. Batches belong to the key that mad
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 BATCHES = "/v1/messages/batches"
+
+_OTHERS = {"/v1/messages": "message", "/v1/messages/count_tokens": "count", "/v1/models": "models"}
 
 
 @dataclass
@@ -54,12 +59,15 @@ class Stored:
 
 @dataclass
 class Reply:
-    """What goes over the wire. `date` None leaves the header out."""
+    """What goes over the wire. A `stream` is sent after the body, until it ends or the client has left; a `raw` one in
+    place of the whole answer, its head included."""
 
     status: int = 200
     body: bytes = b""
     type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Iterable[bytes] = ()
+    raw: bool = False
 
     @classmethod
     def of(cls, content: object, status: int = 200) -> Reply:
@@ -80,7 +88,8 @@ Lie = Callable[["Host", str, Reply], Reply | None]
 
 
 class Host:
-    """The batches, what was asked, and the lies: by call (create, list, get, results, cancel, other), used in order."""
+    """The batches, what was asked, and the lies: by call (create, list, get, results, cancel, message, count,
+    models, other), used in order."""
 
     def __init__(self) -> None:
         self.batches: list[Stored] = []
@@ -135,7 +144,7 @@ class Host:
         batch_id, _, verb = path.removeprefix(f"{BATCHES}/").partition("/")
         found = next((one for one in self.of_key(key) if one.id == batch_id), None)
         if not path.startswith(BATCHES) or found is None:
-            return "other", Reply.envelope(404, "not_found_error")
+            return _OTHERS.get(path, "other"), Reply.envelope(404, "not_found_error")
         if verb == "results":
             lines = [json.dumps({"custom_id": one, "result": _SUCCEEDED}) for one in found.ids]
             return "results", Reply(200, "".join(f"{line}\n" for line in lines).encode(), "application/x-jsonl")
@@ -178,9 +187,21 @@ def hosting() -> Iterator[Host]:
             body = self.rfile.read(length)
             key = self.headers.get("x-api-key") or self.headers.get("Authorization", "").removeprefix("Bearer ")
             reply = host.answer(self.command, self.path, key, body)
+            if not reply.raw:
+                self._head(reply)
+            with suppress(OSError):  # the client has left
+                for piece in reply.stream:
+                    self.wfile.write(piece)
+
+        def _head(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
             date = format_datetime(host.now(), usegmt=True) if host.date == "" else host.date
-            named = {"Content-Type": reply.type, "Content-Length": str(len(reply.body)), **reply.headers}
+            named = {"Content-Type": reply.type, **reply.headers}
+            if reply.stream:
+                self.close_connection = True  # it ends with the connection
+                named["Connection"] = "close"
+            else:
+                named["Content-Length"] = str(len(reply.body))
             if date is not None:
                 named["Date"] = date
             for name, value in named.items():
@@ -219,3 +240,16 @@ def stalled(seconds: float) -> Lie:
 def instead(reply: Reply) -> Lie:
     """Answers this, whatever is true."""
     return lambda host, key, true: reply
+
+
+def dripping(content: bytes, pause: float = 0.05) -> Iterator[bytes]:
+    """A byte at a time, and blanks for ever after it."""
+    for at in count():
+        time.sleep(pause)
+        yield content[at : at + 1] or b" "
+
+
+@cache
+def bomb(megabytes: int) -> Reply:
+    """Zeros that a thousandth of their size is enough for."""
+    return Reply(200, gzip.compress(bytes(megabytes * 1_000_000), 1), headers={"Content-Encoding": "gzip"})

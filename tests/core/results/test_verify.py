@@ -287,3 +287,33 @@ def test_all_that_was_sampled_is_paid_and_a_refusal_without_output_is_not(row: b
 def test_a_request_of_several_iterations_is_one_request() -> None:
     row = answer(million("compaction"), million(), million("advisor_message", model="claude-haiku-4-5"))
     assert sum(part.requests for part in verdict(row, Counts(succeeded=1)).usage) == 1
+
+
+def test_a_long_line_with_half_a_character_is_read_without_building_all_of_it() -> None:
+    text = "😀 a \\ud83d b \ud83d " + "x" * 1_500_000
+    data = succeeded("a", text)
+    assert verdict(data, Counts(succeeded=1), {"a"}).ok
+    assert not verdict(data.replace(b"xxx", b"x\xffx", 1), Counts(succeeded=1), {"a"}).ok
+
+
+def test_names_from_outside_are_few_and_short() -> None:
+    data = b"".join(errored(f"e{at}", f"kind {at} " + "x" * 1000) for at in range(1000)) + b"".join(
+        succeeded(f"s{at}", model=f"model {at}", stop_reason=f"stop {at} " + "y" * 1000) for at in range(1000)
+    )
+    outcome = verdict(data, Counts(succeeded=1000, errored=1000))
+    assert outcome.ok, outcome.anomalies
+    assert (len(outcome.errors), len(outcome.stop_reasons), len(outcome.usage)) == (101, 101, 101)
+    assert sum(one.count for one in outcome.errors) == sum(outcome.stop_reasons.values()) == 1000
+    assert max(len(one.type) for one in outcome.errors) == max(map(len, outcome.stop_reasons)) == 200
+
+
+@pytest.mark.parametrize("extra", [LINES[0], b"\n" * 100, b"x" * 3000], ids=["a line", "blank lines", "a long line"])
+def test_what_is_more_than_the_batch_can_have_is_noticed_while_it_comes(
+    extra: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "LONGEST", 2000)
+    verifier = Verifier(COUNTS)
+    verifier.feed(GOOD)
+    assert not verifier.over()
+    verifier.feed(extra)
+    assert verifier.over()

@@ -441,3 +441,12 @@ async def test_a_state_that_cannot_be_read_is_said_and_not_overwritten(state: Ke
     with pytest.raises(StateError):
         await state.look(Server([]))
     assert state.paths.state.read_text() == "not ours"
+
+
+async def test_a_host_that_answers_about_none_of_them_is_not_asked_about_each(state: Kept) -> None:
+    await state.put(*[batch(number) for number in range(20)])
+    server = Server([remote(0)])
+    server.broken = {f"msgbatch_{number:05}": Unreachable("Too slow.", "Later.") for number in range(20)}
+    looked = await state.look(server)
+    assert len(server.asked) == 4, "the list, and three of them"
+    assert set(looked.failures) == {f"b{number:05}" for number in range(1, 20)}

@@ -7,6 +7,8 @@ the garbage collector is told to ignore them: with the SDK in memory it would ta
 from __future__ import annotations
 
 import io
+import json
+import re
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -15,8 +17,8 @@ from msgspec import Meta, Struct
 from batchtui.core.api.lenient_json import lenient_json, whole_characters
 from batchtui.core.batches.price import Tokens
 
-Count = Annotated[int, Meta(ge=0)] | None
-"""Tokens of one kind; the API writes null if a kind does not apply."""
+Count = Annotated[int, Meta(ge=0, le=2**53)] | None
+"""Tokens of one kind; the API writes null if a kind does not apply. What no request can have used is not a count."""
 
 
 class CacheCreation(Struct, gc=False):
@@ -29,7 +31,10 @@ class ServerTools(Struct, gc=False):
 
 
 class RawUsage(Struct, gc=False):
-    """The `usage` of a message. The whole prompt is input plus cache creation plus cache read."""
+    """The `usage` of a message. The whole prompt is input plus cache creation plus cache read.
+
+    `readable` is ours: false if the counts that came cannot be, and the cost is not known.
+    """
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -38,6 +43,7 @@ class RawUsage(Struct, gc=False):
     cache_creation: CacheCreation | None = None
     server_tool_use: ServerTools | None = None
     inference_geo: str | None = None
+    readable: bool = True
 
     @property
     def prompt(self) -> int:
@@ -138,6 +144,9 @@ T = TypeVar("T")
 _ANSWER = "text"
 """The field of a block whose text is kept as it came: the outputs decide what half a character becomes."""
 
+_TOO_MANY = re.compile(r"(<=|out of range).*message\.usage\.")
+_DIGITS = 20
+
 BLANK = 32
 """Bytes. Every result is longer than this."""
 
@@ -199,8 +208,10 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         if not raw.isascii():
             raw.decode()
         return line
-    except msgspec.ValidationError:
-        raise
+    except msgspec.ValidationError as error:
+        if not _TOO_MANY.search(str(error)):
+            raise
+        return _without_usage(raw, decoder)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except msgspec.DecodeError:
@@ -209,3 +220,11 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
             return msgspec.convert(whole_characters(lenient_json(raw.decode()), _ANSWER), decoder.type)
         except RecursionError:
             raise ValueError("nested too deeply") from None
+
+
+def _without_usage(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A line whose usage cannot be, such as 2^63 tokens: what was paid for is kept, and its cost is not known."""
+    value = json.loads(raw.decode(), parse_int=lambda said: int(said) if len(said) < _DIGITS else None)
+    message = value["result"]["message"] if "result" in value else value
+    message["usage"] = {"readable": False}
+    return msgspec.convert(whole_characters(value, _ANSWER), decoder.type)

@@ -141,7 +141,7 @@ def read_row(raw: bytes) -> Row:
             text=_text(message.content),
             stop_reason=message.stop_reason or "",
             model=message.model,
-            tokens=message.usage.tokens if message.usage else None,
+            tokens=message.usage.tokens if message.usage and message.usage.readable else None,
         )
     if isinstance(result, result_line.Errored):
         envelope = result.error

@@ -23,6 +23,9 @@ LONGEST = 64 << 20
 
 _PIECE = 2_000_000
 
+UNREADABLE = "unreadable usage"
+"""Stands for the model of answers whose token counts cannot be: no price is known for it."""
+
 SHOWN = 5
 """The most ids, or bad lines, that are named in words."""
 
@@ -212,7 +215,8 @@ class Verifier:
         self._stops.update(answer.stop_reason or "none" for answer in answers)
         for answer in answers:
             if usage := answer.usage:
-                key = (answer.model, prompt_over(usage.prompt), usage.inference_geo or "")
+                model = answer.model if usage.readable else UNREADABLE
+                key = (model, prompt_over(usage.prompt), usage.inference_geo or "")
                 sums = self._sums.get(key)
                 if sums is None:
                     sums = self._sums[key] = _Sum()

@@ -33,7 +33,7 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         (b'clipboard = "both"\n', "clipboard"),
         (b'more_params = ["no name"]\n', "more_params"),
         (b"keys = 1\n", "keys"),
-        (b"theme = '\xff'\n", "utf-8"),
+        (b"theme = '\xff'\n", "UTF-8"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, words: str) -> None:
@@ -48,7 +48,7 @@ def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, wor
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
-    with pytest.raises(BadInput, match="directory"):
+    with pytest.raises(BadInput, match="is a folder"):
         read_settings(tmp_path / "config.toml")
 
 

@@ -15,8 +15,8 @@ from typing import BinaryIO
 from batchtui.core.errors import StateError
 
 _PART = ".part"
-_CANNOT = frozenset({errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
-"""How a file system says that it has no hard links, or cannot sync a folder."""
+_TRUE = frozenset({errno.EEXIST, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENAMETOOLONG})
+"""What a rename would fail with as well."""
 
 
 def private_folder(path: Path) -> Path:
@@ -59,31 +59,26 @@ def sync_folder(folder: Path) -> None:
     """Makes renames and removals in a folder survive a power cut, where the file system can do that.
 
     Shares and FAT cannot, and a folder that may only be written to cannot be opened for it. What stands there is whole
-    all the same. Raises OSError if the disk fails.
+    all the same, so nothing is raised.
     """
-    try:
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT:
-            raise
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def give_new_name(made: Path, final: Path) -> None:
     """Renames a finished file to a name that nothing has yet. Raises FileExistsError if something has it.
 
     A hard link does that in one step. Where there are none, an empty file claims the name first; it is removed again if
-    the rename fails.
+    the rename fails. Once the file has its name, nothing is raised.
     """
     try:
         os.link(made, final)
     except OSError as error:
-        if error.errno not in _CANNOT:
+        if error.errno in _TRUE:  # else it has no links; each file system says so in its own way
             raise
         create(final).close()
         try:
@@ -92,7 +87,8 @@ def give_new_name(made: Path, final: Path) -> None:
             final.unlink(missing_ok=True)
             raise
     else:
-        made.unlink()
+        with suppress(OSError):
+            made.unlink()
 
 
 def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
@@ -134,7 +130,8 @@ class NewFile:
         except BaseException:
             self.drop()
             raise
-        self.file.close()
+        with suppress(OSError):  # all of it is on the disk
+            self.file.close()
         sync_folder(self._path.parent)
 
     def drop(self) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, way_out
 from batchtui.core.text import inert_line, size
 
 MOST = 32_000_000
@@ -21,18 +24,8 @@ _KINDS = (
     (stat.S_ISSOCK, "is a socket, not a file"),
 )
 _MADE_UP = ("/proc/", "/sys/")
-_HINTS = {
-    errno.ENOENT: "Check the path.",
-    errno.ENOTDIR: "Check the path: a part of it is a file, not a folder.",
-    errno.ENAMETOOLONG: "A name may have 255 bytes. Check the path.",
-    errno.ELOOP: "Its links lead round in a circle. Check the path.",
-    errno.EACCES: "Give yourself permission to read it.",
-    errno.EPERM: "Give yourself permission to read it.",
-    errno.EMFILE: "Too many files are open: close some programs, or raise the limit with ulimit -n.",
-    errno.ENFILE: "Too many files are open: close some programs.",
-    errno.ESTALE: "The share that holds it was changed or is gone: mount it again.",
-    errno.EIO: "The disk or the share fails: check it.",
-}
+MOST_STREAM = 4_000_000_000
+"""The most bytes that are taken from a pipe."""
 
 
 class NotText(BadInput):
@@ -67,7 +60,7 @@ def ordinary(path: Path) -> None:
 def unreadable(path: Path, error: OSError) -> BadInput:
     """The true reason why a file cannot be read, and what to do about it."""
     shown = inert_line(str(path))
-    hint = _HINTS.get(error.errno or 0, "Check the path and the disk.")
+    hint = way_out(error)
     if error.errno == errno.ENOENT:
         return BadInput(f"{shown} does not exist.", hint)
     return BadInput(f"{shown} cannot be read: {error.strerror or inert_line(str(error), 120)}.", hint)
@@ -92,3 +85,36 @@ def read_text(path: Path, most: int = MOST) -> str:
         return data.decode("utf-8-sig")
     except ValueError as error:
         raise NotText(f"{inert_line(str(path))} is not UTF-8 text.", "Save it as UTF-8.") from error
+
+
+@contextmanager
+def steady(path: Path) -> Iterator[Path]:
+    """A path that can be read more than once: the path itself, or a copy of all that a pipe gives.
+
+    Raises:
+        BadInput: the pipe gives too much, or cannot be read or copied.
+    """
+    try:
+        is_pipe = stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):  # whoever reads it says why it cannot be read
+        is_pipe = False
+    if not is_pipe:
+        yield path
+        return
+    with TemporaryDirectory(prefix="batchtui-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            _copied(path, copy)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        yield copy
+
+
+def _copied(pipe: Path, copy: Path) -> None:
+    left = MOST_STREAM
+    with pipe.open("rb", buffering=0) as source, copy.open("wb") as sink:
+        while data := source.read(1 << 20):
+            left -= len(data)
+            if left < 0:
+                raise BadInput(f"{inert_line(str(pipe))} gives over {size(MOST_STREAM)}.", "Give a file.")
+            sink.write(data)

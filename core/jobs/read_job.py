@@ -15,6 +15,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
 from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.jobs.toml_tables import Tables, did_you_mean
+from batchtui.core.paths import is_folder
 from batchtui.core.reading import read_text
 from batchtui.core.text import inert_line
 from batchtui.core.toml import LONGEST, Field
@@ -153,7 +154,7 @@ class _Reading:
         except BadInput as error:
             self.tables.note((*at, "path"), "source", error.message, error.hint)
             return None
-        kind = given.kind or ("folder" if path.is_dir() else _ENDINGS.get(path.suffix.lower()))
+        kind = given.kind or ("folder" if is_folder(path) else _ENDINGS.get(path.suffix.lower()))
         if kind is None:
             message = f"{shown((*at, 'path'))} does not show the kind of source: {inert_line(given.path)}"
             self.tables.note((*at, "path"), "source", message, _KINDS_HINT)

@@ -112,6 +112,7 @@ def _jsonl(path: Path, note: Note) -> Iterator[Found]:
 
 
 def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
+    path.stat()  # else the true reason is said
     if not path.is_dir():
         raise BadInput(f"{_shown(path)} is not a folder.", "Check the path; it is relative to the job file's folder.")
     try:

@@ -17,7 +17,7 @@ from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.target import NotWritten, Options, Report, TargetExists, Work, can_hold, read_options, shown
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
-from batchtui.core.paths import target_path
+from batchtui.core.paths import LONGEST_NAME, target_path
 from batchtui.core.results.answers import Answers
 
 __all__ = [
@@ -130,7 +130,7 @@ def check(spec: Output) -> None:
     wanted(options.when)
     path = _path(spec.kind, spec.path)
     if path != Path():
-        can_hold(path.parent)
+        can_hold(path, sqlite.LONGEST_NAME if spec.kind == "sqlite" else LONGEST_NAME)
     kind.check(path, options)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Output, Part
-from batchtui.core.errors import BadInput, StateError
+from batchtui.core.errors import BadInput, StateError, way_out
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
@@ -74,7 +74,7 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rule
     except OSError as error:
         raise StateError(
             f"The requests could not be saved in {paths.requests}: {error.strerror}.",
-            "Nothing was sent. Free some space there and submit the file again.",
+            f"Nothing was sent. {way_out(error)}",
         ) from error
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, State, observe
 from batchtui.core.batches.remote import Counts, Remote
-from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
+from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified, way_out
 from batchtui.core.files import NewFile, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
@@ -160,9 +160,7 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:
-        raise StateError(
-            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another path, or free some space."
-        ) from error
+        raise StateError(f"{inert_line(str(to))} could not be written: {error.strerror}.", way_out(error)) from error
     verdict = await asyncio.to_thread(verifier.finish)
     return [*broken, *verdict.anomalies]
 

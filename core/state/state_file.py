@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from tinydb.storages import Storage
 
-from batchtui.core.errors import StateError
+from batchtui.core.errors import StateError, way_out
 from batchtui.core.files import replacing, sweep
 from batchtui.core.text import inert_line
 
@@ -215,14 +215,11 @@ class AtomicStorage(Storage):
         except OSError as error:
             raise StateError(
                 f"The state could not be saved in {self.path}: {error.strerror}.",
-                f"{_WAY_OUT.get(error.errno or 0, 'Check the disk and try again.')} "
-                "What was saved before is still there.",
+                f"{_WAY_OUT.get(error.errno or 0) or way_out(error)} What was saved before is still there.",
             ) from error
 
 
 _WAY_OUT = {
-    errno.ENOSPC: "Free some space on the disk and try again.",
-    errno.EDQUOT: "Free some space within your quota and try again.",
     errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another disk.",
     errno.EACCES: "Give yourself write access to the folder.",
     errno.EPERM: "Give yourself write access to the folder.",

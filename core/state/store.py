@@ -209,7 +209,8 @@ def _records(
             try:
                 record = decoder.decode(document.raw)
             except ValueError as error:
-                raise ValueError(f"document {key}: {error}") from error
+                why = str(error).replace("with a timezone component", "with a zone, such as 2026-11-26T10:00:00Z")
+                raise ValueError(f"document {key}: {why}") from error
             if said := flaw(record, document.raw):
                 raise ValueError(f"document {key}: {said}")
         records[key] = record

@@ -189,3 +189,58 @@ def test_without_hard_links_a_new_file_still_gets_its_name_once_and_replaces_not
     with replacing(target) as file:
         file.write(b"newer")
     assert target.read_bytes() == b"newer"
+
+
+def test_what_stands_whole_is_not_called_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the rename, nothing that fails takes the file away again."""
+    real = os.open
+
+    def no_folders(path: object, flags: int, *rest: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", no_folders)
+    with replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    monkeypatch.undo()
+    for number in (errno.EIO, errno.EINVAL, errno.ESTALE):
+        fsync = os.fsync
+
+        def fails(descriptor: int, number: int = number, fsync: object = fsync) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fails)
+            with replacing(tmp_path / "a") as file:
+                file.write(str(number).encode())
+        assert (tmp_path / "a").read_bytes() == str(number).encode()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EACCES, errno.EXDEV])
+def test_a_disk_without_hard_links_may_say_so_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", none)
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileExistsError), replacing(tmp_path / "a", overwrite=False):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_temporary_name_that_cannot_be_removed_after_a_link_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays(*_: object, **__: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+        monkeypatch.setattr(Path, "unlink", stays)
+    assert (tmp_path / "a").read_bytes() == b"new"

@@ -12,6 +12,7 @@ from batchtui.core import errors
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
@@ -28,7 +29,8 @@ def check(*, file: Path, offline: bool, as_json: bool) -> int:
 
     Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """
-    return wait_for(_check(file, offline=offline, json=as_json))
+    with steady(file) as given:
+        return wait_for(_check(given, offline=offline, json=as_json))
 
 
 async def _check(file: Path, *, offline: bool, json: bool) -> int:

@@ -40,11 +40,11 @@ def paths(tmp_path: Any) -> Paths:
 @pytest.mark.parametrize(
     ("table", "field", "value", "said"),
     [
-        ("batches", "created_at", "2026-11-26T10:00:00", "document 1: Expected `datetime` with a timezone"),
-        ("batches", "submitted_at", "2026-11-26T10:00:00", "document 1: Expected `datetime` with a timezone"),
-        ("batches", "trouble", {"message": "", "hint": "", "at": "2026-11-26T10:00:00"}, "with a timezone"),
-        ("submissions", "created_at", "2026-11-26 10:00:00", "document 1: Expected `datetime` with a timezone"),
-        ("submissions", "held_at", "2026-11-26T10:00:00", "with a timezone"),
+        ("batches", "created_at", "2026-11-26T10:00:00", "document 1: Expected `datetime` with a zone"),
+        ("batches", "submitted_at", "2026-11-26T10:00:00", "document 1: Expected `datetime` with a zone"),
+        ("batches", "trouble", {"message": "", "hint": "", "at": "2026-11-26T10:00:00"}, "with a zone"),
+        ("submissions", "created_at", "2026-11-26 10:00:00", "document 1: Expected `datetime` with a zone"),
+        ("submissions", "held_at", "2026-11-26T10:00:00", "with a zone"),
         ("batches", "created_at", "0001-01-01T00:00:00+14:00", "created_at is in the year 1"),
         ("batches", "created_at", "9999-12-31T23:59:59Z", "created_at is in the year 9999"),
         (

@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchtui.core.errors import StateError
+from batchtui.core.errors import StateError, way_out
 
 PART_NAME = re.compile(r"\.(batchtui\.\w+|.+\.[0-9a-f]{8})\.part", re.DOTALL)
 """The name of something that is being made. Nobody else gives such names."""
 
-_CANNOT = frozenset({errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
-"""How a file system says that it has no hard links, or cannot sync a folder."""
+_TRUE = frozenset({errno.EEXIST, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENAMETOOLONG})
+"""What a rename would fail with as well."""
 
 
 def private_folder(path: Path) -> Path:
@@ -56,17 +56,15 @@ def _no_folder(path: Path, error: OSError) -> StateError:
                 break
             hint = f"Move {there.name} to another place, or set BATCHTUI_HOME to a folder that you own."
             return StateError(f"{path} cannot be used: {there} is not a folder.", hint)
-    return StateError(f"{path} cannot be used: {error.strerror}.", way_out(error))
+    return StateError(f"{path} cannot be used: {error.strerror}.", own_way_out(error))
 
 
-def way_out(error: OSError) -> str:
+def own_way_out(error: OSError) -> str:
     """What to do about a folder or disk of ours that did not let us write."""
-    return _WAY_OUT.get(error.errno or 0, "Check the disk and try again.")
+    return _OWN.get(error.errno or 0) or way_out(error)
 
 
-_WAY_OUT = {
-    errno.ENOSPC: "Free some space on the disk and try again.",
-    errno.EDQUOT: "Free some space within your quota and try again.",
+_OWN = {
     errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another disk.",
     errno.EACCES: "Give yourself write access to the folder, or set BATCHTUI_HOME to a folder that you own.",
     errno.EPERM: "Give yourself write access to the folder, or set BATCHTUI_HOME to a folder that you own.",
@@ -89,31 +87,26 @@ def sync_folder(folder: Path) -> None:
     """Makes renames and removals in a folder survive a power cut, where the file system can do that.
 
     Shares and FAT cannot, and a folder that may only be written to cannot be opened for it. What stands there is whole
-    all the same. Raises OSError if the disk fails.
+    all the same, so nothing is raised.
     """
-    try:
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT:
-            raise
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def give_new_name(made: Path, final: Path) -> None:
     """Renames a finished file to a name that nothing has yet. Raises FileExistsError if something has it.
 
     A hard link does that in one step. Where there are none, an empty file claims the name first; it is removed again if
-    the rename fails.
+    the rename fails. Once the file has its name, nothing is raised.
     """
     try:
         os.link(made, final)
     except OSError as error:
-        if error.errno not in _CANNOT:
+        if error.errno in _TRUE:  # else it has no links; each file system says so in its own way
             raise
         create(final).close()
         try:
@@ -122,7 +115,8 @@ def give_new_name(made: Path, final: Path) -> None:
             final.unlink(missing_ok=True)
             raise
     else:
-        made.unlink()
+        with suppress(OSError):
+            made.unlink()
 
 
 def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
@@ -190,7 +184,8 @@ class NewFile:
         except BaseException:
             self.drop()
             raise
-        self.file.close()
+        with suppress(OSError):  # all of it is on the disk
+            self.file.close()
         sync_folder(self._path.parent)
 
     def drop(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -11,8 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from batchtui.core.errors import BadInput
-from batchtui.core.file_kind import HEAD, not_text
+from batchtui.core.reading import read_text, unreadable
 from batchtui.core.text import inert_line
+from batchtui.core.toml import LONGEST, read_toml
 
 KEY = "ANTHROPIC_API_KEY"
 
@@ -85,22 +84,14 @@ def read_settings(path: Path) -> Settings:
         BadInput: it is not TOML, or it has a field that is unknown or of the wrong type.
     """
     try:
-        data = path.read_bytes()
-        if (other := not_text(data[:HEAD])) is not None:
-            raise BadInput(f"{path} is {other.what}.", other.do.replace("FILE", path.name))
-        return msgspec.convert(tomllib.loads(data.decode("utf-8-sig")), Settings)
-    except FileNotFoundError as error:
-        if path.is_symlink():
+        if path.is_symlink() and not path.exists():
             hint = "Put that file back, or remove the link."
-            raise BadInput(f"{path} is a link to {path.readlink()}, which is not there.", hint) from error
+            raise BadInput(f"{path} is a link to {path.readlink()}, which is not there.", hint)
+        path.lstat()
+        return msgspec.convert(read_toml(read_text(path, LONGEST)), Settings)
+    except FileNotFoundError:
         return Settings()
     except OSError as error:
-        if error.errno == errno.EISDIR:
-            raise BadInput(f"{path} is a directory, not a file of settings.", "Move it away.") from error
-        hint = "Change its permissions, or set BATCHTUI_HOME to a folder that you own."
-        raise BadInput(f"{path} cannot be read: {error.strerror}.", hint) from error
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise BadInput(f"{path}, line {line}: it is not text in utf-8.", "Save the file as UTF-8.") from error
-    except (ValueError, msgspec.ValidationError) as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
         raise BadInput(f"{path}: {inert_line(str(error))}", "Fix that line, or move the file away.") from error

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection
 from typing import Any, Never
+
+_DIGITS = 400
+"""More digits than any number has that is meant, and as many as msgspec reads."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -25,7 +29,20 @@ def lenient_json(text: str) -> Any:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
+
+
+def _finite(said: str) -> float:
+    number = float(said)
+    if math.isinf(number):
+        raise ValueError(f"{said[:20]} is too large for a number")
+    return number
 
 
 def _refuse(name: str) -> Never:

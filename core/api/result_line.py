@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -129,6 +131,9 @@ T = TypeVar("T")
 _ANSWER = frozenset({"text", "input"})
 """The fields of a block that are kept as they came: the outputs decide what half a character becomes."""
 
+_TOO_MANY = re.compile(r"(<=|out of range).*message\.usage\.")
+_DIGITS = 20
+
 BLANK = 32
 """Bytes. Every result is longer than this."""
 
@@ -217,16 +222,15 @@ def _decoded(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         try:
             return _strictly(raw, decoder)
-        except msgspec.ValidationError:
-            raise
+        except msgspec.ValidationError as error:
+            if not _TOO_MANY.search(str(error)):
+                raise
+            return _loosely(_without_usage(raw), decoder)
         except msgspec.DecodeError:
             # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
             if len(raw) > _CLOSELY:
                 return _strictly(mend_halves(raw), decoder)
-            value = whole_characters(lenient_json(raw.decode()), _ANSWER)
-            if decoder is _line:
-                return cast(T, _without_answer(msgspec.convert(value, FullLine)))
-            return msgspec.convert(value, decoder.type)
+            return _loosely(lenient_json(raw.decode()), decoder)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -238,9 +242,24 @@ def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     return line
 
 
+def _loosely(value: Any, decoder: msgspec.json.Decoder[T]) -> T:
+    value = whole_characters(value, _ANSWER)
+    if decoder is _line:
+        return cast(T, _without_answer(msgspec.convert(value, FullLine)))
+    return msgspec.convert(value, decoder.type)
+
+
 def _check_characters(raw: bytes | bytearray) -> None:
     """Raises ValueError unless it is UTF-8. Piece by piece, because a text may take four times the memory."""
     decoder = _utf8()
     for start in range(0, len(raw), _CLOSELY):
         decoder.decode(raw[start : start + _CLOSELY])
     decoder.decode(b"", final=True)
+
+
+def _without_usage(raw: bytes | bytearray) -> Any:
+    """A line whose usage cannot be, such as 2^63 tokens: what was paid for is kept, and its cost is not known."""
+    value = json.loads(raw.decode(), parse_int=lambda said: int(said) if len(said) < _DIGITS else None)
+    message = value["result"]["message"] if "result" in value else value
+    message["usage"] = {"readable": False}
+    return value

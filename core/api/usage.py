@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from batchtui.core.batches.price import Tokens
 
-Count = Annotated[int, Meta(ge=0)] | None
-"""Tokens of one kind; the API writes null if a kind does not apply."""
+Count = Annotated[int, Meta(ge=0, le=2**53)] | None
+"""Tokens of one kind; the API writes null if a kind does not apply. What no request can have used is not a count."""
 
 
 class CacheCreation(Struct, gc=False):
@@ -57,8 +57,12 @@ class Iteration(Used, gc=False):
 
 class RawUsage(Used, gc=False):
     """The `usage` of a message. With `iterations`, those hold all that is billed: the totals leave out what an advisor
-    and a compaction used (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool)."""
+    and a compaction used (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool).
+
+    `readable` is ours: false if the counts that came cannot be, and the cost is not known.
+    """
 
     server_tool_use: ServerTools | None = None
     inference_geo: str | None = None
     iterations: tuple[Iteration, ...] | None = None
+    readable: bool = True

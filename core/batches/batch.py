@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.remote import Counts, ProcessingStatus
+from batchtui.core.clock import Time
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import number, plural
 
@@ -55,7 +56,7 @@ class Trouble(Struct, frozen=True, gc=False, omit_defaults=True):
 
     message: str
     hint: str
-    at: datetime
+    at: Time
     code: str = ""
 
     @classmethod
@@ -84,7 +85,7 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     kind: str
     path: str
     options: dict[str, Any] = {}
-    done_at: datetime | None = None
+    done_at: Time | None = None
     rows: int | None = None
     unmatched: int = 0
     failed_path: str = ""
@@ -100,13 +101,13 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     could be it. `account` identifies the key and the host that it was sent with.
     """
 
-    started_at: datetime
+    started_at: Time
     bytes: int
     nearby: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    looked_at: datetime | None = None
+    looked_at: Time | None = None
     account: str = ""
-    newest: datetime | None = None
+    newest: Time | None = None
     proven: str = ""
 
 
@@ -126,7 +127,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     ref: str
     name: str
     submission: str
-    submitted_at: datetime
+    submitted_at: Time
     requests: int
     state: State
     id: str | None = None
@@ -135,21 +136,21 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     retry_of: str = ""
     processing_status: ProcessingStatus | None = None
     request_counts: Counts = Counts()
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    ended_at: datetime | None = None
-    archived_at: datetime | None = None
-    cancel_initiated_at: datetime | None = None
+    created_at: Time | None = None
+    expires_at: Time | None = None
+    ended_at: Time | None = None
+    archived_at: Time | None = None
+    cancel_initiated_at: Time | None = None
     models: tuple[str, ...] = ()
     digest: str = ""
     account: str = ""
     attempt: Attempt | None = None
     doubtful: bool = False
     results_path: str | None = None
-    retrieved_at: datetime | None = None
+    retrieved_at: Time | None = None
     outcomes: Outcomes | None = None
     trouble: Trouble | None = None
-    failing_since: datetime | None = None
+    failing_since: Time | None = None
     cost: Cost = Cost()
     outputs: tuple[Output, ...] = ()
     revision: int = 0
@@ -217,7 +218,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
 
     ref: str
     name: str
-    created_at: datetime
+    created_at: Time
     requests: int
     input: str = ""
     sha256: str = ""
@@ -234,7 +235,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     urgent: bool = False
     adopted: bool = False
     max_cost: float | None = None
-    held_at: datetime | None = None
+    held_at: Time | None = None
     forgotten_usd: float | None = 0.0
     revision: int = 0
 

@@ -17,6 +17,7 @@ from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.step_costs import later_steps
 from batchtui.core.jobs.touches import touches
+from batchtui.core.paths import seen
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
@@ -85,7 +86,7 @@ def _in_the_way(job: Job) -> list[str]:
     said = []
     for output in [one for step in job.steps for one in step.outputs]:
         whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
-        if whole_file and not output.options.get("overwrite") and Path(output.path).exists():
+        if whole_file and not output.options.get("overwrite") and seen(Path(output.path)):
             place = inert_line(output.path)
             said.append(f"{place} already exists and will not be replaced: move it, or set overwrite = true.")
     return said

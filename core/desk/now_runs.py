@@ -18,7 +18,7 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Part, Snapshot, Submission
 from batchtui.core.batches.submissions import not_over
 from batchtui.core.errors import StateError
-from batchtui.core.files import create, is_there, private_folder, way_out
+from batchtui.core.files import create, is_there, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.journal import Journal, kept
@@ -174,5 +174,5 @@ def on_disk(paths: Paths) -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"The answers could not be written to {paths.results}: {error.strerror or error}.",
-            f"{way_out(error)} The answers so far are kept.",
+            f"{own_way_out(error)} The answers so far are kept.",
         ) from error

@@ -15,6 +15,7 @@ from batchtui.core.jobs.job import Job, Step, place
 from batchtui.core.jobs.step_templates import StepTemplates
 from batchtui.core.jobs.templates import which
 from batchtui.core.outputs.kinds import columns_named
+from batchtui.core.paths import seen
 from batchtui.core.requests.problems import Problem, explain
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.text import inert_line
@@ -82,7 +83,7 @@ def _columns(step: Step, folder: Path, earlier: Sequence[Step]) -> tuple[str, ..
     try:
         first = next(sources.rows(step.source, folder, flaws.append), None)
     except BadInput:
-        if written and (not path.exists() or any(_makes_tables(one) for one in written)):
+        if written and (not seen(path) or any(_makes_tables(one) for one in written)):
             return ()
         raise
     if first is None:

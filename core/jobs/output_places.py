@@ -9,11 +9,12 @@ from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import Job
 from batchtui.core.jobs.own_files import own_files
-from batchtui.core.jobs.toml_lines import Field, shown
+from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.outputs import kinds
 from batchtui.core.outputs.guard import identity
 from batchtui.core.paths import target_path
 from batchtui.core.text import inert_line
+from batchtui.core.toml import Field
 
 _OWN_PLACE = "Give each output its own place."
 _FAILED = "Put them into different folders, or add a different fixed part to each name: {key}_notes.md"

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from batchtui.core.batches.batch import Output
-from batchtui.core.batches.limits import MAX_REQUESTS
+from batchtui.core.batches.limits import MAX_REQUESTS, MOST_TOKENS
 from batchtui.core.errors import BadInput
-from batchtui.core.file_kind import HEAD, not_text
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
-from batchtui.core.jobs.toml_lines import Field, shown
+from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.jobs.toml_tables import Tables, did_you_mean
+from batchtui.core.paths import is_folder
+from batchtui.core.reading import read_text
 from batchtui.core.text import inert_line
+from batchtui.core.toml import LONGEST, Field
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Text = Annotated[str, Meta(min_length=1)]
@@ -74,7 +76,7 @@ class _Output(Struct, kw_only=True):
 
 class _Request(Struct, kw_only=True):
     model: Text
-    max_tokens: Annotated[int, Meta(ge=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     system: str = ""
     system_file: str = ""
     user: str = ""
@@ -95,26 +97,12 @@ def read_job(path: Path) -> Job:
     return job
 
 
-def _text(path: Path) -> str:
-    """Raises BadInput if it cannot be read as text."""
-    try:
-        with path.open("rb") as file:
-            other = not_text(file.read(HEAD))
-        if other is not None:
-            raise BadInput(f"{inert_line(str(path))} is {other.what}.", other.do)
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{inert_line(str(path))} cannot be read: {error.strerror}.", "Check the path.") from error
-    except ValueError as error:
-        raise BadInput(f"{inert_line(str(path))} is not UTF-8 text.", "Save it as UTF-8.") from error
-
-
 class _Reading:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.folder = self.path.parent
         self.stem = _OTHER.sub("_", path.stem)[:64] or "job"
-        self.tables = Tables(_text(path))
+        self.tables = Tables(read_text(path, LONGEST))
         self.known: list[str] = []
 
     def job(self) -> Job | None:
@@ -167,7 +155,7 @@ class _Reading:
         except BadInput as error:
             self.tables.note((*at, "path"), "source", error.message, error.hint)
             return None
-        kind = given.kind or ("folder" if path.is_dir() else _ENDINGS.get(path.suffix.lower()))
+        kind = given.kind or ("folder" if is_folder(path) else _ENDINGS.get(path.suffix.lower()))
         if kind is None:
             message = f"{shown((*at, 'path'))} does not show the kind of source: {inert_line(given.path)}"
             self.tables.note((*at, "path"), "source", message, _KINDS_HINT)
@@ -217,7 +205,7 @@ class _Reading:
         if not file:
             return Prompt(text, shown((*at, name))) if text else None
         try:
-            return Prompt(_text(place(self.folder, file)), inert_line(file), file)
+            return Prompt(read_text(place(self.folder, file)), inert_line(file), file)
         except BadInput as error:
             self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
             return Prompt("", inert_line(file))

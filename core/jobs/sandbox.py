@@ -58,7 +58,7 @@ class Environment(ImmutableSandboxedEnvironment):
         self.filters[_AS_TEXT] = pass_context(bounds.as_text)
         self.filters[_COMPARED] = pass_context(bounds.compared)
         self.eval_context = nodes.EvalContext(self)
-        self.globals = {"range": self.globals["range"], "dict": dict, "namespace": PlainNamespace}
+        self.globals = {"range": bounds.numbers, "dict": dict, "namespace": PlainNamespace}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A column named `items` or `values` is the column, not the dict method."""

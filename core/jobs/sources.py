@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +14,8 @@ from batchtui.core.errors import BadInput
 from batchtui.core.file_kind import HEAD, better_delimiter, looks_like_csv, not_text, other_text
 from batchtui.core.jobs import parquet_values
 from batchtui.core.jobs.job import Source, place
+from batchtui.core.jobs.sqlite_source import NoDatabase, query_rows
+from batchtui.core.reading import NotText, ordinary, read_text, unreadable
 from batchtui.core.requests import input_rows
 from batchtui.core.requests.problems import Problem, Unusable
 from batchtui.core.text import inert_line, plural
@@ -29,12 +28,6 @@ _LONGEST = 256_000_000
 """The most bytes that one line of JSON may have: the create body that it goes into may have no more."""
 
 _BATCH = 500
-_READS = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
 
 
 class Found(NamedTuple):
@@ -55,6 +48,8 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
         BadInput: it does not exist, or cannot be read any further; the message says where.
     """
     path = place(folder, source.path)
+    if source.kind != "folder":
+        ordinary(path)
     match source.kind:
         case "csv":
             found = _csv(path, source.delimiter, note)
@@ -69,8 +64,7 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
     try:
         yield from found
     except OSError as error:
-        hint = "Check the path; it is relative to the job file's folder."
-        raise BadInput(f"{_shown(path)} cannot be read: {error.strerror or inert_line(str(error))}.", hint) from error
+        raise unreadable(path, error) from error
 
 
 def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
@@ -150,6 +144,7 @@ def _jsonl(path: Path, note: Note) -> Iterator[Found]:
 
 
 def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
+    path.stat()  # else the true reason is said
     if not path.is_dir():
         raise BadInput(f"{_shown(path)} is not a folder.", "Check the path; it is relative to the job file's folder.")
     try:
@@ -168,44 +163,26 @@ def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
             message, hint = "It is a link that points outside the folder.", "Copy the file into the folder."
             note(Problem(number, "", message, hint, "outside", where))
             continue
-        data = entry.read_bytes()
-        if (other := not_text(data[:HEAD])) is not None:
-            note(Problem(number, "", f"It is {other.what}.", f"{other.do} Or narrow `glob`.", "not_utf8", where))
-            continue
         try:
-            text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
+            text = read_text(entry)
             inside.as_posix().encode()
         except UnicodeError:
-            note(Problem(number, "", "It is not UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
+            note(Problem(number, "", "Its name is not UTF-8.", "Rename it, or narrow `glob`.", "not_utf8", where))
+            continue
+        except BadInput as error:
+            kind = "not_utf8" if isinstance(error, NotText) else "not_readable"
+            note(Problem(number, "", error.message, f"{error.hint} Or narrow `glob`.", kind, where))
             continue
         about = {"name": entry.name, "stem": entry.stem, "path": inside.as_posix(), "text": text}
         yield Found(number, where, about)
 
 
 def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
-    if not path.is_file():
-        raise BadInput(f"{_shown(path)} does not exist.", "Check the path; it is relative to the job file's folder.")
-    connection: sqlite3.Connection | None = None
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=30)
-        connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
-        cursor = connection.execute(query)
-        header = [column[0] for column in cursor.description or ()]
-        _named(header, "source.query")
-        for number, values in enumerate(cursor, 1):
-            where = f"row {number}"
-            yield from _plain(number, where, dict(zip(header, values, strict=True)), note)
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_NOTADB:
-            raise _is_no(path, "SQLite database") from error
-        message = f"The query on {_shown(path)} failed: {inert_line(str(error))}."
-        busy = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        hint = "Stop the program that writes to it." if busy else "Use a single SELECT; the database is only read."
-        raise BadInput(message, hint) from error
-    finally:
-        if connection:
-            connection.close()
+        for number, row in query_rows(path, query, lambda header: _named(header, "source.query")):
+            yield from _plain(number, f"row {number}", row, note)
+    except NoDatabase as error:
+        raise _is_no(path, "SQLite database") from error
 
 
 def _parquet(path: Path, note: Note) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from time import monotonic, thread_time
 from typing import Any
 
 from jinja2.runtime import Context
+from jinja2.sandbox import MAX_RANGE
 from jinja2.utils import Namespace
 
 WORK = 128_000_000
@@ -95,6 +96,14 @@ class PlainNamespace(Namespace):
 
     def __repr__(self) -> str:
         return "<namespace>"
+
+
+def numbers(*limits: int) -> range:
+    """`range` for templates. Raises TooMuch if it is longer than any loop may be."""
+    made = range(*limits)
+    if made and abs((made[-1] - made[0]) // made.step) >= MAX_RANGE:
+        raise TooMuch
+    return made
 
 
 def size(text: str) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.jobs.job import Job, Step, place
-from batchtui.core.jobs.toml_lines import Field, shown
+from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.paths import target_path
 from batchtui.core.requests.touch import Touch
+from batchtui.core.toml import Field
 
 
 def touches(job: Job) -> tuple[Touch, ...]:

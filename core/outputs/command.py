@@ -22,6 +22,7 @@ from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
 from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
+from batchtui.core.paths import is_folder
 from batchtui.core.programs import without_keys
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
@@ -59,7 +60,7 @@ def check(options: CommandOptions) -> None:
         raise BadInput("The command output does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
     if options.timeout <= 0:
         raise BadInput("The command's timeout must be above 0.", "Give a timeout in seconds, such as 3600.")
-    if options.folder and not Path(options.folder).is_dir():
+    if options.folder and not is_folder(Path(options.folder)):
         raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder where the command runs.")
     if shutil.which(_program(options)) is None:
         raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its full path.")

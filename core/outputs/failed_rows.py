@@ -11,6 +11,7 @@ from msgspec import Raw
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.outputs.staging import Stage
 from batchtui.core.outputs.target import whole
+from batchtui.core.paths import short_name
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
@@ -24,7 +25,7 @@ _WHY = {
 
 def name_for(path: Path) -> str:
     """The name of the file beside an output: `out.csv.failed.jsonl`."""
-    return path.name + ENDING
+    return short_name(path.name, ENDING)
 
 
 class FailedRows:

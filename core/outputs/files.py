@@ -16,6 +16,7 @@ from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
 from batchtui.core.outputs.value_paths import ASKED, ValueTemplate, path, template
 from batchtui.core.outputs.when import mark
+from batchtui.core.paths import short_name
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.results.result_file import Row
 from batchtui.core.text import inert, inert_line
@@ -30,6 +31,9 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
 _NO_RESULT = Row(custom_id="", type="succeeded")
+_ENDING = 20
+"""From this length on, what follows the last dot is no ending."""
+
 _HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
 
@@ -73,7 +77,7 @@ def failed_name(target: Path, options: FilesOptions) -> str:
     """The name of the file of failures: the pattern without its placeholders, or `_failed.jsonl` if nothing is left."""
     bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
     bare = f"{bare}{mark(options.when)}".strip()
-    return f"{bare}{ENDING}" if bare else "_failed.jsonl"
+    return short_name(bare, ENDING) if bare else "_failed.jsonl"
 
 
 def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
@@ -133,9 +137,8 @@ def _name(pattern: ValueTemplate, reading: Reading) -> str:
         name = f"_{name}"
     if not name:
         raise Missing("its file name would be empty")
-    if len(name.encode()) > 255:
-        raise Missing("its file name would be too long")
-    return name
+    ending = Path(name).suffix
+    return short_name(name.removesuffix(ending), ending) if len(ending) < _ENDING else short_name(name)
 
 
 def _names(answers: Answers, options: FilesOptions, pattern: ValueTemplate, failed: str) -> list[str]:

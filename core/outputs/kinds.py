@@ -29,7 +29,7 @@ from batchtui.core.outputs.target import (
 )
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
-from batchtui.core.paths import target_path
+from batchtui.core.paths import LONGEST_NAME, target_path
 from batchtui.core.results.answers import Answers
 
 __all__ = [
@@ -152,7 +152,7 @@ def check(spec: Output) -> None:
     wanted(options.when)
     path = _path(spec.kind, spec.path)
     if path != Path():
-        can_hold(path.parent)
+        can_hold(path, sqlite.LONGEST_NAME if spec.kind == "sqlite" else LONGEST_NAME)
     kind.check(path, options)
 
 

@@ -20,10 +20,14 @@ from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, only_a_file, shown, taken
 from batchtui.core.outputs.when import mark
+from batchtui.core.paths import seen, short_name
 from batchtui.core.results.answers import Answers
 
 TABLE = "answers"
 """The default name of the table."""
+
+LONGEST_NAME = 247
+"""In bytes: SQLite writes its journal beside the file, under a name that is 8 longer."""
 
 _BATCH = "batch"
 _NOT_IN_NAMES = re.compile(r"[^\w-]")
@@ -62,7 +66,7 @@ def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
     sqlite_file.quoted(name)
     if name.lower().startswith("sqlite_"):
         raise BadInput(f"The name {shown(name)} is reserved by SQLite.", "Choose another name for the table.")
-    if target.exists():
+    if seen(target):
         with sqlite_file.opened(target) as connection:
             _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
@@ -78,7 +82,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
         return sqlite_update.apply(answers, work, _update(options), options, failed_name(work.path, options))
     only_a_file(work.path)
     name, asked = options.table or TABLE, table(answers, options.columns, options.take)
-    exists = work.path.exists()
+    exists = bool(seen(work.path))
     if exists and work.there == "refuse":
         raise taken(work.path)
     with ExitStack() as stack:
@@ -97,7 +101,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
 
 def failed_name(target: Path, options: SqliteOptions) -> str:
     """The name of the file of failures: `stock.db.news.failed.jsonl`."""
-    return f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}{ENDING}"
+    return short_name(f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}", ENDING)
 
 
 def _update(options: SqliteOptions) -> Update:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from batchtui.core.errors import BadInput, Busy
 from batchtui.core.outputs.reading import Value, words
 from batchtui.core.outputs.target import NotWritten, only_a_file, shown, whole
+from batchtui.core.paths import seen
 from batchtui.core.text import inert_line
 
 WAIT = 30.0
@@ -42,7 +43,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         NotWritten: any other error of SQLite.
     """
     only_a_file(path)
-    if not path.is_file():
+    if not seen(path):
         raise BadInput(f"{shown(path)} does not exist.", "Give the path of the SQLite database with the rows.")
     with errors(path), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous = FULL")

@@ -94,18 +94,21 @@ class Stage:
                     self._land(name, landed)
         except BaseException:
             for path in landed:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
             raise
         if self.there == "replace":
             for name in self._stale - self._names.keys():
-                (self.folder / name).unlink(missing_ok=True)
+                with suppress(OSError):  # what was made stands
+                    (self.folder / name).unlink(missing_ok=True)
         sync_folder(self.folder)
 
     def _land(self, name: str, landed: list[Path]) -> None:
         made, final = self._made / name, self.folder / name
         if self.there == "replace":
             if final.is_file() and not final.is_symlink():
-                made.chmod(final.stat().st_mode & 0o777)
+                with suppress(OSError):  # FAT and some shares have no modes
+                    made.chmod(final.stat().st_mode & 0o777)
             made.replace(final)
         else:
             give_new_name(made, final)

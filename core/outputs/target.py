@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -16,8 +15,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError, way_out
 from batchtui.core.outputs.guard import UNGUARDED, Guard
+from batchtui.core.paths import LONGEST_NAME
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
@@ -106,8 +106,12 @@ def make_folder(folder: Path) -> None:
         raise BadInput(f"{shown(error.filename)} is not a folder.", "Choose another place.") from error
 
 
-def can_hold(folder: Path) -> None:
-    """Raises BadInput if a file is in the way of a folder, or of one above it."""
+def can_hold(path: Path, longest: int = LONGEST_NAME) -> None:
+    """Raises BadInput if a path is too long, or a file is in the way of its folder, or of one above it."""
+    for name in path.parts:
+        if len(os.fsencode(name)) > (longest if name == path.name else LONGEST_NAME):
+            raise BadInput(f"{shown(path)}: a name in it has over {longest} bytes.", "Give a shorter name.")
+    folder = path.parent
     there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
     if os.path.lexists(there) and not there.is_dir():
         raise BadInput(f"{shown(there)} is not a folder.", "Choose another place.")
@@ -142,12 +146,8 @@ def os_errors(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise taken(Path(error.filename2 or error.filename or path)) from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = error.strerror or str(error)
-        raise NotWritten(
-            f"{shown(path)} could not be written: {inert_line(reason)}.",
-            "Free some space, then export again." if full else "Choose another place, or change its permissions.",
-        ) from error
+        raise NotWritten(f"{shown(path)} could not be written: {inert_line(reason)}.", way_out(error)) from error
 
 
 def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[KeyedResult]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from batchtui.core.batches.batch import Output, Part
 from batchtui.core.errors import BadInput, StateError
-from batchtui.core.files import private_folder, replacing, way_out
+from batchtui.core.files import own_way_out, private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.split import Cut, split
@@ -88,7 +88,7 @@ def draft(
     except OSError as error:
         raise StateError(
             f"The requests could not be saved in {paths.requests}: {error.strerror}.",
-            f"Nothing was sent. {way_out(error)}",
+            f"Nothing was sent. {own_way_out(error)}",
         ) from error
 
 

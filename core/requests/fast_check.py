@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from batchtui.core.batches.limits import MOST_TOKENS
 from batchtui.core.requests.parameters import PARAMETERS
 from batchtui.core.requests.problems import REFUSED, SAMPLING, UNSUPPORTED
 from batchtui.core.settings import OLDER_VERSION, Rules
@@ -32,7 +33,7 @@ def _decoder(more_params: frozenset[str]) -> Callable[[bytes], Any]:
         "_Params",
         [
             ("model", Annotated[str, Meta(min_length=1, max_length=256)]),
-            ("max_tokens", Annotated[int, Meta(ge=1)]),
+            ("max_tokens", Annotated[int, Meta(ge=1, le=MOST_TOKENS)]),
             ("messages", Annotated[list[_Message], Meta(min_length=1)]),
             ("stream", bool, False),
             *((name, Raw | UnsetType, UNSET) for name in _SPECIAL),

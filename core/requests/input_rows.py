@@ -14,7 +14,9 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from batchtui.core.errors import way_out
 from batchtui.core.file_kind import HEAD, FileKind, looks_like_csv, not_text, other_text
+from batchtui.core.reading import why_no_file
 from batchtui.core.requests.problems import Unusable
 from batchtui.core.text import inert_line, size
 
@@ -85,10 +87,8 @@ def opened(path: Path, longest: int) -> Iterator[OpenInput]:
         raise Unusable("not_there", f"{shown} does not exist.", "Check the path.")
     with _no_os_error(shown):
         about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise Unusable("folder", f"{shown} is a folder.", _SHAPE)
-        if not stat.S_ISREG(about.st_mode):
-            raise Unusable("not_a_file", f"{shown} is not a regular file.", _SHAPE)
+        if said := why_no_file(path):
+            raise Unusable("folder" if stat.S_ISDIR(about.st_mode) else "not_a_file", f"{shown} {said}.", _SHAPE)
         file = path.open("rb", buffering=_BLOCK)
     with file:
         with _no_os_error(shown):
@@ -173,4 +173,4 @@ def _no_os_error(shown: str) -> Iterator[None]:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise Unusable("not_there", f"{shown} does not exist.", "Check the path.") from error
         reason = error.strerror or str(error)
-        raise Unusable("not_readable", f"{shown} cannot be read: {reason}.", "Check its permissions.") from error
+        raise Unusable("not_readable", f"{shown} cannot be read: {reason}.", way_out(error)) from error

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.api.lenient_json import lenient_json
-from batchtui.core.batches.limits import ID
+from batchtui.core.batches.limits import ID, MOST_TOKENS
 from batchtui.core.requests.parameters import PARAMETERS, did_you_mean
 from batchtui.core.settings import OLDER_VERSION, Rules
 from batchtui.core.text import inert_line, number
@@ -179,7 +179,10 @@ def _params(params: dict[str, Any]) -> Found:
     if isinstance(model, str) and not 1 <= len(model) <= 256:
         yield "model", "params.model", "params.model is not a model id.", "Set a model id such as claude-sonnet-5-5."
     if isinstance(most, int) and not isinstance(most, bool) and most < 1:
-        yield "max_tokens", "params.max_tokens", f"params.max_tokens is {most}.", "Set it to 1 or more."
+        yield "max_tokens", "params.max_tokens", f"params.max_tokens is {_shown(most)}.", "Set it to 1 or more."
+    if isinstance(most, int) and most > MOST_TOKENS:
+        what = f"params.max_tokens is {_shown(most)}."
+        yield "max_tokens", "params.max_tokens", what, "No model writes that much: set it to what an answer needs."
     if messages == []:
         yield "messages", "params.messages", "params.messages is empty.", "A request needs at least one message."
     for index, message in enumerate(messages if isinstance(messages, list) else ()):
@@ -245,6 +248,10 @@ def _needed(params: dict[str, Any], name: str, wanted: type, such: str) -> Found
         yield "missing_field", f"params.{name}", f"params.{name} is missing.", f"Set it to {such}."
     elif not isinstance(params[name], wanted) or isinstance(params[name], bool):
         yield "wrong_type", f"params.{name}", f"params.{name} is {_a(params[name])}.", f"Set it to {such}."
+
+
+def _shown(whole: int) -> str:
+    return inert_line(str(whole), 40)
 
 
 def _a(value: Any) -> str:

@@ -167,7 +167,7 @@ def read_row(raw: bytes) -> Row:
             text=_text(message.content or ()),
             stop_reason=message.stop_reason or "",
             model=message.model,
-            tokens=message.usage.tokens if message.usage else None,
+            tokens=message.usage.tokens if message.usage and message.usage.readable else None,
             tools=tuple(ToolCall(one.name, one.input) for one in message.content or () if one.type == "tool_use"),
         )
     if isinstance(result, result_line.Errored):

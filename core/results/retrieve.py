@@ -14,8 +14,8 @@ from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Counts, Remote
-from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
-from batchtui.core.files import NewFile, private_folder, way_out
+from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified, way_out
+from batchtui.core.files import NewFile, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
@@ -111,7 +111,7 @@ async def retrieve(
     except OSError as error:
         raise StateError(
             f"The results could not be written in {paths.results}: {error.strerror}.",
-            f"{way_out(error)} The API keeps its copy for 29 days.",
+            f"{own_way_out(error)} The API keeps its copy for 29 days.",
         ) from error
 
 
@@ -166,9 +166,7 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:
-        raise StateError(
-            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another path, or free some space."
-        ) from error
+        raise StateError(f"{inert_line(str(to))} could not be written: {error.strerror}.", way_out(error)) from error
     verdict = await asyncio.to_thread(verifier.finish)
     return [*broken, *verdict.anomalies]
 

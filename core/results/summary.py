@@ -16,6 +16,7 @@ from batchtui.core.batches.batch import Output, noted
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
+from batchtui.core.clock import Time
 from batchtui.core.errors import StateError
 from batchtui.core.files import replacing
 from batchtui.core.results.verify import ErrorGroup, Verdict
@@ -37,7 +38,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     outcomes: Outcomes | None = None
     sha256: str
     bytes: int
-    verified_at: datetime
+    verified_at: Time
     errors: tuple[ErrorGroup, ...] = ()
     stop_reasons: dict[str, int] = {}
     usage: tuple[Usage, ...] = ()
@@ -104,7 +105,7 @@ def read(path: Path) -> Summary:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Summary)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StateError(
             f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
         ) from error

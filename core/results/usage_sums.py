@@ -13,6 +13,9 @@ _KINDS, _SHORT = 100, 200
 
 OTHERS = "others"
 
+UNREADABLE = "unreadable usage"
+"""Stands for the model of answers whose token counts cannot be: no price is known for it."""
+
 
 class _Names(Sized, Container[str], Protocol):
     """The names seen so far."""
@@ -59,7 +62,7 @@ class UsageSums:
         for answer in answers:
             if (usage := answer.usage) and not answer.free:
                 place = usage.inference_geo or ""
-                sums = self._sum(answer.model, usage.prompt, place)
+                sums = self._sum(answer.model if usage.readable else UNREADABLE, usage.prompt, place)
                 for part in usage.iterations or ():
                     self._sum(part.model or answer.model, part.prompt, place).add(part)
                 if usage.iterations is None:

@@ -17,7 +17,7 @@ import msgspec
 from tinydb.storages import Storage
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import replacing, sweep, way_out
+from batchtui.core.files import own_way_out, replacing, sweep
 from batchtui.core.text import inert_line
 
 Tables = dict[str, dict[str, Any]]
@@ -229,7 +229,7 @@ class AtomicStorage(Storage):
         except OSError as error:
             raise StateError(
                 f"The state could not be saved in {self.path}: {error.strerror}.",
-                f"{way_out(error)} What was saved before is still there.",
+                f"{own_way_out(error)} What was saved before is still there.",
             ) from error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import NewFile, create, private_folder, replacing, sweep, way_out
+from batchtui.core.files import NewFile, create, own_way_out, private_folder, replacing, sweep
 
 
 def mode(path: Path) -> int:
@@ -227,8 +227,63 @@ def test_a_link_to_a_folder_that_is_there_is_used(tmp_path: Path) -> None:
 
 
 def test_the_way_out_goes_by_what_is_wrong() -> None:
-    said = {number: way_out(OSError(number, "")) for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO)}
+    said = {number: own_way_out(OSError(number, "")) for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO)}
     assert "Free some space" in said[errno.ENOSPC]
     assert "read-only" in said[errno.EROFS]
     assert "write access" in said[errno.EACCES]
-    assert said[errno.EIO] == "Check the disk and try again."
+    assert said[errno.EIO] == "The disk or the share fails: check it."
+
+
+def test_what_stands_whole_is_not_called_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the rename, nothing that fails takes the file away again."""
+    real = os.open
+
+    def no_folders(path: object, flags: int, *rest: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", no_folders)
+    with replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    monkeypatch.undo()
+    for number in (errno.EIO, errno.EINVAL, errno.ESTALE):
+        fsync = os.fsync
+
+        def fails(descriptor: int, number: int = number, fsync: object = fsync) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fails)
+            with replacing(tmp_path / "a") as file:
+                file.write(str(number).encode())
+        assert (tmp_path / "a").read_bytes() == str(number).encode()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EACCES, errno.EXDEV])
+def test_a_disk_without_hard_links_may_say_so_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", none)
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileExistsError), replacing(tmp_path / "a", overwrite=False):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_temporary_name_that_cannot_be_removed_after_a_link_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays(*_: object, **__: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+        monkeypatch.setattr(Path, "unlink", stays)
+    assert (tmp_path / "a").read_bytes() == b"new"

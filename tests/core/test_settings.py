@@ -33,7 +33,7 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         (b'clipboard = "both"\n', "clipboard"),
         (b'more_params = ["no name"]\n', "more_params"),
         (b"keys = 1\n", "keys"),
-        (b"theme = '\xff'\n", "utf-8"),
+        (b"theme = '\xff'\n", "UTF-8"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, words: str) -> None:
@@ -48,7 +48,7 @@ def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, wor
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
-    with pytest.raises(BadInput, match="directory"):
+    with pytest.raises(BadInput, match="is a folder"):
         read_settings(tmp_path / "config.toml")
 
 
@@ -76,7 +76,7 @@ def test_what_keeps_the_settings_from_being_read_is_said_as_it_is(tmp_path: Path
     (tmp_path / "link.toml").symlink_to(path)
     assert read_settings(tmp_path / "link.toml").ascii
     path.write_bytes(b'ascii = true\ntheme = "caf\xe9"\n')
-    with pytest.raises(BadInput, match="line 2: it is not text in utf-8") as caught:
+    with pytest.raises(BadInput, match="line 2: it is not UTF-8 text") as caught:
         read_settings(path)
     assert "UTF-8" in caught.value.hint
     path.write_bytes("ascii = true".encode("utf-16"))
@@ -85,5 +85,5 @@ def test_what_keeps_the_settings_from_being_read_is_said_as_it_is(tmp_path: Path
     assert "iconv -f UTF-16" in caught.value.hint
     path.unlink()
     path.mkdir()
-    with pytest.raises(BadInput, match="is a directory"):
+    with pytest.raises(BadInput, match="is a folder, not a file"):
         read_settings(path)

@@ -13,6 +13,7 @@ from batchtui.core import errors
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError, OverLimit
+from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
@@ -31,7 +32,8 @@ def check(*, file: Path, offline: bool, as_json: bool) -> int:
 
     Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """
-    return wait_for(_check(file, offline=offline, json=as_json))
+    with steady(file) as given:
+        return wait_for(_check(given, offline=offline, json=as_json))
 
 
 async def _check(file: Path, *, offline: bool, json: bool) -> int:

@@ -17,6 +17,7 @@ from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, SentBefore
+from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
@@ -80,11 +81,14 @@ def submit(
 
         if split or canary:
             raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
-        return wait_for(run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json))
+        with steady(file) as given:
+            run = run_now(given, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json)
+            return wait_for(run)
     if parallel is not None:
         raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
-    return wait_for(_submit(_Wanted(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
+    with steady(file) as given:
+        return wait_for(_submit(_Wanted(given, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
 
 
 class _Wanted(Struct, frozen=True):

@@ -222,11 +222,20 @@ def test_two_keys_that_would_share_a_name_are_refused_before_anything_is_written
     assert not out.exists()
 
 
-def test_a_key_too_long_for_a_name_is_listed_and_the_others_are_written(make: Any, out: Path) -> None:
-    keys = make.keys(("k1", "x" * 300, {}), ("k2", "short", {}))
-    export(make(make.answer("k1", "x"), make.answer("k2", "y"), keys=keys), str(out / "{key}.md"))
-    assert names(out) == ["_failed.jsonl", "short.md"]
-    assert "too long" in (out / "_failed.jsonl").read_text()
+@pytest.mark.parametrize("long", ["x" * 300, "語" * 100, "é" * 126 + "x", "a." + "b" * 300])
+def test_a_key_too_long_for_a_name_is_cut_and_told_apart_from_others_that_begin_alike(
+    make: Any, out: Path, long: str
+) -> None:
+    keys = make.keys(("k1", long, {}), ("k2", long + "2", {}), ("k3", "short", {}))
+    lines = [make.answer(key, f"text of {key}") for key in ("k1", "k2", "k3")]
+    export(make(*lines, keys=keys), str(out / "{key}.md"))
+    found = names(out)
+    assert len(found) == 3
+    assert all(name.endswith(".md") and len(os.fsencode(name)) <= 255 for name in found)
+    assert {(out / name).read_text() for name in found} == {"text of k1", "text of k2", "text of k3"}
+    before = {name: (out / name).read_bytes() for name in found}
+    export(make(*lines, keys=keys), str(out / "{key}.md"), overwrite=True)
+    assert {name: (out / name).read_bytes() for name in names(out)} == before
 
 
 def test_what_a_killed_process_left_goes_at_the_next_run_and_what_is_alive_stays(make: Any, out: Path) -> None:

@@ -317,3 +317,14 @@ def test_what_is_more_than_the_batch_can_have_is_noticed_while_it_comes(
     assert not verifier.over()
     verifier.feed(extra)
     assert verifier.over()
+
+
+@pytest.mark.parametrize("count", [str(2**63), str(2**64), "1" + "0" * 400, "9" * 5000, "1e999"])
+def test_a_count_of_tokens_that_cannot_be_keeps_no_answer_back_and_its_cost_is_not_known(count: str) -> None:
+    data = succeeded("a").replace(b": 10", f": {count}".encode(), 1) + succeeded("b")
+    outcome = verdict(data, Counts(succeeded=2), {"a", "b"})
+    assert outcome.ok
+    assert {(one.model, one.requests, one.tokens.input) for one in outcome.usage} == {
+        ("unreadable usage", 1, 0),
+        ("claude-haiku-5-5", 1, 10),
+    }

@@ -20,12 +20,13 @@ from batchtui.core.cost.limit import OverLimit, hold_more, spent
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BadInput, BatchtuiError, Failure, unforeseen
+from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths, target_path
-from batchtui.core.results.answers import Answers, BatchFiles, files_of
+from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.state.archive import drop
@@ -130,7 +131,7 @@ class StepRunner:
         job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
         snapshot = await self._disk.snapshot()
         this, following = job.steps[submission.step], job.steps[submission.step + 1]
-        unanswered = await asyncio.to_thread(_unanswered, files_of(self._paths, batches))
+        unanswered = await asyncio.to_thread(_unanswered, snapshot, self._paths, batches)
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not started.",
@@ -229,10 +230,11 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
         }
 
 
-def _unanswered(shelved: Sequence[BatchFiles]) -> int:
-    """How many requests did not succeed, with retries taken into account."""
-    with Answers.open(shelved) as answers:
-        return sum(answer.result.type != "succeeded" for answer in answers)
+def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> int:
+    """How many requests did not succeed, without those that a retry answered or a later run of the job sent again."""
+    since = frozenset[str]().union(*(sent_since(snapshot, paths, one) for one in batches))
+    with Answers.open(files_of(paths, batches)) as answers:
+        return sum(answer.result.type != "succeeded" and answer.custom_id not in since for answer in answers)
 
 
 def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:

@@ -40,7 +40,11 @@ _NOT_WHOLE = "The API's list could not be read far enough back to tell whether i
 _FORGED = "The answer to its create named a batch that the API does not know, while its list shows what could be it."
 _OTHER_KEY = "It was sent with another API key or to another host, and is not known under the one set now."
 _SET_THAT = "Nothing is lost. Set that key, and the next poll follows it again."
-_DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent automatically."
+_DECIDE = (
+    "If the Console does not show it either, forget it and submit the file again, or send just this once more: "
+    "batchtui retry {}. It is never sent automatically."
+)
+_DECIDE_RETRY = "If the Console does not show it either, forget it and retry again. It is never sent automatically."
 _MAY_COME = "Do not submit it again: it may have been accepted anyway. batchtui keeps looking for it."
 _WAIT = "Do not submit it again: batchtui compares them with what was sent as soon as they have ended."
 
@@ -68,6 +72,11 @@ def open_intents(snapshot: Snapshot, now: datetime) -> list[Batch]:
             or now - batch.submitted_at < LOOKED_FOR
         )
     ]
+
+
+def never_accepted(batch: Batch) -> bool:
+    """Whether the last look, with its own key, found that it was most likely never accepted, for a person to decide."""
+    return batch.state is State.UNCONFIRMED and batch.trouble is not None and batch.trouble.message == _NOTHING
 
 
 def under_way(snapshot: Snapshot) -> list[Batch]:
@@ -214,7 +223,8 @@ def _decided(
         return replace(batch, trouble=Trouble(_NOT_WHOLE, _MAY_COME, now))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=listing.server_time))
     if given_up(seen, now, listing.server_time):
-        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, now))
+        hint = _DECIDE_RETRY if batch.retry_of else _DECIDE.format(batch.ref)
+        return replace(seen, trouble=Trouble(_NOTHING, hint, now))
     return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, now))
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.submissions import whole
 from batchtui.core.desk.retry_proposal import Proposal, in_words, likely_usd
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, NotAllowed
 from batchtui.core.text import money, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_sent
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, progress, say, wait_for
@@ -49,6 +50,18 @@ def retry(
     return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
 
 
+def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
+    """The batches that a word means. One of unknown outcome is sent again only by its own ref: a person decides that.
+
+    Raises:
+        NotAllowed: there is such a one among them.
+    """
+    unknown = next((one for one in batches if one.state is State.UNCONFIRMED and word != one.ref), None)
+    if unknown and not unknown.retry_of and unknown.trouble:
+        raise NotAllowed(f"{unknown.ref}: {unknown.trouble.message}", unknown.trouble.hint)
+    return batches
+
+
 async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
@@ -68,7 +81,7 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             return yes or agree("Send them?")
 
         try:
-            refs = [batch.ref for batch in whole(await desk.snapshot(), word)[0]]
+            refs = [batch.ref for batch in _by_name(whole(await desk.snapshot(), word)[0], word)]
             batches = await desk.retry(
                 refs,
                 include_permanent=include_permanent,

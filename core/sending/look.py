@@ -134,6 +134,10 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
         settled = settle(unsettled, seen.values(), claimed)
         for intent in (one for one in after if one.state is State.UNCONFIRMED and one.attempt):
             found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
+            unproven = {one.id for one in after if one.doubtful}
+            several = several or tuple(
+                one for one in seen.values() if one.id in unproven and why_not_it(intent, one) is None
+            )
             tx.put(_decided(intent, found, several, listing, account, trusted, now))
         return settled, wrong
 

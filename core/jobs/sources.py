@@ -177,11 +177,33 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
             _named(file.schema_arrow.names, _shown(path))
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
+                for row in _values(batch, number, path):
                     number += 1
                     yield from _plain(number, f"row {number}", row, note)
     except ArrowException as error:
         raise BadInput(f"{_shown(path)} is not a Parquet file: {inert_line(str(error))}", "Check the path.") from error
+
+
+def _values(batch: Any, number: int, path: Path) -> list[Row]:
+    """The rows of a piece of Parquet. Raises BadInput if Python cannot hold a time: too exact, or too far away."""
+    try:
+        rows: list[Row] = batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        column = next((name for name in batch.schema.names if not _can_be_held(batch.column(name))), "")
+        raise BadInput(
+            f"{_shown(path)}, rows from {number + 1} on: column “{inert_line(column, 60)}” holds a time that is too exact "
+            "or too far away.",
+            "Cast it to text, or to microseconds, before it is written to Parquet.",
+        ) from error
+    return rows
+
+
+def _can_be_held(column: Any) -> bool:
+    try:
+        column.to_pylist()
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:

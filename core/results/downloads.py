@@ -107,7 +107,7 @@ class Downloads:
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
 
     async def _was_never_there(self, batch: Batch, error: BatchtuiError) -> bool:
-        """Whether the API, asked twice with the batch's own key, does not know an id that was found by time and count."""
+        """Whether the API, asked twice with its own key, does not know an id that was found by time and count."""
         if not (batch.doubtful and isinstance(error, NotFound) and batch.account in ("", self._connection.account)):
             return False
         try:

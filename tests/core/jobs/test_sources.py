@@ -165,6 +165,23 @@ def test_parquet_rows_come_with_values_of_json(shop: Workshop) -> None:
     assert found[-1].where == "row 1200"
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1_500_000_001], pa.timestamp("ns")),
+        pa.array([2**62 + 1], pa.duration("ns")),
+        pa.array([2**45], pa.timestamp("s")),
+        pa.array([2**30], pa.date32()),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_a_time_in_parquet_that_python_cannot_hold_is_said_with_its_rows(shop: Workshop, values: Any) -> None:
+    pq.write_table(pa.table({"id": [1], "at": values}), shop.folder / "a.parquet")
+    with pytest.raises(BadInput, match=r"rows from 1 on.*“at”") as caught:
+        _rows(shop, Source(kind="parquet", path="a.parquet", key=KEY))
+    assert "cast" in caught.value.hint.lower()
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "folder", "sqlite", "parquet"])
 def test_a_source_that_is_not_there_is_bad_input(shop: Workshop, kind: Any) -> None:
     with pytest.raises(BadInput, match="none"):

@@ -190,9 +190,9 @@ def _values(batch: Any, number: int, path: Path) -> list[Row]:
         rows: list[Row] = batch.to_pylist()
     except (ValueError, OverflowError) as error:
         column = next((name for name in batch.schema.names if not _can_be_held(batch.column(name))), "")
+        where = f"{_shown(path)}, rows from {number + 1} on"
         raise BadInput(
-            f"{_shown(path)}, rows from {number + 1} on: column “{inert_line(column, 60)}” holds a time that is too exact "
-            "or too far away.",
+            f"{where}: column “{inert_line(column, 60)}” holds a time that is too exact or too far away.",
             "Cast it to text, or to microseconds, before it is written to Parquet.",
         ) from error
     return rows

@@ -41,7 +41,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.case:
         kind, _, number = given.case.partition(":")
-        return _verdict([case for case in run_cases(given.seed, kind, int(number), int(number) + 1) if not _tell(case)])
+        return _verdict([case for case in run_cases(given.seed, [(kind, int(number))]) if not _tell(case)])
     wrong: list[object] = []
     if given.kills:
         print(f"Kills: {given.kills} over three lanes of processes, two keys, seed {given.seed}", flush=True)
@@ -72,15 +72,14 @@ def _tell(case: Case) -> bool:
 
 
 def _tell_kills(outcome: Outcome) -> None:
-    books = outcome.books
     print(f"    processes: {_counted(outcome.commands)}; {outcome.kills} of them killed")
     print(f"    lies: {outcome.lies.total()} ({_counted(outcome.lies)})")
     print(f"    decided by the person: {_counted(outcome.decided) or 'nothing'}")
     print(
-        f"    {books.rows} requests wanted; {books.bought} bought in {books.batches} batches, {books.again} of them "
-        f"again because the first had ended without an answer; {outcome.seconds:.0f} s"
+        f"    {outcome.wanted} requests wanted; {outcome.bought} bought in {outcome.batches} batches, "
+        f"{outcome.again} of them again, as the first had ended without an answer; {outcome.seconds:.0f} s"
     )
-    for what, wrong in books.promises():
+    for what, wrong in outcome.promises:
         print(f"{'NO ' if wrong else 'ok '} {what}")
         for one in wrong[:20]:
             print(f"      {one}")

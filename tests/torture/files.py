@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.bench.measure import ROOT
-from tests.torture.malformed import KINDS
 
 LONGEST = 20.0
 """Seconds that all commands of one case may take; a single one may take 5."""
@@ -38,28 +37,30 @@ class Case:
 
 
 def run_files(
-    seed: int, kinds: Sequence[str], count: int, tell: Callable[[Case], None], workers: int = 2
+    seed: int, kinds: Sequence[str], count: int, tell: Callable[[Case], object], workers: int = 2
 ) -> list[Case]:
     """Runs `count` cases of each kind and tells each as it ends; all of them."""
-    spans = [(kind, at, min(at + _CASES, count)) for kind in kinds for at in range(0, count, _CASES)]
+    every = [(kind, number) for kind in kinds for number in range(count)]
+    spans = [every[at : at + _CASES] for at in range(0, len(every), _CASES)]
 
-    def of(span: tuple[str, int, int]) -> list[Case]:
+    def of(span: Sequence[tuple[str, int]]) -> list[Case]:
         ended = []
-        for case in run_cases(seed, *span):
+        for case in run_cases(seed, span):
             tell(case)
             ended.append(case)
         return ended
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(2) as pool:
         return [case for cases in pool.map(of, spans) for case in cases]
 
 
-def run_cases(seed: int, kind: str, first: int, end: int) -> Iterator[Case]:
-    """Runs cases in a process of their own; in another one behind each that hung, died or needed too much memory."""
-    assert kind in KINDS
-    while first < end:
+def run_cases(seed: int, wanted: Sequence[tuple[str, int]]) -> Iterator[Case]:
+    """Runs cases, each a kind and a number, in a process of their own; in another one behind each that hung, died or
+    needed too much memory."""
+    left = list(wanted)
+    while left:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.worker", kind, str(seed), str(first), str(end)],
+            [sys.executable, "-m", "tests.torture.worker", str(seed), *(f"{kind}:{number}" for kind, number in left)],
             cwd=ROOT,
             bufsize=0,  # `select` must see what is there
             stdout=subprocess.PIPE,
@@ -67,30 +68,27 @@ def run_cases(seed: int, kind: str, first: int, end: int) -> Iterator[Case]:
             start_new_session=True,
         )
         try:
-            for case in _cases(process, seed, kind, first):
+            for case in _cases(process, seed, left[0]):
                 yield case
-                first = case.number + 1
+                left = left[left.index((case.kind, case.number)) + 1 :]
         finally:
             process.kill()
             process.communicate()
 
 
-def _cases(process: subprocess.Popen[bytes], seed: int, kind: str, first: int) -> Iterator[Case]:
-    running = None
+def _cases(process: subprocess.Popen[bytes], seed: int, first: tuple[str, int]) -> Iterator[Case]:
+    running, idle = first, False
     for line in _lines(process):
-        said = json.loads(line)
-        if "begins" in said:
-            running = said["begins"]
-        else:
-            running = None
-            yield Case(kind, seed, said["ended"], tuple(said["wrong"]), said["peak"])
+        kind, number, *said = json.loads(line)
+        running, idle = (kind, number), bool(said)
+        if said:
+            yield Case(kind, seed, number, tuple(said[0]), said[1])
     if process.poll() is None:
-        yield Case(kind, seed, first if running is None else running, (f"did not end within {LONGEST:g} s",))
-    elif running is not None or process.returncode:
+        yield Case(running[0], seed, running[1], (f"did not end within {LONGEST:g} s",))
+    elif process.returncode or not idle:
         assert process.stderr
         last = process.stderr.read().decode(errors="replace")[-3000:]
-        what = f"its process ended with {process.returncode}: {last}"
-        yield Case(kind, seed, first if running is None else running, (what,))
+        yield Case(running[0], seed, running[1], (f"its process ended with {process.returncode}: {last}",))
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

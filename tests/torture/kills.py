@@ -39,13 +39,17 @@ class Outcome:
     commands: Counter[str]
     lies: Counter[str]
     decided: Counter[str]
-    books: Books
-    seconds: float
+    wanted: int
+    bought: int
+    batches: int
+    again: int
+    promises: list[tuple[str, list[str]]]
     odd: list[str]
+    seconds: float
 
     @property
     def wrong(self) -> list[str]:
-        return [*(one for _, wrong in self.books.promises() for one in wrong), *self.odd]
+        return [*(one for _, wrong in self.promises for one in wrong), *self.odd]
 
 
 class Person:
@@ -223,8 +227,20 @@ def run_kills(seed: int, kills: int, say: Say, *, keep: bool = False) -> Outcome
                 torture.person.settle()
                 if not books.open():
                     break
-    seconds, person = time.monotonic() - began, torture.person
-    outcome = Outcome(torture.kills, torture.commands, market.lied, person.decided, books, seconds, person.odd)
+    person = torture.person
+    outcome = Outcome(
+        kills=torture.kills,
+        commands=torture.commands,
+        lies=market.lied,
+        decided=person.decided,
+        wanted=books.rows,
+        bought=books.bought,
+        batches=books.batches,
+        again=books.again,
+        promises=books.promises(),
+        odd=person.odd,
+        seconds=time.monotonic() - began,
+    )
     if keep or outcome.wrong:
         say(f"    what is left of it: {root}")
     else:

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -206,4 +205,3 @@ _LIES = {
     "cancel": ("lost", "cut", "late", "html", "not made: busy"),
 }
 _OFTEN = {"create": 0.4, "list": 0.2, "get": 0.3, "results": 0.3, "cancel": 0.4}
-HOUR = timedelta(hours=1)

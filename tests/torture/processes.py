@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -146,7 +145,3 @@ def processes(folder: Path, environment: dict[str, str]) -> Iterator[Processes]:
         yield made
     finally:
         made.close()
-
-
-def seconds_since(began: float) -> float:
-    return time.monotonic() - began

@@ -1,6 +1,6 @@
 """A process that runs cases and says on stdout, a line of JSON each, which one begins and how it ended.
 
-    python -m tests.torture.worker KIND SEED FIRST END
+    python -m tests.torture.worker SEED KIND:NUMBER...
 
 It ends itself once it has needed too much memory: what was used before says nothing about the cases after.
 """
@@ -55,14 +55,17 @@ def run_case(kind: str, seed: int, number: int, prepared: Prepared, folder: Path
 
 
 def main() -> None:
-    kind, seed, first, end = sys.argv[1], *map(int, sys.argv[2:])
+    seed, cases = (
+        int(sys.argv[1]),
+        [(kind, int(number)) for kind, _, number in (one.partition(":") for one in sys.argv[2:])],
+    )
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     line: Any = os.fdopen(os.dup(1), "w", buffering=1)
     with tempfile.TemporaryDirectory(prefix="torture-") as root, hosting() as host:
         prepared = Prepared(host, Path(root))
-        for number in range(first, end):
-            print(json.dumps({"begins": number}), file=line)
+        for kind, number in cases:
+            print(json.dumps([kind, number]), file=line)
             folder = Path(root) / "case"
             wrong = run_case(kind, seed, number, prepared, folder)
             if not os.environ.get("TORTURE_KEEP"):
@@ -70,7 +73,7 @@ def main() -> None:
             used = peak()
             if used > MOST_MEMORY:
                 wrong.append(f"needed {used / 1e6:.0f} MB")
-            print(json.dumps({"ended": number, "wrong": wrong, "peak": used}), file=line)
+            print(json.dumps([kind, number, wrong, used]), file=line)
             if number % 25 == 0:
                 gc.unfreeze()  # a connection freezes what is there, and with it what the commands before left behind
                 gc.collect()

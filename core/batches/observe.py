@@ -29,8 +29,11 @@ def observe(batch: Batch, remote: Remote) -> Batch:
     )
 
 
-def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
-    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on."""
+def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:
+    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on.
+
+    Without `refuse`, the same id may be found for it again.
+    """
     if batch.attempt is None or batch.id is None:
         return batch
     return replace(
@@ -44,7 +47,7 @@ def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
         ended_at=None,
         archived_at=None,
         cancel_initiated_at=None,
-        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
+        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)) if refuse else batch.attempt,
         doubtful=False,
         trouble=trouble,
         failing_since=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.results.failures import RetryChoice, choose, failures
 from batchtui.core.results.retrieve import where
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.look import never_accepted
 from batchtui.core.state.archive import copy_rows
 from batchtui.core.text import inert_line, plural
 
@@ -64,7 +65,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     batch = next((one for one in snapshot.batches if one.ref == ref), None)
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
-    if batch.state is State.REJECTED and not batch.retry_of:
+    if never_sent(batch):
         return _never_sent(snapshot, batch, paths)
     batches = with_retries(snapshot, batch)
     first = batches[0]
@@ -100,16 +101,29 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen, seen=other_runs(snapshot, first))
 
 
+def never_sent(batch: Batch) -> bool:
+    """Whether the API has none of it: it refused it, or most likely never accepted it."""
+    return not batch.retry_of and (batch.state is State.REJECTED or never_accepted(batch))
+
+
+def with_it(batch: Batch, members: Iterable[Batch]) -> list[Batch]:
+    """What is sent together with a batch that was never sent: all that was refused; what got lost goes alone."""
+    if batch.state is not State.REJECTED:
+        return [batch]
+    return [one for one in members if one.state is State.REJECTED and not one.retry_of]
+
+
 def other_runs(snapshot: Snapshot, first: Batch) -> frozenset[str]:
     """The batches and parts of other runs of the job that could send the same rows."""
     return frozenset() if first.step else first_steps(snapshot, first.name, besides=first.submission)
 
 
 def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
-    """What the API refused of a submission, with the parts behind it. All of that goes together, by the first of it."""
+    """What the API refused of a submission, with the parts behind it: all of that goes together, by the first of it. Or
+    one batch that it most likely never accepted."""
     submission = snapshot.submissions.get(batch.submission)
     whole = members(snapshot, submission) if submission else [batch]
-    refused = [one for one in whole if one.state is State.REJECTED and not one.retry_of]
+    refused = with_it(batch, whole)
     for one in refused:
         if since := sent_since(snapshot, paths, one):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
@@ -117,7 +131,9 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
                 f"{were} sent again since, by a later run of {inert_line(one.name)}.",
                 f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
             )
-    waiting = submission.waiting if submission else ()
+    waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
+    if submission and submission.stopped and submission.waiting and not waiting:
+        raise NotAllowed(f"{inert_line(batch.name)} was canceled.", f"batchtui forget {batch.ref}")
     unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)
     choice = RetryChoice(frozenset(), {"not sent": unsent}, {})
     return Proposal(refused[0], (refused[0].ref,), (), {}, choice, unsent, other_runs(snapshot, refused[0]))

@@ -1,15 +1,16 @@
-"""Sends the parts of a submission that the API refused, and those behind them, once the cause is gone."""
+"""Sends the parts of a submission that the API refused, and those behind them, once the cause is gone; or one that a
+person found was never accepted."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.limits import body_size
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
-from batchtui.core.desk.retry_proposal import Proposal, other_runs
+from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, with_it
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
@@ -40,11 +41,12 @@ async def send_unsent(
     def write(tx: Transaction) -> None:
         current = tx.submission(submission)
         known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
-        refused = [one for one in known if one.state is State.REJECTED and not one.retry_of]
-        if current is None or proposal.first.ref not in {one.ref for one in refused}:
+        first = next((one for one in known if one.ref == proposal.first.ref and never_sent(one)), None)
+        if current is None or first is None:
             raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
         if not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
             raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")
+        refused = with_it(first, known)
         again = tuple(_as_part(one, context) for one in refused)
         waiting = (*again, *current.waiting)
         sent = [one for one in known if one not in refused]

@@ -23,6 +23,7 @@ from batchtui.core.cost.past import past_of
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, OverLimit, Unanswered, unforeseen
+from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.lock import Lock
@@ -30,7 +31,7 @@ from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.paths import Paths, target_path
-from batchtui.core.results.answers import Answers, BatchFiles, files_of
+from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.state.archive import drop
@@ -159,7 +160,7 @@ class StepRunner:
         job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
         snapshot = await self._disk.snapshot()
         this, following = job.steps[submission.step], job.steps[submission.step + 1]
-        unanswered = await asyncio.to_thread(_unanswered, files_of(self._paths, batches))
+        unanswered = await asyncio.to_thread(_unanswered, snapshot, self._paths, batches)
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not started.",
@@ -266,10 +267,11 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
         }
 
 
-def _unanswered(shelved: Sequence[BatchFiles]) -> int:
-    """How many requests did not succeed, with retries taken into account."""
-    with Answers.open(shelved) as answers:
-        return sum(not answer.result.answered for answer in answers)
+def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> int:
+    """How many requests have no answer, without those that a retry answered or a later run of the job sent again."""
+    since = frozenset[str]().union(*(sent_since(snapshot, paths, one) for one in batches))
+    with Answers.open(files_of(paths, batches)) as answers:
+        return sum(not answer.result.answered and answer.custom_id not in since for answer in answers)
 
 
 def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:

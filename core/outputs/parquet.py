@@ -90,10 +90,14 @@ def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:
         frozenset({bool}): pa.bool_(),
         frozenset({datetime}): pa.timestamp("us", tz="UTC"),
     }
-    declared = {"INTEGER": pa.int64()}
+    if_empty = {"INTEGER": pa.int64()}
+
+    def type_of(declared: str, seen: frozenset[type]) -> pa.DataType:
+        return types.get(seen, pa.string()) if seen else if_empty.get(declared, pa.string())
+
     return pa.schema(
         [
-            (whole(column.name), types.get(frozenset(seen - {type(None)}), declared.get(column.type, pa.string())))
+            (whole(column.name), type_of(column.type, frozenset(seen - {type(None)})))
             for column, seen in zip(asked.columns, kinds, strict=True)
         ]
     )

@@ -44,7 +44,11 @@ _NOT_WHOLE = "The API's list could not be read far enough back to tell whether i
 _FORGED = "The answer to its create named a batch that the API does not know, while its list shows what could be it."
 _OTHER_KEY = "It was sent with another API key or to another host, and is not known under the one set now."
 _SET_THAT = "Nothing is lost. Set that key, and the next poll follows it again."
-_DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent automatically."
+_DECIDE = (
+    "If the Console does not show it either, forget it and submit the file again, or send just this once more: "
+    "batchtui retry {}. It is never sent automatically."
+)
+_DECIDE_RETRY = "If the Console does not show it either, forget it and retry again. It is never sent automatically."
 _MAY_COME = "Do not submit it again: it may have been accepted anyway. batchtui keeps looking for it."
 _WAIT = "Do not submit it again: batchtui compares them with what was sent as soon as they have ended."
 
@@ -72,6 +76,11 @@ def open_intents(snapshot: Snapshot, now: datetime) -> list[Batch]:
             or now - batch.submitted_at < LOOKED_FOR
         )
     ]
+
+
+def never_accepted(batch: Batch) -> bool:
+    """Whether the last look, with its own key, found that it was most likely never accepted, for a person to decide."""
+    return batch.state is State.UNCONFIRMED and batch.trouble is not None and batch.trouble.message == _NOTHING
 
 
 def under_way(snapshot: Snapshot) -> list[Batch]:
@@ -134,6 +143,10 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
         settled = settle(unsettled, seen.values(), claimed)
         for intent in (one for one in after if one.state is State.UNCONFIRMED and one.attempt):
             found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
+            unproven = {one.id for one in after if one.doubtful}
+            several = several or tuple(
+                one for one in seen.values() if one.id in unproven and why_not_it(intent, one) is None
+            )
             tx.put(_decided(intent, found, several, listing, account, trusted, now))
         return settled, wrong
 
@@ -223,7 +236,8 @@ def _decided(
         return replace(batch, trouble=Trouble(_NOT_WHOLE, _MAY_COME, now))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=listing.server_time))
     if given_up(seen, now, listing.server_time):
-        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, now))
+        hint = _DECIDE_RETRY if batch.retry_of else _DECIDE.format(batch.ref)
+        return replace(seen, trouble=Trouble(_NOTHING, hint, now))
     return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, now))
 
 

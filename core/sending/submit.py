@@ -136,6 +136,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             )
         if not again:
             refuse_known(draft, tx.snapshot)
+        _look_again_at_held(tx, draft.name)
         tx.put_submission(submission)
         tx.put(batch)
 
@@ -153,6 +154,13 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
+
+
+def _look_again_at_held(tx: Transaction, name: str) -> None:
+    """Earlier runs of a job that stopped before a step, for rows without an answer: this one may send those rows."""
+    for earlier in tx.snapshot.submissions.values():
+        if earlier.name == name and earlier.held_at:
+            tx.put_submission(replace(earlier, held_at=None, trouble=None))
 
 
 async def send_next(submission: Submission, context: Context, sender: Sender, report: Report | None = None) -> Batch:

@@ -28,6 +28,17 @@ user = "Write about {{ number }}"
 """
 
 
+STEP = """
+[[step]]
+name = "second"
+
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.daily.text }}"
+"""
+
+
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     """Batches last until a test finishes them."""
@@ -198,6 +209,21 @@ async def test_a_job_that_was_submitted_while_a_retry_was_prepared_stops_it(worl
     with pytest.raises(Busy, match="in the meantime"):
         await desk.retry([first.ref], agreed=agreed)
     assert sent(world) == [4, 1]
+
+
+async def test_a_step_waits_no_longer_for_rows_that_a_later_run_has_sent(world: World, desk: Desk) -> None:
+    """A retry would buy them a second time, so nothing else could ever let that run go on."""
+    path = job(world, range(4))
+    path.write_text(path.read_text() + STEP)
+    first = await desk.submit(path)
+    await fail_one(world, first)
+    await desk.cycle()
+    held = (await desk.snapshot()).submissions[first.submission]
+    assert held.trouble
+    assert "second was not started" in held.trouble.message
+    await desk.submit(path)
+    await desk.cycle()
+    assert sent(world) == [4, 1, 3]
 
 
 async def refused(world: World, desk: Desk) -> Batch:

@@ -115,6 +115,11 @@ def test_it_is_written_a_row_group_at_a_time(make: Any, out: Path, monkeypatch: 
     assert [about.row_group(n).num_rows for n in range(about.num_row_groups)] == [100, 100, 50]
 
 
+def test_counts_that_are_too_large_for_the_type_of_their_column_become_text(make: Any, out: Path) -> None:
+    export(make(make.answer("k1", "a", output_tokens=2**63)), str(out / "a.parquet"))
+    assert parquet.read_table(out / "a.parquet")["output_tokens"].to_pylist() == ["9223372036854775808"]
+
+
 def test_no_results_make_a_table_that_can_be_read(make: Any, out: Path) -> None:
     export(make(), str(out / "a.parquet"))
     assert parquet.read_table(out / "a.parquet").num_rows == 0

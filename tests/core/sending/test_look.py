@@ -371,6 +371,16 @@ async def test_an_id_that_is_not_proven_to_be_of_another_account_vouches_for_no_
     assert "another API key" in unsure.trouble.message
 
 
+async def test_what_another_one_holds_without_proof_could_be_it_all_the_same(state: Kept) -> None:
+    """A person was told to send it again, while what was bought stood in the list under another name."""
+    await state.put(intent(minutes=GRACE.total_seconds() / 60 + 5), replace(batch(0), doubtful=True, digest="other"))
+    await state.look(Server([remote(0, created_at=NOW - timedelta(minutes=GRACE.total_seconds() / 60 + 5))]))
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "could be it" in unsure.trouble.message
+    assert "Do not submit it again" in unsure.trouble.hint
+
+
 async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:
     await state.put(batch(1), batch(2))
     looked = await state.look(Server([remote(1, request_counts=Counts(processing=9)), remote(2)]))

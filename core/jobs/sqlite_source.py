@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from time import thread_time
 from typing import Any
 from urllib.parse import quote
 
 from batchtui.core.errors import BadInput
+from batchtui.core.outputs.sqlite_file import Clock
 from batchtui.core.text import inert_line, number, size
 
 LONGEST = 64_000_000
@@ -24,8 +24,6 @@ SECONDS = 30.0
 """Seconds of the processor's time that a row may take."""
 
 _MEMORY = 256_000_000
-_STEPS = 100_000
-"""SQLite looks at the clock after so many steps, a few milliseconds."""
 
 _ASKED = frozenset(
     [
@@ -55,22 +53,6 @@ class NoDatabase(BadInput):
     """The file is no SQLite database."""
 
 
-class _Clock:
-    """Ends a query whose next row takes too long."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.row = 1
-        self.begun = False
-        self._last = 0
-        self._since = 0.0
-        connection.set_progress_handler(self._late, _STEPS)
-
-    def _late(self) -> bool:
-        if self.row != self._last:
-            self._last, self._since = self.row, thread_time()
-        return thread_time() - self._since > SECONDS
-
-
 def query_rows(path: Path, query: str, check: Callable[[list[str]], None]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a query and their numbers. `check` sees the names of the columns first, and may refuse them.
 
@@ -78,14 +60,15 @@ def query_rows(path: Path, query: str, check: Callable[[list[str]], None]) -> It
         BadInput: the query fails, takes too much, or would write.
     """
     shown = inert_line(str(path))
-    clock: _Clock | None = None
+    clock: Clock | None = None
+    begun = False
     try:
         with closing(_connected(path)) as connection:
-            clock = _Clock(connection)
+            clock = Clock(connection, SECONDS)
             cursor = connection.execute(query)
             header = [column[0] for column in cursor.description or ()]
             check(header)
-            clock.begun = True
+            begun = True
             for values in cursor:
                 if clock.row > MOST:
                     message = f"The query on {shown} gives more than {number(MOST)} rows."
@@ -93,7 +76,7 @@ def query_rows(path: Path, query: str, check: Callable[[list[str]], None]) -> It
                 yield clock.row, dict(zip(header, values, strict=True))
                 clock.row += 1
     except (sqlite3.Error, sqlite3.Warning, MemoryError) as error:
-        row = f" at row {number(clock.row + 1)}" if clock and clock.begun else ""  # Python reads a row ahead
+        row = f" at row {number(clock.row + 1)}" if clock and begun else ""  # Python reads a row ahead
         raise _failed(shown, row, error) from error
 
 

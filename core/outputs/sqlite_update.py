@@ -19,7 +19,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs.failed_rows import FailedRows
 from batchtui.core.outputs.reading import Missing, Reading
-from batchtui.core.outputs.sqlite_file import columns, opened, transaction
+from batchtui.core.outputs.sqlite_file import Clock, columns, opened, transaction
 from batchtui.core.outputs.sqlite_statement import (
     Several,
     Statement,
@@ -48,6 +48,10 @@ _CHUNK = 10_000
 disk."""
 
 _CHUNK_BYTES = 8_000_000
+
+SECONDS = 60.0
+"""Seconds of the processor's time that changing one row may take: a trigger may go on for ever."""
+
 _MAKE_LEDGER = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER} (
     batch TEXT NOT NULL,
@@ -126,6 +130,7 @@ def apply(answers: Answers, work: Work, wanted: Update, options: Options, failed
     stamp = int((work.now or datetime.now(UTC)).timestamp())
     with opened(work.path) as connection, staged(work.path.parent, "replace", work.guard, work.note) as stage:
         left = FailedRows(stage, failed)
+        clock = Clock(connection, SECONDS)
         statement = prepare(connection, work.path, wanted)
         _make_ledger(connection, work.path)
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))
@@ -133,9 +138,9 @@ def apply(answers: Answers, work: Work, wanted: Update, options: Options, failed
         count, unmatched = len(before), 0
         for chunk in _chunks(_taken(each(answers, work.report, before), options, left)):
             try:
-                refused = _apply(connection, chunk, statement, wanted, work, stamp, change)
+                refused = _apply(connection, clock, chunk, statement, wanted, work, stamp, change)
             except Several:
-                refused = _apply(connection, chunk, statement, wanted, work, stamp, change_with_care)
+                refused = _apply(connection, clock, chunk, statement, wanted, work, stamp, change_with_care)
             for answer, kind, cause in refused:
                 left.add(answer, kind, cause)
                 unmatched += kind == UNMATCHED
@@ -168,6 +173,7 @@ def _chunks(answers: Iterator[KeyedResult]) -> Iterator[list[KeyedResult]]:
 
 def _apply(
     connection: sqlite3.Connection,
+    clock: Clock,
     chunk: list[KeyedResult],
     statement: Statement,
     wanted: Update,
@@ -186,6 +192,7 @@ def _apply(
             if answer.custom_id in now:
                 refused.append((answer, "repeated", "the API gave more than one result for it"))
             elif answer.custom_id not in done:
+                clock.row += 1
                 try:
                     change(cursor, statement, values_of(Reading(answer, work.now), statement))
                     now[answer.custom_id] = None
@@ -193,6 +200,11 @@ def _apply(
                     refused.append((answer, "unfit", str(error)))
                 except Unmatched as error:
                     refused.append((answer, UNMATCHED, str(error)))
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                        raise
+                    said = f"Changing the row of {shown(answer.key)} in {shown(wanted.table)} took over {SECONDS:g} s."
+                    raise NotWritten(said, "Look at the table's triggers, and add an index for `where`.") from error
                 except (sqlite3.IntegrityError, sqlite3.DataError) as error:
                     if not connection.in_transaction:
                         raise NotWritten(

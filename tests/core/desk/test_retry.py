@@ -64,7 +64,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     world.control.settings(duration=3600)
-    opened = world.desk()
+    opened = world.desk(more_params=["metadata"])  # so that requests go out that the API refuses
     yield opened
     await opened.close()
 

@@ -29,7 +29,7 @@ from batchtui.core.api.http_errors import (
     said_by,
     who_answered,
 )
-from batchtui.core.api.protocol import PAGE, Page, Report
+from batchtui.core.api.protocol import PAGE, Betas, Page, Report
 from batchtui.core.api.result_line import decode_message
 from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
 from batchtui.core.batches.remote import Remote
@@ -50,6 +50,11 @@ _BATCHES = "/v1/messages/batches"
 class _List(Struct):
     data: list[Raw]
     has_more: bool = False
+
+
+def _beta(betas: Betas) -> dict[str, str]:
+    """The header that turns betas on; none without them."""
+    return {"anthropic-beta": ",".join(betas)} if betas else {}
 
 
 class AnthropicApi:
@@ -81,12 +86,12 @@ class AnthropicApi:
                 gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
-    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+    async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
         client = await self.open()
         _sdk, http = import_sdk()
         body = CreateBody(rows, report)
         timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
-        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size), **_beta(betas)}
         try:
             response = await self._ask(
                 client.post(
@@ -159,12 +164,12 @@ class AnthropicApi:
         finally:
             await response.aclose()
 
-    async def message(self, params: bytes) -> bytes:
+    async def message(self, params: bytes, betas: Betas = ()) -> bytes:
         client = await self.open()
         _sdk, http = import_sdk()
         body = OnceBody(params)
         timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(params))}
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(params)), **_beta(betas)}
         try:
             response = await self._ask(
                 client.post(
@@ -184,12 +189,12 @@ class AnthropicApi:
             raise self._not_theirs(error) from None
         return response.content
 
-    async def free(self, path: str, body: bytes | None = None) -> bytes:
+    async def free(self, path: str, body: bytes | None = None, betas: Betas = ()) -> bytes:
         if body is None:
             return (await self._get(path)).content
         client = await self.open()
         _sdk, http = import_sdk()
-        options: Any = {"max_retries": 0, "follow_redirects": False}
+        options: Any = {"headers": _beta(betas), "max_retries": 0, "follow_redirects": False}
         return (await self._ask(client.post(path, cast_to=http.Response, content=body, options=options))).content
 
     async def close(self) -> None:

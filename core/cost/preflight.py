@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
-from batchtui.core.api.protocol import Api
+from batchtui.core.api.protocol import Api, Betas
 from batchtui.core.cost import models, token_count
 from batchtui.core.cost.estimate import Estimate, measure, price
 from batchtui.core.cost.limit import OverLimit
@@ -40,7 +40,12 @@ class Preflight(Struct, frozen=True, kw_only=True):
 
 
 async def preflight(
-    path: Path, checked: Checked, connection: Connection | None, past: dict[str, Usual], now: datetime
+    path: Path,
+    checked: Checked,
+    connection: Connection | None,
+    past: dict[str, Usual],
+    now: datetime,
+    betas: Betas = (),
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
@@ -53,7 +58,7 @@ async def preflight(
     sampled = Sampled()
     if api and catalogue and not _wrong(catalogue, {}, "line"):
         picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
-        sampled = await token_count.count(api, picked)
+        sampled = await token_count.count(api, picked, betas)
         notes += sampled.notes
     measured = await asyncio.to_thread(measure, path, sampled.factors)
     if catalogue:

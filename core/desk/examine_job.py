@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.jobs.build import BadRows, Built
-from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded
+from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.requests.check import Checked, check
@@ -28,10 +28,10 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         NothingNew: the job wants only new rows, and there are none.
         BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
-    rules = context.settings.rules
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path, context.paths)
+            rules = with_betas(context.rules, job)
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
@@ -44,7 +44,9 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        looked = await preflight(made.rows, asked, None if offline else context.connection, past, context.clock())
+        looked = await preflight(
+            made.rows, asked, None if offline else context.connection, past, context.clock(), rules.betas
+        )
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         steps = tuple(step.name for step in job.steps[1:])

@@ -35,7 +35,7 @@ async def make_draft(path: Path, context: Context, name: str | None, cut: Cut | 
 
 
 def _make(path: Path, context: Context, snapshot: Snapshot, name: str | None, cut: Cut | None, *, now: bool) -> Draft:
-    paths, rules = context.paths, context.settings.rules
+    paths, rules = context.paths, context.rules
     if path.suffix != ".toml":
         return draft(path, paths, name or path.stem or "batch", cut, rules=rules)
     from batchtui.core.jobs.draft_job import draft_job

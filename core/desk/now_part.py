@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core.api.protocol import Report
+from batchtui.core.api.protocol import Betas, Report
 from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.desk import now_ask
@@ -25,6 +25,7 @@ from batchtui.core.text import plural
 
 async def answer_part(
     part: Part,
+    betas: Betas,
     context: Context,
     runs: Runs,
     parallel: int,
@@ -41,7 +42,9 @@ async def answer_part(
         api = await context.connection.api()
         archive = context.paths.archive(part.ref)
         log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
-        await now_ask.run(api, archive, journal, part.requests, parallel=parallel, stop=stop, report=report, tell=tell)
+        await now_ask.run(
+            api, archive, journal, part.requests, betas=betas, parallel=parallel, stop=stop, report=report, tell=tell
+        )
         verdict = await asyncio.to_thread(_verified, runs.journal(part), part, context)
         with on_disk(context.paths):
             await asyncio.to_thread(journal.finish, final)
@@ -82,6 +85,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         request_counts=verdict.counts,
         ended_at=now,
         models=part.models,
+        betas=submission.betas,
         digest=part.digest,
         results_path=str(context.paths.result(part.ref)),
         retrieved_at=now,

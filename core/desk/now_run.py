@@ -121,9 +121,9 @@ class NowRun:
         before = submission.requests - sum(part.requests for part in submission.waiting)
         for part in submission.waiting:
             try:
-                verdict = await answer_part(
-                    part, self._context, self._runs, parallel, stop, _beyond(report, before, submission.requests), tell
-                )
+                beyond = _beyond(report, before, submission.requests)
+                betas, context = submission.betas, self._context
+                verdict = await answer_part(part, betas, context, self._runs, parallel, stop, beyond, tell)
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # no later look follows
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())

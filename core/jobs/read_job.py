@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output
+from batchtui.core.batches.beta_names import BetaName
 from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
@@ -54,6 +56,7 @@ class _JobHead(_Head, kw_only=True):
     name: Name = ""
     max_cost: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     new_only: bool = False
+    betas: tuple[BetaName, ...] = ()
     step: Any = None
 
 
@@ -126,7 +129,8 @@ class _Reading:
         self._doubled(whole)
         if head is None or len(whole) < len(steps):
             return None
-        return Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost, new_only=head.new_only)
+        whole_job = Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost)
+        return replace(whole_job, new_only=head.new_only, betas=head.betas)
 
     def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
         source = self._source(table["source"], (*at, "source")) if "source" in table else None

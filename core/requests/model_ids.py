@@ -78,7 +78,7 @@ def model_flaw(model: str) -> Flaw | None:
             message = f"The model {inert_line(model, 60)} was retired {when}: every request to it fails."
             return Flaw("model", "params.model", message, _newer(model), f"model: {model}")
     if written := _written_here(model):
-        message = f"{quoted(model)} is how another platform writes a model's id."
+        message = f"{quoted(model)} is not how a model's id is written on Anthropic's own platform."
         return Flaw("model", "params.model", message, f'Here it is "{written}".', f"model: {model}")
     if _OTHERS.match(model):
         message = f"{quoted(model)} is not a model of Anthropic's."

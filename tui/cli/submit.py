@@ -22,7 +22,7 @@ from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.check import described, tell_notes
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable
+from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
@@ -51,6 +51,7 @@ ASK_FROM = 1000
 @click.option(
     "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N succeed."
 )
+@beta
 @as_json
 def submit(
     *,
@@ -64,6 +65,7 @@ def submit(
     split: int | None,
     max_cost: float | None,
     canary: int | None,
+    betas: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Submit the requests in FILE as one Message Batch, exactly once.
@@ -76,11 +78,13 @@ def submit(
 
         if split or canary:
             raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
-        return wait_for(run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json))
+        return wait_for(
+            run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, betas=betas, json=as_json)
+        )
     if parallel is not None:
         raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
-    return wait_for(_submit(_Wanted(file, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
+    return wait_for(_submit(_Wanted(file, name, cut, max_cost, betas, wait=wait, yes=yes, again=again, json=as_json)))
 
 
 class _Wanted(Struct, frozen=True):
@@ -90,6 +94,7 @@ class _Wanted(Struct, frozen=True):
     name: str | None
     cut: Cut | None
     max_cost: float | None
+    betas: tuple[str, ...]
     wait: bool
     yes: bool
     again: bool
@@ -97,7 +102,7 @@ class _Wanted(Struct, frozen=True):
 
 
 async def _submit(wanted: _Wanted) -> int:
-    async with desk_for("batchtui submit") as desk:
+    async with desk_for("batchtui submit", betas=wanted.betas) as desk:
         began = desk.clock()
         try:
             looked = await _look(desk, wanted)

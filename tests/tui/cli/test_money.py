@@ -233,10 +233,10 @@ def test_a_name_means_the_batch_and_its_retries(world: World) -> None:
 
 
 def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) -> None:
-    world.configure(more_params=["newer_than_the_sdk"])
+    world.configure(more_params=["metadata"])  # so that requests go out that the API refuses
     rows = [json.loads(row) for row in world.rows(4).read_text().splitlines()]
     for row in rows[:2]:
-        row["params"]["newer_than_the_sdk"] = 1
+        row["params"]["metadata"] = 1
     (world.folder / "bad.jsonl").write_text("\n".join(map(json.dumps, rows)))
     first = world.run("submit", "bad.jsonl").stdout.strip()
     world.control.finish(first)
@@ -252,7 +252,7 @@ def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) ->
     assert [json.loads(row) for row in file.read_text().splitlines()] == rows[:2]
     assert world.run("retry", first, "--rows", "edit.jsonl").returncode == 2
 
-    del rows[0]["params"]["newer_than_the_sdk"]
+    del rows[0]["params"]["metadata"]
     file.write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[3]) + "\n")
     refused = world.run("retry", first, "--rows", "edit.jsonl", "--yes", "--json")
     assert refused.returncode == 1

@@ -12,6 +12,7 @@ from msgspec import Struct
 from starlette.datastructures import Headers
 
 from batchtui.core.batches.remote import ProcessingStatus
+from batchtui.core.requests.sdk_names import betas as known_betas
 from batchtui.core.settings import API_VERSION, OLDER_VERSION
 from batchtui.core.simulator.answers import answer_to
 from batchtui.core.simulator.calls import CallLog
@@ -21,7 +22,6 @@ from batchtui.core.simulator.faults import Call, Faults, Hit
 from batchtui.core.simulator.judge import Judge
 from batchtui.core.simulator.life import archived_at, cancel, describe, status
 from batchtui.core.simulator.rules import Refused, invalid, read_count, read_create, read_limit, read_message
-from batchtui.core.simulator.sdk_names import betas as known_betas
 from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored, World
 
 KEY_START = "sk-ant-"

@@ -9,10 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from batchtui.core.simulator.forms import compacted, paused, structured, tool_call
-from batchtui.core.simulator.life import Ending, drawn, ending, final_share
+from batchtui.core.simulator.life import drawn, ending, final_share
 from batchtui.core.simulator.message import Said, message, text_block
 from batchtui.core.simulator.rules import Refused
-from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
+from batchtui.core.simulator.world import Ending, SimulatedRequest, SimulatorSettings, Stored
 
 _SENTENCES = (
     "No model was asked for this text.",

@@ -119,7 +119,7 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
         raise Refused(413, "request_too_large", "Request exceeds the maximum size")
     body = asked.body or bytearray()
     if call == "create":
-        rows, bad_luck = await asyncio.to_thread(_read, body, asked.judge, world.settings)
+        rows, bad_luck = await asyncio.to_thread(_read, body, asked.judge, world)
         made = world.add(asked.workspace, rows, simulator.now())
         settle(world, made, bad_luck, simulator.now())
         return Given(_json(made, simulator.now(), asked), made=made)
@@ -157,11 +157,9 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
             return Given(results_of=batch)
 
 
-def _read(
-    body: bytearray, judge: Judge, settings: SimulatorSettings
-) -> tuple[tuple[SimulatedRequest, ...], list[SimulatedRequest]]:
+def _read(body: bytearray, judge: Judge, world: World) -> tuple[tuple[SimulatedRequest, ...], list[SimulatedRequest]]:
     rows = read_create(body, judge)
-    return rows, failing(rows, settings)
+    return rows, failing(rows, world.settings, world.told)
 
 
 def _page(world: World, now: datetime, asked: Asked) -> bytes:

@@ -26,11 +26,12 @@ NAME: Final = r"^[a-z][a-z0-9_]{0,63}\Z"
 
 
 class Rules(Struct, frozen=True):
-    """What requests are checked against: the `anthropic-version` they are sent with, and parameters that are not known
-    here but that the user vouches for."""
+    """What requests are checked against: the `anthropic-version` and the betas that they are sent with, and names that
+    are not known here but that the user vouches for."""
 
     api_version: str = API_VERSION
     more_params: frozenset[str] = frozenset()
+    betas: tuple[str, ...] = ()
 
 
 CURRENT: Final = Rules()

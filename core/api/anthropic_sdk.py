@@ -24,7 +24,7 @@ from batchtui.core.api.http_errors import (
     UNCLEAR,
     http_date,
 )
-from batchtui.core.api.protocol import PAGE, Page, Report
+from batchtui.core.api.protocol import PAGE, Betas, Page, Report
 from batchtui.core.api.result_line import decode_message
 from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
 from batchtui.core.api.sdk_faults import Faults
@@ -51,6 +51,11 @@ class _List(Struct):
 class _Answer(NamedTuple):
     content: bytes
     headers: Mapping[str, str]
+
+
+def _beta(betas: Betas) -> dict[str, str]:
+    """The header that turns betas on; none without them."""
+    return {"anthropic-beta": ",".join(betas)} if betas else {}
 
 
 class AnthropicApi:
@@ -83,7 +88,7 @@ class AnthropicApi:
                 gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
-    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+    async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
         await self.open()
         clock = asyncio.get_running_loop().time
         limit = asyncio.timeout(self._answer_timeout)
@@ -95,7 +100,7 @@ class AnthropicApi:
 
         body = CreateBody(rows, sent)
         try:
-            answer = await self._send(_BATCHES, body, body.size, bounds.ANSWER, limit)
+            answer = await self._send(_BATCHES, body, body.size, bounds.ANSWER, limit, betas)
             return self._faults.decode(answer.content, Remote)
         except ApiError as error:
             if error.by_api and error.status is not None and error.status < 500 and error.status not in UNCLEAR:
@@ -151,11 +156,11 @@ class AnthropicApi:
         finally:
             await response.aclose()
 
-    async def message(self, params: bytes) -> bytes:
+    async def message(self, params: bytes, betas: Betas = ()) -> bytes:
         body = OnceBody(params)
         limit = asyncio.timeout(CONNECT_TIMEOUT + self._idle_timeout + self._answer_timeout)
         try:
-            answer = await self._send(_MESSAGES, body, len(params), bounds.MESSAGE, limit)
+            answer = await self._send(_MESSAGES, body, len(params), bounds.MESSAGE, limit, betas)
         except Unreachable as error:
             if body.begun:
                 raise
@@ -168,8 +173,8 @@ class AnthropicApi:
             raise self._faults.not_theirs(error) from None
         return answer.content
 
-    async def free(self, path: str, body: bytes | None = None) -> bytes:
-        return (await (self._get(path) if body is None else self._post(path, body))).content
+    async def free(self, path: str, body: bytes | None = None, betas: Betas = ()) -> bytes:
+        return (await (self._get(path) if body is None else self._post(path, body, betas))).content
 
     async def close(self) -> None:
         if self._client is not None:
@@ -181,22 +186,22 @@ class AnthropicApi:
         options: Any = {"params": query or {}, **_ONCE}
         return await self._ask(client.get(path, cast_to=http.Response, stream=True, options=options))
 
-    async def _post(self, path: str, body: bytes | None) -> _Answer:
+    async def _post(self, path: str, body: bytes | None, betas: Betas = ()) -> _Answer:
         client = await self.open()
         _sdk, http = import_sdk()
-        options: Any = _ONCE
+        options: Any = {"headers": _beta(betas), **_ONCE}
         limit = asyncio.timeout(CONNECT_TIMEOUT + 2 * self._idle_timeout)  # to send it, and until the answer begins
         request = client.post(path, cast_to=http.Response, content=body, stream=True, options=options)
         return await self._ask(request, limit=limit)
 
     async def _send(
-        self, path: str, body: AsyncIterable[bytes], size: int, most: int, limit: asyncio.Timeout
+        self, path: str, body: AsyncIterable[bytes], size: int, most: int, limit: asyncio.Timeout, betas: Betas
     ) -> _Answer:
         """Sends a body that costs money: its answer may take as long as `answer_timeout` to begin."""
         client = await self.open()
         _sdk, http = import_sdk()
         timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
-        headers = {"Content-Type": "application/json", "Content-Length": str(size)}
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), **_beta(betas)}
         options: Any = {"headers": headers, "timeout": timeout, **_ONCE}
         request = client.post(path, cast_to=http.Response, content=body, stream=True, options=options)
         return await self._ask(request, most=most, limit=limit)

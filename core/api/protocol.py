@@ -18,6 +18,9 @@ from batchtui.core.batches.remote import Remote
 Report = Callable[[int, int | None], None]
 """Called with the bytes done and their total, None if it is not known. Called from any thread."""
 
+Betas = tuple[str, ...]
+"""Names of betas that a call is sent with, as its `anthropic-beta` header."""
+
 PAGE = 1000
 """The most batches that one list call returns."""
 
@@ -36,7 +39,7 @@ class Api(Protocol):
     calls: int
     """HTTP requests sent so far."""
 
-    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+    async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
         """Sends the rows of an archived file as one batch, exactly once. `report` gets the bytes sent and the total.
 
         Raises:
@@ -56,7 +59,7 @@ class Api(Protocol):
         """The raw bytes of the result lines as they arrive, always from our own host."""
         ...
 
-    async def message(self, params: bytes) -> bytes:
+    async def message(self, params: bytes, betas: Betas = ()) -> bytes:
         """Sends one request outside any batch, once, at the standard price. Returns the JSON of its Message unchanged.
 
         `params` are those of a request in a batch. The API has no idempotency: if the answer is lost, the request may
@@ -69,7 +72,7 @@ class Api(Protocol):
         """
         ...
 
-    async def free(self, path: str, body: bytes | None = None) -> bytes:
+    async def free(self, path: str, body: bytes | None = None, betas: Betas = ()) -> bytes:
         """Makes a small, free call to another endpoint: a GET, or a POST of `body` as JSON. Returns the answer."""
         ...
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from batchtui.core.api.bounds import refusing
@@ -69,3 +70,11 @@ def import_sdk() -> tuple[Any, Any]:
 
     httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ
     return anthropic, httpx2
+
+
+def import_request_types() -> tuple[Any, Any]:
+    """The SDK's types for the params of one request in a batch: as they are, and with what only betas know."""
+    sdk, _http = import_sdk()
+    released = importlib.import_module(f"{sdk.__name__}.types.messages.batch_create_params")
+    beta = importlib.import_module(f"{sdk.__name__}.types.beta.messages.batch_create_params")
+    return tuple(get_type_hints(module.Request)["params"] for module in (released, beta))

@@ -117,11 +117,11 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
     that one submission was split into; `step` is the index of its step. A retry holds the requests of another batch
     that did not succeed, and `retry_of` is the ref of that batch; otherwise it is empty. `digest` is the sha256 over
-    the sorted custom_ids that were sent, empty if somebody else sent them. `account` identifies the key and the host
-    that it is known under. `attempt` is kept until the API has shown the batch by itself, beside the answer to its
-    create. `doubtful` marks an id that was found by time and count alone: the ids in its results decide.
-    `outcomes` counts what its results are worth; None until they are here. `failing_since` is when a request for them
-    first failed.
+    the sorted custom_ids that were sent, empty if somebody else sent them. `betas` went with its create. `account`
+    identifies the key and the host that it is known under. `attempt` is kept until the API has shown the batch by
+    itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
+    its results decide. `outcomes` counts what its results are worth; None until they are here. `failing_since` is when
+    a request for them first failed.
     """
 
     ref: str
@@ -142,6 +142,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     archived_at: Time | None = None
     cancel_initiated_at: Time | None = None
     models: tuple[str, ...] = ()
+    betas: tuple[str, ...] = ()
     digest: str = ""
     account: str = ""
     attempt: Attempt | None = None
@@ -205,15 +206,15 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What the user sent: a name, an input, its outputs, and the batches it became.
 
-    `sha256` is over all archived rows. `batches` are refs, in the order of parts and steps. `waiting` are the parts
-    that the polling process has yet to send. With `canary`, the first part of a step is sent alone; the others wait
-    until its answers are here and all succeeded. `step` counts the steps begun before this one; `steps` names those
-    that follow once its answers are here. `outputs` belong to this step. `trouble` says why nothing happens at the
-    moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that is sent without a
-    batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else sent. `max_cost`
-    is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers were found not to
-    allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten batches, and of
-    answers that were lost, None if not known.
+    `sha256` is over all archived rows. `betas` go with all of them. `batches` are refs, in the order of parts and
+    steps. `waiting` are the parts that the polling process has yet to send. With `canary`, the first part of a step is
+    sent alone; the others wait until its answers are here and all are usable. `step` counts the steps begun before this
+    one; `steps` names those that follow once its answers are here. `outputs` belong to this step. `trouble` says why
+    nothing happens at the moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that
+    is sent without a batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else
+    sent. `max_cost` is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers
+    were found not to allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten
+    batches, and of answers that were lost, None if not known.
     """
 
     ref: str
@@ -224,6 +225,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     sha256: str = ""
     bytes: int = 0
     models: tuple[str, ...] = ()
+    betas: tuple[str, ...] = ()
     batches: tuple[str, ...] = ()
     waiting: tuple[Part, ...] = ()
     canary: bool = False

@@ -189,6 +189,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         ended_at=max(ended, default=None) if over else None,
         retrieved_at=max(retrieved, default=None) if state is State.RETRIEVED else None,
         models=submission.models,
+        betas=submission.betas,
         trouble=submission.trouble or troubled or trouble_of(outputs, submission.ref),
         cost=_cost(batches),
         outputs=outputs,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
-from batchtui.core.api.protocol import Api
+from batchtui.core.api.protocol import Api, Betas
 from batchtui.core.cost import models, token_count
 from batchtui.core.cost.estimate import Estimate, price, together
 from batchtui.core.cost.models import Catalogue
@@ -55,6 +55,7 @@ async def preflight(
     connection: Connection | None,
     past: dict[str, Usual],
     now: datetime,
+    betas: Betas = (),
     *,
     private: bool = False,
 ) -> Preflight:
@@ -72,7 +73,7 @@ async def preflight(
         notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
     elif api and catalogue and not _wrong(catalogue, {}, "line"):
         picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
-        sampled = await token_count.count(api, picked)
+        sampled = await token_count.count(api, picked, betas)
         notes += sampled.notes
     measured = await asyncio.to_thread(measure, path, sampled.factors)
     if catalogue:

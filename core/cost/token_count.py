@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from batchtui.core.api.protocol import Api
+from batchtui.core.api.protocol import Api, Betas
 from batchtui.core.batches.limits import MAX_BYTES
 from batchtui.core.cost import token_guess
 from batchtui.core.cost.models import decode
@@ -72,7 +72,7 @@ class _Answer(Struct):
     input_tokens: int
 
 
-async def count(api: Api, picked: Sequence[bytes]) -> Sampled:
+async def count(api: Api, picked: Sequence[bytes], betas: Betas = ()) -> Sampled:
     """The API's exact counts of rows, at no cost. What it cannot or will not count becomes a note."""
     gate = asyncio.Semaphore(_AT_ONCE)
     given_up: list[str] = []
@@ -84,7 +84,7 @@ async def count(api: Api, picked: Sequence[bytes]) -> Sampled:
             if given_up:
                 return None
             try:
-                answer = decode(await api.free(PATH, msgspec.json.encode(request.params)), _Answer)
+                answer = decode(await api.free(PATH, msgspec.json.encode(request.params), betas), _Answer)
             except (ApiError, NoKey) as error:
                 if isinstance(error, ApiError) and error.status == 400:
                     refused.append(f"The API would refuse {request.custom_id}: {error.message}")

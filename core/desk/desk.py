@@ -16,6 +16,7 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.api.credentials import find_credentials, redactor
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output
+from batchtui.core.batches.beta_names import betas_of
 from batchtui.core.clock import utc_now
 from batchtui.core.desk import adopt
 from batchtui.core.desk.state_desk import StateDesk
@@ -276,11 +277,12 @@ def open_desk(
     interval: float | None = None,
     clock: Callable[[], datetime] = utc_now,
     folder: Path | None = None,
+    betas: Sequence[str] = (),
 ) -> Desk:
     """A desk on the state under `paths`, by default the user's own. Neither the SDK nor the state is touched yet.
 
     `environment` is this process's own unless it is given. `command` describes this process to others; `interval` fixes
-    the seconds between two looks.
+    the seconds between two looks. What it submits is sent with `betas`.
 
     Raises:
         BadInput: `config.toml` cannot be used, or there is no folder for the state.
@@ -290,5 +292,5 @@ def open_desk(
     settings = read_settings(paths.settings)
     here = folder or Path()  # works even if the current folder is gone
     connection = Connection(settings, lambda: find_credentials(settings, environment, here))
-    context = Context(connection, StoreThread(Store(paths)), paths, settings, clock)
+    context = Context(connection, StoreThread(Store(paths)), paths, settings, clock, betas_of(betas, environment))
     return Desk(context, command=command, interval=interval, redact=lambda: redactor(environment, settings, here))

@@ -37,10 +37,10 @@ async def examine(
 
         looked = await examine_job(path, context, name, offline=offline, now=now)
     else:
-        rules = context.settings.rules
+        rules = context.rules
         checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)
         past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, name or path.stem)
         connection = None if offline else context.connection
-        looked = await preflight(path, checked, connection, past, context.clock())
+        looked = await preflight(path, checked, connection, past, context.clock(), context.betas)
     limit = looked.max_cost if max_cost is None else max_cost
     return replace(looked, over_limit=refusal(looked.whole, limit) if looked.checked.ok else None)

@@ -12,7 +12,7 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.jobs.build import BadRows, Built
-from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded
+from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.step_costs import later_steps
@@ -33,11 +33,11 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         NothingNew: the job wants only new rows, and there are none.
         BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
-    rules = context.settings.rules
     touched: tuple[Touch, ...] = ()
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path, context.paths)
+            rules = with_betas(context.rules, job)
             touched = await asyncio.to_thread(touches, job)
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
@@ -54,7 +54,7 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         asked = replace(checked, models=every)
         connection = None if offline else context.connection
         private = any(one.does == "reads" for one in touched)
-        looked = await preflight(made.rows, asked, connection, past, context.clock(), private=private)
+        looked = await preflight(made.rows, asked, connection, past, context.clock(), rules.betas, private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         later: tuple[tuple[str, Estimate], ...] = ()

@@ -48,7 +48,7 @@ def _make(
     *,
     now: bool,
 ) -> Draft:
-    paths, rules = context.paths, context.settings.rules
+    paths, rules = context.paths, context.rules
     if path.suffix != ".toml":
         return draft(path, paths, name or path.stem or "batch", cut, rules=rules, named=named)
     from batchtui.core.jobs.draft_job import draft_job

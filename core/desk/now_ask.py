@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw, Struct
 
-from batchtui.core.api.protocol import Api, Report
+from batchtui.core.api.protocol import Api, Betas, Report
 from batchtui.core.errors import ApiError, BatchtuiError, NotSent, Stopped, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.results.journal import Journal
@@ -58,6 +58,7 @@ async def run(
     journal: Journal,
     total: int,
     *,
+    betas: Betas = (),
     parallel: int = PARALLEL,
     stop: asyncio.Event | None = None,
     report: Report | None = None,
@@ -76,7 +77,7 @@ async def run(
         Unreachable: the API no longer answers.
         BatchtuiError: the key, the account or the disk does not allow more. The answers so far are kept.
     """
-    sending = _Sending(api, journal, stop or asyncio.Event(), parallel, tell)
+    sending = _Sending(api, journal, stop or asyncio.Event(), parallel, tell, betas)
     sending.tries_lost, sending.lost = tries_lost, lost
     if report:
         sending.told = lambda: report(len(journal.ids), total)
@@ -104,12 +105,13 @@ class _Sending:
     """What the workers of one run share."""
 
     def __init__(
-        self, api: Api, journal: Journal, stop: asyncio.Event, parallel: int, tell: Callable[[str], None]
+        self, api: Api, journal: Journal, stop: asyncio.Event, parallel: int, tell: Callable[[str], None], betas: Betas
     ) -> None:
         self._api = api
         self._journal = journal
         self._stop = stop
         self._tell = tell
+        self._betas = betas
         self._most_given_up = max(parallel, _DOWN_AFTER)
         self._not_before = 0.0
         self._answered = self._given_up = 0
@@ -138,7 +140,7 @@ class _Sending:
         tries, answered = 0, self._answered
         while await self._may_go():
             try:
-                message = await self._api.message(bytes(row.params))
+                message = await self._api.message(bytes(row.params), self._betas)
             except ApiError as error:
                 if _is_own_fault(error):
                     self._given_up = 0

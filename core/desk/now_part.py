@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from batchtui.core.api.protocol import Report
+from batchtui.core.api.protocol import Betas, Report
 from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.desk import now_ask
@@ -25,6 +25,7 @@ from batchtui.core.text import plural
 
 async def answer_part(
     part: Part,
+    betas: Betas,
     context: Context,
     runs: Runs,
     parallel: int,
@@ -50,6 +51,7 @@ async def answer_part(
             archive,
             journal,
             part.requests,
+            betas=betas,
             parallel=parallel,
             stop=stop,
             report=report,
@@ -98,6 +100,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         outcomes=verdict.outcomes,
         ended_at=now,
         models=part.models,
+        betas=submission.betas,
         digest=part.digest,
         results_path=str(context.paths.result(part.ref)),
         retrieved_at=now,

@@ -130,6 +130,7 @@ class NowRun:
                 tries = await lost.tries()
                 verdict = await answer_part(
                     part,
+                    submission.betas,
                     self._context,
                     self._runs,
                     parallel,

@@ -130,6 +130,7 @@ class Runs:
             outputs=made.outputs,
             steps=made.steps,
             max_cost=made.max_cost,
+            betas=made.betas,
             trouble=not_over(made.input, now),
             urgent=True,
         )

@@ -129,7 +129,7 @@ async def send(
         current = tx.batch(first.ref)
         submission = tx.submission(current.submission) if current else None
         if current is None or submission is None:
-            raise NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows them all.")
+            raise _forgotten()
         if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
             raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
         if not other_runs(tx.snapshot, first) <= proposal.seen:
@@ -140,9 +140,10 @@ async def send(
 
     try:
         late = await asyncio.to_thread(late_outputs, context.paths, first)
-        batch = await sender.send(
-            part, begin, lambda tx: tx.forget(part.ref), name=first.name, submission=first.submission, report=report
-        )
+        whole = (await context.disk.snapshot()).submissions.get(first.submission)
+        if whole is None:
+            raise _forgotten()
+        batch = await sender.send(part, begin, lambda tx: tx.forget(part.ref), whole, report)
     except BaseException:
         known = {one.ref for one in (await context.disk.snapshot()).batches}
         if part.ref not in known:
@@ -150,6 +151,10 @@ async def send(
         raise
     log.info("%s retried as %s: %s", first.label, batch.label, in_words(proposal.chosen.causes))
     return batch
+
+
+def _forgotten() -> NotAllowed:
+    return NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows them all.")
 
 
 async def retry(
@@ -190,11 +195,13 @@ async def _again(
     proposal: Proposal, context: Context, sender: Sender, max_cost: float | None, report: Report | None
 ) -> Batch:
     disk, paths = context.disk, context.paths
+    betas = proposal.first.betas
     async with ticket(paths) as mine:
-        part, checked = await asyncio.to_thread(archive, proposal, paths, context.settings.rules, named=mine.new_ref)
+        rules = context.rules_with(betas)
+        part, checked = await asyncio.to_thread(archive, proposal, paths, rules, named=mine.new_ref)
         try:
             past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
-            looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock())
+            looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock(), betas)
             part = await priced(proposal, part, looked.estimate, disk, max_cost)
         except BaseException:
             await asyncio.to_thread(drop, [part.ref], paths)

@@ -92,7 +92,7 @@ async def look(proposal: Proposal, path: Path, context: Context) -> Edited:
     """
     checked, ids = await asyncio.to_thread(_check, proposal, path, context)
     past = await asyncio.to_thread(past_of, await context.disk.snapshot(), context.paths, proposal.first.name)
-    looked = await preflight(path, checked, context.connection, past, context.clock())
+    looked = await preflight(path, checked, context.connection, past, context.clock(), proposal.first.betas)
     if not looked.checked.ok:
         raise NotSubmittable(looked.checked)
     return Edited(replace(proposal, chosen=only(proposal.failed, ids)), looked)
@@ -120,7 +120,7 @@ async def retry_edited(
     if not agreed(edited):
         return None
     before, estimate = edited.looked.checked, edited.looked.estimate
-    rules = context.settings.rules
+    rules = context.rules_with(proposal.first.betas)
     async with ticket(context.paths) as mine:
         part, checked = await asyncio.to_thread(
             archive, edited.proposal, context.paths, rules, path, named=mine.new_ref
@@ -137,7 +137,7 @@ async def retry_edited(
 
 def _check(proposal: Proposal, path: Path, context: Context) -> tuple[Checked, frozenset[str]]:
     """The checked file and its ids."""
-    checked = check(path, rules=context.settings.rules)
+    checked = check(path, rules=context.rules_with(proposal.first.betas))
     lines = _ids(path)
     known = set(archived_ids(context.paths.archive(proposal.first.ref)))
     strangers = [_stranger(name, known, at, unit) for name, at, unit in lines if name not in proposal.chosen.ids]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output, Part
 from batchtui.core.errors import BadInput
@@ -127,6 +128,11 @@ def read_whole(path: Path, paths: Paths) -> Job:
     return job
 
 
+def with_betas(rules: Rules, job: Job) -> Rules:
+    """The rules with the job's own betas added."""
+    return replace(rules, betas=tuple(dict.fromkeys((*rules.betas, *job.betas))))
+
+
 def _wrong_place(output: Output, paths: Paths) -> BadInput | None:
     try:
         kinds.check(output)
@@ -162,6 +168,7 @@ def draft_job(
         BadInput: the job, or one of its requests, has problems; nothing is kept.
     """
     job = read_whole(path, paths)
+    rules = with_betas(rules, job)
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
         refuse_what_will_fail(path, job, made, rules)
@@ -177,6 +184,7 @@ def draft_job(
             outputs=job.steps[0].outputs,
             steps=tuple(step.name for step in job.steps[1:]),
             max_cost=job.max_cost,
+            betas=rules.betas,
             under_way=0 if job.new_only else made.built.under_way,
             answered=0 if job.new_only else made.built.answered,
             seen=known.seen,

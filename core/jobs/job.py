@@ -74,6 +74,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...]
     max_cost: float | None = None
     new_only: bool = False
+    betas: tuple[str, ...] = ()
 
 
 def place(folder: Path, path: str) -> Path:

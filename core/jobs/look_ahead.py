@@ -17,6 +17,7 @@ from batchtui.core.jobs.templates import which
 from batchtui.core.outputs.kinds import columns_named
 from batchtui.core.paths import seen
 from batchtui.core.requests.problems import Problem, explain
+from batchtui.core.requests.request_shape import value_at
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.text import inert_line
 
@@ -56,7 +57,13 @@ def _request(step: Step, where: str, rules: Rules) -> list[Problem]:
     asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
     params = {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
     row = msgspec.json.encode({"custom_id": "x", "params": params})
-    return [replace(one, line=None) for one in explain(row, 0, where, rules, "")]
+    found = [replace(one, line=None) for one in explain(row, 0, where, rules)]
+    return [one for one in found if one.kind.startswith("unknown") or not _is_template(value_at(params, one.field))]
+
+
+def _is_template(value: object) -> bool:
+    """Whether the value is only known once a row is."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from batchtui.core.batches.batch import Output
+from batchtui.core.batches.beta_names import BetaName
 from batchtui.core.batches.limits import MAX_REQUESTS, MOST_TOKENS
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
@@ -57,6 +58,7 @@ class _JobHead(_Head, kw_only=True):
     name: Name = ""
     max_cost: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     new_only: bool = False
+    betas: tuple[BetaName, ...] = ()
     step: Any = None
 
 
@@ -117,8 +119,17 @@ class _Reading:
                 self.tables.note((*at, "name"), "doubled", message, hint)
             steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
         whole = tuple(step for step in steps if step)
-        limit, new = (head.max_cost, head.new_only) if head else (None, False)
-        job = Job(name=name, folder=str(self.folder), steps=whole, max_cost=limit, new_only=new)
+        if head is None or len(whole) < len(steps):
+            job = Job(name=name, folder=str(self.folder), steps=whole)
+        else:
+            job = Job(
+                name=name,
+                folder=str(self.folder),
+                steps=whole,
+                max_cost=head.max_cost,
+                new_only=head.new_only,
+                betas=head.betas,
+            )
         self._misplaced(job)
         return None if head is None or len(whole) < len(steps) else job
 

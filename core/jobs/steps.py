@@ -52,7 +52,7 @@ class StepRunner:
         self._disk = context.disk
         self._paths = context.paths
         self._clock = context.clock
-        self._rules = context.settings.rules
+        self._rules_with = context.rules_with
 
     async def go(self) -> list[Failure]:
         """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
@@ -222,9 +222,8 @@ class StepRunner:
             return lambda parts: with_prices(parts, estimate, self._paths, self._clock(), share)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
-            return archive_step(
-                job, submission.step + 1, self._paths, earlier, price, rules=self._rules, named=mine.new_ref
-            )
+            rules = self._rules_with(submission.betas)
+            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=rules, named=mine.new_ref)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
-from batchtui.core.requests import fast_check, input_rows
+from batchtui.core.requests import input_rows
+from batchtui.core.requests.fast_check import FastCheck, read
 from batchtui.core.requests.problems import Problem, Unusable, explain
 from batchtui.core.requests.row_writer import RowWriter
 from batchtui.core.settings import CURRENT, Rules
@@ -109,6 +110,7 @@ class _Tally:
     def __init__(self, kept: RowWriter, rules: Rules, *, one_batch: bool) -> None:
         self.kept = kept
         self.rules = rules
+        self.fast = FastCheck(rules)
         self.one_batch = one_batch
         self.requests = 0
         self.bytes = 0
@@ -126,7 +128,7 @@ class _Tally:
         """Adds whole lines at once. If any of them needs a closer look, adds nothing and returns false."""
         if self.kinds or len(block.rows) > _MAX_ROW:
             return False
-        requests = fast_check.read_all(block.rows, block.lines, self.rules)
+        requests = self.fast.read_all(block.rows, block.lines)
         if requests is None or (self.one_batch and self.requests + len(requests) > MAX_REQUESTS):
             return False
         ids = dict(zip([request.custom_id for request in requests], count(block.number)))
@@ -149,19 +151,16 @@ class _Tally:
             message = f"This request alone is over {size(MAX_BYTES)}, the limit for a whole batch."
             self.note(Problem(at, "", message, "Make it smaller.", "too_large", f"{unit} {at}"))
             return
-        refused = ""
-        try:
-            request = fast_check.read(row, self.rules)
-            fine = not fast_check.suspicious(request, row, self.rules)
-        except (ValueError, RecursionError) as error:
-            fine, refused = False, str(error) or "nested too deeply"
-        if not fine:
-            problems = list(explain(given, at, f"{unit} {at}", self.rules, refused))
+        passed = self.fast.read_all(row, [row])
+        if passed is None:
+            problems = list(explain(given, at, f"{unit} {at}", self.rules))
             for problem in problems:
                 self.note(problem)
             if problems:
                 self._claim(id_of(row), at, unit)
                 return
+            self.fast.remember(row)
+        request = passed[0] if passed else read(row)
         self._claim(request.custom_id, at, unit)
         self.models.add(request.params.model)
         if not self.kinds:

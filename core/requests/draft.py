@@ -47,6 +47,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     steps: tuple[str, ...] = ()
     max_cost: float | None = None
+    betas: tuple[str, ...] = ()
     under_way: int = 0
     answered: int = 0
     seen: frozenset[str] | None = None
@@ -116,6 +117,7 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rul
         bytes=checked.bytes,
         parts=parts,
         canary=bool(cut and cut.alone),
+        betas=rules.betas,
     )
 
 

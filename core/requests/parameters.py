@@ -37,8 +37,8 @@ PARAMETERS = frozenset(
         "user_profile_id",
     }
 )
-"""All that the API and its betas document (https://docs.claude.com/en/api/messages). To any other it answers that
-extra inputs are not permitted, by `additionalProperties: false` in its OpenAPI description."""
+"""What the API and its betas document (https://docs.claude.com/en/api/messages). It gives hints, and tells the fast
+check which parameters a plain row may have. Which ones are right is for the SDK's types to say."""
 
 
 _ELSEWHERE = {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Page, Report
-from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Trouble
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Submission, Trouble
 from batchtui.core.batches.observe import observe
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
@@ -61,16 +61,16 @@ class Sender:
         self._pause = pause
 
     async def send(
-        self, part: Part, begin: Begin, undo: Undo, *, name: str, submission: str, report: Report | None = None
+        self, part: Part, begin: Begin, undo: Undo, whole: Submission, report: Report | None = None
     ) -> Batch:
-        """Sends an archived part as a batch of the submission. If its answer is lost, looks for it before giving up.
+        """Sends an archived part as a batch of a submission. If its answer is lost, looks for it before giving up.
 
         Raises:
             OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
             BatchtuiError: it was certainly not accepted, or `begin` refused.
         """
         try:
-            return await self._locked(part, begin, undo, name, submission, report)
+            return await self._locked(part, begin, undo, whole, report)
         except OutcomeUnknown as unknown:
             log.warning("submit %s: %s", part.ref, unknown.message)
             found = await self._found(part.ref)
@@ -92,16 +92,14 @@ class Sender:
                 return found
         return None
 
-    async def _locked(
-        self, part: Part, begin: Begin, undo: Undo, name: str, submission: str, report: Report | None
-    ) -> Batch:
+    async def _locked(self, part: Part, begin: Begin, undo: Undo, whole: Submission, report: Report | None) -> Batch:
         lock = Lock(self._paths.submit_lock)
         await asyncio.to_thread(check_archive, self._paths.archive(part.ref), part)
         api = await self._connection.api()
         for pause in (*_PAUSES, None):
             horizon = await self._look_and_take(api, lock)
             try:
-                batch = await self._intent(horizon, part, begin, name, submission)
+                batch = await self._intent(horizon, part, begin, whole)
                 return await self._post(api, batch, undo, report, lock)
             except NotSent as error:
                 log.warning("submit %s: %s", part.ref, error.message)
@@ -134,13 +132,13 @@ class Sender:
         batches = (await self._disk.snapshot()).batches
         return frozenset(one.ref for one in batches if one.state is not State.SUBMITTING)
 
-    async def _intent(self, horizon: _Horizon, part: Part, begin: Begin, name: str, submission: str) -> Batch:
+    async def _intent(self, horizon: _Horizon, part: Part, begin: Begin, whole: Submission) -> Batch:
         now = self._clock()
         account = self._connection.account
         batch = Batch(
             ref=part.ref,
-            name=name,
-            submission=submission,
+            name=whole.name,
+            submission=whole.ref,
             submitted_at=now,
             requests=part.requests,
             state=State.SUBMITTING,
@@ -148,6 +146,7 @@ class Sender:
             step=part.step,
             retry_of=part.retry_of,
             models=part.models,
+            betas=whole.betas,
             digest=part.digest,
             account=account,
             attempt=Attempt(
@@ -179,7 +178,7 @@ class Sender:
 
         log.info("submit %s: %s, %s", batch.ref, plural(batch.requests, "request"), size(batch.attempt.bytes))
         try:
-            remote = await api.create(self._paths.archive(batch.ref), sent)
+            remote = await api.create(self._paths.archive(batch.ref), sent, batch.betas)
             claimed = {one.id for one in (await self._disk.snapshot()).batches if one.id and one.ref != batch.ref}
             if why := why_not_it(batch, remote, claimed):
                 raise OutcomeUnknown(f"The answer to the create is not about this batch: {why}.", _LOOKED_FOR)

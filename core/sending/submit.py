@@ -118,6 +118,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         outputs=draft.outputs,
         steps=draft.steps,
         max_cost=draft.max_cost,
+        betas=draft.betas,
     )
 
     canceled = False
@@ -148,7 +149,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         tx.forget(first.ref)
 
     try:
-        return await sender.send(first, begin, undo, name=draft.name, submission=submission.ref, report=report)
+        return await sender.send(first, begin, undo, submission, report)
     except BaseException as error:
         if isinstance(error, Unreachable):
             error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
@@ -187,7 +188,7 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
         tx.forget(part.ref)
 
     try:
-        return await sender.send(part, begin, undo, name=submission.name, submission=submission.ref, report=report)
+        return await sender.send(part, begin, undo, submission, report)
     except (Busy, OutcomeUnknown):
         raise
     except BatchtuiError as error:

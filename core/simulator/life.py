@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from batchtui.core.batches.batch import RETENTION, TIME_LIMIT
 from batchtui.core.batches.remote import Counts, ProcessingStatus
-from batchtui.core.simulator.world import SimulatedRequest, Stored
-
-
-class Ending(StrEnum):
-    """How one request ends. REFUSED counts as succeeded: the model answered, with a refusal."""
-
-    SUCCEEDED = "succeeded"
-    REFUSED = "refused"
-    INVALID = "invalid"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-
+from batchtui.core.simulator.world import Ending, SimulatedRequest, SimulatorSettings, Stored
 
 _COUNTED_AS = {
-    Ending.SUCCEEDED: "succeeded",
-    Ending.REFUSED: "succeeded",
     Ending.INVALID: "errored",
     Ending.FAILED: "errored",
     Ending.CANCELED: "canceled",
     Ending.EXPIRED: "expired",
 }
+"""The others count as succeeded."""
+
+_NOTHING: Mapping[str, Ending] = MappingProxyType({})
 
 
 class MessageBatch(Struct, frozen=True, kw_only=True):
@@ -87,12 +77,27 @@ def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
         return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED
     if row.problem:
         return Ending.INVALID
+    how = drawn(row, batch.settings, batch.told)
+    return Ending.SUCCEEDED if batch.spared and row.custom_id in batch.spared else how
+
+
+def drawn(row: SimulatedRequest, settings: SimulatorSettings, told: Mapping[str, Ending] = _NOTHING) -> Ending:
+    """How a request that is processed ends: as it was told, else by the shares of the settings. A continued turn is not
+    paused again."""
+    how = told.get(row.custom_id) if told else None
+    how = how or _by_share(row, settings)
+    return Ending.SUCCEEDED if how is Ending.PAUSED and row.continued else how
+
+
+def _by_share(row: SimulatedRequest, settings: SimulatorSettings) -> Ending:
     chance = (row.draw & 0xFFFFFFFF) / 2**32
-    settings = batch.settings
     for kind, part in (
         (Ending.FAILED, settings.errored),
         (Ending.EXPIRED, settings.expired),
         (Ending.REFUSED, settings.refused),
+        (Ending.CUT, settings.cut),
+        (Ending.PAUSED, settings.paused),
+        (Ending.UNFIT, settings.unfit),
     ):
         if chance < part:
             return kind
@@ -104,7 +109,7 @@ def tally(batch: Stored) -> Counts:
     """The batch's final counts, cached on the batch until its end changes."""
     share = final_share(batch)
     if not batch.tallied or batch.tallied[0] != share:
-        found = Counter(_COUNTED_AS[ending(batch, row, share)] for row in batch.rows())
+        found = Counter(_COUNTED_AS.get(ending(batch, row, share), "succeeded") for row in batch.rows())
         batch.tallied = (share, Counts(**found))
     return batch.tallied[1]
 

@@ -5,21 +5,39 @@ from __future__ import annotations
 import hashlib
 import secrets
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from batchtui.core.batches.remote import Counts
+from batchtui.core.simulator.wanted import PLAIN, Wanted
+
+
+class Ending(StrEnum):
+    """How one request ends. To the API, REFUSED, CUT, PAUSED and UNFIT are successes: the model answered."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    CUT = "cut"
+    PAUSED = "paused"
+    UNFIT = "unfit"
+    INVALID = "invalid"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the simulator behaves. Each batch keeps the settings in force when it was made.
 
-    A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired` and `refused`
-    are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same way every time.
-    `answer_chars` is the usual length of an answer. `clock_offset` (seconds) shifts the simulator's whole clock,
-    including its Date header.
+    A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired`, `refused`,
+    `cut`, `paused` and `unfit` are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same
+    way on every simulator. A request that is sent again after it failed succeeds if its cause allows it (`chances`),
+    unless the share is 1. `answer_chars` is the usual length of an answer. `clock_offset` (seconds) shifts the
+    simulator's whole clock, including its Date header.
     """
 
     speed: float = 1.0
@@ -28,15 +46,19 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     errored: float = 0.0
     expired: float = 0.0
     refused: float = 0.0
+    cut: float = 0.0
+    paused: float = 0.0
+    unfit: float = 0.0
     answer_chars: int = 400
     clock_offset: float = 0.0
 
 
 class SimulatedRequest(Struct, frozen=True, gc=False):
-    """The parts of a request that an answer needs. `problem` says why its params are invalid; empty if they are valid.
+    """The parts of a request that an answer needs. `problem` says why it fails, and is empty if it does not; `error` is
+    the type of that error.
 
-    `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `schema` is the JSON
-    schema that the answer should follow, as it was sent; empty for plain text.
+    `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `wanted` is the form
+    that the answer should have. `continued` says that it sends a paused turn back.
     """
 
     custom_id: str
@@ -46,7 +68,9 @@ class SimulatedRequest(Struct, frozen=True, gc=False):
     max_tokens: int
     problem: str
     draw: int
-    schema: str = ""
+    error: str = "invalid_request_error"
+    wanted: Wanted = PLAIN
+    continued: bool = False
 
 
 def draw(custom_id: str) -> int:
@@ -68,7 +92,11 @@ class Made(Struct, frozen=True):
 
 
 class Stored(Struct, kw_only=True):
-    """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes."""
+    """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes.
+
+    `told` says how requests end, by custom_id, whatever the shares say. `spared` are the custom_ids of requests that
+    were sent before, failed, and succeed this time.
+    """
 
     id: str
     workspace: str
@@ -79,6 +107,8 @@ class Stored(Struct, kw_only=True):
     content: tuple[SimulatedRequest, ...] | Made
     canceled_at: datetime | None = None
     archived_at: datetime | None = None
+    told: Mapping[str, Ending] = MappingProxyType({})
+    spared: frozenset[str] = frozenset()
     tallied: tuple[float, Counts] | None = None
 
     @property
@@ -107,6 +137,10 @@ class World:
         self.settings = settings
         self.results: dict[str, bytes] = {}
         """Results that a test has set: raw JSON by custom_id."""
+        self.told: dict[str, Ending] = {}
+        """How a test wants requests to end, by custom_id."""
+        self.failing: dict[tuple[str, str], list[tuple[Stored, SimulatedRequest]]] = {}
+        """By workspace and custom_id: the requests so far that are drawn to fail, and their batches."""
         self._by_id: dict[str, Stored] = {}
         self._by_age: dict[str, list[Stored]] = {}
 
@@ -131,6 +165,7 @@ class World:
             settle=timedelta(seconds=seconds / 10),
             settings=self.settings,
             content=content,
+            told=dict(self.told),
         )
         self._by_id[batch.id] = batch
         insort(self._by_age.setdefault(workspace, []), batch, key=_age_order)

@@ -18,7 +18,7 @@ from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed
 from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
 from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wait_for
 
@@ -26,18 +26,19 @@ from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wa
 @click.command(short_help="Report problems, size, models and cost of FILE.")
 @click.argument("file", type=FilePath())
 @click.option("--offline", is_flag=True, help="Do not call the API: do not look up models or count tokens.")
+@beta
 @as_json
-def check(*, file: Path, offline: bool, as_json: bool) -> int:
+def check(*, file: Path, offline: bool, betas: tuple[str, ...], as_json: bool) -> int:
     """Report the problems, size, models and cost of FILE, which is a file of requests or a job file.
 
     Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """
     with steady(file) as given:
-        return wait_for(_check(given, offline=offline, json=as_json))
+        return wait_for(_check(given, offline=offline, betas=betas, json=as_json))
 
 
-async def _check(file: Path, *, offline: bool, json: bool) -> int:
-    async with desk_for("batchtui check", logged=False) as desk:
+async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: bool) -> int:
+    async with desk_for("batchtui check", logged=False, betas=betas) as desk:
         try:
             looked = await desk.examine(file, offline=offline, report=progress("Checking"))
         except BatchtuiError as error:

@@ -17,15 +17,27 @@ from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, touch_json, written
-from batchtui.tui.cli.terminal import complain, out, say
+from batchtui.tui.cli.terminal import BetaName, complain, out, say
+
+beta = click.option(
+    "--beta",
+    "betas",
+    multiple=True,
+    type=BetaName(),
+    metavar="NAME",
+    help="A beta of the API to send it with; repeatable.",
+)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 
 
 @asynccontextmanager
-async def desk_for(command: str, *, interval: float | None = None, logged: bool = True) -> AsyncIterator[Desk]:
-    """Opens a desk for one command and closes it afterwards. `logged` is false for commands that only read state."""
-    async with open_desk(command=command, interval=interval) as desk:
+async def desk_for(
+    command: str, *, interval: float | None = None, logged: bool = True, betas: Sequence[str] = ()
+) -> AsyncIterator[Desk]:
+    """Opens a desk for one command and closes it afterwards. `logged` is false for commands that only read state.
+    What it submits is sent with `betas`."""
+    async with open_desk(command=command, interval=interval, betas=betas) as desk:
         if logged:
             desk.write_log()
         yield desk

@@ -49,6 +49,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "name": batch.name,
         "state": batch.state.value,
         "processing_status": batch.processing_status.value if batch.processing_status else None,
+        "betas": list(batch.betas),
         "requests": batch.requests,
         "request_counts": {
             "processing": counts.processing,
@@ -205,6 +206,7 @@ def details(
         ("counts", ", ".join(f"{number(value)} {name}" for name, value in msgspec.structs.asdict(counts).items())),
         ("answers", _answers(batch)),
         ("models", ", ".join(batch.models)),
+        ("betas", ", ".join(batch.betas)),
         ("submitted", _when(batch.submitted_at, now)),
         ("created", _when(batch.created_at, now)),
         ("ended", _when(batch.ended_at, now)),

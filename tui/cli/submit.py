@@ -24,7 +24,7 @@ from batchtui.core.requests.split import Cut
 from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.check import described, tell_notes, touched
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable
+from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
@@ -56,6 +56,7 @@ ASK_FROM = 1000
 @click.option(
     "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N succeed."
 )
+@beta
 @as_json
 def submit(
     *,
@@ -69,6 +70,7 @@ def submit(
     split: int | None,
     max_cost: float | None,
     canary: int | None,
+    betas: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Submit the requests in FILE as one Message Batch, exactly once.
@@ -82,13 +84,16 @@ def submit(
         if split or canary:
             raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
         with steady(file) as given:
-            run = run_now(given, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, json=as_json)
+            run = run_now(
+                given, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, betas=betas, json=as_json
+            )
             return wait_for(run)
     if parallel is not None:
         raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
     with steady(file) as given:
-        return wait_for(_submit(_Wanted(given, name, cut, max_cost, wait=wait, yes=yes, again=again, json=as_json)))
+        wanted = _Wanted(given, name, cut, max_cost, betas, wait=wait, yes=yes, again=again, json=as_json)
+        return wait_for(_submit(wanted))
 
 
 class _Wanted(Struct, frozen=True):
@@ -98,6 +103,7 @@ class _Wanted(Struct, frozen=True):
     name: str | None
     cut: Cut | None
     max_cost: float | None
+    betas: tuple[str, ...]
     wait: bool
     yes: bool
     again: bool
@@ -105,7 +111,7 @@ class _Wanted(Struct, frozen=True):
 
 
 async def _submit(wanted: _Wanted) -> int:
-    async with desk_for("batchtui submit") as desk:
+    async with desk_for("batchtui submit", betas=wanted.betas) as desk:
         began = desk.clock()
         try:
             looked = await _look(desk, wanted)

@@ -33,11 +33,19 @@ from batchtui.tui.cli.terminal import agree, complain, out, progress, say
 
 
 async def run_now(
-    file: Path, name: str | None, *, parallel: int | None, max_cost: float | None, yes: bool, again: bool, json: bool
+    file: Path,
+    name: str | None,
+    *,
+    parallel: int | None,
+    max_cost: float | None,
+    yes: bool,
+    again: bool,
+    betas: tuple[str, ...],
+    json: bool,
 ) -> int:
     """Shows the price, asks if there is a terminal, and waits until every request is answered. The same command
     continues a run that was stopped."""
-    async with desk_for("batchtui submit --now") as desk:
+    async with desk_for("batchtui submit --now", betas=betas) as desk:
         began = desk.clock()
         interrupts = _Interrupts()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from batchtui.core.batches.beta_names import is_beta_name
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.paths import expanded
 from batchtui.core.text import inert, inert_line
@@ -38,6 +39,17 @@ class FilePath(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Raises BadInput if it names a home folder that does not exist."""
         return expanded(str(value))
+
+
+class BetaName(click.ParamType[str]):
+    """The name of a beta; it goes into a header."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_beta_name(str(value)):
+            self.fail(f"{inert_line(str(value), 60)} cannot be the name of a beta.", param, ctx)
+        return str(value)
 
 
 PATIENCE = 1.0

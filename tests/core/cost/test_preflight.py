@@ -41,7 +41,7 @@ async def test_a_good_file_has_a_price_from_exact_counts_and_buys_nothing(world:
 
 
 async def test_an_unknown_model_is_a_problem_with_its_line_and_has_no_price(world: World, desk: Desk) -> None:
-    looked = await desk.examine(rename(world.rows(5), 3, "claude-haiku-5.5"))
+    looked = await desk.examine(rename(world.rows(5), 3, "claude-haiku-55"))
     [problem] = looked.checked.problems
     assert (problem.line, problem.field, problem.kind) == (3, "params.model", "model")
     assert not looked.checked.ok
@@ -91,7 +91,7 @@ user = "x"
 [[step]]
 name = "two"
 [step.request]
-model = "claude-haiku-5.5"
+model = "claude-haiku-55"
 max_tokens = 10
 user = "{{ answers.job }}"
 """
@@ -102,8 +102,8 @@ async def test_the_model_of_a_later_step_is_asked_about_before_the_first_is_paid
     (world.folder / "job.toml").write_text(JOB)
     looked = await desk.examine(world.folder / "job.toml")
     [problem] = looked.checked.problems
-    assert (problem.kind, problem.message) == ("model", "The API does not know model claude-haiku-5.5.")
-    (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5"))
+    assert (problem.kind, problem.message) == ("model", "The API does not know model claude-haiku-55.")
+    (world.folder / "job.toml").write_text(JOB.replace("haiku-55", "haiku-5-5"))
     assert (await desk.examine(world.folder / "job.toml")).checked.ok
 
 
@@ -112,7 +112,9 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
     outputs = (
         '[[output]]\nkind = "csv"\npath = "a.csv"\n[[output]]\nkind = "jsonl"\npath = "b.jsonl"\noverwrite = true\n'
     )
-    (world.folder / "job.toml").write_text(JOB.replace("5.5", "5-5").replace("[[step]]", f"{outputs}[[step]]"))
+    (world.folder / "job.toml").write_text(
+        JOB.replace("haiku-55", "haiku-5-5").replace("[[step]]", f"{outputs}[[step]]")
+    )
     assert (await desk.examine(world.folder / "job.toml")).notes == ()
     for name in ("a.csv", "b.jsonl"):
         (world.folder / name).touch()

@@ -51,10 +51,13 @@ def only(outcome: Checked) -> Problem:
 def test_a_good_file_is_archived_byte_for_byte(checked: Any) -> None:
     content = b'"\\u00e9 \\ud83d\\ude00 \\/ \xe2\x80\xa8 12345678901234567890"'
     first = (
-        b'{"custom_id":"a", "params":{"model":"m","max_tokens":1,"system":"","metadata":{"x":1.50e1},'
+        b'{"custom_id":"a", "params":{"model":"m","max_tokens":1,"system":"","diagnostics":{ },'
         b'"messages":[{"role":"user","content":%s}]}}'
     )
-    second = b'{"params":{"messages":[{"content":[],"role":"user"}],"max_tokens":2,"model":"b"},"custom_id":"b"}'
+    second = (
+        b'{"params":{"messages":[{"content":[{"type":"text","text":"x"}],"role":"user"}],"max_tokens":2,"model":"b"},'
+        b'"custom_id":"b"}'
+    )
     data = first % content + b"\n" + second + b"\n"
     outcome, archived = checked(data)
     assert outcome.ok
@@ -75,7 +78,8 @@ def test_an_array_and_an_object_of_requests_are_taken_and_numbers_and_escapes_su
     checked: Any, opening: bytes
 ) -> None:
     pretty = (
-        b'{\n  "custom_id": "b",\n  "params": {"model": "m", "max_tokens": 1, "thinking": {"x": 1.00},\n'
+        b'{\n  "custom_id": "b",\n  "params": {"model": "m", "max_tokens": 1,\n'
+        b'  "tools": [{"name": "t", "input_schema": {"type": "object", "x": 1.00}}],\n'
         b'  "messages": [{"role": "user",\n "content": "\\u00e9\\n"}]}}'
     )
     outcome, archived = checked(opening + b"[" + row("a") + b",\n" + pretty + b"]" + (b"}" if opening else b""))
@@ -131,8 +135,8 @@ BAD = [
     (row(max_tokens=0), "max_tokens", "params.max_tokens", "is 0"),
     (row(messages="hi"), "wrong_type", "params.messages", "a string"),
     (row(messages=[]), "messages", "params.messages", "empty"),
-    (row(messages=[PARAMS["messages"][0], "hi"]), "messages", "params.messages[1]", "role and content"),  # type: ignore[index]
-    (row(messages=[{"role": "user"}]), "messages", "params.messages[0]", "role and content"),
+    (row(messages=[PARAMS["messages"][0], "hi"]), "wrong_type", "params.messages[1]", "role"),  # type: ignore[index]
+    (row(messages=[{"role": "user"}]), "missing_field", "params.messages[0].content", "Add it"),
     (row(stream=True), "stream", "params.stream", "Remove"),
     (row(temperature=1.0), "unsupported", "params.temperature", "2026-10-21"),
     (row(top_p=None), "unsupported", "params.top_p", "2026-10-21"),
@@ -358,7 +362,7 @@ def test_a_file_of_many_blocks_is_read_like_a_short_one(checked: Any, end: bytes
     [
         row("r3"),
         row("late", stream=True),
-        row("late", system=[{"type": "text", "text": "hi", "citations": {"enabled": True}}], max_tokens=0),
+        row("late", system=[{"type": "text", "text": "hi", "citations": [{}]}]),
         row("late").replace(b'"late"', b'"l\xff"'),
         row("late").replace(b"}", b"", 1),
         row("late") + row("later"),

@@ -35,12 +35,21 @@ def problems(tmp_path: Path, params: dict[str, Any], version: str = API_VERSION)
 
 
 def content(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
-    first = [] if role == "user" else [{"role": "user", "content": "hi"}]
-    return {"messages": [*first, {"role": role, "content": list(blocks)}]}
+    message = {"role": role, "content": list(blocks)}
+    hi = {"role": "user", "content": "hi"}
+    return {"messages": [message] if role == "user" else [hi, message, hi]}
 
 
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
-CITED = {"type": "text", "text": "x", "citations": [{"type": "char_location", "cited_text": "x"}]}
+CITATION = {
+    "type": "char_location",
+    "cited_text": "x",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
+CITED = {"type": "text", "text": "x", "citations": [CITATION]}
 
 MISTAKES = [
     (MESSAGES, {"model": MISSING}, "params.model"),
@@ -84,8 +93,8 @@ FINE = [
     (CREATE, {"billing_policy": {"type": "billing_policy", "bill_to": "self"}}),
     (BATCHES, {"thinking": {"type": "adaptive"}, "tools": [{"name": "t", "input_schema": {"type": "object"}}]}),
     (MESSAGES, {"system": "x", "stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"}),
-    (MESSAGES, {"cache_control": {"type": "ephemeral", "ttl": "1h"}, "output_config": {}, "tool_choice": {}}),
-    (BETAS, {"mcp_servers": [], "container": "c", "context_management": {}, "compaction": {}, "diagnostics": {}}),
+    (MESSAGES, {"cache_control": {"type": "ephemeral", "ttl": "1h"}, "output_config": {}}),
+    (MESSAGES, {"tool_choice": {"type": "none"}, "container": "c", "diagnostics": {}}),
     (VERSIONS, content("user", DOCUMENT)),
     (VERSIONS, content("user", {**DOCUMENT, "citations": {"enabled": True}})),
     (VERSIONS, content("assistant", CITED)),
@@ -136,7 +145,7 @@ def test_a_sampling_parameter_names_the_setting_that_keeps_the_older_version(tmp
 
 
 @pytest.mark.parametrize(
-    "model", ["claude-sonnet-4-6", "claude-opus-4-5-20251101", "claude-haiku-4-5", "claude-sonnet-4-20250514"]
+    "model", ["claude-sonnet-4-6", "claude-opus-4-5-20251101", "claude-haiku-4-5", "claude-sonnet-4-5-20250929"]
 )
 def test_with_the_older_version_older_models_take_sampling_parameters(tmp_path: Path, model: str) -> None:
     assert problems(tmp_path, {"model": model, **SAMPLING}, OLDER_VERSION) == []
@@ -150,7 +159,7 @@ def test_models_from_4_7_on_refuse_other_values_than_their_own_in_any_version(tm
     assert problems(tmp_path, {"model": model, "temperature": 1.0, "top_p": 1}, OLDER_VERSION) == []
 
 
-def test_a_row_that_only_looked_suspicious_is_archived_as_it_came(tmp_path: Path) -> None:
+def test_a_row_that_needed_a_closer_look_is_archived_as_it_came(tmp_path: Path) -> None:
     path, kept = tmp_path / "input.jsonl", tmp_path / "kept"
     path.write_text(json.dumps({"custom_id": "a", "params": {**PARAMS, **content("assistant", CITED)}}) + "\n")
     with kept.open("wb") as sink:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.api.protocol import PAGE, Page, Report
+from batchtui.core.api.protocol import PAGE, Betas, Page, Report
 from batchtui.core.batches.batch import Attempt, Batch, Snapshot, State
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.errors import ApiError, NotFound, StateError, Unreachable
@@ -88,7 +88,7 @@ class Server:
         found = tuple(self.batches[start : start + limit])
         return Page(found, start + limit < len(self.batches), NOW)
 
-    async def create(self, rows: Path, report: Report | None = None) -> Remote:
+    async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
         raise AssertionError("a look never creates")
 
     async def cancel(self, batch_id: str) -> Remote:

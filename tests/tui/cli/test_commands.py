@@ -41,6 +41,7 @@ BATCH = {
     "trouble",
     "cost",
     "outputs",
+    "betas",
 }
 ERROR = {"batch", "code", "message", "hint"}
 FIELDS = {

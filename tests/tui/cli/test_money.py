@@ -279,6 +279,7 @@ def test_a_name_means_the_batch_and_its_retries(world: World) -> None:
 
 
 def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) -> None:
+    world.configure(more_params=["metadata"])  # so that requests go out that the API refuses
     rows = [json.loads(row) for row in world.rows(4).read_text().splitlines()]
     for row in rows[:2]:
         row["params"]["metadata"] = 1

@@ -88,6 +88,7 @@ def test_a_batch_has_these_fields_and_no_others() -> None:
         "retrieved_at": "2026-11-22T13:05:00+00:00",
         "trouble": {"message": "It failed.", "hint": "Wait.", "at": "2026-11-22T13:05:00+00:00"},
         "cost": {"estimated_usd": 1.5, "max_usd": 2.5, "actual_usd": 1.25, "saved_usd": 1.25},
+        "betas": [],
         "outputs": [{"kind": "csv", "path": "/out.csv", "rows": 1500, "done_at": "2026-11-22T13:05:00+00:00"}],
     }
 

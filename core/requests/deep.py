@@ -1,0 +1,87 @@
+"""Looks at a request in depth: its shape by the SDK's types, then the rules that no type says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from batchtui.core.requests import elsewhere
+from batchtui.core.requests.flaw import Flaw
+from batchtui.core.requests.model_ids import model_flaw
+from batchtui.core.requests.parameters import did_you_mean
+from batchtui.core.requests.request_shape import shape_flaws, value_at
+from batchtui.core.requests.rules import (
+    cache_marks,
+    citing,
+    content,
+    in_a_batch,
+    output_schema,
+    thinking,
+    tool_turns,
+    tools,
+    versions,
+)
+from batchtui.core.requests.rules.request import Request
+from batchtui.core.requests.shapes import UNKNOWN_KEY
+from batchtui.core.settings import CURRENT, Rules
+
+_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema)
+_JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
+"""Parameters that the rules judge alone: the types say nothing that holds in a batch, or nothing at all."""
+
+_LONGEST_MODEL = 256
+
+_MESSAGE = re.compile(r"params\.messages\[\d+\]")
+_EXAMPLES = {
+    "model": "a model id such as claude-sonnet-5-5",
+    "max_tokens": "a whole number of 1 or more",
+    "messages": 'a list such as [{"role": "user", "content": "..."}]',
+}
+
+
+def flaws(params: dict[str, Any], rules: Rules = CURRENT) -> list[Flaw]:
+    """Everything that is wrong with the params of a request; each place is reported once. Imports the SDK."""
+    found = [_worded(flaw, params) for flaw in shape_flaws(params, rules, _JUDGED | rules.more_params)]
+    found += _simple(params)
+    request = Request(params, rules)
+    for rule in _RULES:
+        found += rule.flaws(request)
+    return list({flaw.field: flaw for flaw in reversed(found)}.values())[::-1]
+
+
+def _simple(params: dict[str, Any]) -> list[Flaw]:
+    model, most, messages = (params.get(name) for name in ("model", "max_tokens", "messages"))
+    found = []
+    if isinstance(model, str) and not 1 <= len(model) <= _LONGEST_MODEL:
+        said = "String should have at least 1 character" if not model else "String should have at most 256 characters"
+        hint = "Set a model id such as claude-sonnet-5-5."
+        found.append(Flaw("model", "params.model", "params.model is not a model id.", hint, said))
+    elif isinstance(model, str) and (wrong := model_flaw(model)):
+        found.append(wrong)
+    if isinstance(most, float):
+        hint, said = f"Set it to {_EXAMPLES['max_tokens']}.", "Input should be a valid integer"
+        found.append(Flaw("wrong_type", "params.max_tokens", f"params.max_tokens is {most}.", hint, said))
+    elif isinstance(most, int) and not isinstance(most, bool) and most < 1:
+        said = "Input should be greater than or equal to 1"
+        hint = "Set it to 1 or more."
+        found.append(Flaw("max_tokens", "params.max_tokens", f"params.max_tokens is {most}.", hint, said))
+    if messages == []:
+        said = "at least one message is required"
+        hint = "A request needs at least one message."
+        found.append(Flaw("messages", "params.messages", "params.messages is empty.", hint, said))
+    return found
+
+
+def _worded(flaw: Flaw, params: dict[str, Any]) -> Flaw:
+    """The flaw with the words for parameters, and for what looks like another vendor's."""
+    name = flaw.field.removeprefix("params.")
+    if flaw.field == "params." + name.replace(".", "").replace("[", ""):
+        if flaw.kind == UNKNOWN_KEY:
+            message = f'"{name}" is not a Messages API parameter.'
+            hint = elsewhere.parameter(name) or did_you_mean(name)
+            return flaw._replace(kind="unknown_param", message=message, hint=hint)
+        if name in _EXAMPLES:
+            return flaw._replace(hint=f"Set it to {_EXAMPLES[name]}.")
+    if flaw.kind == "wrong_type" and _MESSAGE.fullmatch(flaw.field):
+        return flaw._replace(hint='Write {"role": "user", "content": "..."}.')
+    return elsewhere.told(flaw, value_at(params, flaw.field))

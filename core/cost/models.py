@@ -17,7 +17,7 @@ from batchtui.core.text import inert_line
 
 PATH = "/v1/models"
 _PAGE = 1000
-_MOST_PAGES = 5
+_MOST_PAGES = 20
 """A list that does not end by then is not the API's: it has some dozens of models. Names are then asked for singly."""
 
 _ASKED = 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from batchtui.core.batches.limits import MOST_TOKENS
 from batchtui.core.requests import elsewhere
 from batchtui.core.requests.flaw import Flaw
 from batchtui.core.requests.model_ids import model_flaw
@@ -24,6 +25,7 @@ from batchtui.core.requests.rules import (
 from batchtui.core.requests.rules.request import Request
 from batchtui.core.requests.shapes import UNKNOWN_KEY
 from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.text import inert_line
 
 _RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema)
 _JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
@@ -65,6 +67,9 @@ def _simple(params: dict[str, Any]) -> list[Flaw]:
         said = "Input should be greater than or equal to 1"
         hint = "Set it to 1 or more."
         found.append(Flaw("max_tokens", "params.max_tokens", f"params.max_tokens is {most}.", hint, said))
+    if isinstance(most, int) and most > MOST_TOKENS:
+        said, hint = f"params.max_tokens is {inert_line(str(most), 40)}.", "No model writes that much: set it lower."
+        found.append(Flaw("max_tokens", "params.max_tokens", said, hint, f"{most} > the model's maximum output"))
     if messages == []:
         said = "at least one message is required"
         hint = "A request needs at least one message."

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
-from batchtui.core.simulator.life import Ending, ending, final_share
+from batchtui.core.simulator.forms import compacted, paused, structured, tool_call
+from batchtui.core.simulator.life import Ending, drawn, ending, final_share
+from batchtui.core.simulator.message import Said, message, text_block
 from batchtui.core.simulator.rules import Refused
-from batchtui.core.simulator.schema import by_schema
 from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
 
 _SENTENCES = (
@@ -29,9 +31,8 @@ _FAILURES = (
     ("overloaded_error", "Overloaded"),
     ("timeout_error", "The request took too long"),
 )
-_REFUSAL = (
-    b'"content":[],"stop_reason":"refusal","stop_sequence":null,"stop_details":{"type":"refusal",'
-    b'"category":"general_harms","explanation":"Simulated: this request was chosen to be refused."}'
+_REFUSED = (
+    b'{"type":"refusal","category":"general_harms","explanation":"Simulated: this request was chosen to be refused."}'
 )
 _STATUS = {"api_error": 500, "overloaded_error": 529, "timeout_error": 504}
 """The HTTP status the Messages API uses for the same error."""
@@ -63,12 +64,11 @@ def answer_to(row: SimulatedRequest, settings: SimulatorSettings) -> bytes:
     Raises:
         Refused: this request is one of those that fail.
     """
-    chance = (row.draw & 0xFFFFFFFF) / 2**32
-    if chance < settings.errored:
-        kind, message = _FAILURES[row.draw % len(_FAILURES)]
-        raise Refused(_STATUS[kind], kind, message)
-    refused = chance < settings.errored + settings.refused
-    return _refusal(row, _ALONE) if refused else _answer(row, settings.answer_chars, _ALONE)
+    how = drawn(row, replace(settings, expired=0.0))
+    if how is Ending.FAILED:
+        kind, words = _FAILURES[row.draw % len(_FAILURES)]
+        raise Refused(_STATUS[kind], kind, words)
+    return message(row, _said(row, how, settings.answer_chars), _ALONE)
 
 
 def chunks(pieces: Iterator[bytes], count: int = _CHUNK) -> Iterator[bytes]:
@@ -92,46 +92,46 @@ def _result(batch: Stored, row: SimulatedRequest, how: Ending) -> bytes:
         case Ending.CANCELED | Ending.EXPIRED:
             return b'{"type":"%b"}' % how.value.encode()
         case Ending.INVALID:
-            return _errored(row, "invalid_request_error", row.problem)
+            return _errored(row, row.error, row.problem)
         case Ending.FAILED:
             return _errored(row, *_FAILURES[row.draw % len(_FAILURES)])
-        case Ending.REFUSED:
-            return _SUCCEEDED % _refusal(row, _BATCH)
-        case Ending.SUCCEEDED:
-            return _SUCCEEDED % _answer(row, batch.settings.answer_chars, _BATCH)
+        case _:
+            return _SUCCEEDED % message(row, _said(row, how, batch.settings.answer_chars), _BATCH)
 
 
-def _errored(row: SimulatedRequest, kind: str, message: str) -> bytes:
-    error = {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{row.draw:016x}"}
+def _errored(row: SimulatedRequest, kind: str, words: str) -> bytes:
+    error = {"type": "error", "error": {"type": kind, "message": words}, "request_id": f"req_{row.draw:016x}"}
     return msgspec.json.encode({"type": "errored", "error": error})
 
 
-def _refusal(row: SimulatedRequest, tier: bytes) -> bytes:
-    return _message(row, _REFUSAL, 0, tier)
+def _said(row: SimulatedRequest, how: Ending, usual_chars: int) -> Said:
+    """What the model says. An answer that needs more than `max_tokens` is cut whatever was drawn."""
+    wanted = row.wanted
+    if how is Ending.REFUSED:
+        return Said(b"", b"refusal", 0, _REFUSED)
+    if how is Ending.PAUSED:
+        return paused(row)
+    if wanted.compacts:
+        return compacted(row)
+    if wanted.tools:
+        return tool_call(row, how)
+    if wanted.schema:
+        return structured(row, how)
+    if how is Ending.UNFIT:
+        return Said(b"", b"end_turn", 1)
+    return _plain(row, usual_chars, cut=how is Ending.CUT)
 
 
-def _answer(row: SimulatedRequest, usual_chars: int, tier: bytes) -> bytes:
-    """An answer of 0.5 to 1.5 times the usual length, or shorter if `max_tokens` is lower."""
-    if row.schema:
-        text = msgspec.json.encode(by_schema(row.schema, row.draw))
-        body = (
-            b'"content":[{"type":"text","text":%b}],"stop_reason":"end_turn","stop_sequence":null,"stop_details":null'
-        )
-        return _message(row, body % msgspec.json.encode(text.decode()), max(len(text) // 4, 1), tier)
+def _plain(row: SimulatedRequest, usual_chars: int, *, cut: bool) -> Said:
+    """A text of 0.5 to 1.5 times the usual length, or half of one that is cut."""
     wanted = usual_chars // 2 + row.draw % (usual_chars + 1)
     opening = f"Simulated answer to: {row.prompt}\n\n"
     rest, rest_json = _filler(row.draw % len(_SENTENCES), wanted // 20 * 20)
-    length, stop = len(opening) + len(rest), b"end_turn"
-    if length > row.max_tokens * 4:
-        length, stop = row.max_tokens * 4, b"max_tokens"
-        text = msgspec.json.encode((opening + rest)[:length])
-    else:
-        text = msgspec.json.encode(opening)[:-1] + rest_json
-    body = b'"content":[{"type":"text","text":%b}],"stop_reason":"%b","stop_sequence":null,"stop_details":null' % (
-        text,
-        stop,
-    )
-    return _message(row, body, max(length // 4, 1), tier)
+    length = len(opening) + len(rest)
+    if cut or length > row.max_tokens * 4:
+        text = (opening + rest)[: min(length // 2 if cut else length, row.max_tokens * 4)]
+        return Said(text_block(msgspec.json.encode(text)), b"max_tokens", row.max_tokens)
+    return Said(text_block(msgspec.json.encode(opening)[:-1] + rest_json), b"end_turn", max(length // 4, 1))
 
 
 @lru_cache(maxsize=4096)
@@ -144,15 +144,3 @@ def _filler(start: int, length: int) -> tuple[str, bytes]:
         size += len(words[-1]) + 1
     text = " ".join(words)
     return text, msgspec.json.encode(text)[1:]
-
-
-_quoted = lru_cache(maxsize=64)(msgspec.json.encode)
-
-
-def _message(row: SimulatedRequest, body: bytes, output_tokens: int, tier: bytes) -> bytes:
-    return (
-        b'{"id":"msg_01%016x","type":"message","role":"assistant","model":%b,%b,'
-        b'"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,'
-        b'"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},'
-        b'"output_tokens":%d,"server_tool_use":null,"service_tier":"%b","inference_geo":"global"}}'
-    ) % (row.draw, _quoted(row.model), body, row.input_tokens, output_tokens, tier)

@@ -21,34 +21,36 @@ _COUNT = "/v1/messages/count_tokens"
 _MODELS = "/v1/models"
 _ALL = "/v1/messages/batches"
 _ONE = "/v1/messages/batches/{id}"
-_PATHS: tuple[tuple[str, str, Call], ...] = (
-    ("POST", _MESSAGES, "message"),
-    ("POST", _COUNT, "count"),
-    ("GET", _MODELS, "models"),
-    ("GET", f"{_MODELS}/{{id}}", "models"),
-    ("POST", _ALL, "create"),
-    ("GET", _ALL, "list"),
-    ("GET", _ONE, "get"),
-    ("DELETE", _ONE, "delete"),
-    ("POST", f"{_ONE}/cancel", "cancel"),
-    ("GET", f"{_ONE}/results", "results"),
-)
+_PATHS: dict[str, dict[str, Call]] = {
+    _MESSAGES: {"POST": "message"},
+    _COUNT: {"POST": "count"},
+    _MODELS: {"GET": "models"},
+    f"{_MODELS}/{{id}}": {"GET": "models"},
+    _ALL: {"POST": "create", "GET": "list"},
+    _ONE: {"GET": "get", "DELETE": "delete"},
+    f"{_ONE}/cancel": {"POST": "cancel"},
+    f"{_ONE}/results": {"GET": "results"},
+}
+"""What each method of a path calls. One path is one route, so that a wrong method is told all right ones."""
 
 
 def make_app(simulator: Simulator) -> Starlette:
     """Builds the application. It must run on `wire.WiredProtocol`, because some faults need it."""
 
-    def endpoint(call: Call) -> Callable[[Request], Awaitable[Response | CutOff]]:
+    def endpoint(calls: dict[str, Call]) -> Callable[[Request], Awaitable[Response | CutOff]]:
         async def run(request: Request) -> Response | CutOff:
+            call = calls["GET" if request.method == "HEAD" else request.method]
             return await Exchange(simulator, call, request).run()
 
         return run
 
     async def unknown(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        headers = {**headers_for(simulator), "content-type": "application/json"}
+        headers = {**headers_for(simulator), **(error.headers or {}), "content-type": "application/json"}
         kind = "not_found_error" if error.status_code == 404 else "invalid_request_error"
         return Response(error_body(kind, error.detail, headers["request-id"]), error.status_code, headers=headers)
 
-    api = [Route(path, endpoint(call), methods=[method]) for method, path, call in _PATHS]
-    return Starlette(routes=[*api, *backstage.routes(simulator)], exception_handlers={HTTPException: unknown})
+    api = [Route(path, endpoint(calls), methods=list(calls)) for path, calls in _PATHS.items()]
+    app = Starlette(routes=[*api, *backstage.routes(simulator)], exception_handlers={HTTPException: unknown})
+    app.router.redirect_slashes = False
+    return app

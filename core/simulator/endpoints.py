@@ -9,19 +9,32 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
+from starlette.datastructures import Headers
 
 from batchtui.core.batches.remote import ProcessingStatus
+from batchtui.core.settings import API_VERSION, OLDER_VERSION
 from batchtui.core.simulator.answers import answer_to
 from batchtui.core.simulator.calls import CallLog
-from batchtui.core.simulator.catalogue import counted, listed, model
+from batchtui.core.simulator.catalogue import listed, model
+from batchtui.core.simulator.chances import failing, settle
 from batchtui.core.simulator.faults import Call, Faults, Hit
+from batchtui.core.simulator.judge import Judge
 from batchtui.core.simulator.life import archived_at, cancel, describe, status
-from batchtui.core.simulator.rules import Refused, invalid, read_create, read_message
-from batchtui.core.simulator.world import SimulatorSettings, Stored, World
+from batchtui.core.simulator.rules import Refused, invalid, read_count, read_create, read_limit, read_message
+from batchtui.core.simulator.sdk_names import betas as known_betas
+from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored, World
 
 KEY_START = "sk-ant-"
 REFUSED_KEY_START = "sk-ant-refused"
 """Keys with this prefix are answered with 401."""
+
+VERSIONS = frozenset({"2023-01-01", OLDER_VERSION, API_VERSION})
+"""https://platform.claude.com/docs/en/api/versioning"""
+
+_OTHER_BETAS = frozenset({"oauth-2025-04-20"})
+"""Sent by the SDK, though it does not list it."""
+
+_CONSULT = "Please consult our documentation at platform.claude.com/docs or try again without the header."
 
 
 class Simulator:
@@ -48,7 +61,7 @@ class Asked(Struct, frozen=True):
     """One parsed call: who asks, at which base URL, for what. `body` is None if it was too big."""
 
     workspace: str
-    version: str
+    judge: Judge
     base_url: str
     batch_id: str | None
     query: Mapping[str, str]
@@ -70,11 +83,11 @@ def workspace_of(key: str) -> str:
     return f"wrkspc_{hashlib.sha256(key.encode()).hexdigest()[:20]}"
 
 
-def admitted(headers: Mapping[str, str]) -> tuple[str, str]:
-    """The workspace and the anthropic-version of a call.
+def admitted(headers: Headers, now: datetime) -> tuple[str, Judge]:
+    """The workspace of a call, and who judges its requests: by its anthropic-version and its betas.
 
     Raises:
-        Refused: the key is missing or unknown, or the version is missing.
+        Refused: the key is missing or unknown, the version is missing or there is none such, or a beta is unknown.
     """
     key = headers.get("x-api-key")
     if key is None:
@@ -83,9 +96,16 @@ def admitted(headers: Mapping[str, str]) -> tuple[str, str]:
             raise Refused(401, "authentication_error", "x-api-key header is required")
     if not key.startswith(KEY_START) or key.startswith(REFUSED_KEY_START):
         raise Refused(401, "authentication_error", "invalid x-api-key")
-    if not headers.get("anthropic-version"):
+    version = headers.get("anthropic-version", "")
+    if not version:
         raise invalid("anthropic-version: header is required")
-    return workspace_of(key), headers["anthropic-version"]
+    if version not in VERSIONS:
+        raise invalid(f'anthropic-version: "{version}" is not a valid version.')
+    betas = [name.strip() for line in headers.getlist("anthropic-beta") for name in line.split(",") if name.strip()]
+    if unknown := [name for name in betas if name not in known_betas() and name not in _OTHER_BETAS]:
+        told = ", ".join(f"`{name}`" for name in unknown)
+        raise invalid(f"Unexpected value(s) {told} for the `anthropic-beta` header. {_CONSULT}")
+    return workspace_of(key), Judge(now, version, betas)
 
 
 async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
@@ -95,22 +115,22 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
         Refused: the API would return an error.
     """
     world, now = simulator.world, simulator.now()
+    if call in ("create", "message", "count") and asked.body is None:
+        raise Refused(413, "request_too_large", "Request exceeds the maximum size")
+    body = asked.body or bytearray()
     if call == "create":
-        if asked.body is None:
-            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
-        rows = await asyncio.to_thread(read_create, asked.body, asked.version)
+        rows, bad_luck = await asyncio.to_thread(_read, body, asked.judge, world.settings)
         made = world.add(asked.workspace, rows, simulator.now())
+        settle(world, made, bad_luck, simulator.now())
         return Given(_json(made, simulator.now(), asked), made=made)
     if call == "message":
-        if asked.body is None:
-            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
-        return Given(answer_to(read_message(asked.body, asked.version), world.settings))
+        row = await asyncio.to_thread(read_message, body, asked.judge)
+        return Given(answer_to(row, world.settings))
     if call == "models":
-        return Given(model(asked.batch_id) if asked.batch_id else listed(asked.query))
+        return Given(model(asked.batch_id, now) if asked.batch_id else listed(asked.query, now))
     if call == "count":
-        if asked.body is None:
-            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
-        return Given(counted(asked.body))
+        tokens = await asyncio.to_thread(read_count, body, asked.judge)
+        return Given(msgspec.json.encode({"input_tokens": tokens}))
     if call == "list":
         return Given(_page(world, now, asked))
     batch = world.get(asked.batch_id or "", asked.workspace)
@@ -137,17 +157,15 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
             return Given(results_of=batch)
 
 
+def _read(
+    body: bytearray, judge: Judge, settings: SimulatorSettings
+) -> tuple[tuple[SimulatedRequest, ...], list[SimulatedRequest]]:
+    rows = read_create(body, judge)
+    return rows, failing(rows, settings)
+
+
 def _page(world: World, now: datetime, asked: Asked) -> bytes:
-    query = asked.query
-    try:
-        limit = int(query.get("limit", "20"))
-    except ValueError:
-        raise invalid("limit: Input should be a valid integer") from None
-    if not 1 <= limit <= 1000:
-        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
-        raise invalid(f"limit: Input should be {bound}")
-    if "after_id" in query and "before_id" in query:
-        raise invalid("Only one of before_id and after_id can be given.")
+    limit = read_limit(asked.query)
     page = world.page(
         asked.workspace,
         limit,

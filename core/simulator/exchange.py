@@ -18,7 +18,7 @@ from batchtui.core.simulator.calls import Received, without_keys
 from batchtui.core.simulator.damage import damaged, truncated, zipped
 from batchtui.core.simulator.endpoints import Asked, Given, Simulator, admitted, answer
 from batchtui.core.simulator.life import stamp
-from batchtui.core.simulator.rules import MAX_BYTES, Refused
+from batchtui.core.simulator.rules import MAX_BYTES, MAX_MESSAGE, Refused
 from batchtui.core.simulator.wire import CutOff
 from batchtui.core.simulator.world import Stored
 
@@ -35,6 +35,7 @@ _KINDS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 _JSON = "application/json"
 _RESULTS = "application/x-jsonl"
 
@@ -88,10 +89,10 @@ class Exchange:
         if isinstance(fault, f.Answer) and not fault.accepted:
             return self._instead(fault)
         try:
-            workspace, version = admitted(self.request.headers)
+            workspace, judge = admitted(self.request.headers, self.simulator.now())
             base_url = f"{self.request.url.scheme}://{self.request.url.netloc}"
             query = dict(self.request.query_params)
-            asked = Asked(workspace, version, base_url, self.batch_id, query, body, self.hit)
+            asked = Asked(workspace, judge, base_url, self.batch_id, query, body, self.hit)
             given = await answer(self.simulator, self.call, asked)
             self.headers["anthropic-workspace-id"] = workspace
         except Refused as refused:
@@ -102,16 +103,16 @@ class Exchange:
 
     async def _read(self, fault: f.Fault | None) -> bytearray | None:
         """The whole body, or None if it is over the limit. A `mid_request` drop stops reading early."""
-        body = bytearray()
+        body, most = bytearray(), MAX_MESSAGE if self.call in ("message", "count") else MAX_BYTES
         stop_after = fault.after_bytes if isinstance(fault, f.Drop) and fault.where == "mid_request" else None
         async for piece in self.request.stream():
             self.received.body_bytes += len(piece)
-            if self.received.body_bytes <= MAX_BYTES:
+            if self.received.body_bytes <= most:
                 body += piece
             if stop_after is not None and self.received.body_bytes >= stop_after:
                 return None
         self.received.complete = True
-        return body if self.received.body_bytes <= MAX_BYTES else None
+        return body if self.received.body_bytes <= most else None
 
     async def _send(self, given: Given) -> Response | CutOff:
         fault = self.hit.fault
@@ -195,6 +196,7 @@ def headers_for(simulator: Simulator) -> dict[str, str]:
         "server": "batchtui-simulator",
         "date": format_datetime(simulator.now(), usegmt=True),
         "request-id": f"req_01{secrets.token_hex(11)}",
+        "anthropic-organization-id": _ORGANIZATION,
     }
 
 

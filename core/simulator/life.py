@@ -10,14 +10,17 @@ from msgspec import Struct
 
 from batchtui.core.batches.batch import RETENTION, TIME_LIMIT
 from batchtui.core.batches.remote import Counts, ProcessingStatus
-from batchtui.core.simulator.world import SimulatedRequest, Stored
+from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
 
 
 class Ending(StrEnum):
-    """How one request ends. REFUSED counts as succeeded: the model answered, with a refusal."""
+    """How one request ends. To the API, REFUSED, CUT, PAUSED and UNFIT are successes: the model answered."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
+    CUT = "cut"
+    PAUSED = "paused"
+    UNFIT = "unfit"
     INVALID = "invalid"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -25,13 +28,12 @@ class Ending(StrEnum):
 
 
 _COUNTED_AS = {
-    Ending.SUCCEEDED: "succeeded",
-    Ending.REFUSED: "succeeded",
     Ending.INVALID: "errored",
     Ending.FAILED: "errored",
     Ending.CANCELED: "canceled",
     Ending.EXPIRED: "expired",
 }
+"""The others count as succeeded."""
 
 
 class MessageBatch(Struct, frozen=True, kw_only=True):
@@ -87,15 +89,23 @@ def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
         return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED
     if row.problem:
         return Ending.INVALID
+    how = drawn(row, batch.settings)
+    return Ending.SUCCEEDED if batch.spared and row.custom_id in batch.spared else how
+
+
+def drawn(row: SimulatedRequest, settings: SimulatorSettings) -> Ending:
+    """What the shares of the settings mean for a request that is processed. A continued turn is not paused again."""
     chance = (row.draw & 0xFFFFFFFF) / 2**32
-    settings = batch.settings
     for kind, part in (
         (Ending.FAILED, settings.errored),
         (Ending.EXPIRED, settings.expired),
         (Ending.REFUSED, settings.refused),
+        (Ending.CUT, settings.cut),
+        (Ending.PAUSED, settings.paused),
+        (Ending.UNFIT, settings.unfit),
     ):
         if chance < part:
-            return kind
+            return Ending.SUCCEEDED if kind is Ending.PAUSED and row.continued else kind
         chance -= part
     return Ending.SUCCEEDED
 
@@ -104,7 +114,7 @@ def tally(batch: Stored) -> Counts:
     """The batch's final counts, cached on the batch until its end changes."""
     share = final_share(batch)
     if not batch.tallied or batch.tallied[0] != share:
-        found = Counter(_COUNTED_AS[ending(batch, row, share)] for row in batch.rows())
+        found = Counter(_COUNTED_AS.get(ending(batch, row, share), "succeeded") for row in batch.rows())
         batch.tallied = (share, Counts(**found))
     return batch.tallied[1]
 

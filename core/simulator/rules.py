@@ -7,29 +7,50 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, ValidationError
 
-from batchtui.core.simulator.world import SimulatedRequest, draw
+from batchtui.core.simulator.judge import Judge
+from batchtui.core.simulator.rows import read_row
+from batchtui.core.simulator.world import SimulatedRequest
 
 MAX_BYTES = 256_000_000
+MAX_MESSAGE = 32_000_000
+"""The largest body outside of a batch (https://platform.claude.com/docs/en/api/errors, request size limits)."""
+
 MAX_REQUESTS = 100_000
 
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
 _AT = re.compile(r" - at `\$\.?(.*)`$")
-_SAMPLING = ("temperature", "top_p", "top_k")
 _KINDS = {"object": "object", "array": "list", "str": "string", "int": "integer", "bool": "boolean"}
 
-SAMPLING_REMOVED = "2026-10-21"
-"""Sampling parameters are not accepted from this `anthropic-version` on."""
+_STATUS = {"not_found_error": 404}
+"""The HTTP status of an error's type outside of a batch; the others here have 400."""
 
-
-RETIRED = frozenset({"claude-opus-4-1-20250805", "claude-sonnet-4-20250514"})
-"""Models that no longer answer; the list of models still includes them."""
+_COUNTED = frozenset(
+    {
+        "model",
+        "messages",
+        "billing_policy",
+        "cache_control",
+        "compaction",
+        "context_management",
+        "mcp_servers",
+        "output_config",
+        "output_format",
+        "speed",
+        "system",
+        "thinking",
+        "tool_choice",
+        "tools",
+    }
+)
+"""What the token count takes (MessageCountTokensParams of the SDK)."""
 
 
 class Refused(Exception):
@@ -56,96 +77,88 @@ class _Request(Struct, forbid_unknown_fields=True):
     params: Raw
 
 
-class _Block(Struct):
-    type: str
-    text: str = ""
-
-
-class _Message(Struct):
-    role: str
-    content: str | list[_Block]
-
-
-class _Params(Struct, forbid_unknown_fields=True):
-    model: str
-    max_tokens: int
-    messages: list[Raw]
-    stream: bool | None = None
-    temperature: Raw = Raw()
-    top_p: Raw = Raw()
-    top_k: Raw = Raw()
-    speed: str | None = None
-    cache_control: Raw = Raw()
-    compaction: Raw = Raw()
-    container: Raw = Raw()
-    context_management: Raw = Raw()
-    diagnostics: Raw = Raw()
-    inference_geo: Raw = Raw()
-    mcp_servers: Raw = Raw()
-    metadata: dict[str, Raw] | None = None
-    output_config: Raw = Raw()
-    output_format: Raw = Raw()
-    service_tier: Raw = Raw()
-    stop_sequences: Raw = Raw()
-    system: Raw = Raw()
-    thinking: Raw = Raw()
-    tool_choice: Raw = Raw()
-    tools: Raw = Raw()
-    user_profile_id: Raw = Raw()
-
-
 _body = msgspec.json.Decoder(_Body)
 _request = msgspec.json.Decoder(_Request)
 
 
-class _Format(Struct):
-    type: str
-    schema: Raw = Raw(b"{}")
-
-
-class _Output(Struct):
-    format: _Format | None = None
-
-
-_output = msgspec.json.Decoder(_Output)
-_params = msgspec.json.Decoder(_Params)
-_message = msgspec.json.Decoder(_Message)
-
-
-def read_create(body: bytes | bytearray, version: str) -> tuple[SimulatedRequest, ...]:
-    """The requests of a create body; `version` is the call's anthropic-version.
+def read_create(body: bytes | bytearray, judge: Judge) -> tuple[SimulatedRequest, ...]:
+    """The requests of a create body, judged.
 
     Raises:
         Refused: the body contains something the API refuses at once.
     """
     try:
-        requests = _requests(body)
-        rows: list[SimulatedRequest] = []
+        rows = [_row(raw, f"requests.{index}") for index, raw in enumerate(_requests(body))]
         seen: set[str] = set()
-        for index, raw in enumerate(requests):
-            row = _row(raw, f"requests.{index}", version)
-            if row.custom_id in seen:
-                raise invalid(f"requests.{index}.custom_id: Duplicate custom_id `{row.custom_id}`")
-            seen.add(row.custom_id)
-            rows.append(row)
+        for index, (custom_id, _) in enumerate(rows):
+            if custom_id in seen:
+                raise invalid(f"requests.{index}.custom_id: Duplicate custom_id `{custom_id}`")
+            seen.add(custom_id)
+        verdicts = judge.all([params for _, params in rows])
+        return tuple(read_row(*row, verdict) for row, verdict in zip(rows, verdicts, strict=True))
     except (UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"The request body is not valid JSON: {error}") from error
-    return tuple(rows)
 
 
-def read_message(body: bytes | bytearray, version: str) -> SimulatedRequest:
+def read_message(body: bytes | bytearray, judge: Judge) -> SimulatedRequest:
     """The params of one request sent outside a batch. It has no custom_id, so its random draw comes from its bytes.
 
     Raises:
         Refused: the request is invalid. A batch would report this only in its results.
     """
-    try:
-        row = _checked(hashlib.sha256(body).hexdigest(), bytes(body), version)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"The request body is not valid JSON: {error}") from error
+    raw = _object(body)
+    row = read_row(hashlib.sha256(raw).hexdigest(), raw, judge.one(raw))
     if row.problem:
-        raise invalid(row.problem)
+        raise Refused(_STATUS.get(row.error, 400), row.error, row.problem)
     return row
+
+
+def read_count(body: bytes | bytearray, judge: Judge) -> int:
+    """The tokens of a prompt: a quarter of the bytes received, as for the rows of a batch.
+
+    Raises:
+        Refused: a parameter cannot be counted, or the request is invalid.
+    """
+    params: dict[str, Any] = msgspec.json.decode(_object(body))
+    if unknown := next((name for name in params if name not in _COUNTED), None):
+        raise invalid(f"{unknown}: Extra inputs are not permitted")
+    budget = params.get("thinking")
+    budget = budget.get("budget_tokens") if isinstance(budget, dict) else 0
+    most = budget + 1 if isinstance(budget, int) and budget > 0 else 1
+    if verdict := judge.one(msgspec.json.encode({**params, "max_tokens": most})):
+        raise Refused(_STATUS.get(verdict.error, 400), verdict.error, verdict.message)
+    return len(body) // 4
+
+
+def _object(body: bytes | bytearray) -> bytes:
+    """The body, if it is a JSON object."""
+    raw = bytes(body)
+    try:
+        msgspec.json.decode(raw, type=dict[str, Raw])
+        raw.decode()
+    except ValidationError as error:
+        raise invalid(_said(error, "")) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error
+    return raw
+
+
+def read_limit(query: Mapping[str, str]) -> int:
+    """How much a page of a list may hold.
+
+    Raises:
+        Refused: it is no number from 1 to 1000, or the page is to lie on both sides of something.
+    """
+    try:
+        limit = int(query.get("limit", "20"))
+    except ValueError:
+        raise invalid("limit: Input should be a valid integer") from None
+    if not 1 <= limit <= 1000:
+        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
+        raise invalid(f"limit: Input should be {bound}")
+    if "after_id" in query and "before_id" in query:
+        raise invalid("Only one of before_id and after_id can be given.")
+    return limit
 
 
 def _requests(body: bytes | bytearray) -> list[Raw]:
@@ -162,7 +175,8 @@ def _requests(body: bytes | bytearray) -> list[Raw]:
     return requests
 
 
-def _row(raw: Raw, where: str, version: str) -> SimulatedRequest:
+def _row(raw: Raw, where: str) -> tuple[str, bytes]:
+    """The custom_id and the params of a request."""
     try:
         request = _request.decode(raw)
     except msgspec.DecodeError as error:
@@ -173,7 +187,7 @@ def _row(raw: Raw, where: str, version: str) -> SimulatedRequest:
     params = bytes(request.params)
     if not params.startswith(b"{"):
         raise invalid(f"{where}.params: Input should be a valid object")
-    return _checked(custom_id, params, version)
+    return custom_id, params
 
 
 def _id_problem(custom_id: str) -> str:
@@ -182,61 +196,6 @@ def _id_problem(custom_id: str) -> str:
     if len(custom_id) > 64:
         return "String should have at most 64 characters"
     return "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
-
-
-def _checked(custom_id: str, raw: bytes, version: str) -> SimulatedRequest:
-    tokens = len(raw) // 4
-    try:
-        params = _params.decode(raw)
-        last = _message.decode(params.messages[-1]) if params.messages else None
-    except msgspec.DecodeError as error:
-        return SimulatedRequest(custom_id, "", "", tokens, 0, _said(error, ""), draw(custom_id))
-    return SimulatedRequest(
-        custom_id,
-        sys.intern(params.model),
-        _excerpt(last) if last else "",
-        tokens,
-        params.max_tokens,
-        _problem(params, version),
-        draw(custom_id),
-        _schema(params.output_config),
-    )
-
-
-def _schema(config: Raw) -> str:
-    """The JSON schema in `output_config`, or an empty string. Requests with the same schema share one string."""
-    if not config:
-        return ""
-    try:
-        asked = _output.decode(config).format
-    except msgspec.DecodeError:
-        return ""
-    return sys.intern(bytes(asked.schema).decode()) if asked and asked.type == "json_schema" else ""
-
-
-def _problem(params: _Params, version: str) -> str:
-    """Why these params make the request fail when its turn comes; empty if they do not."""
-    if not params.messages:
-        return "messages: at least one message is required"
-    if params.stream:
-        return "stream: Streaming is not supported in a batch"
-    if params.speed is not None:
-        return "speed: Extra inputs are not permitted"
-    if params.max_tokens < 1:
-        return "max_tokens: Input should be greater than or equal to 1"
-    if version >= SAMPLING_REMOVED:
-        for name in _SAMPLING:
-            if bytes(getattr(params, name)):
-                return f"{name}: Extra inputs are not permitted"
-    if not params.model.startswith("claude-") or params.model in RETIRED:
-        return f"model: {params.model}"
-    return ""
-
-
-def _excerpt(message: _Message) -> str:
-    content = message.content
-    text = content if isinstance(content, str) else " ".join(block.text for block in content if block.type == "text")
-    return text[:160]
 
 
 def _said(error: Exception, where: str) -> str:

@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from batchtui.core.batches.remote import Counts
+from batchtui.core.simulator.wanted import PLAIN, Wanted
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the simulator behaves. Each batch keeps the settings in force when it was made.
 
-    A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired` and `refused`
-    are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same way every time.
-    `answer_chars` is the usual length of an answer. `clock_offset` (seconds) shifts the simulator's whole clock,
-    including its Date header.
+    A batch lasts `duration` seconds if set, else (60 + 0.12 per request) / `speed`. `errored`, `expired`, `refused`,
+    `cut`, `paused` and `unfit` are shares of requests (0 to 1), chosen by custom_id, so the same file fails the same
+    way on every simulator. A request that is sent again after it failed succeeds if its cause allows it (`chances`),
+    unless the share is 1. `answer_chars` is the usual length of an answer. `clock_offset` (seconds) shifts the
+    simulator's whole clock, including its Date header.
     """
 
     speed: float = 1.0
@@ -28,15 +30,19 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     errored: float = 0.0
     expired: float = 0.0
     refused: float = 0.0
+    cut: float = 0.0
+    paused: float = 0.0
+    unfit: float = 0.0
     answer_chars: int = 400
     clock_offset: float = 0.0
 
 
 class SimulatedRequest(Struct, frozen=True, gc=False):
-    """The parts of a request that an answer needs. `problem` says why its params are invalid; empty if they are valid.
+    """The parts of a request that an answer needs. `problem` says why it fails, and is empty if it does not; `error` is
+    the type of that error.
 
-    `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `schema` is the JSON
-    schema that the answer should follow, as it was sent; empty for plain text.
+    `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `wanted` is the form
+    that the answer should have. `continued` says that it sends a paused turn back.
     """
 
     custom_id: str
@@ -46,7 +52,9 @@ class SimulatedRequest(Struct, frozen=True, gc=False):
     max_tokens: int
     problem: str
     draw: int
-    schema: str = ""
+    error: str = "invalid_request_error"
+    wanted: Wanted = PLAIN
+    continued: bool = False
 
 
 def draw(custom_id: str) -> int:
@@ -68,7 +76,10 @@ class Made(Struct, frozen=True):
 
 
 class Stored(Struct, kw_only=True):
-    """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes."""
+    """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes.
+
+    `spared` are the custom_ids of requests that were sent before, failed, and succeed this time.
+    """
 
     id: str
     workspace: str
@@ -79,6 +90,7 @@ class Stored(Struct, kw_only=True):
     content: tuple[SimulatedRequest, ...] | Made
     canceled_at: datetime | None = None
     archived_at: datetime | None = None
+    spared: frozenset[str] = frozenset()
     tallied: tuple[float, Counts] | None = None
 
     @property
@@ -107,6 +119,8 @@ class World:
         self.settings = settings
         self.results: dict[str, bytes] = {}
         """Results that a test has set: raw JSON by custom_id."""
+        self.failing: dict[tuple[str, str], list[tuple[Stored, SimulatedRequest]]] = {}
+        """By workspace and custom_id: the requests so far that are drawn to fail, and their batches."""
         self._by_id: dict[str, Stored] = {}
         self._by_age: dict[str, list[Stored]] = {}
 

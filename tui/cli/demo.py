@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -84,8 +84,18 @@ def _screen(scene: Stage) -> int:
 )
 @click.option("--moving-counts", is_flag=True, help="Update counts while a batch runs, which the API does not promise.")
 @click.option("--errored", type=Amount(0, 1), default=0.0, help="Share of requests that fail.")
-def simulate(*, port: int, duration: float | None, speed: float, moving_counts: bool, errored: float) -> int:
-    """Run only the simulator: a local Message Batches API with made-up answers."""
+@click.option("--expired", type=Amount(0, 1), default=0.0, help="Share of requests that expire.")
+@click.option("--refused", type=Amount(0, 1), default=0.0, help="Share of answers that are refusals.")
+@click.option("--cut", type=Amount(0, 1), default=0.0, help="Share of answers that max_tokens cuts.")
+@click.option("--paused", type=Amount(0, 1), default=0.0, help="Share of answers that are paused turns.")
+@click.option("--unfit", type=Amount(0, 1), default=0.0, help="Share of answers that do not fit what was asked for.")
+def simulate(*, port: int, **settings: Any) -> int:
+    """Run only the simulator: a local Message Batches API with made-up answers.
+
+    The shares are chosen by custom_id. What is sent again succeeds if its cause allows it: a request that failed or
+    expired, a larger max_tokens for what was cut, another model for what was refused, a paused turn that is sent back.
+    A share of 1 holds for every attempt.
+    """
     try:
         from batchtui.core.simulator.server import serve
         from batchtui.core.simulator.world import SimulatorSettings
@@ -99,9 +109,8 @@ def simulate(*, port: int, duration: float | None, speed: float, moving_counts: 
         out("export ANTHROPIC_API_KEY=sk-ant-simulated")
         sys.stdout.flush()
 
-    settings = SimulatorSettings(duration=duration, speed=speed, moving_counts=moving_counts, errored=errored)
     try:
-        serve(ready=ready, port=port, settings=settings)
+        serve(ready=ready, port=port, settings=SimulatorSettings(**settings))
     except OSError as error:
         complain(BatchtuiError(f"Port {port} cannot be used: {error.strerror}.", "Choose another port with --port."))
         return errors.FAILED

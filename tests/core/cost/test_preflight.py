@@ -112,7 +112,8 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
     outputs = (
         '[[output]]\nkind = "csv"\npath = "a.csv"\n[[output]]\nkind = "jsonl"\npath = "b.jsonl"\noverwrite = true\n'
     )
-    (world.folder / "job.toml").write_text(JOB.replace("haiku-55", "haiku-5-5").replace("[[step]]", f"{outputs}[[step]]"))
+    job = JOB.replace("haiku-55", "haiku-5-5").replace("[[step]]", f"{outputs}[[step]]")
+    (world.folder / "job.toml").write_text(job)
     assert (await desk.examine(world.folder / "job.toml")).notes == ()
     for name in ("a.csv", "b.jsonl"):
         (world.folder / name).touch()

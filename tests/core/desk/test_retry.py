@@ -24,6 +24,9 @@ from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.simulator.world import draw
 from tests.conftest import World
 
+NEWER = "newer_than_the_sdk"
+"""A parameter that the user vouches for, so that it is sent, and that the API does not know after all."""
+
 OVERLOADED = 1
 """Which of the simulator's failures this is."""
 
@@ -55,7 +58,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
     params = {"model": "claude-haiku-5-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
     with path.open("w") as file:
         for name in sorted((one for group in groups for one in group), key=draw):
-            more = {"metadata": 1} if name in bad else {}
+            more = {NEWER: 1} if name in bad else {}
             file.write(json.dumps({"custom_id": name, "params": {**params, **more}}) + "\n")
     world.control.settings(errored=0.1, expired=0.1)
     return path
@@ -64,7 +67,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     world.control.settings(duration=3600)
-    opened = world.desk(more_params=["metadata"])  # so that requests go out that the API refuses
+    opened = world.desk(more_params=[NEWER])
     yield opened
     await opened.close()
 
@@ -130,6 +133,7 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
 
 async def test_what_fails_again_can_be_retried_again_and_what_succeeded_is_not(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 2, 0)))
+    world.control.settings(errored=1.0)
     second = await again_of(first.ref, desk, include_permanent=False)
     assert second is not None
     await finished(world, desk, second)
@@ -259,7 +263,7 @@ def put(path: Path, rows: Sequence[object]) -> None:
 
 
 def mended(row: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in row["params"].items() if name != "metadata"}
+    kept = {name: value for name, value in row["params"].items() if name != NEWER}
     return {**row, "params": {**kept, "max_tokens": 65}}
 
 
@@ -277,7 +281,7 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     assert written == [row for row in rows_of(path) if row["custom_id"] in proposal.failed]
     assert proposal.chosen.causes == {"invalid_request_error": 4, "expired": 3}
 
-    edited = [mended(row) for row in written if "metadata" in row["params"]]
+    edited = [mended(row) for row in written if NEWER in row["params"]]
     put(file, edited)
     seen: list[Edited] = []
     again = await desk.retry_edited(proposal, file, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]
@@ -331,6 +335,7 @@ async def test_an_edited_row_stays_edited_when_it_is_asked_again_as_it_was(world
     write(proposal, file, world.paths)
     edited = [mended(row) for row in rows_of(file)]
     put(file, edited[:1])
+    world.control.settings(errored=1.0)
     second = await desk.retry_edited(proposal, file)
     assert second is not None
     await finished(world, desk, second)
@@ -383,8 +388,8 @@ async def test_an_edit_to_a_model_that_is_not_there_is_found_before_it_is_sent(w
 
 async def test_edited_rows_go_back_to_one_batch(world: World, desk: Desk) -> None:
     path = made(world, 8, 4, 0, 0)
-    one = await finished(world, desk, await desk.submit(path))
-    two = await finished(world, desk, await desk.submit(path, again=True))
+    sent = [await desk.submit(path), await desk.submit(path, again=True)]
+    one, two = [await finished(world, desk, batch) for batch in sent]
     with pytest.raises(NotAllowed, match="of 2 batches") as caught:
         await desk.propose_edit([one.ref, two.ref])
     assert f"batchtui retry {one.label} --rows FILE" in caught.value.hint

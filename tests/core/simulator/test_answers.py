@@ -12,6 +12,7 @@ from anthropic import Anthropic
 from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.simulator.answers import chunks, lines
 from batchtui.core.simulator.control import Control
+from batchtui.core.simulator.judge import Judge
 from batchtui.core.simulator.life import cancel, counts, status, tally
 from batchtui.core.simulator.rules import read_create
 from batchtui.core.simulator.world import Made, SimulatorSettings, Stored, World
@@ -89,7 +90,7 @@ def test_a_refusal_is_a_success_without_content(client: Anthropic, control: Cont
 def test_hostile_prompts_come_back_as_they_were() -> None:
     prompt = '\x1b]0;x\x07 [red]\u202e =cmd() \u2028 "quoted" \\ \'end'
     rows = read_create(
-        json.dumps({"requests": requests(1, messages=[{"role": "user", "content": prompt}])}).encode(), "2026-10-21"
+        json.dumps({"requests": requests(1, messages=[{"role": "user", "content": prompt}])}).encode(), Judge(BEGAN)
     )
     batch = World(SimulatorSettings()).add("w", rows, BEGAN)
     [line] = lines(batch, {})

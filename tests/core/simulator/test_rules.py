@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from anthropic import Anthropic
 
 from batchtui.core.simulator import rules
 from batchtui.core.simulator.control import Control
+from batchtui.core.simulator.judge import Judge
 from batchtui.core.simulator.rules import Refused, read_create
 
 from .conftest import BATCHES, MESSAGES, Bare, requests
 
+TODAY = datetime(2026, 11, 26, tzinfo=UTC)
 NOW = "2026-10-21"
 OLD = "2023-06-01"
 
@@ -24,13 +27,13 @@ def body(rows: Any) -> bytes:
 
 def refusal(raw: bytes) -> str:
     with pytest.raises(Refused) as caught:
-        read_create(raw, NOW)
+        read_create(raw, Judge(TODAY))
     assert (caught.value.status, caught.value.kind) == (400, "invalid_request_error")
     return caught.value.message
 
 
 def problem(version: str = NOW, **params: Any) -> str:
-    return read_create(body(requests(1, **params)), version)[0].problem
+    return read_create(body(requests(1, **params)), Judge(TODAY, version))[0].problem
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_a_wrong_custom_id_is_refused_with_its_place(custom_id: object, said: st
 def test_a_custom_id_of_64_allowed_characters_is_taken() -> None:
     rows = requests(1)
     rows[0]["custom_id"] = "aZ09_-" + "x" * 58
-    assert read_create(body(rows), NOW)[0].custom_id == rows[0]["custom_id"]
+    assert read_create(body(rows), Judge(TODAY))[0].custom_id == rows[0]["custom_id"]
 
 
 @pytest.mark.parametrize(
@@ -93,14 +96,14 @@ def test_what_is_not_json_is_refused(raw: bytes) -> None:
 def test_100_000_requests_are_taken_and_one_more_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rules.MAX_REQUESTS == 100_000
     monkeypatch.setattr(rules, "MAX_REQUESTS", 5)
-    assert len(read_create(body(requests(5)), NOW)) == 5
+    assert len(read_create(body(requests(5)), Judge(TODAY))) == 5
     assert refusal(body(requests(6))) == "requests: List should have at most 5 items after validation, not 6"
 
 
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"stream": True}, "stream: Streaming is not supported in a batch"),
+        ({"stream": True}, "stream: Not supported"),
         ({"speed": "fast"}, "speed: Extra inputs are not permitted"),
         ({"max_tokens": 0}, "max_tokens: Input should be greater than or equal to 1"),
         ({"max_tokens": "1"}, "max_tokens: Input should be a valid integer"),
@@ -121,15 +124,18 @@ def test_params_that_will_not_do_are_accepted_and_noted(params: dict[str, Any], 
 def test_missing_params_are_accepted_and_noted(name: str) -> None:
     rows = requests(1)
     del rows[0]["params"][name]
-    assert read_create(body(rows), NOW)[0].problem == f"{name}: Field required"
+    assert read_create(body(rows), Judge(TODAY))[0].problem == f"{name}: Field required"
 
 
 def test_sampling_parameters_are_right_under_the_older_version() -> None:
-    assert problem(OLD, temperature=0.5, top_p=1, top_k=3) == ""
+    assert problem(OLD, model="claude-haiku-4-5", temperature=0.5, top_p=1, top_k=3) == ""
 
 
 def test_ordinary_params_have_no_problem() -> None:
-    blocks = [{"type": "image", "source": {}}, {"type": "text", "text": "What is it?"}]
+    blocks = [
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {"type": "text", "text": "What is it?"},
+    ]
     row = read_create(
         body(
             requests(
@@ -142,7 +148,7 @@ def test_ordinary_params_have_no_problem() -> None:
                 metadata={"user_id": "u"},
             )
         ),
-        NOW,
+        Judge(TODAY),
     )[0]
     assert (row.problem, row.prompt, row.model, row.max_tokens) == ("", "What is it?", "claude-haiku-5-5", 1000)
 
@@ -179,10 +185,13 @@ def test_a_request_outside_of_a_batch_is_held_to_the_same_rules_at_once(bare: Ba
     [row] = requests(1)
     status, said = bare.ask("POST", MESSAGES, json.dumps(row["params"]).encode())
     assert (status, said["type"], said["usage"]["service_tier"]) == (200, "message", "standard")
-    for wrong in ({"temperature": 1}, {"stream": True}, {"max_tokens": 0}, {"messages": []}, {"model": "gpt"}):
+    for wrong in ({"temperature": 1}, {"stream": True}, {"max_tokens": 0}, {"messages": []}):
         status, said = bare.ask("POST", MESSAGES, json.dumps({**row["params"], **wrong}).encode())
         assert (status, said["error"]["type"]) == (400, "invalid_request_error")
         assert said["error"]["message"] == problem(**wrong)
+    for model in ("gpt", "claude-opus-4-1", "claude-nothing-9"):
+        status, said = bare.ask("POST", MESSAGES, json.dumps({**row["params"], "model": model}).encode())
+        assert (status, said["error"]) == (404, {"type": "not_found_error", "message": f"model: {model}"})
     status, said = bare.ask("POST", MESSAGES, b"{")
     assert (status, said["error"]["type"]) == (400, "invalid_request_error")
 

@@ -64,7 +64,8 @@ async def test_without_a_key_it_is_said_that_models_were_not_checked(world: Worl
     looked = await keyless.examine(path)
     await keyless.close()
     assert looked.checked.ok
-    assert ["not checked" in note for note in looked.notes] == [True]
+    assert ["not checked" in note for note in looked.notes] == [True, False]
+    assert "claude-novel-9 is not a model that this version knows" in looked.notes[1]
     assert looked.estimate is not None
     assert looked.estimate.unpriced == ("claude-novel-9",)
     assert world.control.calls() == []

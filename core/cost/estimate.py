@@ -62,12 +62,11 @@ class Sum:
 
 
 class Measured(Struct, frozen=True):
-    """A whole file, by model, price tier and region. `first_seen` is the position where a model first appears,
-    `longest` its largest max_tokens; `unit` is what a position counts."""
+    """A whole file, by model, price tier and region. `first_seen` is the position where a model first appears; `unit`
+    is what a position counts."""
 
     sums: dict[tuple[str, int, str], Sum]
     first_seen: dict[str, int]
-    longest: dict[str, int]
     unit: str
     unseen: int
     unbounded: tuple[str, ...] = ()
@@ -81,7 +80,6 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
     """
     sums: dict[tuple[str, int, str], Sum] = {}
     first_seen: dict[str, int] = {}
-    longest: dict[str, int] = {}
     written: set[bytes] = set()
     unbounded: dict[str, None] = {}
     unseen = shown = 0
@@ -92,14 +90,13 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
             key = (prompt.model, prompt_over(int(prompt.tokens * factor)), prompt.geo)
             _add(sums.setdefault(key, Sum()), prompt, factor, written)
             first_seen.setdefault(prompt.model, at)
-            longest[prompt.model] = max(longest.get(prompt.model, 0), prompt.max_tokens)
             unseen += prompt.unseen
             if prompt.extra.unbounded:
                 unbounded[prompt.extra.unbounded] = None
             if report and done - shown >= _BLOCK:
                 shown = done
                 report(done, source.total)
-        return Measured(sums, first_seen, longest, source.unit, unseen, tuple(unbounded))
+        return Measured(sums, first_seen, source.unit, unseen, tuple(unbounded))
 
 
 def _add(total: Sum, prompt: token_guess.PromptSize, factor: float, written: set[bytes]) -> None:

@@ -14,6 +14,7 @@ from batchtui.core.jobs.build import BadRows, Built
 from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
+from batchtui.core.jobs.look_ahead import params_of
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
@@ -44,9 +45,9 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        looked = await preflight(
-            made.rows, asked, None if offline else context.connection, past, context.clock(), rules.betas
-        )
+        later = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
+        connection = None if offline else context.connection
+        looked = await preflight(made.rows, asked, connection, past, context.clock(), rules.betas, later)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         steps = tuple(step.name for step in job.steps[1:])

@@ -47,22 +47,22 @@ class Judge:
                 verdicts += map(self._by_model, some)
         return verdicts
 
-    def one(self, raw: bytes) -> Verdict | None:
-        """Why this one fails, None if it does not."""
+    def one(self, raw: bytes, *, counting: bool = False) -> Verdict | None:
+        """Why this one fails, None if it does not; or why it is not counted."""
         line = _line(raw)
         if self._fast.read_all(line, [line]) is not None:
-            return self._by_model(raw)
+            return self._by_model(raw, counting=counting)
         params = json.loads(raw)
         found = flaws(params, self._rules)
         model = params.get("model")
         if isinstance(model, str) and model and all(flaw.field == "params.model" for flaw in found):
             if not found:
                 self._fast.remember(line)
-            return self._by_model(raw)
+            return self._by_model(raw, counting=counting)
         return Verdict("invalid_request_error", api_text(found[0]))
 
-    def _by_model(self, raw: bytes) -> Verdict | None:
-        refusal = self._reach.refusal(raw)
+    def _by_model(self, raw: bytes, *, counting: bool = False) -> Verdict | None:
+        refusal = self._reach.refusal(raw, counting=counting)
         return Verdict(*refusal) if refusal else None
 
 

@@ -39,24 +39,25 @@ class Reach:
         self._models: dict[str, Model | None] = {}
         self._lacking: dict[tuple[object, ...], str] = {}
 
-    def refusal(self, raw: bytes) -> tuple[str, str] | None:
-        """Why the model does not take these params: the type of the API's error and its message. None if it does."""
+    def refusal(self, raw: bytes, *, counting: bool) -> tuple[str, str] | None:
+        """Why the model does not take these params: the type of the API's error and its message. None if it does.
+
+        A prompt of any length can be counted.
+        """
         params = _params(raw)
         model = self._model(params.model)
         if model is None:
             return "not_found_error", f"model: {params.model}"
-        beyond = self._beyond(model, params, raw)
+        beyond = self._beyond(model, params, 0 if counting else len(raw) // 4) or self._lacks(model, params, raw)
         return ("invalid_request_error", beyond) if beyond else None
 
-    def _beyond(self, model: Model, params: _Params, raw: bytes) -> str:
+    def _beyond(self, model: Model, params: _Params, tokens: int) -> str:
         most = max(model.max_tokens or 0, self._longest)
         if params.max_tokens > most:
             words = "which is the maximum allowed number of output tokens for"
             return f"max_tokens: {params.max_tokens} > {most}, {words} {model.id}"
-        tokens, reads = len(raw) // 4, model.max_input_tokens or 0
-        if tokens > reads:
-            return f"messages: prompt is too long: {tokens} tokens > {reads} maximum"
-        return self._lacks(model, params, raw)
+        reads = model.max_input_tokens or 0
+        return f"messages: prompt is too long: {tokens} tokens > {reads} maximum" if tokens > reads else ""
 
     def _model(self, name: str) -> Model | None:
         if name not in self._models:

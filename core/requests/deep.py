@@ -15,6 +15,7 @@ from batchtui.core.requests.rules import (
     citing,
     content,
     in_a_batch,
+    limits,
     output_schema,
     thinking,
     tool_turns,
@@ -22,10 +23,10 @@ from batchtui.core.requests.rules import (
     versions,
 )
 from batchtui.core.requests.rules.request import Request
-from batchtui.core.requests.shapes import UNKNOWN_KEY
+from batchtui.core.requests.shape_words import UNKNOWN_KEY
 from batchtui.core.settings import CURRENT, Rules
 
-_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema)
+_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema, limits)
 _JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
 """Parameters that the rules judge alone: the types say nothing that holds in a batch, or nothing at all."""
 

@@ -27,20 +27,25 @@ def flaws(request: Request) -> Iterator[Flaw]:
         yield from _roles(message, calls, results)
         yield from _ids(calls, used)
         if message.role == "assistant":
-            yield from _unanswered(calls, _turn(messages, index + 1, "user"))
+            yield from _unanswered(calls, _next_turn(messages, index))
         if message.role == "user":
             yield from _results(message, results, _before(messages, index))
         for result in results:
             yield from _mixed(result)
 
 
-def _turn(messages: list[Message], start: int, role: str) -> list[Part] | None:
-    """The blocks of the messages of one role that follow, which the API joins to one turn; None at the very end."""
-    if start >= len(messages):
+def _next_turn(messages: list[Message], index: int) -> list[Part] | None:
+    """The blocks of the user's turn after an assistant message; None if there is none.
+
+    The API joins messages of one role that follow each other to one turn.
+    """
+    while index < len(messages) and messages[index].role == "assistant":
+        index += 1
+    if index == len(messages):
         return None
     blocks: list[Part] = []
-    for message in messages[start:]:
-        if message.role != role:
+    for message in messages[index:]:
+        if message.role != "user":
             break
         blocks += message.blocks
     return blocks

@@ -93,7 +93,7 @@ def _written_here(model: str) -> str:
     if _DOTTED.match(model):
         return model.replace(".", "-")
     plain = _SPACES.sub("-", model.strip().lower())
-    return plain if plain != model and plain in known_models() else ""
+    return plain if plain != model and plain in sdk_names.models() else ""
 
 
 def _newer(model: str) -> str:

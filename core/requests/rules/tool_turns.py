@@ -87,7 +87,7 @@ def _ids(calls: list[Part], used: set[str]) -> Iterator[Flaw]:
 def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Flaw]:
     if following is None:
         return  # the very end is a prefill, which has its own rules
-    answered = {block.value.get("tool_use_id") for block in following if block.type == "tool_result"}
+    answered = {block.text("tool_use_id") for block in following if block.type == "tool_result"}
     for call in calls:
         name = call.value.get("id")
         if isinstance(name, str) and name not in answered:
@@ -98,7 +98,7 @@ def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Fla
 
 
 def _results(message: Message, results: list[Part], before: list[Part]) -> Iterator[Flaw]:
-    calls = {block.value.get("id") for block in before if block.type == "tool_use"}
+    calls = {block.text("id") for block in before if block.type == "tool_use"}
     answered: set[object] = set()
     for result in results:
         name, path = result.value.get("tool_use_id"), f"{result.path}.tool_use_id"
@@ -113,7 +113,7 @@ def _results(message: Message, results: list[Part], before: list[Part]) -> Itera
             said = "each tool_use must have a single result"
             yield Flaw("tool_turns", path, what, "Keep one result.", said)
         answered.add(name)
-    if results and calls and message.blocks[0].type != "tool_result" and results[0].value.get("tool_use_id") in calls:
+    if results and calls and message.blocks[0].type != "tool_result" and results[0].text("tool_use_id") in calls:
         what = f"{results[0].path} comes after other content."
         hint = "Put tool results first, then text."
         said = "`tool_result` blocks must come first in the message that answers `tool_use`"

@@ -46,12 +46,11 @@ class Ceiling:
 
 class Measured(Struct, frozen=True):
     """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears,
-    `longest` its largest max_tokens; `unit` is what a position counts. `whole` prompts may fill the context window."""
+    `unit` is what a position counts. `whole` prompts may fill the context window."""
 
     sums: dict[tuple[str, int, str], Sum]
     ceilings: dict[tuple[str, int, str], Ceiling]
     first_seen: dict[str, int]
-    longest: dict[str, int]
     unit: str = "line"
     unseen: int = 0
     whole: int = 0
@@ -66,7 +65,6 @@ class Tally:
         self._sums: dict[tuple[str, int, str], Sum] = {}
         self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
         self._first_seen: dict[str, int] = {}
-        self._longest: dict[str, int] = {}
         self._written: set[bytes] = set()
         self._unbounded: dict[str, None] = {}
         self._unseen = self._whole = 0
@@ -79,7 +77,6 @@ class Tally:
         self._likely(self._sums.setdefault(key, Sum()), prompt, factor)
         self._most(prompt, ceil(likely))
         self._first_seen.setdefault(prompt.model, at)
-        self._longest[prompt.model] = max(self._longest.get(prompt.model, 0), prompt.max_tokens)
         self._unseen += prompt.unseen
         if prompt.most.unbounded:
             self._unbounded[prompt.most.unbounded] = None
@@ -108,9 +105,7 @@ class Tally:
     def measured(self, unit: str = "line") -> Measured:
         """All that was added."""
         unbounded = tuple(self._unbounded)
-        return Measured(
-            self._sums, self._ceilings, self._first_seen, self._longest, unit, self._unseen, self._whole, unbounded
-        )
+        return Measured(self._sums, self._ceilings, self._first_seen, unit, self._unseen, self._whole, unbounded)
 
 
 def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:

@@ -15,6 +15,7 @@ from batchtui.core.jobs.build import BadRows, Built
 from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
+from batchtui.core.jobs.look_ahead import params_of
 from batchtui.core.jobs.step_costs import later_steps
 from batchtui.core.jobs.touches import touches
 from batchtui.core.paths import seen
@@ -54,7 +55,10 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         asked = replace(checked, models=every)
         connection = None if offline else context.connection
         private = any(one.does == "reads" for one in touched)
-        looked = await preflight(made.rows, asked, connection, past, context.clock(), rules.betas, private=private)
+        steps = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
+        looked = await preflight(
+            made.rows, asked, connection, past, context.clock(), rules.betas, steps, private=private
+        )
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         later: tuple[tuple[str, Estimate], ...] = ()

@@ -39,6 +39,9 @@ NEEDED = {
 }
 """The beta of a parameter, of a block or tool by its type without its date, or of a value."""
 
+FORMER = frozenset({"output_format"})
+"""Parameters that a beta had, and that the SDK's types no longer have: with the beta, the API still takes them."""
+
 TAKEN_WITHOUT = frozenset({"billing_policy", "fallback_credit_token"})
 """Parameters of the beta types that a batch takes without a beta: `bill_to: self`, and a token that it ignores
 (the docstrings of BetaBillingPolicyParam and BetaUsage in the SDK)."""

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
 from batchtui.core.api.sdk_client import import_request_types
-from batchtui.core.requests.betas import TAKEN_WITHOUT, in_words, is_given, known_betas, needed_by
+from batchtui.core.requests.betas import FORMER, TAKEN_WITHOUT, in_words, is_given, known_betas, needed_by
 from batchtui.core.requests.flaw import Flaw
-from batchtui.core.requests.shapes import BAD_VALUE, CONSTANT, UNKNOWN_KEY, UNKNOWN_TAG, Checker, Look, compiled
+from batchtui.core.requests.shape_words import BAD_VALUE, CONSTANT, UNKNOWN_KEY, UNKNOWN_TAG, Look
+from batchtui.core.requests.shapes import Checker, compiled
 from batchtui.core.settings import Rules
 
-_MAYBE_BETA = frozenset({UNKNOWN_KEY, UNKNOWN_TAG, BAD_VALUE})
+_MAYBE_BETA = frozenset({UNKNOWN_KEY, UNKNOWN_TAG, BAD_VALUE, CONSTANT})
 
 HEADERS = frozenset({"betas", "workspace_id"})
 """What the SDK's types list beside the params, but sends as headers: in a request the API does not know it."""
@@ -55,7 +56,9 @@ def _with_betas(
     still = {flaw.field for flaw in beta}
     found: list[Flaw] = []
     for flaw in released:
-        if flaw.kind not in _MAYBE_BETA or flaw.field in still or flaw.field.removeprefix("params.") in HEADERS:
+        before = flaw.field.removeprefix("params.") in FORMER
+        gone = flaw.kind not in _MAYBE_BETA or (flaw.field in still and not before)
+        if gone or flaw.field.removeprefix("params.") in HEADERS:
             found.append(flaw)
             continue
         name = flaw.field.rpartition(".")[2] if flaw.kind == UNKNOWN_KEY else str(value_at(params, flaw.field))
@@ -63,7 +66,7 @@ def _with_betas(
         lacking = [one for one in needed_by(name, value, known) if not is_given(one, rules.betas)]
         if _is_taken(flaw.field, value) or not lacking:
             inside = flaw.field if flaw.kind == UNKNOWN_KEY else flaw.field.rpartition(".")[0]
-            found += [one for one in beta if one.field.startswith(inside) and one.kind != CONSTANT]
+            found += [one for one in beta if one.field.startswith(inside) and one.kind != CONSTANT and not before]
         else:
             what = f"{flaw.field} needs {in_words(lacking)}."
             flags = " ".join(f"--beta {one}" for one in lacking if one)

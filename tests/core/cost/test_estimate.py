@@ -20,7 +20,7 @@ from batchtui.core.cost.tally import Ceiling, Measured, Sum, measure
 from batchtui.core.cost.token_count import Sampled, count, pick
 from batchtui.core.errors import BadInput
 from batchtui.core.results.summary import Summary
-from batchtui.core.simulator.faults import Answer
+from batchtui.core.simulator.faults import Answer, Drop
 from tests.conftest import KEY, PATIENCE, World
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -37,7 +37,7 @@ def total(**amounts: float) -> Sum:
 def measured(model: str, **amounts: float) -> Measured:
     most = Ceiling()
     most.input, most.written_1h, most.output = 3 * M, 2 * M, int(amounts["most"])
-    return Measured({(model, 0, ""): total(**amounts)}, {(model, 0, "global"): most}, {model: 1}, {model: 100})
+    return Measured({(model, 0, ""): total(**amounts)}, {(model, 0, "global"): most}, {model: 1})
 
 
 CACHED = measured("claude-sonnet-5-5", requests=500, plain=M, first=0.4 * M, first_1h=0.1 * M, again_1h=2 * M, most=M)
@@ -119,7 +119,6 @@ def test_each_request_is_put_in_its_price_tier_and_its_place(tmp_path: Path) -> 
         ("other", 0, ""),
     }
     assert found.first_seen == {"claude-haiku-5-5": 1, "other": 4}
-    assert found.longest == {"claude-haiku-5-5": 50, "other": 50}
     assert measure(path, {"claude-haiku-5-5": 0.5}).sums.keys() == found.sums.keys() - {
         ("claude-haiku-5-5", 100_000, "")
     }
@@ -141,7 +140,7 @@ def test_a_file_that_changed_meanwhile_is_said(tmp_path: Path) -> None:
 
 def test_the_sample_comes_from_all_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "rows", [params() for _ in range(1000)])
-    picked = [json.loads(row)["custom_id"] for row in pick(path, 1000)]
+    picked = [json.loads(row.row)["custom_id"] for row in pick(path, 1000)]
     assert picked == [f"r{at}" for at in range(25, 1000, 50)]
     assert len(pick(path, 1000, 3)) == 3
     assert len(pick(write(tmp_path / "few", [params()] * 2), 2)) == 2
@@ -168,21 +167,21 @@ async def test_exact_counts_set_the_measure_right(api: AnthropicApi, world: Worl
     assert found.plain != pytest.approx(sum(one.plain for one in measure(path, {}).sums.values()), rel=0.1)
 
 
-async def test_what_the_api_would_refuse_is_noted_and_the_rest_is_counted(
+async def test_what_the_api_would_refuse_is_told_and_the_rest_is_counted(
     api: AnthropicApi, world: World, tmp_path: Path
 ) -> None:
     world.control.fault("count", Answer(400, message="messages.0: no"))
     sampled = await count(api, pick(write(tmp_path / "rows", [params()] * 8), 8))
     assert sampled.counted == 7
-    [note] = sampled.notes
-    assert "would refuse r" in note
-    assert "messages.0: no" in note
+    assert sampled.notes == ()
+    [refused] = sampled.refused
+    assert (refused.field, refused.message) == ("params.messages[0]", "no")
 
 
-async def test_an_api_that_cannot_count_is_asked_only_a_few_times(
+async def test_a_host_that_does_not_answer_is_asked_only_a_few_times(
     api: AnthropicApi, world: World, tmp_path: Path
 ) -> None:
-    world.control.fault("count", Answer(529), times=None)
+    world.control.fault("count", Drop("before"), times=None)
     sampled = await count(api, pick(write(tmp_path / "rows", [params()] * 20), 20))
     world.control.clear_faults()
     assert (sampled.counted, sampled.factors, len(sampled.notes)) == (0, {}, 1)

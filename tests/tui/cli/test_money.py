@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchtui.core.simulator.faults import Answer
 from batchtui.core.state.store import Store
 from batchtui.core.text import money
 
@@ -313,3 +314,16 @@ def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) ->
     said = json.loads(sent.stdout)
     assert (said["retried"], said["left"]) == ({"invalid_request_error": 1}, {"invalid_request_error": 1})
     assert world.control.custom_ids(said["batches"][0]["id"]) == ["req-0"]
+
+
+def test_what_the_api_refuses_when_it_counts_is_not_sent(world: World) -> None:
+    for command in ("check", "submit"):
+        world.control.fault("count", Answer(400, "invalid_request_error", "messages.0.content: too odd"), times=1)
+        ended = world.run(command, world.rows(3).name, "--json")
+        assert ended.returncode == 1
+        shown = json.loads(ended.stdout)
+        assert shown["problems"] == 1
+        [error] = shown["errors"]
+        assert (error["field"], error["line"] in (1, 2, 3)) == ("params.messages[0].content", True)
+        assert "too odd" in error["message"]
+    assert world.control.calls("create") == []

@@ -262,7 +262,7 @@ def problems(checked: Checked) -> str:
     lines = []
     for problem in checked.problems:
         place = problem.where or "file"
-        field = f", {inert_line(problem.field, 60)}" if problem.field else ""
+        field = f", {inert_line(problem.field, 200)}" if problem.field else ""
         lines.append(f"{place}{field}: {inert(problem.message)}")
         if problem.hint:
             lines.append(f"    {inert(problem.hint)}")

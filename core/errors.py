@@ -3,6 +3,7 @@ code, which is a word that scripts can rely on."""
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple, Self
 
 OK = 0
@@ -13,6 +14,30 @@ UNREACHABLE = 4
 NO_KEY = 5
 NEEDS_PERSON = 6
 INTERRUPTED = 130
+
+
+_WAYS_OUT = {
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path: a part of it is a file, not a folder.",
+    errno.EISDIR: "Give the name of a file, not of a folder.",
+    errno.ENAMETOOLONG: "A name may have 255 bytes, and a path 4,096: give a shorter one.",
+    errno.ELOOP: "Its links lead round in a circle: check the path.",
+    errno.EACCES: "Change its permissions, or those of its folder.",
+    errno.EPERM: "Change its permissions, or those of its folder.",
+    errno.EROFS: "The disk is read-only: choose another place.",
+    errno.ENOSPC: "Free some space on the disk, and try again.",
+    errno.EDQUOT: "Free some space within your quota, and try again.",
+    errno.EFBIG: "The file system takes no file that large: choose another place.",
+    errno.EMFILE: "Too many files are open: raise the limit with ulimit -n, and try again.",
+    errno.ENFILE: "Too many files are open on this machine: close some programs, and try again.",
+    errno.ESTALE: "The share that holds it was changed or is gone: mount it again.",
+    errno.EIO: "The disk or the share fails: check it.",
+}
+
+
+def way_out(error: OSError) -> str:
+    """What to do about a disk, a folder or a file that does not allow something."""
+    return _WAYS_OUT.get(error.errno or 0, "Check the path and the disk.")
 
 
 class BatchtuiError(Exception):
@@ -53,8 +78,8 @@ def unforeseen(error: Exception, what: str) -> BatchtuiError:
         return error
     if isinstance(error, OSError):
         about = f" ({error.filename})" if error.filename else ""
-        hint = "Free some space, or change the permissions; it is tried again."
-        return BatchtuiError(f"{what} failed: {error.strerror or type(error).__name__}{about}.", hint)
+        said = f"{what} failed: {error.strerror or type(error).__name__}{about}."
+        return BatchtuiError(said, f"{way_out(error)} It is tried again.")
     return BatchtuiError(f"{what} failed ({type(error).__name__}).", "The details are in batchtui.log.")
 
 
@@ -82,6 +107,12 @@ class NotAllowed(BatchtuiError):
     """The batch does not allow this verb now; the message says why."""
 
     code = "not_allowed"
+
+
+class OverLimit(NotAllowed):
+    """It could cost more than its limit, or its cost is not known. None of it was sent."""
+
+    code = "over_limit"
 
 
 class SentBefore(NotAllowed):
@@ -161,6 +192,9 @@ class ApiError(BatchtuiError):
     status: int | None = None
     retry_after: float | None = None
     body: bytes = b""
+    advice: str = ""
+    """What to check between us and the API, whatever happens next; the hint begins with it."""
+
     by_api: bool = False
     """Whether the API itself said it, in its own error envelope, and not a proxy or a sign-in page in between."""
 
@@ -170,6 +204,15 @@ class ApiError(BatchtuiError):
         super().__init__(message, hint)
         self.status = status
         self.retry_after = retry_after
+
+    def advising(self, advice: str) -> Self:
+        """Puts what to check in front of the hint, and returns this error."""
+        self.advice = advice
+        return self.with_next(self.hint)
+
+    def with_next(self, hint: str) -> Self:
+        """Replaces the hint but for what to check, and returns this error."""
+        return self.with_hint(f"{self.advice} {hint}".strip())
 
 
 class Unreachable(ApiError):

@@ -82,6 +82,9 @@ class Lock:
         except Timeout:
             return False
         except OSError as error:
+            if self.path.is_symlink():
+                message = f"{self.path} is a symbolic link, which cannot be locked."
+                raise StateError(message, "Remove the link; batchtui makes the file anew.") from error
             raise StateError(
                 f"{self.path} cannot be locked: {error.strerror or error}.",
                 "It must be a regular file in a folder you can write to. Or set BATCHTUI_HOME to another folder.",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from msgspec import Struct
 
 from batchtui.core.errors import BadInput
 from batchtui.core.text import inert_line
+
+LONGEST_NAME = 255
+"""The most bytes that a file system takes as the name of a file."""
 
 
 class Paths(Struct, frozen=True):
@@ -110,6 +115,35 @@ class Paths(Struct, frozen=True):
         log = target_path(str(self.log_file))
         rotated = target.parent == log.parent and target.name.startswith(f"{log.name}.")
         return rotated or not self.named().isdisjoint({target, Path(os.path.realpath(target))})
+
+    def keeps(self, folder: Path) -> bool:
+        """Whether a folder is one of ours, or would be made in one of them or in place of a file of ours."""
+        real = Path(os.path.realpath(folder))
+        mine = {Path(os.path.realpath(one)) for one in (self.data, self.config, self.log)}
+        return real in mine or any(self.owns(one) for one in (real, *real.parents))
+
+
+def seen(path: Path) -> os.stat_result | None:
+    """What stands at a path; None if nothing does, or nothing can be seen: whoever reads or writes there says why."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder can be seen at a path."""
+    about = seen(path)
+    return about is not None and stat.S_ISDIR(about.st_mode)
+
+
+def short_name(name: str, ending: str = "") -> str:
+    """The name of a file with this ending. One that no file system takes is cut, and told apart by a hash of it."""
+    if len(os.fsencode(name + ending)) <= LONGEST_NAME:
+        return name + ending
+    mark = f"~{sha256(os.fsencode(name)).hexdigest()[:12]}"
+    room = LONGEST_NAME - len(os.fsencode(mark + ending))
+    return os.fsencode(name)[:room].decode(errors="ignore") + mark + ending
 
 
 def expanded(path: str) -> Path:

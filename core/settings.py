@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -10,7 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from batchtui.core.errors import BadInput
+from batchtui.core.reading import read_text, unreadable
 from batchtui.core.text import inert_line
+from batchtui.core.toml import LONGEST, read_toml
 
 KEY = "ANTHROPIC_API_KEY"
 
@@ -57,7 +58,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How long to wait for the answer to a create after its body is sent."""
 
     idle_timeout: Seconds = 60
-    """How long any other answer, or the next bytes of results, may take."""
+    """How long any other answer, or the next bytes, may take; and the time within which 1,000 bytes a second come."""
 
     ascii: bool = False
     """Draws glyphs and bars in ASCII, for terminals that cannot show the others."""
@@ -84,11 +85,14 @@ def read_settings(path: Path) -> Settings:
         BadInput: it is not TOML, or it has a field that is unknown or of the wrong type.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Settings)
+        if path.is_symlink() and not path.exists():
+            hint = "Put that file back, or remove the link."
+            raise BadInput(f"{path} is a link to {path.readlink()}, which is not there.", hint)
+        path.lstat()
+        return msgspec.convert(read_toml(read_text(path, LONGEST)), Settings)
     except FileNotFoundError:
         return Settings()
     except OSError as error:
-        hint = "Change its permissions, or set BATCHTUI_HOME to a folder that you own."
-        raise BadInput(f"{path} cannot be read: {error.strerror}.", hint) from error
-    except (ValueError, msgspec.ValidationError) as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
         raise BadInput(f"{path}: {inert_line(str(error))}", "Fix that line, or move the file away.") from error

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission, Trouble
-from batchtui.core.text import inert_line, number, plural
+from batchtui.core.text import inert_line, plural
 
 
 class News(Struct, frozen=True):
@@ -75,8 +75,9 @@ def _became(batch: Batch) -> str:
         case State.CANCELING:
             return "is being canceled."
         case State.ENDED:
-            return f"has ended: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded."
+            return f"has ended: {batch.share}."
         case State.RETRIEVED:
-            return f"was retrieved and verified: {plural(counts.total, 'result')}."
+            left = f", {batch.outcomes.words()}" if batch.outcomes and batch.outcomes.unanswered else ""
+            return f"was retrieved and verified: {plural(counts.total, 'result')}{left}."
         case State.GONE:
             return "is no longer kept by the API."

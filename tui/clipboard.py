@@ -41,7 +41,7 @@ def copy(text: str, how: str, environment: Mapping[str, str], terminal: Callable
     """
     shown = inert_line(text, 80)
     command = None if how == "osc52" else native(environment)
-    if command and _given(command, text):
+    if command and _given(command, text, environment):
         return f"Copied: {shown}"
     if how == "native":
         return f"No clipboard tool on this machine took it: {shown}"
@@ -51,7 +51,7 @@ def copy(text: str, how: str, environment: Mapping[str, str], terminal: Callable
     return f"Sent to the terminal's clipboard: {shown}"
 
 
-def _given(command: tuple[str, ...], text: str) -> bool:
+def _given(command: tuple[str, ...], text: str, environment: Mapping[str, str]) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - a fixed tool, the text on its stdin
             command,
@@ -60,6 +60,7 @@ def _given(command: tuple[str, ...], text: str) -> bool:
             check=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=dict(environment),
         )
     except (OSError, subprocess.SubprocessError):
         return False

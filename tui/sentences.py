@@ -45,9 +45,7 @@ def retry_question(proposals: Sequence[Proposal]) -> str:
 
 def retrieved(batch: Batch) -> str:
     """The message after a retrieve."""
-    counts = batch.request_counts
-    share = f"{number(counts.succeeded)} of {plural(counts.total, 'request')}"
-    return f"Retrieved {named([batch])}: {share} succeeded · e exports"
+    return f"Retrieved {named([batch])}: {batch.share} · e exports"
 
 
 def retried(batches: Sequence[Batch]) -> str:

@@ -54,7 +54,7 @@ def cells(
     """The cells of a batch's row, by column key; `plain` draws with ASCII only."""
     state = look(batch, ascii=plain)
     name = inert_line(batch.name) or inert_line(batch.label)
-    failed = batch.request_counts.failed
+    failed = batch.unanswered
     none: Segment = ("-" if plain else "–", "dim")
     return {
         "state": ((state.glyph, state.tone), (f" {state.word}", state.tone)),
@@ -112,7 +112,7 @@ def order(column: str, now: datetime) -> Callable[[Batch], Any]:
         "name": lambda batch: batch.name.casefold(),
         "progress": share,
         "requests": lambda batch: batch.requests,
-        "errors": lambda batch: batch.request_counts.failed,
+        "errors": lambda batch: batch.unanswered,
         "age": lambda batch: _since(batch, now),
         "took": lambda batch: age(batch, now) if batch.ended_at else None,
         "expires": lambda batch: time_left(batch, now),

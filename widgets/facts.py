@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.outcomes import WORDS, Outcome
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.verbs import Verb, why_not
@@ -29,6 +30,8 @@ MEANING = {
     State.GONE: "The API keeps results for 29 days, and these were not retrieved in time.",
 }
 """What each state means for the user."""
+
+_TONES = {Outcome.CUT: "warn", Outcome.PAUSED: "warn", Outcome.CANCELED: "warn", Outcome.EXPIRED: "warn"}
 
 _APART = timedelta(minutes=1)
 """If sending and creation by the API are at least this far apart, both times are shown."""
@@ -68,7 +71,11 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
 def _counted(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fact]:
     counts: Counts = batch.request_counts
     yield "requests", (number(batch.requests), "")
-    if isinstance(progress(batch, now, usual), Counted) and counts.total:
+    if batch.outcomes:
+        yield "", (f"{number(batch.outcomes.answered)} answered", "good")
+        for cause, count in batch.outcomes.causes():
+            yield "", (f"{number(count)} {WORDS[cause]}", _TONES.get(cause, "bad"))
+    elif isinstance(progress(batch, now, usual), Counted) and counts.total:
         for name, tone in (("succeeded", "good"), ("errored", "bad"), ("canceled", "warn"), ("expired", "warn")):
             value: int = getattr(counts, name)
             if value or name == "succeeded":

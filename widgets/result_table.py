@@ -15,15 +15,16 @@ from batchtui.widgets.columns import Column
 from batchtui.widgets.line_table import Cells, LineTable
 
 Head: TypeAlias = tuple[str, str, str]
-"""custom_id, type, and the first line of the answer or the error. None of it is trusted."""
+"""custom_id, outcome, and the first line of the answer or the error. None of it is trusted."""
 
 COLUMNS = (
     Column("custom_id", "custom_id", 20, flex=True, least=8),
-    Column("type", "type", 11, least=9),
+    Column("outcome", "outcome", 11, least=9),
     Column("detail", "detail", 30, flex=True, least=10),
 )
 
-_TONES = {"succeeded": "good", "errored": "bad", "expired": "warn", "canceled": "dim"}
+_TONES = {"answered": "good", "cut": "warn", "paused": "warn", "expired": "warn", "canceled": "dim"}
+_WITH_TEXT = ("answered", "cut", "paused")
 
 
 class ResultTable(LineTable):
@@ -82,11 +83,11 @@ class ResultTable(LineTable):
         if head is None:
             self._ask()
             return {"custom_id": (("…", "dim"),)}
-        custom_id, kind, detail = (inert_line(text) for text in head)
+        custom_id, outcome, detail = (inert_line(text) for text in head)
         return {
             "custom_id": ((custom_id, ""),),
-            "type": ((kind, _TONES.get(kind, "bad")),),
-            "detail": ((detail, "" if kind == "succeeded" else "bad"),),
+            "outcome": ((outcome, _TONES.get(outcome, "bad")),),
+            "detail": ((detail, "" if outcome in _WITH_TEXT else "bad"),),
         }
 
     def _ask(self) -> None:

@@ -9,47 +9,48 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Struct
 
+from batchtui.core.api import bounds
 from batchtui.core.api.create_body import CreateBody, OnceBody
 from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.http_errors import (
     ASK_LATER,
     UNCLEAR,
-    failed,
-    how_it_broke,
     http_date,
-    pause_of,
-    said_by,
-    who_answered,
 )
 from batchtui.core.api.protocol import PAGE, Betas, Page, Report
 from batchtui.core.api.result_line import decode_message
 from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
+from batchtui.core.api.sdk_faults import Faults
 from batchtui.core.batches.remote import Remote
-from batchtui.core.errors import ApiError, NoKey, NotSent, OutcomeUnknown, Unreachable
+from batchtui.core.errors import ApiError, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.settings import API_VERSION
-from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:
     import anthropic
     import httpx2
 
-T = TypeVar("T")
-
 _MESSAGES = "/v1/messages"
 _BATCHES = "/v1/messages/batches"
 
 
+_ONCE: dict[str, Any] = {"max_retries": 0, "follow_redirects": False}
+
+
 class _List(Struct):
-    data: list[Raw]
+    data: Annotated[list[Remote], Meta(max_length=PAGE)]
     has_more: bool = False
+
+
+class _Answer(NamedTuple):
+    content: bytes
+    headers: Mapping[str, str]
 
 
 def _beta(betas: Betas) -> dict[str, str]:
@@ -65,6 +66,7 @@ class AnthropicApi:
     ) -> None:
         self.calls = 0
         self._credentials = credentials
+        self._faults = Faults(credentials)
         self._answer_timeout = answer_timeout
         self._idle_timeout = idle_timeout
         self._api_version = api_version
@@ -81,40 +83,37 @@ class AnthropicApi:
         async with self._opening:
             if self._client is None:
                 self._client = await asyncio.to_thread(
-                    build_client, self._credentials, self._idle_timeout, self._api_version, self._clean
+                    build_client, self._credentials, self._idle_timeout, self._api_version, self._faults.clean
                 )
                 gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
     async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
-        client = await self.open()
-        _sdk, http = import_sdk()
-        body = CreateBody(rows, report)
-        timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
-        headers = {"Content-Type": "application/json", "Content-Length": str(body.size), **_beta(betas)}
+        await self.open()
+        clock = asyncio.get_running_loop().time
+        limit = asyncio.timeout(self._answer_timeout)
+
+        def sent(done: int, total: int | None) -> None:
+            limit.reschedule(clock() + self._answer_timeout)  # a large body on a slow line takes as long as it takes
+            if report:
+                report(done, total)
+
+        body = CreateBody(rows, sent)
         try:
-            response = await self._ask(
-                client.post(
-                    _BATCHES,
-                    cast_to=http.Response,
-                    content=body,
-                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
-                )
-            )
-            return self._decode(response.content, Remote)
+            answer = await self._send(_BATCHES, body, body.size, bounds.ANSWER, limit, betas)
+            return self._faults.decode(answer.content, Remote)
         except ApiError as error:
             if error.by_api and error.status is not None and error.status < 500 and error.status not in UNCLEAR:
                 if isinstance(error, Unreachable):
-                    error.with_hint("Nothing was bought. Submit it again later.")
+                    error.with_next("Nothing was bought. Submit it again later.")
                 raise
             if not body.whole:
-                raise NotSent(
-                    f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again."
-                ) from error
+                unsent = NotSent(f"The batch was not sent: {error.message}", "Nothing was bought. Submit it again.")
+                raise unsent.advising(error.advice) from error
             raise OutcomeUnknown(
                 f"It is not known whether the API accepted the batch: {error.message}",
                 "batchtui looks for it in the API's list and never sends it again on its own.",
-            ) from error
+            ).advising(error.advice) from error
         finally:
             await body.close()
 
@@ -123,40 +122,33 @@ class AnthropicApi:
 
     async def page(self, after_id: str | None = None, limit: int = PAGE) -> Page:
         query: dict[str, object] = {"limit": limit} | ({"after_id": after_id} if after_id else {})
-        response = await self._get(_BATCHES, query)
-        listed = self._decode(response.content, _List)
+        answer = await self._get(_BATCHES, query)
+        listed = self._faults.decode(answer.content, _List)
         return Page(
-            batches=tuple(self._decode(one, Remote) for one in listed.data),
+            batches=tuple(listed.data),
             has_more=listed.has_more,
-            server_time=http_date(response.headers.get("date")),
+            server_time=http_date(answer.headers.get("date")),
         )
 
     async def cancel(self, batch_id: str) -> Remote:
-        client = await self.open()
-        _sdk, http = import_sdk()
-        path = f"{_BATCHES}/{batch_id}/cancel"
         try:
-            response = await self._ask(client.post(path, cast_to=http.Response, options={"max_retries": 0}))
-            return self._about(batch_id, response.content)
+            return self._about(batch_id, (await self._post(f"{_BATCHES}/{batch_id}/cancel", None)).content)
         except Unreachable as error:
-            error.with_hint("The next poll shows whether it was canceled anyway. If not, cancel it again.")
+            error.with_next("The next poll shows whether it was canceled anyway. If not, cancel it again.")
             raise
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         client = await self.open()
         _sdk, http = import_sdk()
+        options: Any = {"headers": {"Accept": "application/x-jsonl", "Accept-Encoding": "identity"}, **_ONCE}
         # We use our own path, never `results_url`: the SDK would follow that to any host and send the key.
-        response = await self._ask(
+        response = await self._begin(
             client.get(
                 f"{_BATCHES}/{batch_id}/results",
                 cast_to=http.Response,
                 stream=True,
-                options={
-                    "headers": {"Accept": "application/x-jsonl", "Accept-Encoding": "identity"},
-                    "max_retries": 0,
-                    "follow_redirects": False,
-                },
+                options=options,
             )
         )
         try:
@@ -165,111 +157,80 @@ class AnthropicApi:
             await response.aclose()
 
     async def message(self, params: bytes, betas: Betas = ()) -> bytes:
-        client = await self.open()
-        _sdk, http = import_sdk()
         body = OnceBody(params)
-        timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(params)), **_beta(betas)}
+        limit = asyncio.timeout(CONNECT_TIMEOUT + self._idle_timeout + self._answer_timeout)
         try:
-            response = await self._ask(
-                client.post(
-                    _MESSAGES,
-                    cast_to=http.Response,
-                    content=body,
-                    options={"headers": headers, "max_retries": 0, "follow_redirects": False, "timeout": timeout},
-                )
-            )
+            answer = await self._send(_MESSAGES, body, len(params), bounds.MESSAGE, limit, betas)
         except Unreachable as error:
             if body.begun:
                 raise
-            raise NotSent(error.message, error.hint) from error
+            sent = NotSent(error.message, error.hint)
+            sent.advice = error.advice
+            raise sent from error
         try:
-            decode_message(response.content)
+            decode_message(answer.content)
         except ValueError as error:
-            raise self._not_theirs(error) from None
-        return response.content
+            raise self._faults.not_theirs(error) from None
+        return answer.content
 
     async def free(self, path: str, body: bytes | None = None, betas: Betas = ()) -> bytes:
-        if body is None:
-            return (await self._get(path)).content
-        client = await self.open()
-        _sdk, http = import_sdk()
-        options: Any = {"headers": _beta(betas), "max_retries": 0, "follow_redirects": False}
-        return (await self._ask(client.post(path, cast_to=http.Response, content=body, options=options))).content
+        return (await (self._get(path) if body is None else self._post(path, body, betas))).content
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
 
-    async def _get(self, path: str, query: dict[str, object] | None = None) -> httpx2.Response:
+    async def _get(self, path: str, query: dict[str, object] | None = None) -> _Answer:
         client = await self.open()
         _sdk, http = import_sdk()
-        options: Any = {"params": query or {}, "max_retries": 0, "follow_redirects": False}
-        return await self._ask(client.get(path, cast_to=http.Response, options=options))
+        options: Any = {"params": query or {}, **_ONCE}
+        return await self._ask(client.get(path, cast_to=http.Response, stream=True, options=options))
 
-    async def _ask(self, request: Any) -> httpx2.Response:
-        """Sends one HTTP request and turns a failure into one of our errors."""
-        sdk, http = import_sdk()
-        self.calls += 1
+    async def _post(self, path: str, body: bytes | None, betas: Betas = ()) -> _Answer:
+        client = await self.open()
+        _sdk, http = import_sdk()
+        options: Any = {"headers": _beta(betas), **_ONCE}
+        limit = asyncio.timeout(CONNECT_TIMEOUT + 2 * self._idle_timeout)  # to send it, and until the answer begins
+        request = client.post(path, cast_to=http.Response, content=body, stream=True, options=options)
+        return await self._ask(request, limit=limit)
+
+    async def _send(
+        self, path: str, body: AsyncIterable[bytes], size: int, most: int, limit: asyncio.Timeout, betas: Betas
+    ) -> _Answer:
+        """Sends a body that costs money: its answer may take as long as `answer_timeout` to begin."""
+        client = await self.open()
+        _sdk, http = import_sdk()
+        timeout = http.Timeout(self._idle_timeout, connect=CONNECT_TIMEOUT, read=self._answer_timeout)
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), **_beta(betas)}
+        options: Any = {"headers": headers, "timeout": timeout, **_ONCE}
+        request = client.post(path, cast_to=http.Response, content=body, stream=True, options=options)
+        return await self._ask(request, most=most, limit=limit)
+
+    async def _ask(self, request: Any, *, most: int = bounds.ANSWER, limit: asyncio.Timeout | None = None) -> _Answer:
+        """Makes one HTTP request and reads its answer, of at most `most` bytes. It must begin within `limit`."""
+        response = await self._begin(request, limit)
         try:
-            return cast("httpx2.Response", await request)
-        except sdk.APIStatusError as error:
-            headers, said = error.response.headers, said_by(error.response.content)
-            failure = failed(
-                error.status_code,
-                None if said is None else self._clean(said),
-                getattr(error, "error_code", None) or "",
-                pause_of(headers.get("retry-after")),
-                self._credentials.source,
-                self._clean(who_answered(headers)),
-            )
-            if isinstance(failure, ApiError):
-                failure.body = self._without_key(error.response.content)
-            raise failure from None
-        except sdk.APITimeoutError:
-            raise Unreachable("The API did not answer in time.", ASK_LATER) from None
-        except sdk.APIConnectionError as error:
-            reason = self._clean(how_it_broke(error.__cause__ or error))
-            raise Unreachable(f"The API could not be reached: {reason}.", ASK_LATER) from None
-        except http.HTTPError as error:
-            raise Unreachable(f"The connection broke: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
-        except (sdk.AnthropicError, TypeError) as error:  # TypeError: the SDK found nothing to sign in with
-            raise NoKey(f"The SDK cannot sign in: {self._clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
+            with self._faults.faults("The API's answer came too slowly.", "The connection broke", response.status_code):
+                content = await bounds.whole(response.aiter_bytes(), most, self._idle_timeout)
+        finally:
+            await response.aclose()
+        return _Answer(content, response.headers)
+
+    async def _begin(self, request: Any, limit: asyncio.Timeout | None = None) -> httpx2.Response:
+        """Sends one HTTP request. The answer has begun, and is a success."""
+        self.calls += 1
+        with self._faults.faults("The API did not answer in time.", "The connection broke"):
+            async with limit or asyncio.timeout(self._idle_timeout + CONNECT_TIMEOUT):
+                return cast("httpx2.Response", await request)
 
     async def _stream(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        _sdk, http = import_sdk()
-        try:
-            async for chunk in response.aiter_bytes():
+        with self._faults.faults("The download stalled for too long.", "The download was interrupted"):
+            async for chunk in bounds.paced(response.aiter_bytes(), self._idle_timeout):
                 yield chunk
-        except http.TimeoutException:
-            raise Unreachable("The download stalled for too long.", ASK_LATER) from None
-        except http.HTTPError as error:
-            raise Unreachable(f"The download was interrupted: {self._clean(how_it_broke(error))}.", ASK_LATER) from None
 
     def _about(self, batch_id: str, content: bytes) -> Remote:
-        remote = self._decode(content, Remote)
+        remote = self._faults.decode(content, Remote)
         if remote.id != batch_id:
-            said = self._clean(remote.id)
+            said = self._faults.clean(remote.id)
             raise Unreachable(f"The host answered about {said} when asked about {batch_id}.", ASK_LATER)
         return remote
-
-    def _decode(self, content: bytes | Raw, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise self._not_theirs(error) from None
-
-    def _not_theirs(self, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"The host's answer is not the API's: {self._clean(str(error))}.",
-            "A proxy or a sign-in page may be in between. " + ASK_LATER,
-        )
-
-    def _without_key(self, content: bytes) -> bytes:
-        key = self._credentials.key
-        return content.replace(key.encode(), b"[key]") if key else content
-
-    def _clean(self, text: str) -> str:
-        """Puts text from outside on one line and removes the key, in case the server echoed it."""
-        key = self._credentials.key
-        return inert_line(text.replace(key, "[key]") if key else text)

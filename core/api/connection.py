@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.protocol import Api
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.programs import without_keys
 from batchtui.core.settings import Settings
 
 
@@ -36,6 +38,14 @@ class Connection:
         except BatchtuiError:
             return None
         return KeyInfo(credentials.source, credentials.last4)
+
+    def environment(self) -> dict[str, str]:
+        """The environment for other programs: this process's own without the key, wherever that comes from."""
+        try:
+            key = self._credentials().key
+        except BatchtuiError:
+            key = None
+        return without_keys(os.environ, self._settings.key_variable, [key] if key else [])
 
     async def api(self) -> Api:
         """The API; the first call imports the SDK in a thread.

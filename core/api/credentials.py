@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,10 +12,9 @@ from msgspec import Struct
 
 from batchtui.core.api.env_file import read_env_file
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.programs import LOOKS_LIKE_A_KEY
 from batchtui.core.settings import Settings
 from batchtui.core.text import inert_line
-
-_LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 
 
 class Credentials(Struct, frozen=True):
@@ -134,6 +132,6 @@ def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | 
     def redact(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret, "[key]")
-        return _LOOKS_LIKE_A_KEY.sub("[key]", text)
+        return LOOKS_LIKE_A_KEY.sub("[key]", text)
 
     return redact

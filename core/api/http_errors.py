@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,17 +31,27 @@ class _Envelope(Struct):
     class Detail(Struct):
         type: Annotated[str, Meta(min_length=1)]
         message: str = ""
+        details: Any = None
 
     type: Literal["error"]
     error: Detail
 
 
-def said_by(content: bytes) -> str | None:
-    """The message in the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
+class Said(NamedTuple):
+    """What the API's error envelope says. `code` is a finer word than the status; empty if there is none."""
+
+    message: str
+    code: str
+
+
+def said_by(content: bytes) -> Said | None:
+    """Reads the API's error envelope (https://docs.claude.com/en/api/errors); None if it is not one."""
     try:
-        return msgspec.convert(whole_characters(lenient_json(content.decode())), _Envelope).error.message
+        error = msgspec.convert(whole_characters(lenient_json(content.decode())), _Envelope).error
     except (ValueError, RecursionError):
         return None
+    code = error.details.get("error_code") if isinstance(error.details, dict) else None
+    return Said(error.message, code if isinstance(code, str) else "")
 
 
 def failed(status: int, said: str | None, code: str, pause: float | None, source: str, via: str) -> ApiError | NoKey:
@@ -55,9 +65,9 @@ def failed(status: int, said: str | None, code: str, pause: float | None, source
         return Unreachable(message, "Check ANTHROPIC_BASE_URL and any proxy in between.", status=status)
     if said is None:
         message = f"HTTP {status} came from {via}, not from the API."
-        return Unreachable(
-            message, f"Check the proxy or network in between. {ASK_LATER}", status=status, retry_after=pause
-        )
+        check = "It limits how large a request may be: raise that, or send smaller batches with --split N."
+        advice = check if status == 413 else "Check the proxy or network in between."
+        return Unreachable(message, ASK_LATER, status=status, retry_after=pause).advising(advice)
     failure = _refused(status, said or f"HTTP {status}", code, pause, source)
     if isinstance(failure, ApiError):
         failure.by_api = True
@@ -75,6 +85,14 @@ def _refused(status: int, said: str, code: str, pause: float | None, source: str
             return NotFound(f"The API does not know it: {said}", hint, status=status)
         case 429 if "spend_limit" not in code:
             return Unreachable(f"The API asks to slow down: {said}", ASK_LATER, status=status, retry_after=pause)
+        case 413:
+            hint = "Send it in smaller batches with --split N, or shorten its requests."
+            return ApiError(f"The API refused it as too large: {said} ({status}).", hint, status=status)
+        case 402:
+            return ApiError(f"The API refused it: {said} ({status}).", "Add credit in the Console.", status=status)
+        case 429:
+            hint = "Raise the spend limit in the Console, or wait until it starts anew."
+            return ApiError(f"The API refused it: {said} ({status}).", hint, status=status)
         case _ if status >= 500 or status in UNCLEAR:
             return Unreachable(f"The API failed: {said} ({status}).", ASK_LATER, status=status, retry_after=pause)
         case _:

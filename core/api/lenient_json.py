@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Collection
 from typing import Any, Never
 
+_DIGITS = 400
+"""More digits than any number has that is meant, and as many as msgspec reads."""
+
 _HALF = re.compile("[\ud800-\udfff]")
+
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""A pair, half of one, or any other escape."""
 
 
 def lenient_json(text: str) -> Any:
@@ -18,24 +29,46 @@ def lenient_json(text: str) -> Any:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
+
+
+def _finite(said: str) -> float:
+    number = float(said)
+    if math.isinf(number):
+        raise ValueError(f"{said[:20]} is too large for a number")
+    return number
 
 
 def _refuse(name: str) -> Never:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def whole_characters(value: Any, keep: str = "") -> Any:
+def whole_characters(value: Any, keep: Collection[str] = ()) -> Any:
     """A decoded JSON value with each half of a surrogate pair, in any text or name in it, replaced by U+FFFD.
 
-    What was read from outside is written again: to the state, a summary, a log. UTF-8 has no half pairs. The texts
-    named `keep` stay as they are.
+    What was read from outside is written again: to the state, a summary, a log. UTF-8 has no half pairs. What is
+    named in `keep` stays as it is.
     """
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
         return [whole_characters(one, keep) for one in value]
     if isinstance(value, dict):
-        kept = {name: one for name, one in value.items() if name == keep and isinstance(one, str)}
+        kept = {name: one for name, one in value.items() if name in keep}
         return {whole_characters(name): whole_characters(one, keep) for name, one in value.items()} | kept
     return value
+
+
+def mend_halves(raw: bytes | bytearray) -> bytearray:
+    """A JSON text with each escape of half a surrogate pair replaced by that of U+FFFD, which is as long."""
+    mended = bytearray(raw)
+    for found in _ESCAPE.finditer(raw):
+        if found.lastgroup == "half":
+            mended[found.start() : found.end()] = rb"\ufffd"
+    return mended

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 from urllib.parse import urlsplit
 
+from batchtui.core.api.bounds import refusing
 from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.api.surroundings import fault_of
 from batchtui.core.errors import BadInput, NoKey
 from batchtui.core.text import inert_line
 
@@ -37,21 +39,23 @@ def build_client(
     # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
     local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
     direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
+    hooks = {"response": [refusing(idle_timeout)]}
     try:
         client = sdk.AsyncAnthropic(
             api_key=credentials.key,
             base_url=credentials.base_url,
             max_retries=0,
             default_headers={"anthropic-version": api_version},
-            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, **direct),
+            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks=hooks, **direct),
             timeout=http.Timeout(idle_timeout, connect=CONNECT_TIMEOUT),
         )
     except sdk.AnthropicError as error:
         raise NoKey(f"The SDK cannot sign in: {clean(str(error))}", "Sign in again, or set a key.") from None
     except (ImportError, OSError, ValueError, http.InvalidURL) as error:
+        what, do = fault_of(error, os.environ, http.Proxy)
         raise BadInput(
-            f"The connection cannot be set up: {clean(str(error))}",
-            "Check HTTPS_PROXY and SSL_CERT_FILE in the environment.",
+            f"The connection cannot be set up: {what or clean(str(error))}.",
+            do or "Check the proxy and certificate settings in the environment.",
         ) from None
     if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
         raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")

@@ -12,10 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+from batchtui.core.batches.outcomes import Outcomes
+from batchtui.core.batches.remote import Counts, ProcessingStatus
+from batchtui.core.clock import Time
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.text import number, plural
 
 RETENTION = timedelta(days=29)
 """How long after `created_at` (not `ended_at`) results are available, according to the API's documentation."""
@@ -54,7 +56,7 @@ class Trouble(Struct, frozen=True, gc=False, omit_defaults=True):
 
     message: str
     hint: str
-    at: datetime
+    at: Time
     code: str = ""
 
     @classmethod
@@ -64,27 +66,30 @@ class Trouble(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
-    """US dollars; None means "not known", never zero. `saved_usd` is relative to the standard price of the tokens."""
+    """US dollars; None means "not known", never zero. `saved_usd` is relative to the standard price of the tokens,
+    `max_usd` is the most that it could cost when it was sent."""
 
     estimated_usd: float | None = None
     actual_usd: float | None = None
     saved_usd: float | None = None
+    max_usd: float | None = None
 
 
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes.
 
     `unmatched` counts answers that met no row of the user's table; `failed_path` lists them, and all else that was not
-    written.
+    written. `guarded` counts cells that a spreadsheet would have run.
     """
 
     kind: str
     path: str
     options: dict[str, Any] = {}
-    done_at: datetime | None = None
+    done_at: Time | None = None
     rows: int | None = None
     unmatched: int = 0
     failed_path: str = ""
+    guarded: int = 0
 
 
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -96,13 +101,13 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     could be it. `account` identifies the key and the host that it was sent with.
     """
 
-    started_at: datetime
+    started_at: Time
     bytes: int
     nearby: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    looked_at: datetime | None = None
+    looked_at: Time | None = None
     account: str = ""
-    newest: datetime | None = None
+    newest: Time | None = None
     proven: str = ""
 
 
@@ -115,13 +120,14 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     the sorted custom_ids that were sent, empty if somebody else sent them. `betas` went with its create. `account`
     identifies the key and the host that it is known under. `attempt` is kept until the API has shown the batch by
     itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
-    its results decide. `failing_since` is when a request for its results first failed.
+    its results decide. `outcomes` counts what its results are worth; None until they are here. `failing_since` is when
+    a request for them first failed.
     """
 
     ref: str
     name: str
     submission: str
-    submitted_at: datetime
+    submitted_at: Time
     requests: int
     state: State
     id: str | None = None
@@ -130,11 +136,11 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     retry_of: str = ""
     processing_status: ProcessingStatus | None = None
     request_counts: Counts = Counts()
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    ended_at: datetime | None = None
-    archived_at: datetime | None = None
-    cancel_initiated_at: datetime | None = None
+    created_at: Time | None = None
+    expires_at: Time | None = None
+    ended_at: Time | None = None
+    archived_at: Time | None = None
+    cancel_initiated_at: Time | None = None
     models: tuple[str, ...] = ()
     betas: tuple[str, ...] = ()
     digest: str = ""
@@ -142,9 +148,10 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     attempt: Attempt | None = None
     doubtful: bool = False
     results_path: str | None = None
-    retrieved_at: datetime | None = None
+    retrieved_at: Time | None = None
+    outcomes: Outcomes | None = None
     trouble: Trouble | None = None
-    failing_since: datetime | None = None
+    failing_since: Time | None = None
     cost: Cost = Cost()
     outputs: tuple[Output, ...] = ()
     revision: int = 0
@@ -158,6 +165,18 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     def began(self) -> datetime:
         """When the API created it; until that is known, when we sent it."""
         return self.created_at or self.submitted_at
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without a usable answer; until the results are here, those that failed."""
+        return self.outcomes.unanswered if self.outcomes else self.request_counts.failed
+
+    @property
+    def share(self) -> str:
+        """How many of its requests have an answer: `95 of 100 requests succeeded`, as far as is known."""
+        count = self.outcomes.answered if self.outcomes else self.request_counts.succeeded
+        word = "succeeded" if count == self.request_counts.succeeded else "have an answer"
+        return f"{number(count)} of {plural(self.request_counts.total, 'request')} {word}"
 
     @property
     def is_whole(self) -> bool:
@@ -181,6 +200,7 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     step: int = 0
     retry_of: str = ""
     estimated_usd: float | None = None
+    max_usd: float | None = None
 
 
 class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -188,18 +208,18 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
 
     `sha256` is over all archived rows. `betas` go with all of them. `batches` are refs, in the order of parts and
     steps. `waiting` are the parts that the polling process has yet to send. With `canary`, the first part of a step is
-    sent alone; the others wait until its answers are here and all succeeded. `step` counts the steps begun before this
+    sent alone; the others wait until its answers are here and all are usable. `step` counts the steps begun before this
     one; `steps` names those that follow once its answers are here. `outputs` belong to this step. `trouble` says why
     nothing happens at the moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that
     is sent without a batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else
     sent. `max_cost` is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers
     were found not to allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten
-    batches, None if not known.
+    batches, and of answers that were lost, None if not known.
     """
 
     ref: str
     name: str
-    created_at: datetime
+    created_at: Time
     requests: int
     input: str = ""
     sha256: str = ""
@@ -217,7 +237,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     urgent: bool = False
     adopted: bool = False
     max_cost: float | None = None
-    held_at: datetime | None = None
+    held_at: Time | None = None
     forgotten_usd: float | None = 0.0
     revision: int = 0
 
@@ -238,56 +258,6 @@ def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
 def newest_first(batch: Batch) -> tuple[float, str]:
     """The sort key: when the API created the batch, or else when we sent it."""
     return (-batch.began.timestamp(), batch.ref)
-
-
-def observe(batch: Batch, remote: Remote) -> Batch:
-    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone."""
-    was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
-    if was_ended or batch.state in (State.RETRIEVED, State.GONE):
-        return replace(batch, archived_at=remote.archived_at or batch.archived_at)
-    return replace(
-        batch,
-        id=remote.id,
-        state=_state(remote),
-        processing_status=remote.processing_status,
-        request_counts=remote.request_counts,
-        requests=remote.request_counts.total or batch.requests,
-        created_at=remote.created_at,
-        expires_at=remote.expires_at,
-        ended_at=remote.ended_at,
-        archived_at=remote.archived_at,
-        cancel_initiated_at=remote.cancel_initiated_at,
-        attempt=batch.attempt if batch.doubtful else None,
-    )
-
-
-def unclaimed(batch: Batch, trouble: Trouble) -> Batch:
-    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on."""
-    if batch.attempt is None or batch.id is None:
-        return batch
-    return replace(
-        batch,
-        id=None,
-        state=State.UNCONFIRMED,
-        processing_status=None,
-        request_counts=Counts(),
-        created_at=None,
-        expires_at=None,
-        ended_at=None,
-        archived_at=None,
-        cancel_initiated_at=None,
-        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)),
-        doubtful=False,
-        trouble=trouble,
-        failing_since=None,
-        cost=Cost(batch.cost.estimated_usd),
-    )
-
-
-def _state(remote: Remote) -> State:
-    if remote.processing_status is ProcessingStatus.ENDED:
-        return State.GONE if remote.archived_at else State.ENDED
-    return State.CANCELING if remote.processing_status is ProcessingStatus.CANCELING else State.IN_PROGRESS
 
 
 def age(batch: Batch, now: datetime) -> timedelta:

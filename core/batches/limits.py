@@ -18,6 +18,9 @@ MAX_BYTES = 256_000_000
 """Bytes in one create body. The documentation says 256 MB; the smaller reading is the safe one."""
 
 
+MOST_TOKENS = 1_000_000_000
+"""The largest `max_tokens` that can be meant: no model comes near it, and one of 20 digits only fails hours later."""
+
 _OPEN, _CLOSE = b'{"requests":[', b"]}"
 _BLOCK = 1 << 20
 

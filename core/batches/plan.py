@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from msgspec.structs import asdict
+
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.remote import Counts
+from batchtui.core.batches.spending import too_dear
 from batchtui.core.errors import Unanswered
 from batchtui.core.text import number
+
+_LIKELY_MENDED = ("expired", "canceled", "errored", "paused", "cut", "unfit", "refused")
 
 
 def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
@@ -49,6 +56,28 @@ def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
     )
 
 
+def outcomes(batches: Sequence[Batch], waiting: Sequence[Part]) -> Outcomes | None:
+    """The outcomes of all requests, with those that a retry answered counted as answered; None until all are here.
+
+    It does not look up which failures a retry answered: it takes the likeliest to succeed first.
+    """
+    over = [batch for batch in batches if not (batch.retry_of and batch.state in (State.REJECTED, State.GONE))]
+    known = [batch.outcomes for batch in over if batch.outcomes]
+    if waiting or not known or len(known) < len(over):
+        return None
+    total = Counter[str]()
+    for batch in over:
+        if not batch.retry_of and batch.outcomes:
+            total.update(asdict(batch.outcomes))
+    mended = sum(batch.outcomes.answered for batch in over if batch.retry_of and batch.outcomes)
+    for cause in _LIKELY_MENDED:
+        taken = min(total[cause], mended)
+        total[cause] -= taken
+        total["answered"] += taken
+        mended -= taken
+    return Outcomes(**total)
+
+
 def _succeeded(batch: Batch) -> int:
     return batch.request_counts.succeeded
 
@@ -64,7 +93,7 @@ def to_send(snapshot: Snapshot) -> Iterator[Submission]:
     """Submissions whose first waiting part may be sent now."""
     free = (one for one in snapshot.submissions.values() if one.waiting and not (one.stopped or one.urgent))
     for submission, ours in _with_members(snapshot, free):
-        if not _held(ours, submission):
+        if not _held(ours, submission) and too_dear(submission, ours) is None:
             yield submission
 
 
@@ -78,7 +107,7 @@ def _held(ours: Sequence[Batch], submission: Submission) -> bool:
 
 
 def _clean(batch: Batch) -> bool:
-    return batch.state is State.RETRIEVED and not batch.request_counts.failed
+    return batch.state is State.RETRIEVED and not batch.unanswered
 
 
 def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
@@ -91,9 +120,17 @@ def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
             yield submission, step[0]
 
 
+def too_dear_to_send(snapshot: Snapshot) -> Iterator[tuple[Submission, float]]:
+    """Submissions whose limit was lowered below what they can cost with the parts that wait, and what that is."""
+    limited = (one for one in snapshot.submissions.values() if one.waiting and one.max_cost is not None)
+    for submission, ours in _with_members(snapshot, limited):
+        if (most := too_dear(submission, ours)) is not None:
+            yield submission, most
+
+
 def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble:
     """The trouble of a submission whose canary did not fully succeed."""
-    failed = canary.request_counts.failed or canary.requests
+    failed = canary.unanswered or canary.requests
     left = sum(part.requests for part in submission.waiting)
     which = "The first request" if canary.requests == 1 else f"{failed} of the first {number(canary.requests)} requests"
     return Trouble(

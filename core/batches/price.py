@@ -26,6 +26,10 @@ STANDARD = Decimal(1)
 US_ONLY = Decimal("1.1")
 """The factor that `inference_geo: "us"` puts on the price of every kind of token."""
 
+PRICED_AS = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+"""Models that cost what another does (https://docs.claude.com/en/docs/about-claude/pricing), if genai-prices does not
+know them."""
+
 EDGES = (200_000, 100_000)
 """Prompt sizes in tokens above which some models have another price for all tokens of the request."""
 
@@ -123,4 +127,9 @@ def _standard(part: Usage, at: datetime) -> tuple[Decimal, Decimal]:
 def _price(model: str, at: datetime, usage: Priced) -> Decimal:
     from genai_prices import calc_price
 
-    return calc_price(usage, model, provider_id="anthropic", genai_request_timestamp=at).total_price
+    try:
+        return calc_price(usage, model, provider_id="anthropic", genai_request_timestamp=at).total_price
+    except LookupError:
+        if model not in PRICED_AS:
+            raise
+    return calc_price(usage, PRICED_AS[model], provider_id="anthropic", genai_request_timestamp=at).total_price

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.batch import Batch, Part, State, Submission
 from batchtui.core.text import aligned, inert_line, money, number
 
 _NEVER_RAN = (State.REJECTED, State.SUBMITTING)
@@ -32,6 +32,27 @@ class Spent(Struct, frozen=True, kw_only=True):
     saved_usd: float | None
     pending: int
     unpriced: int
+
+
+def committed(batches: Iterable[Batch], waiting: Iterable[Part] = (), before: float | None = 0.0) -> float | None:
+    """What a limit counts, in US dollars: `before`, what was billed, and the most that all else can cost that is under
+    way or waits. None if one of these is not known."""
+    costs = [batch.cost for batch in batches if batch.state is not State.REJECTED]
+    amounts = [one.max_usd if one.actual_usd is None else one.actual_usd for one in costs]
+    amounts += [before, *(part.max_usd for part in waiting)]
+    known = [one for one in amounts if one is not None]
+    return sum(known) if len(known) == len(amounts) else None
+
+
+def too_dear(submission: Submission, batches: Iterable[Batch]) -> float | None:
+    """What a submission can cost with the parts that wait, if that is more than its limit: they may not be sent.
+
+    A cost that is not known was so before the limit was set: versions before this one did not keep it.
+    """
+    if submission.max_cost is None or not submission.waiting:
+        return None
+    most = committed(batches, submission.waiting, submission.forgotten_usd)
+    return None if most is None or most <= submission.max_cost else most
 
 
 def by_batch(batches: Iterable[Batch]) -> list[Spent]:

@@ -21,8 +21,10 @@ from batchtui.core.batches.batch import (
     newest_first,
 )
 from batchtui.core.batches.find import find
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.unmatched import trouble_of
-from batchtui.core.errors import UsageError
+from batchtui.core.errors import OverLimit, UsageError
+from batchtui.core.text import inert_line, money, plural
 
 
 def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
@@ -51,6 +53,33 @@ def word_for(snapshot: Snapshot, submission: Submission) -> str:
     except UsageError:
         other = True
     return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
+
+
+def with_limit(submission: Submission, batches: Sequence[Batch], max_cost: float | None) -> Submission:
+    """The submission under another limit; under its own if there is none.
+
+    Raises:
+        OverLimit: the cost of what waits, or of what was sent before, is not known: no limit can hold.
+    """
+    if max_cost is None:
+        return submission
+    if submission.waiting and committed(batches, submission.waiting, submission.forgotten_usd) is None:
+        raise OverLimit(
+            f"The limit of {inert_line(submission.name)} was not set: what was sent, or waits, has no known cost.",
+            "A limit needs a known cost: go on without one.",
+        )
+    return replace(submission, max_cost=max_cost)
+
+
+def over_limit(submission: Submission, most: float, go: str) -> OverLimit:
+    """Why the parts that wait are not sent: with what was sent before they can cost `most`, which is over the limit.
+    `go` is the command that takes another limit."""
+    left = plural(sum(part.requests for part in submission.waiting), "request")
+    return OverLimit(
+        f"{left} not sent: with what was sent before, it can cost up to {money(most)}; the limit is "
+        f"{money(submission.max_cost)}.",
+        f"To go on: {go} --max-cost USD",
+    )
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
@@ -154,6 +183,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         requests=counts.total or submission.requests,
         state=state,
         request_counts=counts,
+        outcomes=plan.outcomes(batches, submission.waiting),
         created_at=min((one.created_at for one in batches if one.created_at), default=None),
         expires_at=min((one.expires_at for one in batches if one.expires_at and not one.ended_at), default=None),
         ended_at=max(ended, default=None) if over else None,
@@ -190,6 +220,7 @@ def _cost(batches: Sequence[Batch]) -> Cost:
         total([one.cost.estimated_usd for one in batches]),
         total([one.cost.actual_usd for one in batches]),
         total([one.cost.saved_usd for one in batches]),
+        total([one.cost.max_usd for one in batches]),
     )
 
 
@@ -203,8 +234,13 @@ def command(path: str) -> str:
     return f"batchtui submit {shlex.quote(path)} --now"
 
 
-def first_steps(snapshot: Snapshot, name: str) -> frozenset[str]:
-    """The refs of all batches and waiting parts that belong to the first step of a submission of this name."""
-    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
+def first_steps(snapshot: Snapshot, name: str, besides: str = "") -> frozenset[str]:
+    """The refs of all batches and waiting parts that belong to the first step of a submission of this name.
+
+    Without what the API refused: a retry makes a waiting part of that again. `besides` is the ref of a submission that
+    is left out.
+    """
+    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name and ref != besides}
     waiting = {part.ref for one in ours.values() for part in one.waiting if part.step == 0}
-    return frozenset(waiting.union(one.ref for one in snapshot.batches if one.submission in ours and one.step == 0))
+    batches = (one for one in snapshot.batches if one.submission in ours and one.state is not State.REJECTED)
+    return frozenset(waiting.union(one.ref for one in batches if one.step == 0))

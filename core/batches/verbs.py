@@ -37,7 +37,7 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
                 return None
             if batch.state is not State.RETRIEVED:
                 return _why_not_retrieve(batch) or "Its results are not on this machine yet: retrieve it first."
-            return None if batch.request_counts.failed else "Every request has its answer."
+            return None if batch.unanswered else "Every request has its answer."
         case Verb.CANCEL:
             if batch.state is State.CANCELING:
                 return "It is already being canceled."

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 
-from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.price import HALF
 from batchtui.core.cost.estimate import Estimate
-from batchtui.core.errors import NotAllowed
+from batchtui.core.errors import OverLimit
 from batchtui.core.text import inert_line, money
 
 _UNKNOWN = "A limit needs a known cost: send this separately, without a limit."
-
-
-class OverLimit(NotAllowed):
-    """It could cost more than its limit, or its cost is not known. None of it was sent."""
-
-    code = "over_limit"
 
 
 def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) -> OverLimit | None:
@@ -50,7 +42,8 @@ def hold(estimate: Estimate | None, limit: float | None, share: Decimal = HALF) 
 def hold_more(
     what: str, estimate: Estimate | None, spent: float | None, limit: float | None, how: str, share: Decimal = HALF
 ) -> None:
-    """The same for requests on top of what is `spent`. `what` names them; `how` is what the user types to go on.
+    """The same for requests on top of what is `spent`: see `spending.committed`. `what` names them; `how` is what the
+    user types to go on.
 
     Raises:
         OverLimit: it could cost more, or the cost is not known.
@@ -63,34 +56,21 @@ def hold_more(
     elif spent is None:
         why = "the cost of what was sent before is not known"
     elif not spent + most <= limit:
-        why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent"
+        why = f"it can cost up to {money(most)}{_likely(estimate, share)}, and {money(spent)} is spent or under way"
         hint = f"To go on: {how}"
     else:
         return
     raise OverLimit(f"{what} was not sent: {why}; the limit is {money(limit)}.", hint)
 
 
-def spent(batches: Iterable[Batch], before: float | None = 0.0) -> float | None:
-    """What was spent so far, plus `before`, in US dollars: as billed, else as estimated. None if neither is known for a
-    batch."""
-    if before is None:
-        return None
-    total = before
-    for batch in batches:
-        if batch.state is State.REJECTED:
-            continue
-        amount = batch.cost.actual_usd if batch.cost.actual_usd is not None else batch.cost.estimated_usd
-        if amount is None:
-            return None
-        total += amount
-    return total
-
-
 def most_usd(estimate: Estimate | None, share: Decimal = HALF) -> float | None:
-    """The cost if every answer is as long as its max_tokens, at `share` of the standard price; None if not known."""
-    if estimate is None or estimate.batch_max_usd is None:
-        return None
-    return estimate.batch_max_usd * float(share / HALF)
+    """The most that requests can cost at `share` of the standard price; None if not known."""
+    return of_standard(estimate.batch_max_usd if estimate else None, share)
+
+
+def of_standard(batch_usd: float | None, share: Decimal) -> float | None:
+    """A price in a batch as `share` of the standard price."""
+    return None if batch_usd is None else batch_usd * float(share / HALF)
 
 
 def _likely(estimate: Estimate | None, share: Decimal) -> str:

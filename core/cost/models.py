@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from batchtui.core.api.protocol import Api
 from batchtui.core.errors import NotFound, Unreachable
@@ -17,8 +17,14 @@ from batchtui.core.text import inert_line
 
 PATH = "/v1/models"
 _PAGE = 1000
+_MOST_PAGES = 20
+"""A list that does not end by then is not the API's: it has some dozens of models. Names are then asked for singly."""
+
 _ASKED = 20
 """How many unlisted names are looked up one by one: the API knows aliases, but does not list them."""
+
+_LONGEST_NAME = 256
+"""Longer ones make no URL."""
 
 T = TypeVar("T")
 
@@ -46,7 +52,7 @@ class Model(Struct, frozen=True):
 class _Page(Struct):
     data: list[Model]
     has_more: bool = False
-    last_id: str | None = None
+    last_id: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
 
 
 class Catalogue(Struct, frozen=True):
@@ -66,17 +72,20 @@ async def look_up(api: Api, names: tuple[str, ...]) -> Catalogue:
     """
     listed: dict[str, Model] = {}
     after: str | None = None
-    while True:
+    for _ in range(_MOST_PAGES):
         query = {"limit": _PAGE} | ({"after_id": after} if after else {})
         page = decode(await api.free(f"{PATH}?{urlencode(query)}"), _Page)
+        new = [model for model in page.data if model.id not in listed]
         listed |= {model.id: model for model in page.data}
-        if not page.has_more or not page.last_id or page.last_id == after:
+        if not page.has_more or not page.last_id or not new:
             break
         after = page.last_id
     known = {name: listed[name] for name in names if name in listed}
     unknown = []
     for name in [name for name in names if name not in listed][:_ASKED]:
         try:
+            if len(name) > _LONGEST_NAME:
+                raise NotFound("No model has so long a name.")
             known[name] = decode(await api.free(f"{PATH}/{quote(name, safe='')}"), Model)
         except NotFound:
             unknown.append(name)

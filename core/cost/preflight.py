@@ -17,32 +17,43 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api, Betas
 from batchtui.core.cost import abilities, models, token_count
 from batchtui.core.cost.abilities import Found
-from batchtui.core.cost.estimate import Estimate, measure, price
-from batchtui.core.cost.limit import OverLimit
+from batchtui.core.cost.estimate import Estimate, price, together
 from batchtui.core.cost.models import Catalogue
 from batchtui.core.cost.past import Usual
+from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, OverLimit
+from batchtui.core.requests.betas import beta_notes
 from batchtui.core.requests.check import SHOWN, Checked
 from batchtui.core.requests.model_ids import model_notes
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
     """A checked file with the problems of its models added; `estimate` is None if there are problems.
 
-    `notes` do not stop anything: models that will be retired, and what could not be looked up. For a job, `first` is
-    the first request that it makes, `max_cost` the limit that it sets, and `steps` the names of the later steps.
-    `over_limit` is why it may not be sent under the limit that applies.
+    `notes` do not stop anything: models that will be retired, and what could not be looked up. `factors` are those of
+    `Sampled`. For a job, `name` is that of its first step, `first` the first request that it makes, `max_cost` its
+    limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
+    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to.
     """
 
     checked: Checked
     estimate: Estimate | None
     notes: tuple[str, ...]
+    name: str = ""
     first: bytes = b""
     max_cost: float | None = None
-    steps: tuple[str, ...] = ()
+    later: tuple[tuple[str, Estimate], ...] = ()
+    factors: dict[str, float] = {}
     over_limit: OverLimit | None = None
+    touches: tuple[Touch, ...] = ()
+
+    @property
+    def whole(self) -> Estimate | None:
+        """The estimate for all steps together."""
+        return together([self.estimate, *(one for _, one in self.later)]) if self.estimate else None
 
 
 async def preflight(
@@ -52,14 +63,17 @@ async def preflight(
     past: dict[str, Usual],
     now: datetime,
     betas: Betas = (),
+    *,
     later: Sequence[tuple[str, dict[str, Any]]] = (),
+    private: bool = False,
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` the API is not asked. What is not available is noted. `betas` go with the requests; `later` are
-    the params of later steps of a job, each with its place. Raises BadInput if the file changed.
+    Without `connection` the API is not asked. `betas` go with the requests; `later` are the params of later steps of a
+    job, each with its place. A count sends the requests, so `private` ones are not counted: nobody agreed yet that
+    anybody sees them. What is not available is noted. Raises BadInput if the file changed.
     """
-    notes: list[str] = []
+    notes: list[str] = beta_notes(betas)
     api, catalogue = await _asked(connection, checked, notes)
     if catalogue is None:
         notes += model_notes(checked.models)
@@ -70,7 +84,9 @@ async def preflight(
         unfit = await asyncio.to_thread(abilities.look, path, catalogue, betas)
         for where, params in later:
             abilities.look_at(unfit, where, params, catalogue, betas)
-        if not unfit.kinds:
+        if private:
+            notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
+        elif not unfit.kinds:
             picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
             every = {row.number: row for row in (*picked, *unfit.long)}
             sampled = await token_count.count(api, tuple(every.values()), betas)
@@ -81,7 +97,7 @@ async def preflight(
     checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
     checked = _with(checked, [*unfit.problems, *_counted(sampled, catalogue, measured.unit)], unfit.kinds)
     estimate = await asyncio.to_thread(price, measured, sampled, past, now) if checked.ok else None
-    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes))
+    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors)
 
 
 def _counted(sampled: Sampled, catalogue: Catalogue | None, unit: str) -> list[Problem]:

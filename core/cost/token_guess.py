@@ -7,14 +7,13 @@ it is right to within a third. Exact counts of a few requests (`core.cost.estima
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.cost.bounds import NOTHING, Extra, extra
+from batchtui.core.cost.bounds import OLDER, Most, Seen, image, most
 
 BYTES_PER_TOKEN = 3.5
 """Bytes of UTF-8 text, roughly: an English word is a little over one token, a Chinese character almost one."""
@@ -24,7 +23,7 @@ NEWER = 1.3
 (https://docs.claude.com/en/docs/about-claude/models/whats-new-claude-4-7)."""
 
 IMAGE = 1600
-"""Tokens of an image of the largest size that the older models look at; smaller images have fewer."""
+"""Tokens of an image whose size is not known: of the largest that the older models look at."""
 
 DOCUMENT = 3000
 """Tokens of a document given as bytes or by its address: counted as one page, for lack of anything better."""
@@ -32,8 +31,10 @@ DOCUMENT = 3000
 SMALLEST_CACHED = 512
 """The fewest tokens that a cached prefix has with any model; a shorter one is not written."""
 
-_OLDER = re.compile(r"claude-(3|[a-z]+-4-[0-6](?!\d)|[a-z]+-4-20)")
 _UNSEEN = frozenset({"type", "cache_control", "id", "tool_use_id", "media_type", "signature", "data"})
+
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+"""Blocks that are text, whatever stands in their input."""
 
 
 class Segment(NamedTuple):
@@ -46,7 +47,7 @@ class Segment(NamedTuple):
 
 class PromptSize(NamedTuple):
     """What matters to the price of a request. `plain` tokens are in no cache. `unseen` counts documents and images;
-    `extra` is what may come on top."""
+    `most` bounds all of it from above."""
 
     model: str
     plain: float
@@ -54,7 +55,7 @@ class PromptSize(NamedTuple):
     max_tokens: int
     geo: str
     unseen: int
-    extra: Extra = NOTHING
+    most: Most
 
     @property
     def tokens(self) -> float:
@@ -71,6 +72,11 @@ class _Params(Struct, gc=False):
     inference_geo: str | None = None
     mcp_servers: Any = None
     container: Any = None
+    output_config: Any = None
+    output_format: Any = None
+    context_management: Any = None
+    compaction: Any = None
+    thread: Any = None
 
 
 class _Row(Struct, gc=False):
@@ -83,21 +89,14 @@ _row = msgspec.json.Decoder(_Row)
 def read(row: bytes) -> PromptSize:
     """The prompt of a row in which `requests.check` found no problem. Raises ValueError if it cannot be read."""
     params = _row.decode(row).params
-    each = 1 / BYTES_PER_TOKEN if _OLDER.match(params.model) else NEWER / BYTES_PER_TOKEN
-    seen = _Seen()
+    each = 1 / BYTES_PER_TOKEN if OLDER.match(params.model) else NEWER / BYTES_PER_TOKEN
+    seen = _Seen(params.model)
     segments: list[Segment] = []
-    plain = 0.0
-    marked = b'"cache_control"' in row
-    if marked:
+    if b'"cache_control"' in row:
         plain = _marked(params, seen, each, segments)
     else:
         plain = (seen.bytes(params.system) + seen.bytes(params.tools) + seen.bytes(params.messages)) * each
-    guessed = seen.images * IMAGE + seen.documents * DOCUMENT
-    more = NOTHING
-    container = bool(params.container) or b'"container_upload"' in row
-    if seen.documents or params.tools or params.mcp_servers or container:
-        servers = bool(params.mcp_servers)
-        more = extra(params.tools, seen.documents, servers=servers, container=container, marked=marked)
+    guessed = seen.image_guess + seen.documents * DOCUMENT
     return PromptSize(
         params.model,
         plain + guessed,
@@ -105,15 +104,43 @@ def read(row: bytes) -> PromptSize:
         params.max_tokens,
         params.inference_geo or "",
         seen.images + seen.documents,
-        more,
+        most(_length(row), params.tools, seen.all(params)),
     )
 
 
-class _Seen:
-    """Adds up the text of anything in a prompt."""
+def _length(row: bytes) -> int:
+    """Bytes of a row with each character as UTF-8, however the row wrote it."""
+    return len(row) if b"\\u" not in row else len(msgspec.json.encode(msgspec.json.decode(row)))
 
-    def __init__(self) -> None:
-        self.images = self.documents = 0
+
+class _Seen:
+    """Adds up the text of anything in a prompt, and notes what is no text."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.images = self.documents = self.image_guess = self.image_tokens = self.media_bytes = 0
+        self.cites = self.uploads = False
+        self.marks: list[Any] = []
+
+    def all(self, params: _Params) -> Seen:
+        """What was found, for the bound."""
+        added = bool(params.output_config or params.output_format or self.cites)
+        marks = [one for one in (*self.marks, params.cache_control) if one]
+        short = all(isinstance(one, dict) and one.get("ttl", "5m") == "5m" for one in marks)
+        written = ("5m" if short else "1h") if marks else ""
+        return Seen(self.documents, self.image_tokens, self.media_bytes, added, self._unbounded(params), written)
+
+    def _unbounded(self, params: _Params) -> str:
+        """What makes the API read or run more than the request says."""
+        if params.mcp_servers:
+            return "MCP servers"
+        if params.container or self.uploads:
+            return "a container"
+        edits = params.context_management.get("edits") if isinstance(params.context_management, dict) else None
+        kinds = [one.get("type") for one in edits if isinstance(one, dict)] if isinstance(edits, list) else []
+        if params.compaction or any(str(kind).startswith("compact") for kind in kinds):
+            return "compaction"
+        return "a thread" if params.thread else ""
 
     def bytes(self, value: Any) -> int:
         match value:
@@ -131,18 +158,35 @@ class _Seen:
     def _object(self, value: dict[str, Any]) -> int:
         kind = value.get("type")
         source = value.get("source")
+        self.cites = self.cites or "citations" in value
+        self.uploads = self.uploads or kind == "container_upload"
+        if "cache_control" in value:
+            self.marks.append(value["cache_control"])
+        if kind in _CALLS:
+            return len(msgspec.json.encode(value))
         if kind == "image":
             self.images += 1
+            most_tokens = image(self.model, source)
+            self.image_guess += min(most_tokens, IMAGE)
+            self.image_tokens += most_tokens
+            self.media_bytes += _inline(source)
             return 0
         if kind == "document" and isinstance(source, dict):
             if source.get("type") == "text":
                 return self.bytes(source.get("data"))
-            if "content" not in source:
+            if source.get("type") != "content":
                 self.documents += 1
+                self.media_bytes += _inline(source)
                 return 0
         # The names in a schema count too; a message's ("role", "content") do not.
         plain = "role" in value or kind in ("text", "tool_result", "thinking")
         return sum(self.bytes(one) + (0 if plain else len(name)) for name, one in value.items() if name not in _UNSEEN)
+
+
+def _inline(source: Any) -> int:
+    """Bytes of a source that are no text."""
+    data = source.get("data") if isinstance(source, dict) else None
+    return len(data) if isinstance(data, str) and source.get("type") == "base64" else 0
 
 
 def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) -> float:

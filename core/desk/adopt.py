@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission, observe
+from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission
 from batchtui.core.batches.find import is_id
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import UsageError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.listing import read_all
 from batchtui.core.sending.settle import claim, settle
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
@@ -64,14 +66,7 @@ def adoption(batch: Batch) -> Submission:
 async def unknown_to(batches: Sequence[Batch], api: Api) -> list[Batch]:
     """The batches that the API lists besides these, newest first. Raises ApiError."""
     known = {one.id for one in batches}
-    unknown: list[Batch] = []
-    after: str | None = None
-    while True:
-        page = await api.page(after_id=after)
-        unknown += [foreign(one) for one in page.batches if one.id not in known]
-        if not page.has_more or not page.batches or page.batches[-1].id == after:
-            return unknown
-        after = page.batches[-1].id
+    return [foreign(one) for one in (await read_all(api)).batches.values() if one.id not in known]
 
 
 async def adopt(batch_id: str, context: Context) -> Batch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import NotAllowed
 from batchtui.core.outputs.export import refuse_ours

@@ -10,16 +10,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import Batch, Part, State, observe
+from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.cost.limit import spent
 from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, UsageError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.sending.context import Context
 from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
+from batchtui.core.state.tickets import ticket
 from batchtui.core.text import inert_line
 
 
@@ -136,7 +138,7 @@ async def forget(batch: Batch, context: Context) -> None:
     Result files stay, and so does the API's copy. Raises NotAllowed if the batch is running.
     """
 
-    def write(tx: Transaction) -> tuple[Part, ...]:
+    def write(tx: Transaction) -> tuple[tuple[str, ...], str]:
         if reason := why_not(Verb.FORGET, tx.batch(batch.ref) or batch):
             raise NotAllowed(reason)
         submission = tx.submission(batch.submission)
@@ -145,17 +147,24 @@ async def forget(batch: Batch, context: Context) -> None:
             if not any(tx.batch(ref) for ref in submission.batches if ref != batch.ref):
                 waiting = submission.waiting
                 submission = replace(submission, waiting=())
-            cost = spent([tx.batch(batch.ref) or batch], submission.forgotten_usd)
+            cost = committed([tx.batch(batch.ref) or batch], before=submission.forgotten_usd)
             tx.put_submission(replace(submission, forgotten_usd=cost))
         tx.forget(batch.ref)
-        return waiting
+        refs = (batch.ref, *(part.ref for part in waiting))
+        for ref in refs:
+            mine.note_ref(ref)
+        gone = submission is not None and tx.submission(submission.ref) is None
+        return refs, submission.ref if submission and gone else ""
 
-    waiting = await context.disk.commit(write)
-    log.info("%s forgotten", batch.label)
-    await asyncio.to_thread(_remove, batch.ref, waiting, context.paths)
+    async with ticket(context.paths) as mine:
+        refs, submission = await context.disk.commit(write)
+        log.info("%s forgotten", batch.label)
+        await asyncio.to_thread(_remove, refs, submission, context.paths)
 
 
-def _remove(ref: str, waiting: tuple[Part, ...], paths: Paths) -> None:
-    """Removes the requests of what is forgotten. What cannot be removed stays, and does no harm."""
+def _remove(refs: tuple[str, ...], submission: str, paths: Paths) -> None:
+    """Removes the requests of what is forgotten, and the job of a `submission`. What cannot be removed stays."""
     with suppress(OSError):
-        drop([ref, *(part.ref for part in waiting)], paths)
+        drop(refs, paths)
+        if submission:
+            paths.job(submission).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -11,8 +12,8 @@ from msgspec import Struct
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.desk import leftovers
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
-from batchtui.core.files import sweep
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.results.downloads import Downloads, rests
@@ -22,6 +23,9 @@ from batchtui.core.sending.context import Context
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.poller import Election, Poller
 from batchtui.core.text import plural
+
+_SWEEP = 600.0
+"""Seconds between two searches for what dead processes left."""
 
 EachReport = Callable[[str, int, int | None], None]
 """ref, done, total in bytes (None: not known): the progress of a batch's download."""
@@ -77,15 +81,15 @@ class Cycles:
         self._identifier = Identifier(context.disk, context.paths)
         self._following: set[asyncio.Task[None]] = set()
         self._failures = 0
-        self._swept = False
+        self._swept: float | None = None
 
     async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         """Runs one cycle. Errors are recorded, never raised. With `wait` false the downloads continue on their own."""
+        await self._sweep()
         if not self._due(await self._disk.snapshot()):
             return Cycle(due=False, polled_by=await self._disk.run(self._other))
         if other := await self._disk.run(self._election.who_else):
             return Cycle(polled_by=other)
-        await self._sweep_once()
         try:
             api = await self._connection.api()
         except BatchtuiError as error:
@@ -135,11 +139,12 @@ class Cycles:
         poller = self._election.who()
         return None if poller is None or poller.ours else poller
 
-    async def _sweep_once(self) -> None:
-        if not self._swept:
-            self._swept = True
-            for folder in (self._paths.data, self._paths.requests, self._paths.results):
-                await asyncio.to_thread(sweep, folder)
+    async def _sweep(self) -> None:
+        """Removes what dead processes left, now and then. Any process may: locks tell the dead from the living."""
+        at = time.monotonic()
+        if self._swept is None or at - self._swept > _SWEEP:
+            self._swept = at
+            await leftovers.remove(self._disk, self._paths)
 
     async def _look(self, api: Api, errors: list[Failure]) -> None:
         looked = await look.look(api, self._disk, self._paths, self._clock, self._connection.account)
@@ -174,8 +179,9 @@ class Cycles:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
         await self._parts.judge_canaries()
         wrong = await self._steps.go()
+        dear = await self._parts.judge_limits()
         sent, failed = await self._parts.send()
-        errors += [*wrong, *failed]
+        errors += [*wrong, *dear, *failed]
         return tuple(sent)
 
     def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:

@@ -78,7 +78,8 @@ class Desk(StateDesk):
     ) -> Batch:
         """Sends a file or a job once, as one batch, or as several if `cut` says how. Returns the first of them.
 
-        `looked` is the result of `examine` that the user agreed to: other rows are not sent. `max_cost` in US dollars
+        `looked` is the result of `examine` that the user agreed to: other rows are not sent. A job that touches what is
+        outside its folder is not sent without it. `max_cost` in US dollars
         applies now and before each later step and retry, in place of the job's own limit. `report` follows the upload.
         Raises as `submit_file`.
         """
@@ -108,7 +109,7 @@ class Desk(StateDesk):
         again: bool = False,
         max_cost: float | None = None,
         parallel: int | None = None,
-        agreed: Callable[[NowProposal], bool] = lambda _: True,
+        agreed: Callable[[NowProposal], bool] | None = None,
         stop: asyncio.Event | None = None,
         give_up: asyncio.Event | None = None,
         checking: Report | None = None,
@@ -231,22 +232,19 @@ class Desk(StateDesk):
         *,
         kind: str | None = None,
         overwrite: bool = False,
+        safe: bool = True,
         report: Report | None = None,
     ) -> Output:
-        """Writes the results of the batches that `word` names to `to`, as `outputs.export` does."""
-        from batchtui.core.outputs.export import export, to_export
+        """Writes the results of the batches that `word` names to `to`. Raises as `export.export_to`."""
+        from batchtui.core.desk.export import export_to
 
-        batches = to_export(await self._disk.snapshot(), word)
-        return await export(
-            batches,
-            str(to),
-            kind=kind,
-            overwrite=overwrite,
-            disk=self._disk,
-            paths=self.paths,
-            now=self.clock(),
-            report=report,
-        )
+        return await export_to(word, str(to), self._context, kind=kind, overwrite=overwrite, safe=safe, report=report)
+
+    async def export_place(self, word: str, to: str, kind: str | None = None) -> Path:
+        """Where `export` would write. Raises as it does if it may never write there."""
+        from batchtui.core.desk.export import check_place
+
+        return await asyncio.to_thread(check_place, await self._disk.snapshot(), word, to, kind, self.paths)
 
     async def advance(self, submissions: Collection[str], max_cost: float | None = None) -> list[Failure]:
         """Does what the answers here allow: outputs, steps, parts. Tries again what stopped in `submissions`."""

@@ -43,4 +43,4 @@ async def examine(
         connection = None if offline else context.connection
         looked = await preflight(path, checked, connection, past, context.clock(), context.betas)
     limit = looked.max_cost if max_cost is None else max_cost
-    return replace(looked, over_limit=refusal(looked.estimate, limit) if looked.checked.ok else None)
+    return replace(looked, over_limit=refusal(looked.whole, limit) if looked.checked.ok else None)

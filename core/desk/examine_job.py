@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.jobs.build import BadRows, Built
@@ -15,9 +16,13 @@ from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfo
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.look_ahead import params_of
+from batchtui.core.jobs.step_costs import later_steps
+from batchtui.core.jobs.touches import touches
+from batchtui.core.paths import seen
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
@@ -29,29 +34,45 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         NothingNew: the job wants only new rows, and there are none.
         BadInput: an output of the job cannot be used as it is set, or a template is not valid.
     """
+    touched: tuple[Touch, ...] = ()
     with ExitStack() as stack:
         try:
             job = await asyncio.to_thread(read_whole, path, context.paths)
             rules = with_betas(context.rules, job)
+            touched = await asyncio.to_thread(touches, job)
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
-            await asyncio.to_thread(refuse_what_will_fail, path, job, made.built, rules)
+            await asyncio.to_thread(refuse_what_will_fail, path, job, made, rules)
         except BadJob as error:
-            return _wrong(path, error.problems, len(error.problems), 0)
+            return replace(_wrong(path, error.problems, len(error.problems), 0), touches=touched)
         except BadRows as error:
-            return _wrong(path, error.built.problems, error.built.problem_count, error.built.requests)
+            built = error.built
+            return replace(_wrong(path, built.problems, built.problem_count, built.requests), touches=touched)
         checked = await asyncio.to_thread(check, made.rows, None, None, one_batch=False, rules=rules)
         past = await asyncio.to_thread(past_of, snapshot, context.paths, job.name)
         every = tuple(dict.fromkeys((*checked.models, *(step.request.model for step in job.steps))))
         asked = replace(checked, models=every)
-        later = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
         connection = None if offline else context.connection
-        looked = await preflight(made.rows, asked, connection, past, context.clock(), rules.betas, later)
+        private = any(one.does == "reads" for one in touched)
+        steps = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
+        at = context.clock()
+        looked = await preflight(made.rows, asked, connection, past, at, rules.betas, later=steps, private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
-        steps = tuple(step.name for step in job.steps[1:])
-        return replace(looked, checked=whole, notes=notes, first=made.built.first, max_cost=job.max_cost, steps=steps)
+        later: tuple[tuple[str, Estimate], ...] = ()
+        if looked.estimate:
+            later = await asyncio.to_thread(later_steps, job, made.keys, past, looked.factors, context.clock())
+        return replace(
+            looked,
+            checked=whole,
+            notes=notes,
+            name=job.steps[0].name,
+            first=made.built.first,
+            max_cost=job.max_cost,
+            later=later,
+            touches=touched,
+        )
 
 
 def _sent_before(job: Job, built: Built) -> list[str]:
@@ -68,7 +89,7 @@ def _in_the_way(job: Job) -> list[str]:
     said = []
     for output in [one for step in job.steps for one in step.outputs]:
         whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
-        if whole_file and not output.options.get("overwrite") and Path(output.path).exists():
+        if whole_file and not output.options.get("overwrite") and seen(Path(output.path)):
             place = inert_line(output.path)
             said.append(f"{place} already exists and will not be replaced: move it, or set overwrite = true.")
     return said

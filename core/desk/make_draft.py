@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from batchtui.core.batches.batch import Snapshot
@@ -14,10 +16,12 @@ from batchtui.core.sending.context import Context
 from batchtui.core.text import inert_line
 
 
-async def make_draft(path: Path, context: Context, name: str | None, cut: Cut | None, *, now: bool) -> Draft:
+async def make_draft(
+    path: Path, context: Context, name: str | None, cut: Cut | None, named: Callable[[], str], *, now: bool
+) -> Draft:
     """Checks a file, or builds a job, and keeps its rows. If canceled, it waits for its thread and keeps nothing.
 
-    `now`: it is to be answered without a batch.
+    `named` gives the refs of what is kept. `now`: it is to be answered without a batch.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -25,7 +29,7 @@ async def make_draft(path: Path, context: Context, name: str | None, cut: Cut | 
         StateError: its rows could not be kept.
     """
     snapshot = await context.disk.snapshot()
-    making = asyncio.ensure_future(asyncio.to_thread(_make, path, context, snapshot, name, cut, now=now))
+    making = asyncio.ensure_future(asyncio.to_thread(_make, path, context, snapshot, name, cut, named, now=now))
     try:
         return await asyncio.shield(making)
     except asyncio.CancelledError:
@@ -34,14 +38,24 @@ async def make_draft(path: Path, context: Context, name: str | None, cut: Cut | 
         raise
 
 
-def _make(path: Path, context: Context, snapshot: Snapshot, name: str | None, cut: Cut | None, *, now: bool) -> Draft:
+def _make(
+    path: Path,
+    context: Context,
+    snapshot: Snapshot,
+    name: str | None,
+    cut: Cut | None,
+    named: Callable[[], str],
+    *,
+    now: bool,
+) -> Draft:
     paths, rules = context.paths, context.rules
     if path.suffix != ".toml":
-        return draft(path, paths, name or path.stem or "batch", cut, rules=rules)
+        return draft(path, paths, name or path.stem or "batch", cut, rules=rules, named=named)
     from batchtui.core.jobs.draft_job import draft_job
     from batchtui.core.jobs.known_keys import known_keys
 
-    return draft_job(path, paths, name, lambda found: known_keys(snapshot, paths, found, now=now), rules=rules)
+    known = partial(known_keys, snapshot, paths, now=now)
+    return draft_job(path, paths, name, known, rules=rules, named=named)
 
 
 def changed(path: Path) -> BadInput:

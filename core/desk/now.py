@@ -14,6 +14,7 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Submission
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.cost.limit import refusal
+from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk import now_ask
 from batchtui.core.desk.examine import examine
@@ -23,7 +24,9 @@ from batchtui.core.desk.now_runs import Runs, Unfinished, refuse_twice
 from batchtui.core.errors import Stopped
 from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import NotAgreed, Touch
 from batchtui.core.sending.context import Context
+from batchtui.core.state.tickets import ticket
 
 
 class NowProposal(Struct, frozen=True):
@@ -35,6 +38,11 @@ class NowProposal(Struct, frozen=True):
 
     looked: Preflight | None
     known: Unfinished | None
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """What the job touches outside its folder, to agree to. Nothing if a run continues: that was agreed to."""
+        return self.looked.touches if self.looked and not self.known else ()
 
 
 class Now:
@@ -57,7 +65,7 @@ class Now:
         again: bool,
         max_cost: float | None,
         parallel: int | None,
-        agreed: Callable[[NowProposal], bool],
+        agreed: Callable[[NowProposal], bool] | None,
         stop: asyncio.Event,
         give_up: asyncio.Event,
         checking: Report | None,
@@ -66,24 +74,26 @@ class Now:
     ) -> Finished | None:
         """Proposes the run and, if `agreed` says so, answers every request and does what follows. Otherwise None.
 
+        Without `agreed`, a job that touches what is outside its folder is refused.
         Setting `stop` lets requests under way finish; setting `give_up` does not wait for them.
 
         Raises:
             NotSubmittable: the file has problems.
             NotAllowed: the same rows were submitted recently, and `again` is false.
+            NotAgreed: nobody agreed to what the job touches.
             OverLimit: it could cost more than the limit.
             Stopped: it was stopped before it finished.
             BatchtuiError: as `NowRun.finish`.
         """
         proposal = await self._propose(path, name=name, again=again, max_cost=max_cost, checking=checking)
-        if not agreed(proposal):
+        if agreed is None and proposal.touches:
+            raise NotAgreed(path, proposal.touches)
+        if agreed and not agreed(proposal):
             return None
         if looked := proposal.looked:
             if looked.over_limit:
                 raise looked.over_limit
-            price = looked.estimate.standard_usd if looked.estimate else None
-            sha256 = looked.checked.sha256
-            submission = await self.begin(path, name=name, again=again, estimated_usd=price, sha256=sha256)
+            submission = await self.begin(path, name=name, again=again, looked=looked)
         else:
             assert proposal.known
             submission = proposal.known.submission
@@ -111,7 +121,7 @@ class Now:
             raise NotSubmittable(looked.checked)
         known = await self.look(looked.checked.sha256, again=again)
         limit = looked.max_cost if max_cost is None else max_cost
-        return NowProposal(replace(looked, over_limit=refusal(looked.estimate, limit, STANDARD)), known)
+        return NowProposal(replace(looked, over_limit=refusal(looked.whole, limit, STANDARD)), known)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The unfinished run of a job that has all answers of its first step; None if there is none."""
@@ -130,12 +140,10 @@ class Now:
             refuse_twice(snapshot, sha256, self._clock())
         return await asyncio.to_thread(self._runs.unfinished, known) if known else None
 
-    async def begin(
-        self, path: Path, *, name: str | None, again: bool, estimated_usd: float | None = None, sha256: str = ""
-    ) -> Submission:
+    async def begin(self, path: Path, *, name: str | None, again: bool, looked: Preflight | None = None) -> Submission:
         """The unfinished run of the rows of a file or job, else a new one, on disk before any request is sent.
 
-        `sha256` is that of the rows the user agreed to: other rows are not sent.
+        `looked` is what the user agreed to: other rows are not sent.
 
         Raises:
             BadInput: the file or the job has problems, or its rows have changed.
@@ -143,24 +151,27 @@ class Now:
             NoKey: there is no key.
         """
         await self._connection.api()
-        made = await make_draft(path, self._context, name, Cut(), now=True)
-        if sha256 and made.sha256 != sha256:
-            await asyncio.to_thread(discard, made, self._paths)
-            raise changed(path)
-        known = self._runs.of(await self._disk.snapshot(), made.sha256)
-        if known:
-            await asyncio.to_thread(discard, made, self._paths)
-            return known
-        now = self._clock()
-        try:
-            begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, estimated_usd, again=again))
-        except BaseException:
-            if made.ref not in (await self._disk.snapshot()).submissions:
+        async with ticket(self._paths) as mine:
+            made = await make_draft(path, self._context, name, Cut(), mine.new_ref, now=True)
+            if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
                 await asyncio.to_thread(discard, made, self._paths)
-            raise
-        if begun.ref != made.ref:
-            await asyncio.to_thread(discard, made, self._paths)
-        return begun
+                raise changed(path)
+            known = self._runs.of(await self._disk.snapshot(), made.sha256)
+            if known:
+                await asyncio.to_thread(discard, made, self._paths)
+                return known
+            now, estimate = self._clock(), looked.estimate if looked else None
+            try:
+                parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
+                made = replace(made, parts=parts)
+                begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, again=again))
+            except BaseException:
+                if made.ref not in (await self._disk.snapshot()).submissions:
+                    await asyncio.to_thread(discard, made, self._paths)
+                raise
+            if begun.ref != made.ref:
+                await asyncio.to_thread(discard, made, self._paths)
+            return begun
 
 
 async def _unless(give_up: asyncio.Event, work: Coroutine[Any, Any, Finished]) -> Finished:

@@ -61,11 +61,14 @@ async def run(
     stop: asyncio.Event | None = None,
     report: Report | None = None,
     tell: Callable[[str], None] = log.info,
+    tries_lost: int = TRIES_LOST,
+    lost: Callable[[bytes], None] = lambda _: None,
 ) -> None:
     """Sends the requests without an answer in the journal, at most `parallel` at a time, until it has all `total`.
 
     Setting `stop` lets requests under way finish and sends no more. `report` gets the number of answers and the total;
-    `tell` gets the reason for a wait. A request that fails for good becomes an `errored` result.
+    `tell` gets the reason for a wait; `lost` gets the params of a request whose answer was lost, each time. A request
+    that fails for good becomes an `errored` result.
 
     Raises:
         Stopped: `stop` was set before it finished.
@@ -73,6 +76,7 @@ async def run(
         BatchtuiError: the key, the account or the disk does not allow more. The answers so far are kept.
     """
     sending = _Sending(api, journal, stop or asyncio.Event(), parallel, tell, betas)
+    sending.tries_lost, sending.lost = tries_lost, lost
     if report:
         sending.told = lambda: report(len(journal.ids), total)
         sending.told()
@@ -111,6 +115,8 @@ class _Sending:
         self._answered = self._given_up = 0
         self.failed: BatchtuiError | None = None
         self.told: Callable[[], None] = lambda: None
+        self.tries_lost = TRIES_LOST
+        self.lost: Callable[[bytes], None] = lambda _: None
 
     async def work(self, rows: Iterator[_Row]) -> None:
         """Takes one row after the other until something goes wrong."""
@@ -140,8 +146,10 @@ class _Sending:
                 if not isinstance(error, Unreachable) or _not_from_the_api(error):
                     raise
                 tries += 1
+                if _is_lost(error):
+                    self.lost(bytes(row.params))
                 log.info("%s: %s", row.custom_id, error.message)
-                if tries >= _tries(error):
+                if tries >= (self.tries_lost if _is_lost(error) else TRIES):
                     if _asks_to_slow_down(error) and self._answered > answered:
                         tries, answered = 0, self._answered
                     elif self._is_down(error):
@@ -149,6 +157,9 @@ class _Sending:
                     else:
                         return _errored(error)
                 await self._pause(error, tries)
+            except asyncio.CancelledError:
+                self.lost(bytes(row.params))
+                raise
             else:
                 self._answered += 1
                 self._given_up = 0
@@ -183,8 +194,9 @@ class _Sending:
             await asyncio.wait_for(self._stop.wait(), seconds)
 
 
-def _tries(error: ApiError) -> int:
-    return TRIES if error.by_api or isinstance(error, NotSent) else TRIES_LOST
+def _is_lost(error: ApiError) -> bool:
+    """Whether there may be an answer that did not arrive."""
+    return not error.by_api and not isinstance(error, NotSent)
 
 
 def _is_own_fault(error: ApiError) -> bool:

@@ -32,8 +32,12 @@ async def answer_part(
     stop: asyncio.Event | None,
     report: Report | None,
     tell: Callable[[str], None],
+    *,
+    tries_lost: int = now_ask.TRIES_LOST,
+    lost: Callable[[bytes], None] = lambda _: None,
 ) -> Verdict:
-    """Brings the results of one part under their final name, unless they are there already."""
+    """Brings the results of one part under their final name, unless they are there already. For `tries_lost` and
+    `lost` see `now_ask.run`."""
     final = context.paths.result(part.ref)
     journal = await asyncio.to_thread(runs.open, part)
     if journal is None:
@@ -43,7 +47,17 @@ async def answer_part(
         archive = context.paths.archive(part.ref)
         log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
         await now_ask.run(
-            api, archive, journal, part.requests, betas=betas, parallel=parallel, stop=stop, report=report, tell=tell
+            api,
+            archive,
+            journal,
+            part.requests,
+            betas=betas,
+            parallel=parallel,
+            stop=stop,
+            report=report,
+            tell=tell,
+            tries_lost=tries_lost,
+            lost=lost,
         )
         verdict = await asyncio.to_thread(_verified, runs.journal(part), part, context)
         with on_disk(context.paths):
@@ -83,13 +97,14 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         part=part.number,
         step=part.step,
         request_counts=verdict.counts,
+        outcomes=verdict.outcomes,
         ended_at=now,
         models=part.models,
         betas=submission.betas,
         digest=part.digest,
         results_path=str(context.paths.result(part.ref)),
         retrieved_at=now,
-        cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd),
+        cost=Cost(part.estimated_usd, made.actual_usd, made.saved_usd, part.max_usd),
     )
 
     def write(tx: Transaction) -> None:

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Submission, Trouble
-from batchtui.core.batches.submissions import command
+from batchtui.core.batches.spending import too_dear
+from batchtui.core.batches.submissions import command, over_limit
 from batchtui.core.desk import now_ask
+from batchtui.core.desk.now_lost import Lost
 from batchtui.core.desk.now_part import answer_part, keep_part
 from batchtui.core.desk.now_runs import ELSEWHERE, Runs, given_up, watch
 from batchtui.core.errors import BatchtuiError, StateError, Stopped, Unreachable
@@ -89,6 +91,8 @@ class NowRun:
             if current is None or not plan.can_be_finished(snapshot, current):
                 return Finished(plan.members(snapshot, current or submission), None)
             if current.waiting:
+                if (most := too_dear(current, plan.members(snapshot, current))) is not None:
+                    raise over_limit(current, most, command(current.input))
                 await self.go_on(current, parallel=parallel, stop=stop, report=report, tell=tell)
                 continue
             if stop.is_set():
@@ -120,14 +124,28 @@ class NowRun:
         done: list[Batch] = []
         before = submission.requests - sum(part.requests for part in submission.waiting)
         for part in submission.waiting:
+            lost = Lost(submission.ref, self._context)
+            told = _beyond(report, before, submission.requests)
             try:
-                beyond = _beyond(report, before, submission.requests)
-                betas, context = submission.betas, self._context
-                verdict = await answer_part(part, betas, context, self._runs, parallel, stop, beyond, tell)
+                tries = await lost.tries()
+                verdict = await answer_part(
+                    part,
+                    submission.betas,
+                    self._context,
+                    self._runs,
+                    parallel,
+                    stop,
+                    told,
+                    tell,
+                    tries_lost=tries,
+                    lost=lost.params.append,
+                )
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # no later look follows
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
+            finally:
+                await lost.keep()
             done.append(await keep_part(submission, part, verdict, self._context))
             before += part.requests
         return done

@@ -13,13 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Part, Snapshot, Submission
 from batchtui.core.batches.submissions import not_over
 from batchtui.core.errors import StateError
-from batchtui.core.files import create, is_there, private_folder
+from batchtui.core.files import create, is_there, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.journal import Journal, kept
@@ -106,9 +105,7 @@ class Runs:
         files = (self.journal(part), self._paths.result(part.ref))
         return next((file for file in files if is_there(file)), None)
 
-    def claim(
-        self, tx: Transaction, made: Draft, now: datetime, estimated_usd: float | None, *, again: bool
-    ) -> Submission:
+    def claim(self, tx: Transaction, made: Draft, now: datetime, *, again: bool) -> Submission:
         """The unfinished run of the same rows, else the draft as a new one.
 
         Raises:
@@ -120,7 +117,6 @@ class Runs:
         if not again:
             refuse_twice(tx.snapshot, made.sha256, now)
             refuse_known(made, tx.snapshot)
-        first, *others = made.parts
         submission = Submission(
             ref=made.ref,
             name=made.name,
@@ -130,7 +126,7 @@ class Runs:
             sha256=made.sha256,
             bytes=made.bytes,
             models=tuple(sorted({model for part in made.parts for model in part.models})),
-            waiting=(replace(first, estimated_usd=estimated_usd), *others),
+            waiting=made.parts,
             outputs=made.outputs,
             steps=made.steps,
             max_cost=made.max_cost,
@@ -179,5 +175,5 @@ def on_disk(paths: Paths) -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"The answers could not be written to {paths.results}: {error.strerror or error}.",
-            "Make room there. The answers so far are kept.",
+            f"{own_way_out(error)} The answers so far are kept.",
         ) from error

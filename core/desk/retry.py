@@ -12,11 +12,12 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import first_of, with_retries
+from batchtui.core.batches.spending import committed
 from batchtui.core.cost.estimate import Estimate
-from batchtui.core.cost.limit import hold_more, spent
+from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
-from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, propose_all
+from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, other_runs, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import is_there, private_folder, replacing
@@ -25,18 +26,26 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.requests.split import new_ref
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Rules
-from batchtui.core.state.archive import copy_rows, drop
+from batchtui.core.state.archive import copy_rows, drop, new_ref
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.state.tickets import ticket
+from batchtui.core.text import inert_line
 
 
-def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None = None) -> tuple[Part, Checked]:
-    """Keeps the rows to be sent again, and their keys, under a new ref. Call it in a thread.
+def archive(
+    proposal: Proposal,
+    paths: Paths,
+    rules: Rules,
+    edited: Path | None = None,
+    *,
+    named: Callable[[], str] = new_ref,
+) -> tuple[Part, Checked]:
+    """Keeps the rows to be sent again, and their keys, under a new ref, which `named` gives. Call it in a thread.
 
     The rows come from the file `edited` if it is given; otherwise they are as they were last sent.
 
@@ -47,7 +56,7 @@ def archive(proposal: Proposal, paths: Paths, rules: Rules, edited: Path | None 
     """
     private_folder(paths.requests)
     first, ids = proposal.first, proposal.chosen.ids
-    ref = new_ref()
+    ref = named()
     rows = paths.archive(ref)
     with replacing(rows, overwrite=False) as sink:
         if edited:
@@ -84,19 +93,19 @@ def _good(checked: Checked) -> Checked:
 async def priced(
     proposal: Proposal, part: Part, estimate: Estimate | None, disk: StoreThread, limit: float | None
 ) -> Part:
-    """The archived retry with its likely cost.
+    """The archived retry with its likely cost, and the most that it can cost.
 
     Raises:
-        OverLimit: with what was spent before, it could cost more than `limit` or, without one, than the submission may.
+        OverLimit: with what was sent before, it could cost more than `limit` or, without one, than the submission may.
     """
     snapshot, first = await disk.snapshot(), proposal.first
     submission = snapshot.submissions.get(first.submission)
     if submission is None:
         return part
-    so_far = spent(members(snapshot, submission), submission.forgotten_usd)
+    so_far = committed(members(snapshot, submission), submission.waiting, submission.forgotten_usd)
     most = submission.max_cost if limit is None else limit
     hold_more("The retry", estimate, so_far, most, f"batchtui retry {first.label} --max-cost USD")
-    return replace(part, estimated_usd=estimate.batch_usd if estimate else None)
+    return replace(part, estimated_usd=estimate.batch_usd if estimate else None, max_usd=most_usd(estimate))
 
 
 async def send(
@@ -123,6 +132,8 @@ async def send(
             raise _forgotten()
         if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
             raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
+        if not other_runs(tx.snapshot, first) <= proposal.seen:
+            raise Busy(f"{inert_line(first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         limit = submission.max_cost if max_cost is None else max_cost
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
@@ -174,7 +185,7 @@ async def retry(
     sent: list[Batch] = []
     for proposal in proposals:
         if proposal.unsent:
-            sent += await send_unsent(proposal, context, parts, report)
+            sent += await send_unsent(proposal, context, parts, max_cost, report)
         else:
             sent.append(await _again(proposal, context, sender, max_cost, report))
     return sent
@@ -184,12 +195,15 @@ async def _again(
     proposal: Proposal, context: Context, sender: Sender, max_cost: float | None, report: Report | None
 ) -> Batch:
     disk, paths = context.disk, context.paths
-    part, checked = await asyncio.to_thread(archive, proposal, paths, context.rules_with(proposal.first.betas))
-    try:
-        past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
-        looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock())
-        part = await priced(proposal, part, looked.estimate, disk, max_cost)
-    except BaseException:
-        await asyncio.to_thread(drop, [part.ref], paths)
-        raise
-    return await send(proposal, part, context, sender, max_cost, report)
+    betas = proposal.first.betas
+    async with ticket(paths) as mine:
+        rules = context.rules_with(betas)
+        part, checked = await asyncio.to_thread(archive, proposal, paths, rules, named=mine.new_ref)
+        try:
+            past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock(), betas)
+            part = await priced(proposal, part, looked.estimate, disk, max_cost)
+        except BaseException:
+            await asyncio.to_thread(drop, [part.ref], paths)
+            raise
+        return await send(proposal, part, context, sender, max_cost, report)

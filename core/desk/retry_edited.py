@@ -30,6 +30,7 @@ from batchtui.core.results.failures import only
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.archive import archived_ids, digest, drop
+from batchtui.core.state.tickets import Ticket, ticket
 from batchtui.core.text import inert_line
 
 
@@ -67,11 +68,13 @@ def write(proposal: Proposal, to: str, paths: Paths) -> Path:
     """
     path = refuse_ours(target_path(to), paths)
     try:
-        with replacing(path, overwrite=False) as sink:
+        with Ticket(paths) as mine, replacing(path, overwrite=False, note=mine.note_path) as sink:
             copy_chosen(proposal, paths, sink)
         return path
     except FileExistsError as error:
-        raise BadInput(f"{inert_line(str(path))} already exists; it was not overwritten.", "") from error
+        raise BadInput(
+            f"{inert_line(str(path))} already exists; it was not overwritten.", "Name another file."
+        ) from error
     except OSError as error:
         raise BadInput(
             f"{inert_line(str(path))} cannot be written: {error.strerror or error}.",
@@ -118,15 +121,18 @@ async def retry_edited(
         return None
     before, estimate = edited.looked.checked, edited.looked.estimate
     rules = context.rules_with(proposal.first.betas)
-    part, checked = await asyncio.to_thread(archive, edited.proposal, context.paths, rules, path)
-    try:
-        if checked.sha256 != before.sha256:
-            raise _changed(path)
-        part = await priced(edited.proposal, part, estimate, context.disk, max_cost)
-    except BaseException:
-        await asyncio.to_thread(drop, [part.ref], context.paths)
-        raise
-    return await send(edited.proposal, part, context, sender, max_cost, report)
+    async with ticket(context.paths) as mine:
+        part, checked = await asyncio.to_thread(
+            archive, edited.proposal, context.paths, rules, path, named=mine.new_ref
+        )
+        try:
+            if checked.sha256 != before.sha256:
+                raise _changed(path)
+            part = await priced(edited.proposal, part, estimate, context.disk, max_cost)
+        except BaseException:
+            await asyncio.to_thread(drop, [part.ref], context.paths)
+            raise
+        return await send(edited.proposal, part, context, sender, max_cost, report)
 
 
 def _check(proposal: Proposal, path: Path, context: Context) -> tuple[Checked, frozenset[str]]:

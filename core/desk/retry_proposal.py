@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -12,12 +12,15 @@ from msgspec import Struct
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import not_over, with_retries
+from batchtui.core.batches.submissions import first_steps
 from batchtui.core.errors import NotAllowed
 from batchtui.core.files import is_there
+from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import RetryChoice, choose, failures
 from batchtui.core.results.retrieve import where
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.look import never_accepted
 from batchtui.core.state.archive import copy_rows
 from batchtui.core.text import inert_line, plural
 
@@ -35,7 +38,7 @@ class Proposal(Struct, frozen=True):
 
     `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
     row may have been edited for one of them. `unsent` counts requests that the API never took because it
-    refused `first`: they and the parts behind it are sent as they are.
+    refused `first`: they and the parts behind it are sent as they are. `seen` are the other runs that were looked at.
     """
 
     first: Batch
@@ -44,6 +47,7 @@ class Proposal(Struct, frozen=True):
     failed: dict[str, str]
     chosen: RetryChoice
     unsent: int = 0
+    seen: frozenset[str] = frozenset()
 
     @property
     def requests(self) -> int:
@@ -61,8 +65,8 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     batch = next((one for one in snapshot.batches if one.ref == ref), None)
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
-    if batch.state is State.REJECTED and not batch.retry_of:
-        return _never_sent(snapshot, batch)
+    if never_sent(batch):
+        return _never_sent(snapshot, batch, paths)
     batches = with_retries(snapshot, batch)
     first = batches[0]
     running = not_over(batches)
@@ -73,9 +77,18 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     if first.state is not State.RETRIEVED:
         raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
     if not is_there(paths.archive(first.ref)):
-        raise NotAllowed("Its requests are not on this machine: somebody else sent it.", "")
+        raise NotAllowed(
+            "Its requests are not on this machine: somebody else sent it.", "Retry it where it was sent from."
+        )
     retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
     failed = failures(retrieved)
+    since = sent_since(snapshot, paths, first) if failed else frozenset()
+    failed = {custom_id: cause for custom_id, cause in failed.items() if custom_id not in since}
+    if since and not failed:
+        raise NothingLeft(
+            f"What failed was sent again since, by a later run of {inert_line(first.name)}.",
+            "There is nothing to retry.",
+        )
     chosen = choose(failed, include_permanent=include_permanent)
     if not chosen.ids:
         if chosen.left:
@@ -85,17 +98,45 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
             )
         raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
     asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
-    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen)
+    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen, seen=other_runs(snapshot, first))
 
 
-def _never_sent(snapshot: Snapshot, batch: Batch) -> Proposal:
-    """What the API refused of a submission, with the parts behind it. All of that goes together, by the first of it."""
+def never_sent(batch: Batch) -> bool:
+    """Whether the API has none of it: it refused it, or most likely never accepted it."""
+    return not batch.retry_of and (batch.state is State.REJECTED or never_accepted(batch))
+
+
+def with_it(batch: Batch, members: Iterable[Batch]) -> list[Batch]:
+    """What is sent together with a batch that was never sent: all that was refused; what got lost goes alone."""
+    if batch.state is not State.REJECTED:
+        return [batch]
+    return [one for one in members if one.state is State.REJECTED and not one.retry_of]
+
+
+def other_runs(snapshot: Snapshot, first: Batch) -> frozenset[str]:
+    """The batches and parts of other runs of the job that could send the same rows."""
+    return frozenset() if first.step else first_steps(snapshot, first.name, besides=first.submission)
+
+
+def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
+    """What the API refused of a submission, with the parts behind it: all of that goes together, by the first of it. Or
+    one batch that it most likely never accepted."""
     submission = snapshot.submissions.get(batch.submission)
     whole = members(snapshot, submission) if submission else [batch]
-    refused = [one for one in whole if one.state is State.REJECTED and not one.retry_of]
-    waiting = submission.waiting if submission else ()
+    refused = with_it(batch, whole)
+    for one in refused:
+        if since := sent_since(snapshot, paths, one):
+            were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
+            raise NothingLeft(
+                f"{were} sent again since, by a later run of {inert_line(one.name)}.",
+                f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
+            )
+    waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
+    if submission and submission.stopped and submission.waiting and not waiting:
+        raise NotAllowed(f"{inert_line(batch.name)} was canceled.", f"batchtui forget {batch.ref}")
     unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)
-    return Proposal(refused[0], (refused[0].ref,), (), {}, RetryChoice(frozenset(), {"not sent": unsent}, {}), unsent)
+    choice = RetryChoice(frozenset(), {"not sent": unsent}, {})
+    return Proposal(refused[0], (refused[0].ref,), (), {}, choice, unsent, other_runs(snapshot, refused[0]))
 
 
 def in_words(causes: dict[str, int]) -> str:
@@ -114,7 +155,9 @@ def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
     ids = proposal.chosen.ids
     copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
     if copied != len(ids):
-        raise NotAllowed(f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "")
+        raise NotAllowed(
+            f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "Submit the rest as a new file."
+        )
 
 
 def described(proposals: Sequence[Proposal]) -> str:

@@ -1,26 +1,37 @@
-"""Sends the parts of a submission that the API refused, and those behind them, once the cause is gone."""
+"""Sends the parts of a submission that the API refused, and those behind them, once the cause is gone; or one that a
+person found was never accepted."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.limits import body_size
-from batchtui.core.desk.retry_proposal import Proposal
+from batchtui.core.batches.spending import too_dear
+from batchtui.core.batches.submissions import over_limit, with_limit
+from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, with_it
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.store import Transaction
+from batchtui.core.text import inert_line
 
 
 async def send_unsent(
-    proposal: Proposal, context: Context, parts: WaitingParts, report: Report | None = None
+    proposal: Proposal,
+    context: Context,
+    parts: WaitingParts,
+    max_cost: float | None = None,
+    report: Report | None = None,
 ) -> list[Batch]:
     """Puts what was refused back among the parts that wait, and sends them in order. The batches that were accepted.
 
+    `max_cost` in US dollars becomes the limit of their submission, in place of the one it has.
+
     Raises:
+        OverLimit: with what was sent before, they could cost more than the limit.
         Busy: another process did so in the meantime.
         StateError: the archived requests are not there.
         BatchtuiError: as `sending.submit.send_next`; what was accepted before stays accepted.
@@ -30,12 +41,19 @@ async def send_unsent(
     def write(tx: Transaction) -> None:
         current = tx.submission(submission)
         known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
-        refused = [one for one in known if one.state is State.REJECTED and not one.retry_of]
-        if current is None or proposal.first.ref not in {one.ref for one in refused}:
+        first = next((one for one in known if one.ref == proposal.first.ref and never_sent(one)), None)
+        if current is None or first is None:
             raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
+        if not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
+            raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")
+        refused = with_it(first, known)
         again = tuple(_as_part(one, context) for one in refused)
         waiting = (*again, *current.waiting)
-        tx.put_submission(replace(current, waiting=waiting, stopped=False, trouble=None))
+        sent = [one for one in known if one not in refused]
+        ready = with_limit(replace(current, waiting=waiting, stopped=False, trouble=None), sent, max_cost)
+        if (most := too_dear(ready, sent)) is not None:
+            raise over_limit(ready, most, f"batchtui retry {proposal.first.label}")
+        tx.put_submission(ready)
         for one in refused:
             tx.forget(one.ref)
 
@@ -65,4 +83,5 @@ def _as_part(batch: Batch, context: Context) -> Part:
         number=batch.part,
         step=batch.step,
         estimated_usd=batch.cost.estimated_usd,
+        max_usd=batch.cost.max_usd,
     )

@@ -23,6 +23,7 @@ from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
+from batchtui.core.paths import seen
 from batchtui.core.results import summary
 from batchtui.core.results.downloads import Downloads
 from batchtui.core.results.result_file import Results
@@ -114,7 +115,7 @@ class StateDesk:
 
         def look() -> Path | None:
             path = failed_path(output)
-            return path if path and path.exists() else None
+            return path if path and seen(path) else None
 
         try:
             return await asyncio.to_thread(look)

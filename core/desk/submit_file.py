@@ -11,15 +11,18 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch
 from batchtui.core.cost.limit import hold
+from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
 from batchtui.core.requests.draft import Draft, discard
-from batchtui.core.requests.split import Cut, shared_out
+from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.submit import submit
 from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.tickets import ticket
 
 
 async def submit_file(
@@ -39,32 +42,42 @@ async def submit_file(
 
     Raises:
         NotSubmittable: the file has problems.
-        BadInput: its rows are not the ones in `looked`.
+        BadInput: its rows, or what it touches, are not the ones in `looked`.
+        NotAgreed: there is no `looked`, and the job touches what is outside its folder.
         OverLimit: it could cost more than its limit, or its cost is not known.
         BatchtuiError: as `sending.submit`.
     """
-    made = await make_draft(path, context, name, cut, now=False)
-    try:
-        made = await _within_limit(path, made, context, looked, max_cost)
-    except BaseException:
-        with suppress(OSError):
-            await asyncio.to_thread(discard, made, context.paths)
-        raise
-    batch = await submit(made, context, sender, again=again, report=report)
+    async with ticket(context.paths) as mine:
+        made = await make_draft(path, context, name, cut, mine.new_ref, now=False)
+        try:
+            _refuse_what_nobody_agreed_to(path, made, looked)
+            made = await _within_limit(path, made, context, looked, max_cost)
+        except BaseException:
+            with suppress(OSError):
+                await asyncio.to_thread(discard, made, context.paths)
+            raise
+        batch = await submit(made, context, sender, again=again, report=report)
     await parts.send(made.ref, report)
     return batch
+
+
+def _refuse_what_nobody_agreed_to(path: Path, made: Draft, looked: Preflight | None) -> None:
+    if looked is None and made.touches:
+        raise NotAgreed(path, made.touches)
+    if looked and looked.touches != made.touches:
+        raise changed(path)
 
 
 async def _within_limit(
     path: Path, made: Draft, context: Context, looked: Preflight | None, max_cost: float | None
 ) -> Draft:
-    """The draft with its limit, and with the likely cost of its parts if there is an estimate."""
+    """The draft with its limit, and with the prices of its parts if there is an estimate."""
     limit = made.max_cost if max_cost is None else max_cost
     if looked is None and limit is not None:
         looked = await examine(path, context, name=made.name, one_batch=False)
     if looked and looked.checked.sha256 != made.sha256:
         raise changed(path)
+    hold(looked.whole if looked else None, limit)
     estimate = looked.estimate if looked else None
-    hold(estimate, limit)
-    likely = estimate.batch_usd if estimate else None
-    return replace(made, parts=shared_out(made.parts, likely), max_cost=limit)
+    parts = await asyncio.to_thread(with_prices, made.parts, estimate, context.paths, context.clock())
+    return replace(made, parts=parts, max_cost=limit)

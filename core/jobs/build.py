@@ -18,7 +18,7 @@ from batchtui.core.jobs.keys import Seen, custom_id
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.sources import Found
 from batchtui.core.jobs.step_templates import StepTemplates
-from batchtui.core.jobs.templates import Unfit
+from batchtui.core.jobs.templates import TooMuchForARow, Unfit
 from batchtui.core.requests.check import SHOWN
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
@@ -68,11 +68,11 @@ def build(
     """Writes a request and a key line for every row of the step's source, or of the previous step.
 
     `earlier` holds the answers of the previous steps, by name. A row whose answer there did not succeed is skipped. So
-    is a row whose key is `known`, with `new_only`.
+    is a row whose key is `known`, with `new_only`. A template that takes too much for one row ends it.
 
     Raises:
         NothingNew: with `new_only`, the key of every row is known.
-        BadRows: rows or the source have problems; every row that could be read was still checked.
+        BadRows: rows or the source have problems; the other rows that can be read are still checked.
         BadInput: a template of the step is invalid.
         OSError: a sink could not be written.
         StateError: earlier answers cannot be read.
@@ -84,6 +84,8 @@ def build(
                 building.add(_Given(found, None, {}))
         else:
             building.follow(step.after)
+    except TooMuchForARow:
+        pass
     except BadInput as error:
         building.note(Problem(None, "source", error.message, error.hint, "source"))
     return building.built()
@@ -161,7 +163,7 @@ class _Building:
     def follow(self, step: str) -> None:
         """Adds the rows of an earlier step whose answers succeeded."""
         for number, answer in enumerate(self._earlier[step], 1):
-            if answer.result.type == "succeeded":
+            if answer.result.answered:
                 found = Found(number, f"row {number}", answer.row)
                 self.add(_Given(found, answer.key, {step: EarlierAnswer(answer)}))
             else:
@@ -185,6 +187,8 @@ class _Building:
             key_line = self._encode({"custom_id": custom, "key": key, "row": row}) + b"\n"
         except Unfit as error:
             self.note(Problem(number, "", error.message, error.hint, error.kind, where))
+            if isinstance(error, TooMuchForARow):  # the next row would take as long
+                raise
             return
         except UnicodeEncodeError:
             message, hint = "It contains half a character, which UTF-8 cannot encode.", "Write whole characters."
@@ -232,7 +236,7 @@ class _Building:
             if answer is None:
                 message = f"Step {name} has no answer for the key “{inert_line(key, 64)}”."
                 raise Unfit("no_answer", message, "Give both steps the same keys.")
-            if answer.result.type != "succeeded":
+            if not answer.result.answered:
                 return None
             known[name] = EarlierAnswer(answer)
         return known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,22 +10,28 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Part
-from batchtui.core.files import private_folder, replacing
+from batchtui.core.batches.batch import Output, Part
+from batchtui.core.errors import BadInput
+from batchtui.core.files import NewFile, private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
+from batchtui.core.jobs.output_names import name_problems
 from batchtui.core.jobs.read_job import read_job
+from batchtui.core.jobs.touches import touches
 from batchtui.core.outputs import kinds
 from batchtui.core.outputs.export import refuse_ours
 from batchtui.core.paths import Paths, target_path
 from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import Draft, NotSubmittable
-from batchtui.core.requests.split import Cut, fingerprint, shared_out, split
+from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.split import Cut, fingerprint, split
 from batchtui.core.results.answers import Answers
 from batchtui.core.settings import CURRENT, Rules
-from batchtui.core.state.archive import drop
+from batchtui.core.state.archive import drop, new_ref
+
+Priced = Callable[[tuple[Part, ...]], tuple[Part, ...]]
 
 
 class Unfolded(Struct, frozen=True):
@@ -48,18 +53,21 @@ def unfolded(
         BadInput: some of its rows do not make valid requests.
     """
     private_folder(paths.requests)
-    rows = paths.requests / f"{secrets.token_hex(4)}.rows"
-    keys = rows.with_suffix(".keys")
+    rows = NewFile(paths.requests / "rows")
     try:
-        with replacing(rows) as row_sink, replacing(keys) as key_sink:
+        keys = NewFile(paths.requests / "keys")
+        try:
             step, folder = job.steps[number], Path(job.folder)
-            built = build(step, folder, row_sink, key_sink, earlier, known, new_only=job.new_only)
+            built = build(step, folder, rows.file, keys.file, earlier, known, new_only=job.new_only)
             if built.problem_count:
                 raise BadRows(built)
-        yield Unfolded(rows, keys, built)
+            rows.file.flush()
+            keys.file.flush()
+            yield Unfolded(rows.path, keys.path, built)
+        finally:
+            keys.drop()
     finally:
-        rows.unlink(missing_ok=True)
-        keys.unlink(missing_ok=True)
+        rows.drop()
 
 
 def archive_step(
@@ -67,19 +75,21 @@ def archive_step(
     number: int,
     paths: Paths,
     earlier: Mapping[str, Answers],
-    price: Callable[[Path], float | None],
+    price: Callable[[Path], Priced],
     *,
     rules: Rules,
+    named: Callable[[], str],
 ) -> tuple[Part, ...]:
     """Builds the requests of a later step, checks them, and archives them in parts. Run it in a thread.
 
-    `price` returns what the requests in a file will cost, in US dollars, or raises if that is too much.
+    `price` looks at what the requests in a file will cost, and raises if that is too much; what it returns adds the
+    prices to their parts. `named` gives the refs of the parts.
 
     Raises:
         BadInput: some of its rows do not make valid requests; nothing is kept.
     """
     with unfolded(job, number, paths, earlier) as made:
-        return _archived(job, number, paths, made, rules, price)
+        return _archived(job, number, paths, made, rules, named, price)
 
 
 def _archived(
@@ -88,25 +98,33 @@ def _archived(
     paths: Paths,
     made: Unfolded,
     rules: Rules,
-    price: Callable[[Path], float | None] = lambda _: None,
+    named: Callable[[], str],
+    price: Callable[[Path], Priced] = lambda _: lambda parts: parts,
 ) -> tuple[Part, ...]:
     checked = check(made.rows, one_batch=False, rules=rules)
     if not checked.ok:
         raise NotSubmittable(checked)
-    estimated_usd = price(made.rows)
+    priced = price(made.rows)
     step = job.steps[number]
-    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys)
-    return shared_out(parts, estimated_usd)
+    parts = split(made.rows, paths, Cut(step.canary, step.split), step=number, keys=made.keys, named=named)
+    try:
+        return priced(parts)
+    except BaseException:
+        drop((part.ref for part in parts), paths)
+        raise
 
 
 def read_whole(path: Path, paths: Paths) -> Job:
     """Reads a job and checks that its outputs can be written and are not batchtui's own files. Raises BadInput."""
     job = read_job(path)
-    for step in job.steps:
-        for output in step.outputs:
-            kinds.check(output)
-            if output.path:
-                refuse_ours(target_path(output.path), paths)
+    problems = [
+        Problem(None, f"output {place}", error.message, error.hint, "ours", f"step {step.name}, output {place}")
+        for step in job.steps
+        for place, output in enumerate(step.outputs, 1)
+        if (error := _wrong_place(output, paths))
+    ]
+    if problems:
+        raise BadJob(path, problems)
     return job
 
 
@@ -115,18 +133,35 @@ def with_betas(rules: Rules, job: Job) -> Rules:
     return replace(rules, betas=tuple(dict.fromkeys((*rules.betas, *job.betas))))
 
 
-def refuse_what_will_fail(path: Path, job: Job, built: Built, rules: Rules) -> None:
-    """Raises BadJob if it is already clear, before the first step is paid for, that a later one will fail."""
-    if problems := look_ahead(job, built.columns, rules):
+def _wrong_place(output: Output, paths: Paths) -> BadInput | None:
+    try:
+        kinds.check(output)
+        if output.path:
+            refuse_ours(target_path(output.path), paths)
+    except BadInput as error:
+        return error
+    return None
+
+
+def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules) -> None:
+    """Raises BadJob if it is clear, before the first step is paid for, that a later one or an output will fail."""
+    problems = look_ahead(job, made.built.columns, rules)
+    if problems := problems or name_problems(job, str(path.absolute()), made.keys):
         raise BadJob(path, problems)
 
 
 def draft_job(
-    path: Path, paths: Paths, name: str | None, known_as: Callable[[str], Known], *, rules: Rules = CURRENT
+    path: Path,
+    paths: Paths,
+    name: str | None,
+    known_as: Callable[[str], Known],
+    *,
+    rules: Rules = CURRENT,
+    named: Callable[[], str] = new_ref,
 ) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
-    `known_as` finds the keys that were sent before under a name.
+    `known_as` finds the keys that were sent before under a name; `named` gives the refs of what is archived.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -136,8 +171,8 @@ def draft_job(
     rules = with_betas(rules, job)
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
-        refuse_what_will_fail(path, job, made.built, rules)
-        parts = _archived(job, 0, paths, made, rules)
+        refuse_what_will_fail(path, job, made, rules)
+        parts = _archived(job, 0, paths, made, rules, named)
     try:
         drafted = Draft(
             name=name or job.name,
@@ -153,6 +188,7 @@ def draft_job(
             under_way=0 if job.new_only else made.built.under_way,
             answered=0 if job.new_only else made.built.answered,
             seen=known.seen,
+            touches=touches(job),
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from batchtui.core.outputs.value_paths import Reading, Value
+from batchtui.core.outputs.reading import Reading, Value
 from batchtui.core.results.answers import KeyedResult
 
 
@@ -12,8 +12,8 @@ class EarlierAnswer:
     """The answer of an earlier step for the same key. Used on its own in a template, it is its text."""
 
     def __init__(self, answer: KeyedResult) -> None:
-        self._answer = answer
-        self.text = answer.result.text
+        self._reading = Reading(answer)
+        self.text = self._reading.text
         self.model = answer.result.model
         self.stop_reason = answer.result.stop_reason
 
@@ -22,5 +22,13 @@ class EarlierAnswer:
 
     @cached_property
     def json(self) -> Value:
-        """The text parsed as JSON, even from inside a code fence. Raises ValueError if it is not JSON."""
-        return Reading(self._answer).json
+        """The text parsed as JSON, even from inside a code fence, or the input of the tool that the answer calls.
+
+        Raises ValueError if it is not JSON.
+        """
+        return self._reading.json
+
+    @property
+    def tool(self) -> Value:
+        """`name` and `input` of the only tool that the answer calls. Raises ValueError if there is not one."""
+        return self._reading.tool

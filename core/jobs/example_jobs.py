@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from batchtui.core.errors import BadInput
+from batchtui.core.paths import Paths
 from batchtui.core.text import inert_line
 
 _FOLDER = "examples"
@@ -24,14 +25,20 @@ def examples(names: Sequence[str] = ()) -> dict[str, str]:
     return {name: known[name] for name in names or known}
 
 
-def write_examples(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+def write_examples(folder: Path, names: Sequence[str] = (), paths: Paths | None = None) -> list[Path]:
     """Writes all examples, or those named, each into its own folder. Returns the job files.
 
+    `paths` are where batchtui keeps its own files, None if it has no place yet.
+
     Raises:
-        BadInput: there is no such example, or its folder already exists. Nothing was written.
+        BadInput: there is no such example, its folder already exists, or batchtui keeps its own files there. Nothing
+            was written.
         OSError: the disk or the folder did not allow it.
     """
     wanted = examples(names)
+    if paths and paths.keeps(folder):
+        shown = inert_line(str(folder))
+        raise BadInput(f"{shown} is where batchtui keeps its own files.", "Choose another folder.")
     for name in wanted:
         if os.path.lexists(folder / name):
             shown = inert_line(str(folder / name))

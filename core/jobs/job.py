@@ -18,10 +18,14 @@ OnError = Literal["stop", "skip"]
 
 
 class Prompt(Struct, frozen=True):
-    """A template, and where it is from, for messages: `request.user`, or the name of its file."""
+    """A template, and where it is from, for messages: `request.user`, or the name of its file.
+
+    `file` is the path of that file as written, relative to the job file's folder; empty if the job holds the text.
+    """
 
     text: str
     where: str
+    file: str = ""
 
 
 class Source(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,6 +46,31 @@ def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Kno
         StateError: the keys or the results of an earlier submission cannot be read.
     """
     ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
+    return _known(snapshot, paths, name, ours, now=now)
+
+
+def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch) -> frozenset[str]:
+    """The custom_ids of a batch whose keys a later run of its job sent again, if they are under way or answered there.
+
+    What failed is new to that run, so a retry would buy it a second time. Run it in a thread. Raises StateError as
+    `known_keys`.
+    """
+    submission = snapshot.submissions.get(batch.submission)
+    if submission is None or batch.step:
+        return frozenset()
+    later = {
+        ref: one
+        for ref, one in snapshot.submissions.items()
+        if one.name == submission.name and one.created_at > submission.created_at
+    }
+    if not later:
+        return frozenset()
+    known = _known(snapshot, paths, submission.name, later, now=False)
+    again = known.under_way | known.answered
+    return frozenset(custom_id for custom_id, key in _keys(paths, batch.ref).items() if key in again)
+
+
+def _known(snapshot: Snapshot, paths: Paths, name: str, ours: dict[str, Submission], *, now: bool) -> Known:
     under_way: set[str] = set()
     answered: set[str] = set()
     for submission in ours.values():
@@ -70,7 +95,7 @@ def _unfinished(submission: Submission) -> bool:
 
 def _answered(paths: Paths, batch: Batch) -> set[str]:
     keys = _keys(paths, batch.ref)
-    if keys and batch.request_counts.failed:
+    if keys and batch.unanswered:
         for custom_id in failures([where(paths, batch)]):
             keys.pop(custom_id, None)
     return set(keys.values())

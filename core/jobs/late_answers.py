@@ -26,7 +26,7 @@ def read_job_of(paths: Paths, submission: str, name: str) -> Job:
     path = paths.job(submission)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Job)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StateError(
             f"The job of {inert_line(name)} in {path} cannot be read, so its next step cannot be built.",
             "Restore the file from a copy, or submit the remaining step as a separate job.",

@@ -16,6 +16,7 @@ from batchtui.core.jobs.job import Job, Step, place
 from batchtui.core.jobs.step_templates import StepTemplates
 from batchtui.core.jobs.templates import which
 from batchtui.core.outputs.kinds import columns_named
+from batchtui.core.paths import seen
 from batchtui.core.requests.problems import Problem, explain
 from batchtui.core.requests.request_shape import value_at
 from batchtui.core.settings import CURRENT, Rules
@@ -89,13 +90,13 @@ def _outputs(step: Step, columns: Collection[str]) -> list[Problem]:
 def _columns(step: Step, folder: Path, earlier: Sequence[Step]) -> tuple[str, ...]:
     """The columns of a step's own source; none if an earlier step still has to write it."""
     assert step.source
+    written = written_before(step, folder, earlier)
     path = place(folder, step.source.path)
-    written = [one for before in earlier for one in before.outputs if _writes(one, path)]
     flaws: list[Problem] = []
     try:
         first = next(sources.rows(step.source, folder, flaws.append), None)
     except BadInput:
-        if written and (not path.exists() or any(_makes_tables(one) for one in written)):
+        if written and (not seen(path) or any(_makes_tables(one) for one in written)):
             return ()
         raise
     if first is None:
@@ -103,6 +104,14 @@ def _columns(step: Step, folder: Path, earlier: Sequence[Step]) -> tuple[str, ..
             return ()
         raise BadInput(flaws[0].message if flaws else "The source has no rows.", "Check its path, query or glob.")
     return tuple(first.row)
+
+
+def written_before(step: Step, folder: Path, earlier: Sequence[Step]) -> list[Output]:
+    """The outputs of earlier steps that write what a step's own source reads."""
+    if step.source is None:
+        return []
+    path = place(folder, step.source.path)
+    return [one for before in earlier for one in before.outputs if _writes(one, path)]
 
 
 def _writes(output: Output, path: Path) -> bool:

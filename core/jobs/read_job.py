@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.batches.beta_names import BetaName
-from batchtui.core.batches.limits import MAX_REQUESTS
+from batchtui.core.batches.limits import MAX_REQUESTS, MOST_TOKENS
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
-from batchtui.core.jobs.toml_lines import Field, shown
+from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.jobs.toml_tables import Tables, did_you_mean
+from batchtui.core.paths import is_folder
+from batchtui.core.reading import read_text
 from batchtui.core.text import inert_line
+from batchtui.core.toml import LONGEST, Field
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Text = Annotated[str, Meta(min_length=1)]
@@ -76,7 +78,7 @@ class _Output(Struct, kw_only=True):
 
 class _Request(Struct, kw_only=True):
     model: Text
-    max_tokens: Annotated[int, Meta(ge=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     system: str = ""
     system_file: str = ""
     user: str = ""
@@ -97,21 +99,12 @@ def read_job(path: Path) -> Job:
     return job
 
 
-def _text(path: Path) -> str:
-    """Raises BadInput if it cannot be read as text."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{inert_line(str(path))} cannot be read: {error.strerror}.", "Check the path.") from error
-    except ValueError as error:
-        raise BadInput(f"{inert_line(str(path))} is not UTF-8 text.", "Save it as UTF-8.") from error
-
-
 class _Reading:
     def __init__(self, path: Path) -> None:
-        self.folder = path.absolute().parent
+        self.path = path.absolute()
+        self.folder = self.path.parent
         self.stem = _OTHER.sub("_", path.stem)[:64] or "job"
-        self.tables = Tables(_text(path))
+        self.tables = Tables(read_text(path, LONGEST))
         self.known: list[str] = []
 
     def job(self) -> Job | None:
@@ -126,11 +119,19 @@ class _Reading:
                 self.tables.note((*at, "name"), "doubled", message, hint)
             steps.append(self._step(table if isinstance(table, dict) else {}, at, below, below.name if below else ""))
         whole = tuple(step for step in steps if step)
-        self._doubled(whole)
         if head is None or len(whole) < len(steps):
-            return None
-        whole_job = Job(name=name, folder=str(self.folder), steps=whole, max_cost=head.max_cost)
-        return replace(whole_job, new_only=head.new_only, betas=head.betas)
+            job = Job(name=name, folder=str(self.folder), steps=whole)
+        else:
+            job = Job(
+                name=name,
+                folder=str(self.folder),
+                steps=whole,
+                max_cost=head.max_cost,
+                new_only=head.new_only,
+                betas=head.betas,
+            )
+        self._misplaced(job)
+        return None if head is None or len(whole) < len(steps) else job
 
     def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
         source = self._source(table["source"], (*at, "source")) if "source" in table else None
@@ -165,7 +166,7 @@ class _Reading:
         except BadInput as error:
             self.tables.note((*at, "path"), "source", error.message, error.hint)
             return None
-        kind = given.kind or ("folder" if path.is_dir() else _ENDINGS.get(path.suffix.lower()))
+        kind = given.kind or ("folder" if is_folder(path) else _ENDINGS.get(path.suffix.lower()))
         if kind is None:
             message = f"{shown((*at, 'path'))} does not show the kind of source: {inert_line(given.path)}"
             self.tables.note((*at, "path"), "source", message, _KINDS_HINT)
@@ -215,7 +216,7 @@ class _Reading:
         if not file:
             return Prompt(text, shown((*at, name))) if text else None
         try:
-            return Prompt(_text(place(self.folder, file)), inert_line(file))
+            return Prompt(read_text(place(self.folder, file)), inert_line(file), file)
         except BadInput as error:
             self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
             return Prompt("", inert_line(file))
@@ -244,16 +245,13 @@ class _Reading:
             return None
         return output
 
-    def _doubled(self, steps: Sequence[Step]) -> None:
-        """Notes outputs that would overwrite each other."""
-        seen: dict[tuple[object, ...], str] = {}
-        for number, step in enumerate(steps):
-            at: Field = ("step", number - 1, "output") if number else ("output",)
-            for index, output in enumerate(step.outputs):
-                field = (*at, index)
-                if (target := _target(output, number)) and seen.setdefault(target, shown(field)) != shown(field):
-                    message = f"{shown(field)} would overwrite what {seen[target]} wrote: {inert_line(output.path)}"
-                    self.tables.note((*field, "path"), "doubled", message, "Give each output its own place.")
+    def _misplaced(self, job: Job) -> None:
+        """Notes outputs that would overwrite each other, or what the job is made of."""
+        if any(step.outputs for step in job.steps):
+            from batchtui.core.jobs.output_places import misplaced  # loads a lot that is not needed without outputs
+
+            for one in misplaced(job, str(self.path)):
+                self.tables.note(one.field, one.kind, one.message, one.hint)
 
     def _templates(self, step: Step, at: Field, earlier: Collection[str]) -> None:
         """Notes invalid templates, and uses of answers that no earlier step gives."""
@@ -282,17 +280,3 @@ class _Reading:
                     f"Earlier steps: {', '.join(earlier)}" if earlier else "There are none."
                 )
                 self.tables.note(field, "answers", message, hint)
-
-
-def _target(output: Output, step: int) -> tuple[object, ...] | None:
-    """What only this output may write to; None if others may write there too."""
-    options = output.options
-    match output.kind:
-        case "sqlite" if options.get("mode") == "update" or "set" in options or "where" in options:
-            return None
-        case "sqlite":
-            return output.path, options.get("table"), step
-        case "files":
-            return output.path, repr(options.get("when"))
-        case _:
-            return (output.path,) if output.path else None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
 from batchtui.core.errors import BadInput
+from batchtui.core.file_kind import HEAD, better_delimiter, looks_like_csv, not_text, other_text
 from batchtui.core.jobs import parquet_values
 from batchtui.core.jobs.job import Source, place
+from batchtui.core.jobs.sqlite_source import NoDatabase, query_rows
+from batchtui.core.reading import NotText, ordinary, read_text, unreadable
 from batchtui.core.requests import input_rows
 from batchtui.core.requests.problems import Problem, Unusable
 from batchtui.core.text import inert_line, plural
@@ -27,12 +28,6 @@ _LONGEST = 256_000_000
 """The most bytes that one line of JSON may have: the create body that it goes into may have no more."""
 
 _BATCH = 500
-_READS = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
 
 
 class Found(NamedTuple):
@@ -53,6 +48,8 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
         BadInput: it does not exist, or cannot be read any further; the message says where.
     """
     path = place(folder, source.path)
+    if source.kind != "folder":
+        ordinary(path)
     match source.kind:
         case "csv":
             found = _csv(path, source.delimiter, note)
@@ -67,18 +64,23 @@ def rows(source: Source, folder: Path, note: Note) -> Iterator[Found]:
     try:
         yield from found
     except OSError as error:
-        hint = "Check the path; it is relative to the job file's folder."
-        raise BadInput(f"{_shown(path)} cannot be read: {error.strerror or inert_line(str(error))}.", hint) from error
+        raise unreadable(path, error) from error
 
 
 def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
     csv.field_size_limit(_LONGEST)
+    first = _first_line(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             header = next(reader, None)
             if header is None:
                 raise BadInput(f"{_shown(path)} is empty.", "Give a file whose first line names the columns.")
+            better = better_delimiter(first, delimiter)
+            hint = _delimiter(better)
+            if better and len(header) == 1:
+                message = f"{_shown(path)}: with the delimiter {_quoted(delimiter)}, line 1 is a single column."
+                raise BadInput(message, hint)
             _named(header, f"{_shown(path)}, line 1")
             for cells in reader:
                 where = f"line {reader.line_num}"
@@ -86,8 +88,8 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
                     yield Found(reader.line_num, where, dict(zip(header, cells, strict=True)))
                 elif cells:
                     message = f"It has {plural(len(cells), 'cell')}; the header has {len(header)}."
-                    hint = "Quote cells that contain the delimiter, or set `delimiter`."
-                    note(Problem(reader.line_num, "", message, hint, "cells", where))
+                    quote = f"Quote cells that contain the delimiter, {_quoted(delimiter)}, or set `delimiter`."
+                    note(Problem(reader.line_num, "", message, hint or quote, "cells", where))
         except csv.Error as error:
             message = f"{_shown(path)}, line {reader.line_num}: {inert_line(str(error))}."
             raise BadInput(message, 'Quote cells that contain quotes, and double those quotes: "say ""hi"""') from error
@@ -95,7 +97,31 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
             message = (
                 f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is not UTF-8."
             )
-            raise BadInput(message, "Save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8") from error
+            hint = "Save it as UTF-8. From an older Windows or Excel: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+            raise BadInput(message, hint) from error
+
+
+def _first_line(path: Path) -> str:
+    """The first line of a CSV. Raises BadInput if the file is something else."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    line = head.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").splitlines()[:1]
+    if line and line[0].lower().startswith("sep="):
+        hint = f"Remove that line, and set delimiter = {_quoted(line[0][4:5])} in [source]."
+        raise BadInput(f"{_shown(path)}, line 1: it names Excel's separator, not the columns.", hint)
+    other = not_text(head) or other_text(head)
+    if other is not None:
+        raise BadInput(f"{_shown(path)} is {other.what}, not CSV.", other.do)
+    return line[0] if line else ""
+
+
+def _delimiter(better: str) -> str:
+    return f"Set delimiter = {_quoted(better)} in [source]." if better else ""
+
+
+def _quoted(delimiter: str) -> str:
+    """A delimiter as TOML has it."""
+    return '"\\t"' if delimiter == "\t" else f'"{inert_line(delimiter)}"'
 
 
 def _jsonl(path: Path, note: Note) -> Iterator[Found]:
@@ -118,6 +144,7 @@ def _jsonl(path: Path, note: Note) -> Iterator[Found]:
 
 
 def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
+    path.stat()  # else the true reason is said
     if not path.is_dir():
         raise BadInput(f"{_shown(path)} is not a folder.", "Check the path; it is relative to the job file's folder.")
     try:
@@ -137,34 +164,25 @@ def _folder(path: Path, glob: str, note: Note) -> Iterator[Found]:
             note(Problem(number, "", message, hint, "outside", where))
             continue
         try:
-            text = entry.read_text(encoding="utf-8-sig")
+            text = read_text(entry)
             inside.as_posix().encode()
         except UnicodeError:
-            note(Problem(number, "", "It is not UTF-8 text.", "Save it as UTF-8, or narrow `glob`.", "not_utf8", where))
+            note(Problem(number, "", "Its name is not UTF-8.", "Rename it, or narrow `glob`.", "not_utf8", where))
+            continue
+        except BadInput as error:
+            kind = "not_utf8" if isinstance(error, NotText) else "not_readable"
+            note(Problem(number, "", error.message, f"{error.hint} Or narrow `glob`.", kind, where))
             continue
         about = {"name": entry.name, "stem": entry.stem, "path": inside.as_posix(), "text": text}
         yield Found(number, where, about)
 
 
 def _sqlite(path: Path, query: str, note: Note) -> Iterator[Found]:
-    if not path.is_file():
-        raise BadInput(f"{_shown(path)} does not exist.", "Check the path; it is relative to the job file's folder.")
-    connection: sqlite3.Connection | None = None
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=30)
-        connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
-        cursor = connection.execute(query)
-        header = [column[0] for column in cursor.description or ()]
-        _named(header, "source.query")
-        for number, values in enumerate(cursor, 1):
-            where = f"row {number}"
-            yield from _plain(number, where, dict(zip(header, values, strict=True)), note)
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        message = f"The query on {_shown(path)} failed: {inert_line(str(error))}."
-        raise BadInput(message, "Use a single SELECT; the database is only read.") from error
-    finally:
-        if connection:
-            connection.close()
+        for number, row in query_rows(path, query, lambda header: _named(header, "source.query")):
+            yield from _plain(number, f"row {number}", row, note)
+    except NoDatabase as error:
+        raise _is_no(path, "SQLite database") from error
 
 
 def _parquet(path: Path, note: Note) -> Iterator[Found]:
@@ -182,7 +200,20 @@ def _parquet(path: Path, note: Note) -> Iterator[Found]:
                     number += 1
                     yield from _plain(number, f"row {number}", row, note)
     except ArrowException as error:
-        raise BadInput(f"{_shown(path)} is not a Parquet file: {inert_line(str(error))}", "Check the path.") from error
+        raise _is_no(path, "Parquet file") from error
+
+
+def _is_no(path: Path, wanted: str) -> BadInput:
+    """The error for a file that is not of its kind. Says what it is, if that can be told."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    other = not_text(head) or other_text(head)
+    if other is not None and wanted not in other.what:
+        return BadInput(f"{_shown(path)} is {other.what}, no {wanted}.", other.do)
+    if looks_like_csv(head):
+        return BadInput(f"{_shown(path)} is a table (CSV), no {wanted}.", 'Set kind = "csv" in [source].')
+    why = "damaged" if other is not None else "not one" if head else "empty"
+    return BadInput(f"{_shown(path)} should be a {wanted}, but is {why}.", "Check the path.")
 
 
 def _plain(number: int, where: str, row: Row, note: Note) -> Iterator[Found]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from batchtui.core.jobs.job import Step
 from batchtui.core.jobs.templates import Template, Tree, Unfit
 
@@ -25,6 +27,15 @@ class StepTemplates:
         self._fixed = {"model": request.model, "max_tokens": request.max_tokens}
         self.all = [one for one in (self.key, self.system, self.user, *self.params.templates) if one]
         self.answers = frozenset[str]().union(*(one.answers for one in self.all))
+
+    def blank(self) -> bytes:
+        """A request in which every template comes out empty, as a row of a file."""
+        params = {**self._fixed, **self.params.blank()}
+        if self.system:
+            params["system"] = ""
+        if self.user:
+            params["messages"] = [{"role": "user", "content": ""}]
+        return msgspec.json.encode({"custom_id": "x" * 64, "params": params})
 
     def fill(self, names: Mapping[str, Any]) -> dict[str, Any]:
         """The `params` of one request. Raises Unfit."""

@@ -14,32 +14,41 @@ from msgspec.structs import replace
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.batches.price import HALF, STANDARD
+from batchtui.core.batches.spending import committed
 from batchtui.core.batches.submissions import command, not_over, word_for
 from batchtui.core.cost import estimate as estimates
-from batchtui.core.cost.limit import OverLimit, hold_more, spent
+from batchtui.core.cost.limit import hold_more
+from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.past import past_of
+from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, Unanswered, unforeseen
+from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, OverLimit, Unanswered, unforeseen
+from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
+from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
+from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.paths import Paths, target_path
-from batchtui.core.results.answers import Answers, BatchFiles, files_of
+from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
+from batchtui.core.state.tickets import Ticket, ticket
 from batchtui.core.text import inert_line, plural
 
 if TYPE_CHECKING:
-    from batchtui.core.jobs.job import Job
+    from batchtui.core.jobs.draft_job import Priced
+    from batchtui.core.jobs.job import Job, Step
 
 
 class StepRunner:
     """Runs under a lock: any process that retrieves may do it, but only one at a time."""
 
     def __init__(self, context: Context) -> None:
+        self._connection = context.connection
         self._disk = context.disk
         self._paths = context.paths
         self._clock = context.clock
@@ -118,23 +127,40 @@ class StepRunner:
 
         scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
+        environment = await asyncio.to_thread(self._connection.environment)
         answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
         try:
             for place, spec in due:
-                if spec.path:
-                    refuse_ours(target_path(spec.path), self._paths)
-                done = await _written(kinds.run, spec, answers, batch_id=scope, now=now)
+                guard = await asyncio.to_thread(self._guard, submission, spec, answers, batches[0].step)
+                async with ticket(self._paths) as mine:
+                    done = await _written(
+                        kinds.run,
+                        spec,
+                        answers,
+                        batch_id=scope,
+                        now=now,
+                        environment=environment,
+                        guard=guard,
+                        note=mine.note_path,
+                    )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(noted(place, replace(done, done_at=at)))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
             await asyncio.to_thread(answers.close)
 
+    def _guard(self, submission: Submission, spec: Output, answers: Answers, step: int) -> Guard:
+        """The files that an output must leave alone. Raises BadInput if it would write where batchtui keeps its own."""
+        if not spec.path:
+            return UNGUARDED
+        target = refuse_ours(target_path(spec.path), self._paths)
+        return own_files_of(self._paths, submission, step, target, answers)
+
     async def _build_step(self, submission: Submission, batches: list[Batch]) -> None:
         job = await asyncio.to_thread(read_job_of, self._paths, submission.ref, submission.name)
         snapshot = await self._disk.snapshot()
         this, following = job.steps[submission.step], job.steps[submission.step + 1]
-        unanswered = await asyncio.to_thread(_unanswered, files_of(self._paths, batches))
+        unanswered = await asyncio.to_thread(_unanswered, snapshot, self._paths, batches)
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not started.",
@@ -145,7 +171,12 @@ class StepRunner:
             )
             await self._disk.commit(_held(submission.ref, trouble))
             return
-        parts = await asyncio.to_thread(self._archive, job, submission, snapshot)
+        async with ticket(self._paths) as mine:
+            parts = await asyncio.to_thread(self._archive, job, submission, snapshot, mine)
+            await self._begin_step(submission, following, parts)
+
+    async def _begin_step(self, submission: Submission, following: Step, parts: tuple[Part, ...]) -> None:
+        """Puts a step that is built into the state, or drops it if something changed in the meantime."""
 
         def write(tx: Transaction) -> bool:
             current = tx.submission(submission.ref)
@@ -174,7 +205,7 @@ class StepRunner:
         else:
             await asyncio.to_thread(drop, [part.ref for part in parts], self._paths)
 
-    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot) -> tuple[Part, ...]:
+    def _archive(self, job: Job, submission: Submission, snapshot: Snapshot, mine: Ticket) -> tuple[Part, ...]:
         from batchtui.core.jobs.draft_job import archive_step
 
         ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
@@ -183,16 +214,16 @@ class StepRunner:
 
         what = f"The step {inert_line(following.name, 60)}"
 
-        def price(rows: Path) -> float | None:
+        def price(rows: Path) -> Priced:
             past = past_of(snapshot, self._paths, submission.name)
-            estimate = estimates.price(estimates.measure(rows, {}), Sampled(), past, self._clock())
-            so_far = spent(ours, submission.forgotten_usd)
+            estimate = estimates.price(measure(rows, {}), Sampled(), past, self._clock())
+            so_far = committed(ours, submission.waiting, submission.forgotten_usd)
             hold_more(what, estimate, so_far, submission.max_cost, f"{go} --max-cost USD", share)
-            return None if estimate.batch_usd is None else estimate.batch_usd * float(share / HALF)
+            return lambda parts: with_prices(parts, estimate, self._paths, self._clock(), share)
 
         with earlier_answers(self._paths, job, submission, snapshot) as earlier:
             rules = self._rules_with(submission.betas)
-            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=rules)
+            return archive_step(job, submission.step + 1, self._paths, earlier, price, rules=rules, named=mine.new_ref)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -235,10 +266,11 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
         }
 
 
-def _unanswered(shelved: Sequence[BatchFiles]) -> int:
-    """How many requests did not succeed, with retries taken into account."""
-    with Answers.open(shelved) as answers:
-        return sum(answer.result.type != "succeeded" for answer in answers)
+def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> int:
+    """How many requests have no answer, without those that a retry answered or a later run of the job sent again."""
+    since = frozenset[str]().union(*(sent_since(snapshot, paths, one) for one in batches))
+    with Answers.open(files_of(paths, batches)) as answers:
+        return sum(not answer.result.answered and answer.custom_id not in since for answer in answers)
 
 
 def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:

@@ -9,15 +9,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import TemplateReference
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import Prompt
+from batchtui.core.jobs.sandbox import Environment, bounded
+from batchtui.core.jobs.template_bounds import SECONDS, STEP, WORK, Budget, TooMuch, concat
 from batchtui.core.jobs.toml_tables import did_you_mean
-from batchtui.core.text import inert_line
+from batchtui.core.text import inert_line, number, size
 
 OURS = frozenset({"row", "key", "answers"})
 """Names that templates see besides the columns; a column with such a name is still available as `row.key`."""
@@ -35,38 +35,20 @@ class Unfit(BadInput):
         self.line = line
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """A column named `items` or `values` is the column, not the dict method."""
-        if isinstance(obj, dict) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
+_environment = Environment()
 
 
-def _finalize(value: Any) -> Any:
-    """What is written for a value. Raises UndefinedError if it is not a value, such as a Python method."""
-    if value is None or type(value) is str:
-        return value or ""
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-    for member in members:
-        if isinstance(member, Undefined):
-            str(member)
-        elif callable(member) or isinstance(member, TemplateReference):
-            raise UndefinedError(
-                f"'{getattr(member, '__name__', None) or getattr(member, 'name', 'self')}' is undefined"
-            )
-    return value
+class TooMuchForARow(Unfit):
+    """A template that takes too long or too much memory for a row. The next row is not even tried."""
 
-
-_environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=_finalize, cache_size=0)
-del _environment.filters["random"]  # so that a row gives the same request each time it is built
-_environment.globals = {name: _environment.globals[name] for name in ("range", "dict", "namespace")}
+    def __init__(self, message: str) -> None:
+        super().__init__("limit", message, "Loop over less, or prepare the text in the source.")
 
 
 class Template:
     """A template, compiled once. A null becomes empty text, and an unknown name is an error.
 
-    `columns` are the names it needs besides ours; `answers` are the steps whose answers it uses.
+    `columns` are the names it needs besides ours; `answers` are the steps whose answers it uses; `tree` is its syntax.
 
     Raises:
         Unfit: it is not a valid template, or includes another file.
@@ -76,17 +58,26 @@ class Template:
         self.where = prompt.where
         try:
             tree = _environment.parse(prompt.text)
-            self._template = _environment.from_string(prompt.text)
-        except (TemplateSyntaxError, RecursionError) as error:
-            line = getattr(error, "lineno", None)
-            said = inert_line(getattr(error, "message", None) or "it is nested too deeply")
-            message = f"{self.where} is not a valid template: {said.rstrip('.')}."
-            raise Unfit("template", message, "Names go in {{ }}, statements in {% %}.", line) from error
-        if other := next(tree.find_all(_ALONE), None):
+            other = next(tree.find_all(_ALONE), None)
+            optional = set(_optional(tree))
+            self.answers = frozenset(_answers(tree))
+            self.tree = _environment.parse(prompt.text)  # as it was written
+            bounded(tree)
+            self.columns = frozenset(meta.find_undeclared_variables(tree) - OURS - optional)
+            if not other:
+                self._template = _environment.from_string(tree)
+        except TemplateSyntaxError as error:
+            message = f"{self.where} is not a valid template: {inert_line(error.message or '').rstrip('.')}."
+            raise Unfit("template", message, "Names go in {{ }}, statements in {% %}.", error.lineno) from error
+        except (RecursionError, MemoryError, OverflowError, SyntaxError) as error:
+            message = f"{self.where} is not a valid template: it is nested too deeply."
+            raise Unfit("template", message, "Write it with fewer blocks and brackets inside each other.") from error
+        except ValueError as error:
+            message = f"{self.where} is not a valid template: a number in it has too many digits."
+            raise Unfit("template", message, "Write the number in quotes, as a text.") from error
+        if other:
             message = f"{self.where} includes another file, which is not possible here."
             raise Unfit("template", message, "Put all of it into this template.", other.lineno)
-        self.columns = frozenset(meta.find_undeclared_variables(tree) - OURS - set(_optional(tree)))
-        self.answers = frozenset(_answers(tree))
 
     def render(self, names: Mapping[str, Any]) -> str:
         """The text for one row.
@@ -95,11 +86,18 @@ class Template:
             Unfit: a name is not there, or an expression fails.
         """
         try:
-            return self._template.render(names)
+            context = Budget(_environment, {**_environment.globals, **names}, None, self._template.blocks)
+            return concat(context, self._template.root_render_func(context))
         except UndefinedError as error:
             raise self._missing(error, names) from error
         except SecurityError as error:
             raise Unfit("template", f"{self.where}: {inert_line(str(error))}.", "Templates may not do that.") from error
+        except (TooMuch, MemoryError) as error:
+            message = (
+                f"{self.where} asks for too much: for one row, a template may take {SECONDS:.0f} s, make "
+                f"{size(WORK)} of text, and loop {number(WORK // STEP)} times."
+            )
+            raise TooMuchForARow(message) from error
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
             message = f"{self.where} cannot be filled in: {inert_line(str(error), 120)}."
             raise Unfit("template", message, "Correct the expression, or the row.") from error
@@ -132,6 +130,10 @@ class Tree:
         """The value for one row. Raises Unfit, as `Template.render` does."""
         return _filled(self._value, names) if self.templates else self._value
 
+    def blank(self) -> Any:
+        """The value with every template empty."""
+        return _blank(self._value)
+
     def _compiled(self, value: Any, where: str) -> Any:
         match value:
             case dict():
@@ -153,6 +155,18 @@ def _filled(value: Any, names: Mapping[str, Any]) -> Any:
             return {name: _filled(one, names) for name, one in value.items()}
         case list():
             return [_filled(one, names) for one in value]
+        case _:
+            return value
+
+
+def _blank(value: Any) -> Any:
+    match value:
+        case Template():
+            return ""
+        case dict():
+            return {name: _blank(one) for name, one in value.items()}
+        case list():
+            return [_blank(one) for one in value]
         case _:
             return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -10,10 +9,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.jobs.toml_lines import Field, line_of, shown
+from batchtui.core.file_kind import looks_like_csv, other_text
+from batchtui.core.jobs.toml_lines import line_of, shown
 from batchtui.core.requests.parameters import PARAMETERS
 from batchtui.core.requests.problems import Problem
 from batchtui.core.text import inert_line
+from batchtui.core.toml import Field, NotToml, read_toml
 
 T = TypeVar("T", bound=Struct)
 
@@ -35,9 +36,20 @@ class Tables:
         self.problems: list[Problem] = []
         self.root: dict[str, Any] = {}
         try:
-            self.root = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            self.root = read_toml(text)
+        except NotToml as error:
             message, hint = f"It is not TOML: {inert_line(str(error))}.", "Texts go in quotes, tables under [headers]."
+            if error.field:
+                said = f"{inert_line(shown(error.field), 80)} cannot be used: {error}."
+                self.note(error.field, "wrong_value", said, "Write a smaller number, or a text in quotes.")
+                return
+            other = other_text(text.encode())
+            if other is not None and "TOML" not in other.what:
+                message = f"It is {other.what}, not TOML."
+                hint = "Requests go in a file that ends in .jsonl." if other.what == "JSON" else other.do
+            elif looks_like_csv(text.encode()):
+                message = "It is a table (CSV), not TOML."
+                hint = "Name it as the path in the [source] of a job: batchtui examples"
             self.problems.append(Problem(None, "", message, hint, "not_toml"))
 
     def note(self, field: Field, kind: str, message: str, hint: str) -> None:

@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from threading import Event
 from typing import IO
 
@@ -19,7 +20,10 @@ from msgspec.structs import replace
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
+from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
+from batchtui.core.paths import is_folder
+from batchtui.core.programs import without_keys
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
@@ -56,7 +60,7 @@ def check(options: CommandOptions) -> None:
         raise BadInput("The command output does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
     if options.timeout <= 0:
         raise BadInput("The command's timeout must be above 0.", "Give a timeout in seconds, such as 3600.")
-    if options.folder and not Path(options.folder).is_dir():
+    if options.folder and not is_folder(Path(options.folder)):
         raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder where the command runs.")
     if shutil.which(_program(options)) is None:
         raise BadInput(f"{shown(options.command[0])} cannot be run.", "Give a program on the PATH, or its full path.")
@@ -73,14 +77,26 @@ def write(answers: Answers, work: Work, options: CommandOptions) -> Written:
         NotWritten: it could not be run, or was ended because nobody waits for it.
     """
     check(options)
-    with TemporaryDirectory(prefix="batchtui-") as folder:
-        held = work if work.path != Path() else replace(work, path=Path(folder) / "results.jsonl", there="replace")
+    environment = without_keys(os.environ) if work.environment is None else work.environment
+    if work.path != Path():
+        written = jsonl.write(answers, work, Options())
+        _run(options, work.path, environment, work.leave)
+        return written
+    with scratch(Path(gettempdir()), work.note) as (folder, lock):
+        held = replace(work, path=folder / "results.jsonl", there="replace")
         written = jsonl.write(answers, held, Options())
-        _run(options, held.path, work.leave)
+        _run(options, held.path, environment, work.leave, lock)
     return written
 
 
-def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
+def _run(
+    options: CommandOptions,
+    results: Path,
+    environment: Mapping[str, str],
+    leave: Event | None,
+    lock: int | None = None,
+) -> None:
+    """Runs the program. It keeps the `lock` of the folder that its results are in, also if this process is killed."""
     arguments = [argument.replace(RESULTS, str(results)) for argument in options.command]
     if arguments == options.command:
         arguments.append(str(results))
@@ -94,6 +110,8 @@ def _run(options: CommandOptions, results: Path, leave: Event | None) -> None:
                 stderr=subprocess.STDOUT,
                 cwd=options.folder or None,
                 start_new_session=True,
+                env=environment,
+                pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
 from batchtui.core.logs import log
-from batchtui.core.paths import Paths, target_path
+from batchtui.core.outputs.guard import Guard
+from batchtui.core.paths import Paths
 from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.state.tickets import Ticket
 from batchtui.core.text import inert_line, plural
 
 
@@ -45,26 +48,40 @@ async def export(
     *,
     kind: str | None,
     overwrite: bool,
+    safe: bool,
     disk: StoreThread,
     paths: Paths,
     now: datetime,
+    guard: Callable[[Answers], Guard],
     report: Report | None,
 ) -> Output:
     """Writes the answers to a target, completely or not at all, and records that on the batches.
 
+    `guard` finds the files that it must not replace, whatever `overwrite` says.
+
     Raises:
+        UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
         BadInput: no kind of output fits the target. TargetExists is a BadInput: it already exists.
         StateError: the results cannot be read; or they were written, but that could not be recorded.
     """
     from batchtui.core.outputs import kinds
 
-    refuse_ours(target_path(to), paths)
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
     def work() -> Output:
-        with Answers.open(files_of(paths, batches)) as answers:
-            return kinds.export(answers, to, kind=kind, overwrite=overwrite, scope=scope, report=report)
+        with Answers.open(files_of(paths, batches)) as answers, Ticket(paths) as mine:
+            return kinds.export(
+                answers,
+                to,
+                kind=kind,
+                overwrite=overwrite,
+                safe=safe,
+                scope=scope,
+                report=report,
+                guard=guard(answers),
+                note=mine.note_path,
+            )
 
     output = replace(await asyncio.to_thread(work), done_at=now)
     log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))

@@ -8,29 +8,31 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Raw
 
+from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.outputs.staging import Stage
 from batchtui.core.outputs.target import whole
+from batchtui.core.paths import short_name
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
 ENDING = ".failed.jsonl"
 
 _WHY = {
-    "canceled": "it was canceled before it ran",
-    "expired": "it did not run within 24 hours",
+    Outcome.CANCELED: "it was canceled before it ran",
+    Outcome.EXPIRED: "it did not run within 24 hours",
 }
 
 
 def name_for(path: Path) -> str:
     """The name of the file beside an output: `out.csv.failed.jsonl`."""
-    return path.name + ENDING
+    return short_name(path.name, ENDING)
 
 
 class FailedRows:
     """One JSON object per line: custom_id, key, type, cause, the source's row if there is one, and the raw result.
 
-    `type` is that of the result, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file is
-    created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
+    `type` is the outcome of the request, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file
+    is created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
     """
 
     def __init__(self, stage: Stage, name: str) -> None:
@@ -49,7 +51,7 @@ class FailedRows:
         said = {
             "custom_id": whole(answer.custom_id),
             "key": whole(answer.key),
-            "type": kind or answer.result.type,
+            "type": kind or answer.result.outcome or answer.result.type,
             "cause": whole(cause or why(answer.result)),
             **({"row": answer.row} if answer.row else {}),
             "line": Raw(answer.raw) if readable else answer.raw.decode(errors="replace"),
@@ -59,4 +61,8 @@ class FailedRows:
 
 def why(row: Row) -> str:
     """Why a request has no answer, in words."""
-    return _WHY.get(row.type) or ": ".join(part for part in (row.error_type, row.error_message) if part) or row.type
+    if row.outcome in _WHY:
+        return _WHY[row.outcome]
+    if row.type == "succeeded":
+        return f"it stopped with {row.stop_reason or 'no reason'}"
+    return ": ".join(part for part in (row.error_type, row.error_message) if part) or row.type

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
+from batchtui.core.outputs.reading import Missing, Reading, words
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
-from batchtui.core.outputs.value_paths import ASKED, Missing, Reading, ValueTemplate, path, template, words
+from batchtui.core.outputs.value_paths import ASKED, ValueTemplate, path, template
 from batchtui.core.outputs.when import mark
+from batchtui.core.paths import short_name
 from batchtui.core.results.answers import Answers, KeyedResult
+from batchtui.core.results.result_file import Row
 from batchtui.core.text import inert, inert_line
 
 PLACES = ("{custom_id}", "{key}")
@@ -25,6 +30,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices, whatever follows the first dot."""
 
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
+_NO_RESULT = Row(custom_id="", type="succeeded")
+_ENDING = 20
+"""From this length on, what follows the last dot is no ending."""
+
 _HINT = "Give a pattern such as out/{custom_id}.md or out/{key}.md"
 
 
@@ -51,11 +60,24 @@ def check(target: Path, options: FilesOptions) -> None:
     path(options.content)
 
 
+def namer(target: Path) -> Callable[[str, str, dict[str, Any]], str]:
+    """What makes the name of a file of a custom_id, a key and a row; "" if there can be none. Raises BadInput."""
+    pattern = _pattern(target)
+
+    def name(custom_id: str, key: str, row: dict[str, Any]) -> str:
+        try:
+            return _name(pattern, Reading(KeyedResult(custom_id, key, row, _NO_RESULT, b"")))
+        except Missing:
+            return ""
+
+    return name
+
+
 def failed_name(target: Path, options: FilesOptions) -> str:
     """The name of the file of failures: the pattern without its placeholders, or `_failed.jsonl` if nothing is left."""
     bare = Path("x" + re.sub(r"\{\{.*?\}\}|\{.*?\}", "", target.name)).stem[1:].strip("._- ")
     bare = f"{bare}{mark(options.when)}".strip()
-    return f"{bare}{ENDING}" if bare else "_failed.jsonl"
+    return short_name(bare, ENDING) if bare else "_failed.jsonl"
 
 
 def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
@@ -67,13 +89,13 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     """
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
-    names = _names(answers, pattern, failed)
-    with staged(work.path.parent, work.there) as stage:
+    names = _names(answers, options, pattern, failed)
+    with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed)
         written = set()
         for answer in each(answers, work.report):
-            if answer.result.type != "succeeded":
+            if not options.takes(answer):
                 left.add(answer)
             elif not ID.fullmatch(answer.custom_id):
                 left.add(answer, "unfit", "its custom_id is not one that the API accepts")
@@ -115,27 +137,26 @@ def _name(pattern: ValueTemplate, reading: Reading) -> str:
         name = f"_{name}"
     if not name:
         raise Missing("its file name would be empty")
-    if len(name.encode()) > 255:
-        raise Missing("its file name would be too long")
-    return name
+    ending = Path(name).suffix
+    return short_name(name.removesuffix(ending), ending) if len(ending) < _ENDING else short_name(name)
 
 
-def _names(answers: Answers, pattern: ValueTemplate, failed: str) -> list[str]:
+def _names(answers: Answers, options: FilesOptions, pattern: ValueTemplate, failed: str) -> list[str]:
     """Every name that will be used; they differ from each other on any file system."""
     names: dict[str, tuple[str, str]] = {failed.casefold(): (failed, "")}
     for answer in answers:
-        if answer.result.type == "succeeded" and ID.fullmatch(answer.custom_id):
+        if options.takes(answer) and ID.fullmatch(answer.custom_id):
             try:
                 name = _name(pattern, Reading(answer))
             except Missing:
                 continue
             other, whose = names.setdefault(name.casefold(), (name, answer.key))
             if whose != answer.key:
-                raise _collision(name, answer, other, whose)
+                raise _collision(name, answer, other, whose, _way_out(answers))
     return [name for name, whose in names.values() if whose]
 
 
-def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInput:
+def _collision(name: str, answer: KeyedResult, other: str, whose: str, hint: str) -> BadInput:
     mine = inert_line(answer.key, 80)
     if not whose:
         message = f"The answer of {mine} would be called {other}, which is reserved for failed requests."
@@ -143,4 +164,12 @@ def _collision(name: str, answer: KeyedResult, other: str, whose: str) -> BadInp
         message = f"The answers of {mine} and {inert_line(whose, 80)} would both be called {shown(name)}."
     else:
         message = f"{shown(name)} and {shown(other)} would be the same file if case is ignored."
-    return BadInput(message, "Use another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file.")
+    return BadInput(message, hint)
+
+
+def _way_out(answers: Answers) -> str:
+    """A pattern that gives each answer a name of its own, if there is one."""
+    ids = {answer.custom_id for answer in answers}
+    if len({one.casefold() for one in ids}) == len(ids):
+        return "Use another pattern, such as out/answer-{custom_id}.md, or one .csv or .jsonl file."
+    return "Some ids differ only by case, so no pattern with them can help either: write one .csv or .jsonl file."

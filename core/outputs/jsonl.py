@@ -13,14 +13,14 @@ from batchtui.core.results.answers import Answers, KeyedResult
 def write(answers: Answers, work: Work, options: Options) -> Written:
     """Writes each line as the API sent it. If there are keys, `key` and the source's `row` are put before the rest."""
     only_a_file(work.path)
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))
         file = stage.file(work.path.name)
         for answer in each(answers, work.report):
             file.write(_line(answer) if answers.keyed else answer.raw)
             file.write(b"\n")
-            if answer.result.type != "succeeded":
+            if not options.takes(answer):
                 left.add(answer)
     return Written(len(answers))
 

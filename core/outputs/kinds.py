@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, UsageError
 from batchtui.core.outputs import columns, command, csv, failed_rows, files, jsonl, parquet, sqlite
 from batchtui.core.outputs.command import CommandFailed
+from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.outputs.target import (
     NotWritten,
     Options,
     Report,
     TargetExists,
+    There,
     Work,
     Written,
     can_hold,
@@ -27,7 +29,7 @@ from batchtui.core.outputs.target import (
 )
 from batchtui.core.outputs.value_paths import row_columns
 from batchtui.core.outputs.when import AnswersWhen, wanted
-from batchtui.core.paths import target_path
+from batchtui.core.paths import LONGEST_NAME, target_path
 from batchtui.core.results.answers import Answers
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "export",
     "failed_path",
     "kind_of",
+    "refuse_own",
     "run",
 ]
 
@@ -108,8 +111,11 @@ def export(
     *,
     kind: str | None = None,
     overwrite: bool = False,
+    safe: bool = True,
     scope: str = "",
     report: Report | None = None,
+    guard: Guard = UNGUARDED,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Writes all results to `to`, in the order of the requests.
 
@@ -118,16 +124,22 @@ def export(
     are in a database of several batches; the table is named `answers`.
 
     Raises:
-        BadInput: no kind fits the target, or the target cannot be used.
+        UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
+        BadInput: no kind fits the target, the target cannot be used, or it is a file in `guard`.
         TargetExists: it already exists, and `overwrite` is false.
         NotWritten: the disk, the folder or the database did not allow it.
     """
     chosen = kind_of(to, kind)
+    if not safe and chosen != "csv":
+        raise UsageError(f"Only CSV has a guard, and {shown(to)} is {chosen}.", "Leave out --no-guard.")
+    options = KINDS[chosen].options() if safe else csv.CsvOptions(safe=False)
     path = _path(chosen, to)
     _not_ours(path, answers)
-    work = Work(path=path, there="replace" if overwrite else "refuse", scope=scope, report=report)
-    rows, _ = KINDS[chosen].write(answers, work, KINDS[chosen].options())
-    return Output(kind=chosen, path=str(path), rows=rows)
+    refuse_own(Output(kind=chosen, path=to), guard)
+    there: There = "replace" if overwrite else "refuse"
+    work = Work(path=path, there=there, scope=scope, report=report, guard=guard, note=note)
+    written = KINDS[chosen].write(answers, work, options)
+    return Output(kind=chosen, path=str(path), rows=written.rows, guarded=written.guarded)
 
 
 def check(spec: Output) -> None:
@@ -140,7 +152,7 @@ def check(spec: Output) -> None:
     wanted(options.when)
     path = _path(spec.kind, spec.path)
     if path != Path():
-        can_hold(path.parent)
+        can_hold(path, sqlite.LONGEST_NAME if spec.kind == "sqlite" else LONGEST_NAME)
     kind.check(path, options)
 
 
@@ -152,6 +164,9 @@ def run(
     now: datetime,
     report: Report | None = None,
     leave: Event | None = None,
+    environment: Mapping[str, str] | None = None,
+    guard: Guard = UNGUARDED,
+    note: Callable[[Path], None] | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -159,7 +174,9 @@ def run(
     is what the answers see as `now`: with the same value, a second run writes the same bytes. An existing file is
     accepted if it is identical, replaced if this output has run before or has `overwrite`, and refused otherwise.
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
-    ends a running program.
+    ends a running program; `environment` is what a program gets. Nothing in `guard` is replaced.
+
+    `note` is called with each temporary folder before it is made.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -172,6 +189,7 @@ def run(
     path = _path(spec.kind, spec.path)
     if path != Path():
         _not_ours(path, answers)
+        refuse_own(spec, guard)
     work = Work(
         path=path,
         there="replace" if options.overwrite or spec.done_at else "same",
@@ -179,8 +197,11 @@ def run(
         now=now,
         report=report,
         leave=leave,
+        environment=environment,
+        guard=guard,
+        note=note,
     )
-    rows, unmatched = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
+    written = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
     left = failed_path(spec)
     return replace(
@@ -188,9 +209,10 @@ def run(
         path=str(path) if path != Path() else "",
         options=kept,
         done_at=now,
-        rows=rows,
-        unmatched=unmatched,
+        rows=written.rows,
+        unmatched=written.unmatched,
         failed_path=str(left) if left and left.exists() else "",
+        guarded=written.guarded,
     )
 
 
@@ -205,6 +227,20 @@ def failed_path(spec: Output) -> Path | None:
     if isinstance(options, sqlite.SqliteOptions):
         return path.with_name(sqlite.failed_name(path, options))
     return path.with_name(failed_rows.name_for(path))
+
+
+def refuse_own(spec: Output, guard: Guard) -> None:
+    """Raises BadInput if an output, or its file of failures, is one of the files in `guard`.
+
+    The names that a pattern makes are known only with the answers: they are compared when the files are written.
+    """
+    failed = failed_path(spec)
+    if failed is None:
+        return
+    if spec.kind != "files":
+        path = _path(spec.kind, spec.path)
+        guard.refuse(path.parent, [path.name], rows=spec.kind == "sqlite")
+    guard.refuse(failed.parent, [failed.name])
 
 
 def columns_named(spec: Output) -> frozenset[str]:

@@ -12,9 +12,9 @@ import msgspec
 from batchtui.core.errors import BadInput
 from batchtui.core.outputs.columns import Asked, Table, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
+from batchtui.core.outputs.reading import Missing, Reading, Value, words
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, only_a_file, whole
-from batchtui.core.outputs.value_paths import Missing, Reading, Value, words
 from batchtui.core.results.answers import Answers
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> Written:
     import pyarrow.parquet as pq
 
     only_a_file(work.path)
-    asked = table(answers, options.columns)
+    asked = table(answers, options.columns, options.take)
     schema = _schema(answers, asked, work)
     count = 0
-    with staged(work.path.parent, work.there) as stage:
+    with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
         left = FailedRows(stage, name_for(work.path))
         with pq.ParquetWriter(stage.file(work.path.name), schema, compression="zstd") as writer:
@@ -75,7 +75,7 @@ def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:
     kinds: list[set[type]] = [set() for _ in asked.columns]
     takes = [column.take for column in asked.columns]
     for answer in answers:
-        if asked.every or answer.result.type == "succeeded":
+        if asked.every or asked.takes(answer):
             reading = Reading(answer, work.now)
             try:
                 record = [take(reading) for take in takes]
@@ -90,10 +90,14 @@ def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:
         frozenset({bool}): pa.bool_(),
         frozenset({datetime}): pa.timestamp("us", tz="UTC"),
     }
-    declared = {"INTEGER": pa.int64()}
+    if_empty = {"INTEGER": pa.int64()}
+
+    def type_of(declared: str, seen: frozenset[type]) -> pa.DataType:
+        return types.get(seen, pa.string()) if seen else if_empty.get(declared, pa.string())
+
     return pa.schema(
         [
-            (whole(column.name), types.get(frozenset(seen - {type(None)}), declared.get(column.type, pa.string())))
+            (whole(column.name), type_of(column.type, frozenset(seen - {type(None)})))
             for column, seen in zip(asked.columns, kinds, strict=True)
         ]
     )

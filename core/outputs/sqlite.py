@@ -15,15 +15,19 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs import sqlite_file, sqlite_update
 from batchtui.core.outputs.columns import EVERY, Asked, Column, Table, asked_columns, free, records, table
 from batchtui.core.outputs.failed_rows import ENDING, FailedRows
+from batchtui.core.outputs.reading import Value
 from batchtui.core.outputs.sqlite_statement import Update
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, only_a_file, shown, taken
-from batchtui.core.outputs.value_paths import Value
 from batchtui.core.outputs.when import mark
+from batchtui.core.paths import seen, short_name
 from batchtui.core.results.answers import Answers
 
 TABLE = "answers"
 """The default name of the table."""
+
+LONGEST_NAME = 247
+"""In bytes: SQLite writes its journal beside the file, under a name that is 8 longer."""
 
 _BATCH = "batch"
 _NOT_IN_NAMES = re.compile(r"[^\w-]")
@@ -62,7 +66,7 @@ def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
     sqlite_file.quoted(name)
     if name.lower().startswith("sqlite_"):
         raise BadInput(f"The name {shown(name)} is reserved by SQLite.", "Choose another name for the table.")
-    if target.exists():
+    if seen(target):
         with sqlite_file.opened(target) as connection:
             _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
@@ -75,16 +79,17 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
     stay.
     """
     if options.updates:
-        return sqlite_update.apply(answers, work, _update(options), failed_name(work.path, options))
+        return sqlite_update.apply(answers, work, _update(options), options, failed_name(work.path, options))
     only_a_file(work.path)
-    name, asked = options.table or TABLE, table(answers, options.columns)
-    exists = work.path.exists()
+    name, asked = options.table or TABLE, table(answers, options.columns, options.take)
+    exists = bool(seen(work.path))
     if exists and work.there == "refuse":
         raise taken(work.path)
     with ExitStack() as stack:
         if exists:
             connection = stack.enter_context(sqlite_file.opened(work.path))
-        stage = stack.enter_context(staged(work.path.parent, "replace" if exists else work.there))
+        there = "replace" if exists else work.there
+        stage = stack.enter_context(staged(work.path.parent, there, work.guard, work.note))
         if not exists:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
@@ -96,7 +101,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
 
 def failed_name(target: Path, options: SqliteOptions) -> str:
     """The name of the file of failures: `stock.db.news.failed.jsonl`."""
-    return f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}{ENDING}"
+    return short_name(f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}", ENDING)
 
 
 def _update(options: SqliteOptions) -> Update:

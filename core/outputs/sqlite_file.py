@@ -8,11 +8,13 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from time import thread_time
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput, Busy
+from batchtui.core.outputs.reading import Value, words
 from batchtui.core.outputs.target import NotWritten, only_a_file, shown, whole
-from batchtui.core.outputs.value_paths import Value, words
+from batchtui.core.paths import seen
 from batchtui.core.text import inert_line
 
 WAIT = 30.0
@@ -22,6 +24,26 @@ _CACHE = 16_000
 """In KiB. With SQLite's own 2 MB, many pages are read again and again if rows are updated out of order."""
 
 _RANGE = 1 << 63
+
+
+_STEPS = 100_000
+"""SQLite looks at the clock after so many steps, a few milliseconds."""
+
+
+class Clock:
+    """Ends a statement once a single row takes longer than `seconds` of this thread's time. The caller counts `row`."""
+
+    def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
+        self.row = 1
+        self._seconds = seconds
+        self._last = 0
+        self._since = 0.0
+        connection.set_progress_handler(self._late, _STEPS)
+
+    def _late(self) -> bool:
+        if self.row != self._last:
+            self._last, self._since = self.row, thread_time()
+        return thread_time() - self._since > self._seconds
 
 
 class About(NamedTuple):
@@ -42,7 +64,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         NotWritten: any other error of SQLite.
     """
     only_a_file(path)
-    if not path.is_file():
+    if not seen(path):
         raise BadInput(f"{shown(path)} does not exist.", "Give the path of the SQLite database with the rows.")
     with errors(path), closing(connect(path)) as connection:
         connection.execute("PRAGMA synchronous = FULL")

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
+from batchtui.core.outputs.reading import Missing, Reading, Value
 from batchtui.core.outputs.sqlite_file import About, bound, columns, quoted
 from batchtui.core.outputs.target import shown
-from batchtui.core.outputs.value_paths import Missing, Reading, Value
 from batchtui.core.text import inert_line, plural
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)

@@ -18,7 +18,8 @@ import msgspec
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs.failed_rows import FailedRows
-from batchtui.core.outputs.sqlite_file import columns, opened, transaction
+from batchtui.core.outputs.reading import Missing, Reading
+from batchtui.core.outputs.sqlite_file import Clock, columns, opened, transaction
 from batchtui.core.outputs.sqlite_statement import (
     Several,
     Statement,
@@ -31,8 +32,8 @@ from batchtui.core.outputs.sqlite_statement import (
     values_of,
 )
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import NotWritten, Work, Written, each, shown
-from batchtui.core.outputs.value_paths import Missing, Reading, path, template
+from batchtui.core.outputs.target import NotWritten, Options, Work, Written, each, shown
+from batchtui.core.outputs.value_paths import path, template
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line, plural
 
@@ -47,6 +48,10 @@ _CHUNK = 10_000
 disk."""
 
 _CHUNK_BYTES = 8_000_000
+
+SECONDS = 60.0
+"""Seconds of the processor's time that changing one row may take: a trigger may go on for ever."""
+
 _MAKE_LEDGER = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER} (
     batch TEXT NOT NULL,
@@ -109,9 +114,9 @@ def check(target: Path, wanted: Update) -> None:
         prepare(connection, target, wanted)
 
 
-def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
-    """Applies every answer that fits and is not in the ledger. Returns how many are applied by now, and how many met no
-    row.
+def apply(answers: Answers, work: Work, wanted: Update, options: Options, failed: str) -> Written:
+    """Applies every answer that `options` take, that fits, and that is not in the ledger. Returns how many are applied
+    by now, and how many met no row.
 
     `failed` is the name of the file for what does not fit. Each answer must match exactly one row. An answer that does
     not is listed there and changes nothing. So is one whose values are missing, are not numbers although the column
@@ -123,18 +128,19 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
         NotWritten: SQLite refused; what was committed stays, and the next run continues.
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
-    with opened(work.path) as connection, staged(work.path.parent, "replace") as stage:
+    with opened(work.path) as connection, staged(work.path.parent, "replace", work.guard, work.note) as stage:
         left = FailedRows(stage, failed)
+        clock = Clock(connection, SECONDS)
         statement = prepare(connection, work.path, wanted)
         _make_ledger(connection, work.path)
         known = connection.execute(_ALL_APPLIED, (work.scope, wanted.output))
         before = [custom_id for (custom_id,) in known if custom_id in answers]
         count, unmatched = len(before), 0
-        for chunk in _chunks(_succeeded(each(answers, work.report, before), left)):
+        for chunk in _chunks(_taken(each(answers, work.report, before), options, left)):
             try:
-                refused = _apply(connection, chunk, statement, wanted, work, stamp, change)
+                refused = _apply(connection, clock, chunk, statement, wanted, work, stamp, change)
             except Several:
-                refused = _apply(connection, chunk, statement, wanted, work, stamp, change_with_care)
+                refused = _apply(connection, clock, chunk, statement, wanted, work, stamp, change_with_care)
             for answer, kind, cause in refused:
                 left.add(answer, kind, cause)
                 unmatched += kind == UNMATCHED
@@ -144,9 +150,9 @@ def apply(answers: Answers, work: Work, wanted: Update, failed: str) -> Written:
     return Written(count, unmatched)
 
 
-def _succeeded(answers: Iterator[KeyedResult], left: FailedRows) -> Iterator[KeyedResult]:
+def _taken(answers: Iterator[KeyedResult], options: Options, left: FailedRows) -> Iterator[KeyedResult]:
     for answer in answers:
-        if answer.result.type == "succeeded":
+        if options.takes(answer):
             yield answer
         else:
             left.add(answer)
@@ -167,6 +173,7 @@ def _chunks(answers: Iterator[KeyedResult]) -> Iterator[list[KeyedResult]]:
 
 def _apply(
     connection: sqlite3.Connection,
+    clock: Clock,
     chunk: list[KeyedResult],
     statement: Statement,
     wanted: Update,
@@ -185,6 +192,7 @@ def _apply(
             if answer.custom_id in now:
                 refused.append((answer, "repeated", "the API gave more than one result for it"))
             elif answer.custom_id not in done:
+                clock.row += 1
                 try:
                     change(cursor, statement, values_of(Reading(answer, work.now), statement))
                     now[answer.custom_id] = None
@@ -192,6 +200,11 @@ def _apply(
                     refused.append((answer, "unfit", str(error)))
                 except Unmatched as error:
                     refused.append((answer, UNMATCHED, str(error)))
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                        raise
+                    said = f"Changing the row of {shown(answer.key)} in {shown(wanted.table)} took over {SECONDS:g} s."
+                    raise NotWritten(said, "Look at the table's triggers, and add an index for `where`.") from error
                 except (sqlite3.IntegrityError, sqlite3.DataError) as error:
                     if not connection.in_transaction:
                         raise NotWritten(

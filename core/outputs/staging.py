@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import filecmp
 import os
-import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchtui.core.files import give_new_name, sync_folder
+from batchtui.core.files import give_new_name, part_of, sweep, sync_folder
+from batchtui.core.outputs.guard import Guard
 from batchtui.core.outputs.target import There, make_folder, only_a_file, os_errors, taken
 from batchtui.core.text import plural
 
+Note = Callable[[Path], None]
+"""Called with the path of something unfinished, before that is made."""
+
+_NAME = "batchtui"
 _FEW = 8
 """Up to this many files are synced to the disk one by one; more are synced with one call."""
 
@@ -23,10 +27,11 @@ _FEW = 8
 class Stage:
     """The files that are being made for `folder`. Their names may already be taken there: see `There`."""
 
-    def __init__(self, folder: Path, made: Path, there: There) -> None:
+    def __init__(self, folder: Path, made: Path, there: There, guard: Guard) -> None:
         self.folder = folder
         self.there = there
         self._made = made
+        self._guard = guard
         self._names: dict[str, None] = {}
         self._open: list[BinaryIO] = []
         self._stale: set[str] = set()
@@ -72,6 +77,7 @@ class Stage:
         for file in self._open:
             file.close()
         self._to_disk()
+        self._guard.refuse(self.folder, {**self._names, **dict.fromkeys(self._stale)})
         for name in self._names:
             only_a_file(self.folder / name)
         same = set()
@@ -88,18 +94,21 @@ class Stage:
                     self._land(name, landed)
         except BaseException:
             for path in landed:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
             raise
         if self.there == "replace":
             for name in self._stale - self._names.keys():
-                (self.folder / name).unlink(missing_ok=True)
+                with suppress(OSError):  # what was made stands
+                    (self.folder / name).unlink(missing_ok=True)
         sync_folder(self.folder)
 
     def _land(self, name: str, landed: list[Path]) -> None:
         made, final = self._made / name, self.folder / name
         if self.there == "replace":
             if final.is_file() and not final.is_symlink():
-                made.chmod(final.stat().st_mode & 0o777)
+                with suppress(OSError):  # FAT and some shares have no modes
+                    made.chmod(final.stat().st_mode & 0o777)
             made.replace(final)
         else:
             give_new_name(made, final)
@@ -121,40 +130,55 @@ class Stage:
                 os.close(descriptor)
 
     def drop(self) -> None:
-        """Removes what did not land."""
+        """Closes what did not land."""
         for file in self._open:
             with suppress(OSError):
                 file.close()
-        shutil.rmtree(self._made, ignore_errors=True)
 
 
 @contextmanager
-def staged(folder: Path, there: There) -> Iterator[Stage]:
+def staged(folder: Path, there: There, guard: Guard, note: Note | None = None) -> Iterator[Stage]:
     """A stage for a `with` block: at the end its files land in the order in which they were begun, or none does.
 
-    Stages that were left by processes that are gone are removed first.
+    Stages that were left by processes that are gone are removed first. `note` is called with the path of this one.
 
     Raises:
         TargetExists: a name is taken.
+        BadInput: a name is that of a file in `guard`.
         NotWritten: the folder cannot be written to.
     """
     with os_errors(folder):
         make_folder(folder)
-        _sweep(folder)
-        made, lock = _locked(folder)
-        stage = Stage(folder, made, there)
-        try:
-            yield stage
-            stage.land()
-        finally:
-            stage.drop()
-            os.close(lock)
+        with scratch(folder, note) as (made, _lock):
+            stage = Stage(folder, made, there, guard)
+            try:
+                yield stage
+                stage.land()
+            finally:
+                stage.drop()
 
 
-def _locked(folder: Path) -> tuple[Path, int]:
-    """A new folder, and the lock that shows its process is alive. If `_sweep` took the folder first, makes another."""
+@contextmanager
+def scratch(folder: Path, note: Note | None = None) -> Iterator[tuple[Path, int]]:
+    """A private folder in `folder` for a `with` block, and the lock that shows that somebody is using it.
+
+    Those of dead processes are removed first.
+    """
+    sweep(folder, _NAME)
+    made, lock = _locked(folder, note)
+    try:
+        yield made, lock
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(folder: Path, note: Note | None) -> tuple[Path, int]:
+    """A new folder, and its lock. If somebody swept the folder away before it was locked, makes another."""
     while True:
-        made = folder / f".batchtui.{secrets.token_hex(4)}.part"
+        made = part_of(folder / _NAME)
+        if note:
+            note(made)
         made.mkdir(mode=0o700)
         try:
             lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
@@ -170,14 +194,3 @@ def _locked(folder: Path) -> tuple[Path, int]:
         if made.exists():
             return made, lock
         os.close(lock)
-
-
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(".batchtui.*.part"):
-        with suppress(OSError):
-            lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(lock)

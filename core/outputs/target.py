@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -16,12 +15,17 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BadInput, BatchtuiError, way_out
+from batchtui.core.outputs.guard import UNGUARDED, Guard
+from batchtui.core.paths import LONGEST_NAME
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
 Report = Callable[[int, int], None]
 """Called with the rows done and their total."""
+
+Usable = Literal["answered", "cut", "refused", "paused", "unfit"]
+"""Outcomes with a message."""
 
 There = Literal["refuse", "same", "replace"]
 """What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
@@ -45,7 +49,10 @@ class NotWritten(BatchtuiError):
 class Work(Struct, frozen=True, kw_only=True):
     """The task of an output: where to write, and how. `scope` names the requests in ledgers; `now` is for the values.
 
-    Once `leave` is set, nobody waits for the output any more: a running program is ended.
+    Once `leave` is set, nobody waits for the output any more: a running program is ended. A program gets `environment`;
+    without it, this process's own, with no key in it. `guard` knows the files that must not be replaced. `note` is
+    called with the path of each temporary folder before it is made, so that it can be removed if this process is
+    killed.
     """
 
     path: Path
@@ -54,20 +61,31 @@ class Work(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     report: Report | None = None
     leave: Event | None = None
+    environment: Mapping[str, str] | None = None
+    guard: Guard = UNGUARDED
+    note: Callable[[Path], None] | None = None
 
 
 class Written(NamedTuple):
-    """What an output did: how many rows it wrote, and how many answers met no row of the user's table."""
+    """What an output did: how many rows it wrote, how many answers met no row of the user's table, and how many cells
+    were changed so that no spreadsheet runs them."""
 
     rows: int
     unmatched: int = 0
+    guarded: int = 0
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options that every kind has. `when` says which rows go there: see `core.outputs.when`."""
+    """The options that every kind has. `when` says which rows go there: see `core.outputs.when`. `take` says which
+    outcomes count as answers: a message that was cut off, say, is of use somewhere."""
 
     overwrite: bool = False
     when: dict[str, Any] = msgspec.field(default_factory=dict)
+    take: frozenset[Usable] = frozenset({"answered"})
+
+    def takes(self, answer: KeyedResult) -> bool:
+        """Whether a result counts as an answer."""
+        return answer.result.outcome in self.take
 
 
 def read_options(kind: str, said: Mapping[str, Any], shape: type[T]) -> T:
@@ -88,8 +106,12 @@ def make_folder(folder: Path) -> None:
         raise BadInput(f"{shown(error.filename)} is not a folder.", "Choose another place.") from error
 
 
-def can_hold(folder: Path) -> None:
-    """Raises BadInput if a file is in the way of a folder, or of one above it."""
+def can_hold(path: Path, longest: int = LONGEST_NAME) -> None:
+    """Raises BadInput if a path is too long, or a file is in the way of its folder, or of one above it."""
+    for name in path.parts:
+        if len(os.fsencode(name)) > (longest if name == path.name else LONGEST_NAME):
+            raise BadInput(f"{shown(path)}: a name in it has over {longest} bytes.", "Give a shorter name.")
+    folder = path.parent
     there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
     if os.path.lexists(there) and not there.is_dir():
         raise BadInput(f"{shown(there)} is not a folder.", "Choose another place.")
@@ -124,12 +146,8 @@ def os_errors(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise taken(Path(error.filename2 or error.filename or path)) from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = error.strerror or str(error)
-        raise NotWritten(
-            f"{shown(path)} could not be written: {inert_line(reason)}.",
-            "Free some space, then export again." if full else "Choose another place, or change its permissions.",
-        ) from error
+        raise NotWritten(f"{shown(path)} could not be written: {inert_line(reason)}.", way_out(error)) from error
 
 
 def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> Iterator[KeyedResult]:

@@ -1,103 +1,53 @@
 """The small language that says which part of an answer goes where.
 
-A path is `text`, `json` (the text read as JSON), `json.items[0].name`, `usage.output_tokens`, `stop_reason`, `model`,
-`type`, `custom_id`, `key`, `row.column` (of the source), `now`, `null`, or a literal in quotes. A template is text
-with such paths in `{{ }}`.
+A path is `text`, `json` (the text read as JSON, or the input of the tool that the answer calls), `json.items[0].name`,
+`tool.name`, `tool.input.score`, `usage.output_tokens`, `stop_reason`, `outcome`, `request_id`, `model`, `type`,
+`custom_id`, `key`, `row.column` (of the source), `now`, `null`, or a literal in quotes. A value of the answer that is
+absent, null or empty does not fit, unless the path ends in `?`: then it is null. A template is text with such paths in
+`{{ }}`.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.errors import BadInput
-from batchtui.core.results.answers import KeyedResult
+from batchtui.core.outputs.reading import Missing, Reading, Value, words
 from batchtui.core.text import inert_line, plural
 
-ROOTS = ("text", "json", "usage", "stop_reason", "model", "type", "custom_id", "key", "row", "now", "null")
+ROOTS = (
+    "text",
+    "json",
+    "tool",
+    "usage",
+    "stop_reason",
+    "outcome",
+    "request_id",
+    "model",
+    "type",
+    "custom_id",
+    "key",
+    "row",
+    "now",
+    "null",
+)
 """What a path may start with."""
 
 ASKED = frozenset({"custom_id", "key", "row"})
 """The roots whose values are known before there is an answer, and are not written by a model."""
 
 _HINT = f"A path starts with one of: {', '.join(ROOTS)}; a literal goes in quotes."
-_DEEP = frozenset({"json", "usage", "row"})
+_DEEP = frozenset({"json", "tool", "usage", "row"})
+_NEEDED = frozenset({"text", "json", "tool"})
+"""The roots whose values the model writes: an empty one is no value."""
+
 _ROOT = re.compile(r"[a-z_]+")
 _STEP = re.compile(r"""\.([^.\[\]"'{}]+)|\[(-?\d{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
-_FENCE = re.compile(r"^[ \t]*```(?:json)?[ \t]*\r?\n(.*?)[ \t]*```[ \t]*\r?$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
-_ALL_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\r?\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
-_HALF = re.compile("[\ud800-\udfff]|\\\\ud[89a-f]", re.IGNORECASE)
-"""Perhaps half a surrogate pair: the API sees no error in it, but only the slower reader accepts it."""
 _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-
-_UNREAD = object()
-
-Value = Any
-"""str, int, float, bool, None, datetime, and JSON lists and objects of them."""
-
-
-class Missing(ValueError):
-    """The answer does not have what the path asks for; the message says why."""
-
-
-class Reading:
-    """One answer while values are taken from it. Its JSON is parsed once, and only if it is needed."""
-
-    __slots__ = ("_json", "answer", "now")
-
-    def __init__(self, answer: KeyedResult, now: datetime | None = None) -> None:
-        self.answer = answer
-        self.now = now
-        self._json: Value = _UNREAD
-
-    @property
-    def json(self) -> Value:
-        """The answer's text as JSON, or the content of the only Markdown fence in it, or of one around all of it.
-
-        Raises Missing.
-        """
-        if self._json is _UNREAD:
-            self._json = self._read()
-        return self._json
-
-    def _read(self) -> Value:
-        text = self.answer.result.text.removeprefix("\ufeff")
-        if fenced := _FENCE.search(text) if text.count("```") == 2 else _ALL_FENCED.fullmatch(text):
-            text = fenced[1]
-        try:
-            return _decode(text)
-        except (ValueError, RecursionError) as error:
-            cut = self.answer.result.stop_reason
-            why = f"it was cut off ({cut})" if cut in ("max_tokens", "model_context_window_exceeded") else _said(error)
-            raise Missing(f"the answer is not JSON: {why}") from None
-
-    @property
-    def usage(self) -> Value:
-        """`usage` as the API sent it, {} if there is none."""
-        try:
-            return msgspec.json.decode(self.answer.raw, type=_UsageLine).result.message.usage or {}
-        except msgspec.DecodeError:
-            return {}
-
-
-class _UsageMessage(Struct, frozen=True, gc=False):
-    usage: dict[str, Any] | None = None
-
-
-class _UsageResult(Struct, frozen=True, gc=False):
-    message: _UsageMessage = _UsageMessage()
-
-
-class _UsageLine(Struct, frozen=True, gc=False):
-    result: _UsageResult
 
 
 class ValuePath(Struct, frozen=True):
@@ -141,6 +91,8 @@ def path(said: str) -> ValuePath:
         if len(text) < 2 or text[-1] != text[0] or text[0] in literal:
             raise BadInput(f"The literal {_quoted(said)} is not closed.", "Put the same quote at both ends.")
         return ValuePath("null", lambda _: literal)
+    optional = text.endswith("?")
+    text = text.removesuffix("?").rstrip()
     head = _ROOT.match(text)
     root = head[0] if head else ""
     if root not in ROOTS:
@@ -159,7 +111,37 @@ def path(said: str) -> ValuePath:
         at = step.end()
     if root == "row" and not steps:
         raise BadInput(f"{_quoted(said)} does not name a column.", "Write row.COLUMN")
-    return ValuePath(root, _taker(root, tuple(steps)), str(steps[0]) if root == "row" else "")
+    take = _taker(root, tuple(steps))
+    if optional:
+        take = _optional(take)
+    elif root in _NEEDED:
+        take = _needed(take, inert_line(text, 60))
+    return ValuePath(root, take, str(steps[0]) if root == "row" else "")
+
+
+def _optional(take: Callable[[Reading], Value]) -> Callable[[Reading], Value]:
+    """Null where there is no value."""
+
+    def or_null(reading: Reading) -> Value:
+        try:
+            return take(reading)
+        except Missing:
+            return None
+
+    return or_null
+
+
+def _needed(take: Callable[[Reading], Value], named: str) -> Callable[[Reading], Value]:
+    """Refuses null and blank text: they are no answer."""
+
+    def there(reading: Reading) -> Value:
+        value = take(reading)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            what = "null" if value is None else "empty"
+            raise Missing("it has no text" if named == "text" else f"{named} is {what}")
+        return value
+
+    return there
 
 
 def template(said: str) -> ValueTemplate:
@@ -185,25 +167,16 @@ def row_columns(said: str) -> frozenset[str]:
     return frozenset(part.column for part in parts if isinstance(part, ValuePath) and part.column)
 
 
-def words(value: Value) -> str:
-    """A value as text: text unchanged, dates in ISO 8601, null as empty text, everything else as JSON."""
-    match value:
-        case str():
-            return value
-        case None:
-            return ""
-        case datetime():
-            return value.isoformat(timespec="seconds")
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
 def _taker(root: str, steps: tuple[str | int, ...]) -> Callable[[Reading], Value]:
     match root:
         case "text":
-            return lambda reading: reading.answer.result.text
+            return lambda reading: reading.text
         case "stop_reason":
             return lambda reading: reading.answer.result.stop_reason
+        case "outcome":
+            return lambda reading: reading.answer.result.outcome and reading.answer.result.outcome.value
+        case "request_id":
+            return lambda reading: reading.answer.result.request_id
         case "model":
             return lambda reading: reading.answer.result.model
         case "type":
@@ -218,6 +191,8 @@ def _taker(root: str, steps: tuple[str | int, ...]) -> Callable[[Reading], Value
             return lambda _: None
         case "row":
             return lambda reading: _walk(reading.answer.row, "the source's row", steps)
+        case "tool":
+            return lambda reading: _walk(reading.tool, "tool", steps)
         case "usage":
             return lambda reading: _walk(reading.usage, "usage", steps)
         case _:
@@ -260,21 +235,6 @@ def _kind(value: Value) -> str:
             return "an object"
         case _:
             return "a list"
-
-
-def _decode(text: str) -> Value:
-    if not text.strip():
-        raise ValueError("it is empty")
-    try:
-        return msgspec.json.decode(text)
-    except ValueError:
-        if not _HALF.search(text):
-            raise
-        return lenient_json(text)
-
-
-def _said(error: Exception) -> str:
-    return inert_line(str(error).removeprefix("JSON is malformed: "), 120) or "nested too deeply"
 
 
 def _quoted(said: str) -> str:

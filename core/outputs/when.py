@@ -40,8 +40,7 @@ class AnswersWhen(Answers):
         self._count: int | None = None
 
     def _fits(self, answer: KeyedResult) -> bool:
-        row = answer.row
-        return not row or all(_text(row.get(name)) in values for name, values in self._wanted.items())
+        return fits(answer.row, self._wanted)
 
     def __len__(self) -> int:
         if self._count is None:
@@ -60,6 +59,11 @@ class AnswersWhen(Answers):
     def find(self, key: str) -> KeyedResult | None:
         found = self._every.find(key)
         return found if found and self._fits(found) else None
+
+
+def fits(row: Mapping[str, Any], values: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a row has the values that are `wanted`. An unknown row does."""
+    return not row or all(_text(row.get(name)) in allowed for name, allowed in values.items())
 
 
 def wanted(when: When) -> dict[str, frozenset[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from batchtui.core.batches.limits import MOST_TOKENS
 from batchtui.core.requests import elsewhere
 from batchtui.core.requests.flaw import Flaw
 from batchtui.core.requests.model_ids import model_flaw
@@ -25,6 +26,7 @@ from batchtui.core.requests.rules import (
 from batchtui.core.requests.rules.request import Request
 from batchtui.core.requests.shape_words import UNKNOWN_KEY
 from batchtui.core.settings import CURRENT, Rules
+from batchtui.core.text import inert_line
 
 _RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema, limits)
 _OF_MESSAGES = (versions, content, tool_turns, cache_marks, citing, limits)
@@ -36,7 +38,7 @@ _ALWAYS = frozenset({"model", "max_tokens", "messages"})
 _JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
 """Parameters that the rules judge alone: the types say nothing that holds in a batch, or nothing at all."""
 
-_FIRST = {"params.model": 0, "params.max_tokens": 1}
+_FIRST = {("missing_field", "params.model"): 0, ("missing_field", "params.max_tokens"): 1}
 _LONGEST_MODEL = 256
 
 _MESSAGE = re.compile(r"params\.messages\[\d+\]")
@@ -68,9 +70,11 @@ def message_flaws(params: dict[str, Any], rules: Rules = CURRENT) -> list[Flaw]:
 
 
 def _once(found: list[Flaw]) -> list[Flaw]:
-    """The first flaw at each place; those of the model and of max_tokens come first."""
-    first = {flaw.field: flaw for flaw in reversed(found)}
-    return sorted(list(first.values())[::-1], key=lambda flaw: _FIRST.get(flaw.field, len(_FIRST)))
+    """The first flaw at each place; what every request needs comes first if it is missing."""
+    first: dict[str, Flaw] = {}
+    for flaw in found:
+        first.setdefault(flaw.field, flaw)
+    return sorted(first.values(), key=lambda flaw: _FIRST.get((flaw.kind, flaw.field), len(_FIRST)))
 
 
 def _simple(params: dict[str, Any]) -> list[Flaw]:
@@ -89,6 +93,9 @@ def _simple(params: dict[str, Any]) -> list[Flaw]:
         said = "Input should be greater than or equal to 1"
         hint = "Set it to 1 or more."
         found.append(Flaw("max_tokens", "params.max_tokens", f"params.max_tokens is {most}.", hint, said))
+    if isinstance(most, int) and most > MOST_TOKENS:
+        said, hint = f"params.max_tokens is {inert_line(str(most), 40)}.", "No model writes that much: set it lower."
+        found.append(Flaw("max_tokens", "params.max_tokens", said, hint, f"{most} > the model's maximum output"))
     if messages == []:
         said = "at least one message is required"
         hint = "A request needs at least one message."

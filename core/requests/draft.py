@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Output, Part
 from batchtui.core.errors import BadInput, StateError
-from batchtui.core.files import private_folder, replacing
+from batchtui.core.files import own_way_out, private_folder, replacing
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
-from batchtui.core.requests.split import Cut, new_ref, split
+from batchtui.core.requests.split import Cut, split
+from batchtui.core.requests.touch import Touch
 from batchtui.core.settings import CURRENT, Rules
-from batchtui.core.state.archive import drop
+from batchtui.core.state.archive import drop, new_ref, submission_of
 from batchtui.core.text import inert_line, plural
 
 
@@ -32,7 +34,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     """A submission about to be sent: checked and archived, but not in the state until its first part is.
 
     Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the batches and parts in
-    `seen`: those are sent again. None of the three is set for a file, or if such rows are left out.
+    `seen`: those are sent again. None of the three is set for a file, or if such rows are left out. `touches` is what
+    the job touches outside its folder.
     """
 
     name: str
@@ -48,10 +51,11 @@ class Draft(Struct, frozen=True, kw_only=True):
     under_way: int = 0
     answered: int = 0
     seen: frozenset[str] | None = None
+    touches: tuple[Touch, ...] = ()
 
     @property
     def ref(self) -> str:
-        return f"s{self.parts[0].ref[1:]}"
+        return submission_of(self.parts[0].ref)
 
 
 def rows_sent_before(under_way: int, answered: int) -> str:
@@ -62,8 +66,18 @@ def rows_sent_before(under_way: int, answered: int) -> str:
     return " and ".join(said)
 
 
-def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rules: Rules = CURRENT) -> Draft:
+def draft(
+    source: Path,
+    paths: Paths,
+    name: str,
+    cut: Cut | None = None,
+    *,
+    rules: Rules = CURRENT,
+    named: Callable[[], str] = new_ref,
+) -> Draft:
     """Checks a file of requests and keeps its rows, split into parts if `cut` is given. Call it in a thread.
+
+    `named` gives the refs of what is kept.
 
     Raises:
         NotSubmittable: the input has problems; nothing is kept.
@@ -71,16 +85,16 @@ def draft(source: Path, paths: Paths, name: str, cut: Cut | None = None, *, rule
     """
     private_folder(paths.requests)
     try:
-        return _archived(source, paths, name, cut, rules)
+        return _archived(source, paths, name, cut, rules, named)
     except OSError as error:
         raise StateError(
             f"The requests could not be saved in {paths.requests}: {error.strerror}.",
-            "Nothing was sent. Free some space there and submit the file again.",
+            f"Nothing was sent. {own_way_out(error)}",
         ) from error
 
 
-def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rules) -> Draft:
-    ref = new_ref()
+def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rules, named: Callable[[], str]) -> Draft:
+    ref = named()
     archived = paths.archive(ref)
     with replacing(archived, overwrite=False) as sink:
         checked = check(source, sink, one_batch=cut is None, rules=rules)
@@ -93,7 +107,7 @@ def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rul
         parts: tuple[Part, ...] = (whole,)
     else:
         try:
-            parts = split(archived, paths, cut)
+            parts = split(archived, paths, cut, named=named)
         finally:
             archived.unlink()
     return Draft(

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from batchtui.core.batches.limits import MOST_TOKENS
 from batchtui.core.requests.model_ids import model_flaw
 from batchtui.core.requests.parameters import PARAMETERS
 from batchtui.core.settings import Rules
@@ -42,7 +43,7 @@ class _Metadata(Struct, forbid_unknown_fields=True, gc=False):
 
 _READ: dict[str, tuple[Any, Any]] = {
     "model": (Annotated[str, Meta(min_length=1, max_length=256)], msgspec.NODEFAULT),
-    "max_tokens": (Annotated[int, Meta(ge=1)], msgspec.NODEFAULT),
+    "max_tokens": (Annotated[int, Meta(ge=1, le=MOST_TOKENS)], msgspec.NODEFAULT),
     "messages": (Annotated[list[_Message], Meta(min_length=1)], msgspec.NODEFAULT),
     "stream": (bool, False),
     "system": (str | list[Raw], ""),

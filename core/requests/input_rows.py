@@ -14,6 +14,9 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from batchtui.core.errors import way_out
+from batchtui.core.file_kind import HEAD, FileKind, looks_like_csv, not_text, other_text
+from batchtui.core.reading import why_no_file
 from batchtui.core.requests.problems import Unusable
 from batchtui.core.text import inert_line, size
 
@@ -26,13 +29,6 @@ _BLOCK = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(rb'\s*\{\s*"requests"\s*:')
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
-_NOT_TEXT = {
-    b"\xff\xfe": ("UTF-16 text", "Save it as UTF-8."),
-    b"\xfe\xff": ("UTF-16 text", "Save it as UTF-8."),
-    b"\x1f\x8b": ("compressed (gzip)", "Unpack it first: gunzip FILE"),
-    b"PK\x03\x04": ("a zip archive or an office file", "Unpack it, or save it as JSON lines."),
-    b"\x28\xb5\x2f\xfd": ("compressed (zstd)", "Unpack it first: unzstd FILE"),
-}
 _SHAPE = 'Use a file with one {"custom_id": "...", "params": {...}} per line.'
 
 
@@ -91,17 +87,14 @@ def opened(path: Path, longest: int) -> Iterator[OpenInput]:
         raise Unusable("not_there", f"{shown} does not exist.", "Check the path.")
     with _no_os_error(shown):
         about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise Unusable("folder", f"{shown} is a folder.", _SHAPE)
-        if not stat.S_ISREG(about.st_mode):
-            raise Unusable("not_a_file", f"{shown} is not a regular file.", _SHAPE)
+        if said := why_no_file(path):
+            raise Unusable("folder" if stat.S_ISDIR(about.st_mode) else "not_a_file", f"{shown} {said}.", _SHAPE)
         file = path.open("rb", buffering=_BLOCK)
     with file:
         with _no_os_error(shown):
-            head = file.read(1 << 16)
-            for magic, (what, hint) in _NOT_TEXT.items():
-                if head.startswith(magic):
-                    raise Unusable("not_text", f"{shown} is {what}.", hint)
+            head = file.read(HEAD)
+            if (other := _other(head)) is not None:
+                raise Unusable("not_text", f"{shown} is {other.what}.", other.do)
             start = len(_BOM) if head.startswith(_BOM) else 0
             file.seek(start)
         text = head[start:]
@@ -109,6 +102,16 @@ def opened(path: Path, longest: int) -> Iterator[OpenInput]:
             yield OpenInput("request", about.st_size, _array(file, about.st_size, shown))
         else:
             yield OpenInput("line", about.st_size, _lines(file, longest, shown))
+
+
+def _other(head: bytes) -> FileKind | None:
+    """What a file is that cannot be one of requests; None if it may be."""
+    other = not_text(head) or other_text(head)
+    if other is not None and other.what != "JSON":
+        return other
+    if looks_like_csv(head):
+        return FileKind("a table (CSV), not requests", "A job makes requests of its rows: batchtui examples")
+    return None
 
 
 def _lines(file: BinaryIO, longest: int, shown: str) -> Iterator[Block]:
@@ -170,4 +173,4 @@ def _no_os_error(shown: str) -> Iterator[None]:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise Unusable("not_there", f"{shown} does not exist.", "Check the path.") from error
         reason = error.strerror or str(error)
-        raise Unusable("not_readable", f"{shown} cannot be read: {reason}.", "Check its permissions.") from error
+        raise Unusable("not_readable", f"{shown} cannot be read: {reason}.", way_out(error)) from error

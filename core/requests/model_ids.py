@@ -1,17 +1,15 @@
 """What a model's id says by itself: its family and version, whether it is retired, and whether it is Anthropic's.
 
-The ids that are current come from the installed SDK, read as text: importing it takes a second, which the check of a
-plain file should not pay.
+The ids that are current come from the installed SDK.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
+from batchtui.core.requests import sdk_names
 from batchtui.core.requests.flaw import Flaw, near, quoted
 from batchtui.core.text import inert_line
 
@@ -38,9 +36,6 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 """How the ids of other vendors' models begin."""
-
-_LITERAL = re.compile(r'"(claude-[a-z0-9-]+)"')
-_END_OF_LIFE = re.compile(r'"(claude-[a-z0-9.-]+)": "([A-Z][a-z]+ \d+[a-z]{2}, \d{4})"')
 
 
 class Version(NamedTuple):
@@ -98,12 +93,12 @@ def _written_here(model: str) -> str:
     if _DOTTED.match(model):
         return model.replace(".", "-")
     plain = _SPACES.sub("-", model.strip().lower())
-    return plain if plain != model and plain in known_models() else ""
+    return plain if plain != model and plain in sdk_names.models() else ""
 
 
 def _newer(model: str) -> str:
     family = next((one for one in ("opus", "sonnet", "haiku") if one in model), "sonnet")
-    newest = max((one for one in known_models() if f"-{family}-" in one), key=_by_version, default="")
+    newest = max((one for one in sdk_names.models() if f"-{family}-" in one), key=_by_version, default="")
     return f"Set it to a newer model, such as {newest}." if newest else "Set it to a newer model."
 
 
@@ -114,34 +109,12 @@ def _by_version(model: str) -> tuple[tuple[int, int], int]:
 
 def model_notes(models: tuple[str, ...]) -> list[str]:
     """Remarks on models that stop nothing: ids that are not known here, and those that are to be retired."""
-    known, ends = known_models(), _ends()
+    known, ends = sdk_names.models(), sdk_names.ends_of_life()
     said = []
     for model in models:
         if model in ends:
-            said.append(f"{inert_line(model, 60)} is deprecated; its end is set for {ends[model]}.")
+            said.append(f"{inert_line(model, 60)} is deprecated; its end is set for {ends[model]:%Y-%m-%d}.")
         elif known and model not in known:
             hint = near(model, known)
             said.append(f"{inert_line(model, 60)} is not a model that this version knows. {hint}".rstrip())
     return said
-
-
-@cache
-def known_models() -> frozenset[str]:
-    """The ids that the installed SDK lists; none if its files are not as they were."""
-    return frozenset(_LITERAL.findall(_sdk_text("types/model.py")))
-
-
-@cache
-def _ends() -> dict[str, str]:
-    """When models that are deprecated are to be retired, as the SDK warns."""
-    return dict(_END_OF_LIFE.findall(_sdk_text("resources/messages/messages.py")))
-
-
-def _sdk_text(file: str) -> str:
-    found = find_spec("anthropic")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        try:
-            return (Path(folder) / file).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            return ""
-    return ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +16,7 @@ from batchtui.core.batches.batch import Part
 from batchtui.core.batches.limits import MAX_BYTES, MAX_REQUESTS, body_size
 from batchtui.core.files import NewFile as FilePart
 from batchtui.core.paths import Paths
-from batchtui.core.state.archive import digest, drop
+from batchtui.core.state.archive import digest, drop, new_ref
 
 
 class _Model(Struct, gc=False):
@@ -32,11 +31,6 @@ class _Row(Struct, gc=False):
 _row = msgspec.json.Decoder(_Row)
 
 
-def new_ref() -> str:
-    """A new name of our own for one batch."""
-    return f"b{secrets.token_hex(4)}"
-
-
 class Cut(Struct, frozen=True):
     """The first `alone` rows form their own part (0: none). No part has more than `most` rows (0: the API's limit)."""
 
@@ -44,10 +38,18 @@ class Cut(Struct, frozen=True):
     most: int = 0
 
 
-def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | None = None) -> tuple[Part, ...]:
+def split(
+    rows: Path,
+    paths: Paths,
+    cut: Cut,
+    *,
+    step: int = 0,
+    keys: Path | None = None,
+    named: Callable[[], str] = new_ref,
+) -> tuple[Part, ...]:
     """Splits rows, one per line, into parts archived under their own refs; `keys` is split the same way, line by line.
 
-    Streams. If it fails, it leaves nothing behind. Raises OSError.
+    `named` gives the refs. Streams. If it fails, it leaves nothing behind. Raises OSError.
     """
     done: list[Part] = []
     try:
@@ -56,7 +58,8 @@ def split(rows: Path, paths: Paths, cut: Cut, *, step: int = 0, keys: Path | Non
             while lines.peek():
                 first = not done and cut.alone > 0
                 most = cut.alone if first else cut.most or MAX_REQUESTS
-                done.append(_one(lines, paths, min(most, MAX_REQUESTS), len(done) + 1, step, keyed=bool(keys)))
+                number = len(done) + 1
+                done.append(_one(lines, paths, named(), min(most, MAX_REQUESTS), number, step, keyed=bool(keys)))
     except BaseException:
         drop((part.ref for part in done), paths)
         raise
@@ -87,8 +90,7 @@ class _Lines:
         return row, self._keys.readline()
 
 
-def _one(lines: _Lines, paths: Paths, most: int, number: int, step: int, *, keyed: bool) -> Part:
-    ref = new_ref()
+def _one(lines: _Lines, paths: Paths, ref: str, most: int, number: int, step: int, *, keyed: bool) -> Part:
     ids: list[str] = []
     models: set[str] = set()
     size = 0

@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from batchtui.core.api import result_line
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
@@ -71,7 +72,8 @@ _names = msgspec.json.Decoder(_Names)
 class Answers:
     """All answers in the order of the requests, batch after batch. A retried request keeps its first place.
 
-    A request in several batches gives one answer: its first success, else its latest failure. A line that is twice
+    A request in several batches gives one answer: its first usable one, else its latest message, else its latest
+    failure. A line that is twice
     in one file gives two, and an unreadable line is given too. Reading is safe from several threads. `columns` names
     the source's columns in the order in which they first appear; `keyed` is false if no batch has keys; `folders` are
     the folders of the files.
@@ -121,8 +123,10 @@ class Answers:
                     self._place.setdefault(custom_id, len(self._index))
                 self._file.append(this)
                 self._index.append(index)
-            elif not _succeeded(self._results[self._file[at]].raw(self._index[at])):
-                self._file[at], self._index[at] = this, index
+            else:
+                before = _worth(self._results[self._file[at]].raw(self._index[at]))
+                if before < _ANSWERED and before <= _worth(results.raw(index)):
+                    self._file[at], self._index[at] = this, index
 
     def _add_keys(self, path: Path) -> None:
         """Notes where each key is. The first key that names a request counts."""
@@ -206,11 +210,18 @@ def _ordered(results: Results, archive: Path | None) -> Iterator[tuple[int, str]
         yield index, ids[index]
 
 
-def _succeeded(raw: bytes) -> bool:
+_ANSWERED = 2
+
+
+def _worth(raw: bytes) -> int:
+    """2 for a usable answer, 1 for a message that is none, 0 for everything else."""
     try:
-        return isinstance(result_line.decode(raw).result, result_line.Succeeded)
+        result = result_line.decode(raw).result
     except ValueError:
-        return False
+        return 0
+    if not isinstance(result, result_line.Succeeded):
+        return 0
+    return _ANSWERED if result.message.outcome is Outcome.ANSWERED else 1
 
 
 @contextmanager

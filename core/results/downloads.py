@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Cost, State, Trouble, observe, retention_left, unclaimed
+from batchtui.core.batches.batch import UNSETTLED, Batch, State, Trouble, retention_left
+from batchtui.core.batches.observe import observe, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
@@ -21,6 +22,10 @@ from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import plural
 
 AT_ONCE = 3
+
+_NOT_THERE = "What was found for it in the API's list is not known to the API."
+_TWIN = "What was found for it belongs to another API key, which sent the same ids."
+_SEARCHED = "Do not submit it again: batchtui keeps looking for it."
 
 _PATIENCE = timedelta(hours=1)
 _LONGEST_REST = timedelta(hours=6)
@@ -77,6 +82,10 @@ class Downloads:
             raise
         except BatchtuiError as error:
             log.warning("%s not retrieved: %s", batch.id, error.message)
+            if await self._was_never_there(batch, error):
+                trouble = Trouble(_NOT_THERE, _SEARCHED, self._clock())
+                await self._change(batch, lambda current: unclaimed(current, trouble, refuse=False))
+                raise
             trouble, seen = Trouble.of(error, self._clock()), await self._look_again(batch, error)
             ours = batch.account in ("", self._connection.account)  # a 404 of another account says nothing
             gone = isinstance(error, NotFound) and ours and self._lapsed(batch)
@@ -89,8 +98,36 @@ class Downloads:
             trouble = Trouble.of(broken, self._clock())
             await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
             raise broken from error
+        if await self._is_a_twins(batch):
+            log.warning("%s is not %s: it was found with another key, which sent the same ids", batch.id, batch.ref)
+            twins = BatchtuiError(_TWIN, _SEARCHED)
+            trouble = Trouble.of(twins, self._clock())
+            await self._change(batch, lambda current: unclaimed(current, trouble, refuse=False))
+            raise twins
         log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
+
+    async def _was_never_there(self, batch: Batch, error: BatchtuiError) -> bool:
+        """Whether the API, asked twice with its own key, does not know an id that was found by time and count."""
+        if not (batch.doubtful and isinstance(error, NotFound) and batch.account in ("", self._connection.account)):
+            return False
+        try:
+            await (await self._connection.api()).get(str(batch.id))
+        except NotFound:
+            return True
+        except BatchtuiError:
+            return False
+        return False
+
+    async def _is_a_twins(self, batch: Batch) -> bool:
+        """Whether the ids of its results prove nothing: they came with a key that has a lost batch of the same ids."""
+        account = self._connection.account
+        if not batch.doubtful or batch.account in ("", account):
+            return False
+        return any(
+            one.state in UNSETTLED and one.attempt and (one.attempt.account, one.digest) == (account, batch.digest)
+            for one in (await self._disk.snapshot()).batches
+        )
 
     async def _change(self, batch: Batch, change: Callable[[Batch], Batch]) -> Batch | None:
         """Changes the downloaded batch, unless another id was found for it in the meantime."""
@@ -104,11 +141,12 @@ class Downloads:
             state=State.RETRIEVED,
             results_path=str(self._paths.result(str(batch.id))),
             retrieved_at=self._clock(),
+            outcomes=made.outcomes,
             trouble=None,
             failing_since=None,
             doubtful=False,
             attempt=None,
-            cost=Cost(batch.cost.estimated_usd, made.actual_usd, made.saved_usd),
+            cost=replace(batch.cost, actual_usd=made.actual_usd, saved_usd=made.saved_usd),
         )
 
     async def _look_again(self, batch: Batch, error: BatchtuiError) -> Remote | None:

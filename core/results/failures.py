@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from batchtui.core.api import result_line
+from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.errors import StateError
 from batchtui.core.text import inert_line
 
@@ -46,10 +47,11 @@ def failures(results: Iterable[Path]) -> dict[str, str]:
 
 
 def cause_of(one: result_line.Line) -> str | None:
-    """Why a request has no answer: "expired", "canceled", or the type of its error; None if it has one."""
+    """Why a request has no usable answer: its outcome or, if it errored, the type of its error; None if it has one."""
     match one.result:
-        case result_line.Succeeded():
-            return None
+        case result_line.Succeeded(message):
+            outcome = message.outcome
+            return None if outcome is Outcome.ANSWERED else outcome.value
         case result_line.Errored(envelope):
             return envelope.error.type or "unknown"
         case result_line.Canceled():

@@ -65,6 +65,8 @@ class Identifier:
         async with api.results(one.id) as chunks:
             async for chunk in chunks:
                 await asyncio.to_thread(verifier.feed, chunk)
+                if verifier.over():
+                    break
         verdict = await asyncio.to_thread(verifier.finish)
         if not verdict.ok and not of_others(verdict, one.request_counts):
             raise Unverified(

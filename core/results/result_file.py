@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from msgspec import Struct
 
 from batchtui.core.api import result_line
+from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.batches.price import Tokens
 from batchtui.core.errors import StateError
 from batchtui.core.results.read_ahead import ReadAhead
@@ -23,18 +25,28 @@ _BLOCK = 1 << 20
 
 
 class Head(NamedTuple):
-    """`detail` is the first line of the answer, or the error. All of it is hostile text, unchanged."""
+    """`outcome` may also be `unreadable`. `detail` is the first line of the answer, or the error. All of it is hostile
+    text, unchanged."""
 
     custom_id: str
-    type: Type
+    outcome: str
     detail: str
 
 
+class ToolCall(Struct, frozen=True, gc=False):
+    """The call of a tool by the model, with its input as JSON values."""
+
+    name: str
+    input: Any
+
+
 class Row(Struct, frozen=True, kw_only=True, gc=False):
-    """One result. `text` is the text blocks of the answer, joined. All of it is hostile text, unchanged."""
+    """One result. `text` is the text of the answer. `outcome` is None if the line is unreadable. `tools` are the calls
+    of the user's tools. All of it is hostile text, unchanged."""
 
     custom_id: str
     type: Type
+    outcome: Outcome | None = None
     text: str = ""
     stop_reason: str = ""
     model: str = ""
@@ -42,6 +54,12 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     error_message: str = ""
     request_id: str = ""
     tokens: Tokens | None = None
+    tools: tuple[ToolCall, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether it is of use as it is."""
+        return self.outcome is Outcome.ANSWERED
 
 
 class Results:
@@ -115,15 +133,22 @@ class Results:
     def head(self, index: int) -> Head:
         """What a table shows for one result."""
         row = self.row(index)
+        outcome = row.outcome.value if row.outcome else row.type
         if row.type == "succeeded":
             answer = row.text.lstrip()[:2000].partition("\n")[0]
-            return Head(row.custom_id, row.type, answer or f"(no text; {row.stop_reason})")
+            return Head(row.custom_id, outcome, answer or _without_text(row))
         said = ": ".join(part for part in (row.error_type, row.error_message) if part)
-        return Head(row.custom_id, row.type, said)
+        return Head(row.custom_id, outcome, said)
 
     def ids(self) -> list[str]:
         """The custom_id of each line, "" if it has none. Reads the whole file."""
         return [read_id(self.raw(index)) for index in range(len(self))]
+
+
+def _without_text(row: Row) -> str:
+    if row.tools:
+        return f"(calls {', '.join(call.name or 'a tool' for call in row.tools)})"
+    return f"(no text; {row.stop_reason})"
 
 
 def read_row(raw: bytes) -> Row:
@@ -138,27 +163,39 @@ def read_row(raw: bytes) -> Row:
         return Row(
             custom_id=full.custom_id,
             type="succeeded",
-            text=_text(message.content),
+            outcome=message.outcome,
+            text=_text(message.content or ()),
             stop_reason=message.stop_reason or "",
             model=message.model,
-            tokens=message.usage.tokens if message.usage else None,
+            tokens=message.usage.tokens if message.usage and message.usage.readable else None,
+            tools=tuple(ToolCall(one.name, one.input) for one in message.content or () if one.type == "tool_use"),
         )
     if isinstance(result, result_line.Errored):
         envelope = result.error
         return Row(
             custom_id=full.custom_id,
             type="errored",
+            outcome=Outcome.ERRORED,
             error_type=envelope.error.type,
             error_message=envelope.error.message,
             request_id=envelope.request_id or "",
         )
-    return Row(custom_id=full.custom_id, type="canceled" if isinstance(result, result_line.Canceled) else "expired")
+    if isinstance(result, result_line.Canceled):
+        return Row(custom_id=full.custom_id, type="canceled", outcome=Outcome.CANCELED)
+    return Row(custom_id=full.custom_id, type="expired", outcome=Outcome.EXPIRED)
 
 
 def _text(blocks: Sequence[result_line.ContentBlock]) -> str:
+    """The text blocks, joined. Citations split a text into blocks that follow each other; texts on both sides of
+    another block, such as a server's tool, are paragraphs of their own."""
     if len(blocks) == 1 and blocks[0].type == "text":
         return blocks[0].text or ""
-    return "".join(block.text or "" for block in blocks if block.type == "text")
+    runs = ("".join(block.text or "" for block in run) for is_text, run in groupby(blocks, _is_text) if is_text)
+    return "\n\n".join(run for run in runs if run)
+
+
+def _is_text(block: result_line.ContentBlock) -> bool:
+    return block.type == "text"
 
 
 def read_id(raw: bytes) -> str:

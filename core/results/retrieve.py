@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,21 +11,26 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Report
-from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Counts, Remote
-from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
-from batchtui.core.files import NewFile, private_folder
+from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified, way_out
+from batchtui.core.files import NewFile, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.summary import Summary
 from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_from, verify_file
+from batchtui.core.state.tickets import ticket
 from batchtui.core.text import inert_line
 
 PIECE = 500_000
 """Bytes that are collected before a thread writes and checks them."""
 
-LARGEST = 20_000_000_000
-"""Bytes. A batch of 100,000 of the longest answers is far below this; above it, something is feeding us nonsense."""
+SPARE = 100
+"""Lines that are saved as they are beyond the number of requests: to see what is wrong, not to hold what never ends."""
+
+_WAIT = 1.0
+"""Seconds after which fewer bytes than a piece are written and checked, too."""
 
 
 class OtherBatch(Unverified):
@@ -105,11 +109,9 @@ async def retrieve(
         verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
         return await asyncio.to_thread(place.describe, verdict, clock())
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        do = "Free some space in" if full else "Change the permissions of"
         raise StateError(
-            f"The results could not be written: {error.strerror}.",
-            f"{do} {paths.results}; the API keeps its copy for 29 days.",
+            f"The results could not be written in {paths.results}: {error.strerror}.",
+            f"{own_way_out(error)} The API keeps its copy for 29 days.",
         ) from error
 
 
@@ -140,43 +142,47 @@ async def as_is(api: Api, paths: Paths, batch: Batch, to: Path, report: Report |
     broken: list[str] = []
     done = 0
     try:
-        part = await asyncio.to_thread(NewFile, to, overwrite=False)
-        try:
+        async with ticket(paths) as mine:
+            part = await asyncio.to_thread(NewFile, to, overwrite=False, note=mine.note_path)
             try:
-                async with api.results(str(batch.id)) as chunks:
-                    async for chunk in chunks:
-                        await asyncio.to_thread(_keep, part.file, verifier, chunk)
-                        done += len(chunk)
-                        if report:
-                            report(done, None)
-            except BatchtuiError as error:
-                if not done:
-                    raise
-                broken.append(error.message)
-            await asyncio.to_thread(part.keep)
-        except BaseException:
-            await asyncio.to_thread(part.drop)
-            raise
+                try:
+                    async with api.results(str(batch.id)) as chunks:
+                        async for chunk in chunks:
+                            await asyncio.to_thread(_keep, part.file, verifier, chunk)
+                            done += len(chunk)
+                            if report:
+                                report(done, None)
+                            if verifier.over(SPARE):
+                                broken.append("More came than such a batch has; the rest was not read.")
+                                break
+                except BatchtuiError as error:
+                    if not done:
+                        raise
+                    broken.append(error.message)
+                await asyncio.to_thread(part.keep)
+            except BaseException:
+                await asyncio.to_thread(part.drop)
+                raise
     except FileExistsError as error:
         raise BadInput(f"{inert_line(str(to))} already exists.", "Choose another path.") from error
     except OSError as error:
-        raise StateError(
-            f"{inert_line(str(to))} could not be written: {error.strerror}.", "Choose another path, or free some space."
-        ) from error
+        raise StateError(f"{inert_line(str(to))} could not be written: {error.strerror}.", way_out(error)) from error
     verdict = await asyncio.to_thread(verifier.finish)
     return [*broken, *verdict.anomalies]
 
 
 async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO, verifier: Verifier, report: Report | None) -> None:
-    """Writes and checks one piece in a thread while the next one arrives."""
+    """Writes and checks one piece in a thread while the next one arrives; stops if there is more than there can be."""
+    clock = asyncio.get_running_loop().time
     done = 0
     gathered: list[bytes] = []
     waiting = 0
+    handed = clock()
     busy: asyncio.Task[None] | None = None
 
     async def hand_over() -> None:
-        nonlocal busy, gathered, waiting
-        piece, gathered, waiting = b"".join(gathered), [], 0
+        nonlocal busy, gathered, waiting, handed
+        piece, gathered, waiting, handed = b"".join(gathered), [], 0, clock()
         if busy:
             await busy
         busy = asyncio.create_task(asyncio.to_thread(_keep, file, verifier, piece))
@@ -186,12 +192,12 @@ async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO, verifier: Verifier
             gathered.append(chunk)
             waiting += len(chunk)
             done += len(chunk)
-            if waiting >= PIECE:
+            if waiting >= PIECE or clock() - handed > _WAIT:
                 await hand_over()
                 if report:
                     report(done, None)
-            if done > LARGEST:
-                raise Unverified("The download does not end.", "Check ANTHROPIC_BASE_URL and any proxy in between.")
+                if verifier.over():
+                    return
         await hand_over()
     finally:
         if busy:

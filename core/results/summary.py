@@ -13,8 +13,10 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.batches.batch import Output, noted
+from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
+from batchtui.core.clock import Time
 from batchtui.core.errors import StateError
 from batchtui.core.files import replacing
 from batchtui.core.results.verify import ErrorGroup, Verdict
@@ -24,17 +26,19 @@ from batchtui.core.text import inert_line
 class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
-    `usage` is split by price. `actual_usd` is None if it is not known; `unpriced` names the models without a price.
-    `anomalies` is empty unless results were kept in spite of them. Error texts and models are hostile text.
+    `outcomes` is None in a summary of an older version. `usage` is split by price. `actual_usd` is None if it is not
+    known; `unpriced` names the models without a price. `anomalies` is empty unless results were kept in spite of them.
+    Error texts and models are hostile text.
     """
 
     batch_id: str
     name: str
     requests: int
     counts: Counts
+    outcomes: Outcomes | None = None
     sha256: str
     bytes: int
-    verified_at: datetime
+    verified_at: Time
     errors: tuple[ErrorGroup, ...] = ()
     stop_reasons: dict[str, int] = {}
     usage: tuple[Usage, ...] = ()
@@ -66,6 +70,7 @@ def summarise(
         name=name,
         requests=verdict.lines,
         counts=verdict.counts,
+        outcomes=verdict.outcomes,
         sha256=verdict.sha256,
         bytes=verdict.bytes,
         verified_at=now,
@@ -100,7 +105,7 @@ def read(path: Path) -> Summary:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Summary)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StateError(
             f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
         ) from error

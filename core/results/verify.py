@@ -13,13 +13,24 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.api import result_line
-from batchtui.core.batches.price import Tokens, Usage, prompt_over
+from batchtui.core.batches.outcomes import Outcome, Outcomes
+from batchtui.core.batches.price import Usage
 from batchtui.core.batches.remote import Counts
+from batchtui.core.results.usage_sums import UsageSums, tame
 from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.text import inert_line, plural
 
 LONGEST = 64 << 20
 """The most bytes that one result line may have."""
+
+LARGEST = 20_000_000_000
+"""The most bytes of all results. A batch of 100,000 of the longest answers is far below this."""
+
+_ENOUGH = 1000
+"""Lines beyond the number of requests after which the rest of a piece is not even looked at: bad ones take long."""
+
+_BLANKS = 10
+"""How many empty lines there may be for each request."""
 
 _PIECE = 2_000_000
 
@@ -37,7 +48,8 @@ class ErrorGroup(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What the bytes hold. `counts` is tallied from the lines; `anomalies` says in words what is wrong with them.
+    """What the bytes hold. `counts` and `outcomes` are tallied from the lines; `anomalies` says in words what is wrong
+    with them.
 
     `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines.
     """
@@ -46,6 +58,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     counts: Counts
+    outcomes: Outcomes
     missing: int
     doubled: int
     foreign: int
@@ -58,31 +71,6 @@ class Verdict(Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         return not self.anomalies
-
-
-class _Sum:
-    """Adds up the tokens of all requests at one price."""
-
-    __slots__ = ("cache_read", "input", "output", "requests", "searches", "write_1h", "write_5m")
-
-    def __init__(self) -> None:
-        self.requests = self.input = self.output = self.write_5m = self.write_1h = self.cache_read = self.searches = 0
-
-    def add(self, usage: result_line.RawUsage) -> None:
-        self.requests += 1
-        self.input += usage.input_tokens or 0
-        self.output += usage.output_tokens or 0
-        self.cache_read += usage.cache_read_input_tokens or 0
-        if usage.cache_creation_input_tokens:
-            tokens = usage.tokens
-            self.write_5m += tokens.cache_creation_5m
-            self.write_1h += tokens.cache_creation_1h
-        if usage.server_tool_use:
-            self.searches += usage.server_tool_use.web_search_requests or 0
-
-    def usage(self, model: str, over: int, geo: str) -> Usage:
-        tokens = Tokens(self.input, self.output, self.write_5m, self.write_1h, self.cache_read)
-        return Usage(model, tokens, self.requests, over, geo, self.searches)
 
 
 class Expected(Struct, frozen=True):
@@ -103,15 +91,26 @@ class Verifier:
         self._expected = expected
         self._seen: set[str] = set()
         self._doubled: list[str] = []
-        self._lines = self._bytes = self._bad = 0
+        self._lines = self._bytes = self._blanks = self._bad = 0
         self._bad_lines: list[str] = []
         self._types: Counter[str] = Counter()
         self._stops: Counter[str] = Counter()
+        self._outcomes: Counter[Outcome] = Counter()
         self._errors: dict[str, ErrorGroup] = {}
-        self._sums: dict[tuple[str, int, str], _Sum] = {}
+        self._sums = UsageSums()
         self._hash = hashlib.sha256()
-        self._tail: list[bytes] = []
+        self._tail = bytearray()
         self._tail_size = 0
+
+    def over(self, spare: int = 0) -> bool:
+        """Whether more came than such a batch can have, `spare` lines aside: there is no use in reading on."""
+        most = self._counts.total + 1
+        return (
+            self._lines >= most + spare
+            or self._blanks >= (most + spare) * _BLANKS
+            or self._tail_size > LONGEST
+            or self._bytes > min(most * LONGEST, LARGEST)
+        )
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next bytes as they came."""
@@ -138,27 +137,32 @@ class Verifier:
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
             counts=counts,
+            outcomes=self._judged(counts),
             missing=len(missing) if self._expected else max(self._counts.total - len(self._seen), 0),
             doubled=len(self._doubled),
             foreign=len(foreign),
             bad=self._bad,
             errors=tuple(self._errors.values()),
             stop_reasons=dict(self._stops),
-            usage=tuple(sums.usage(*key) for key, sums in self._sums.items()),
+            usage=self._sums.usage(),
             anomalies=tuple(self._anomalies(counts, missing, foreign, cut)),
         )
+
+    def _judged(self, counts: Counts) -> Outcomes:
+        messages = {outcome.value: count for outcome, count in self._outcomes.items()}
+        return Outcomes(**messages, errored=counts.errored, canceled=counts.canceled, expired=counts.expired)
 
     def _hold(self, piece: bytes) -> None:
         self._tail_size += len(piece)
         if self._tail_size <= LONGEST:
-            self._tail.append(piece)
+            self._tail += piece
         else:
-            self._tail = []
+            self._tail = bytearray()
 
-    def _held(self) -> bytes | None:
+    def _held(self) -> bytes | bytearray | None:
         """The line that ran past the end of a chunk; None if it got too long to be kept."""
-        raw = b"".join(self._tail) if self._tail_size <= LONGEST else None
-        self._tail, self._tail_size = [], 0
+        raw = self._tail if self._tail_size <= LONGEST else None
+        self._tail, self._tail_size = bytearray(), 0
         return raw
 
     def _lines_of(self, block: bytes) -> None:
@@ -169,12 +173,15 @@ class Verifier:
         if decoded is None:
             for raw in block.split(b"\n"):
                 self._line(raw)
+                if self._lines > self._counts.total + _ENOUGH:
+                    return
         else:
             self._lines += len(decoded)
             self._tally(decoded)
 
-    def _line(self, raw: bytes | None) -> None:
+    def _line(self, raw: bytes | bytearray | None) -> None:
         if raw is not None and result_line.blank(raw):
+            self._blanks += 1
             return
         self._lines += 1
         if raw is None or len(raw) > LONGEST:
@@ -209,14 +216,10 @@ class Verifier:
                 self._unanswered(one.result)
 
     def _answered(self, answers: Sequence[result_line.Message]) -> None:
-        self._stops.update(answer.stop_reason or "none" for answer in answers)
-        for answer in answers:
-            if usage := answer.usage:
-                key = (answer.model, prompt_over(usage.prompt), usage.inference_geo or "")
-                sums = self._sums.get(key)
-                if sums is None:
-                    sums = self._sums[key] = _Sum()
-                sums.add(usage)
+        for reason, count in Counter(answer.stop_reason or "none" for answer in answers).items():
+            self._stops[tame(reason, self._stops)] += count
+        self._outcomes.update(answer.outcome for answer in answers)
+        self._sums.add(answers)
 
     def _unanswered(
         self, result: result_line.Succeeded | result_line.Errored | result_line.Canceled | result_line.Expired
@@ -228,10 +231,10 @@ class Verifier:
             self._types["canceled" if isinstance(result, result_line.Canceled) else "expired"] += 1
 
     def _error(self, error: result_line.ErrorEnvelope) -> None:
-        kind = error.error.type or "unknown"
+        kind = tame(error.error.type or "unknown", self._errors)
         group = self._errors.get(kind)
         if group is None:
-            self._errors[kind] = ErrorGroup(kind, 1, error.error.message[:2000], error.request_id or "")
+            self._errors[kind] = ErrorGroup(kind, 1, error.error.message[:2000], (error.request_id or "")[:200])
         else:
             self._errors[kind] = replace(group, count=group.count + 1)
 
@@ -258,6 +261,8 @@ class Verifier:
             yield f"{plural(self._bad - SHOWN, 'more line')} cannot be read."
         if cut:
             yield "The last line is cut off."
+        if self._lines > self._counts.total:
+            yield f"{plural(self._lines, 'line')} came for {plural(self._counts.total, 'request')}."
         if counts != self._counts:
             yield f"The lines hold {_in_words(counts)}; the API counted {_in_words(self._counts)}."
 

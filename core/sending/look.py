@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble, observe, unclaimed
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble
+from batchtui.core.batches.observe import observe, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NotFound, Unreachable
 from batchtui.core.lock import Lock
@@ -28,6 +29,9 @@ from batchtui.core.text import plural
 LOOKED_FOR = timedelta(days=2)
 """How long the list is searched for an unknown submission. If it is not there by then, it never appears."""
 
+_DOWN_AFTER = 3
+"""Batches in a row whose answer did not come, after which no more are asked for singly."""
+
 _FOUND = "The answer was lost; found in the API's list by time and count. The ids of its results decide."
 _NOT_YET = "The API's list does not show it yet."
 _NOTHING = "The API's list does not show it. It was most likely never accepted, so nothing was bought."
@@ -40,7 +44,11 @@ _NOT_WHOLE = "The API's list could not be read far enough back to tell whether i
 _FORGED = "The answer to its create named a batch that the API does not know, while its list shows what could be it."
 _OTHER_KEY = "It was sent with another API key or to another host, and is not known under the one set now."
 _SET_THAT = "Nothing is lost. Set that key, and the next poll follows it again."
-_DECIDE = "If the Console does not show it either, forget it and submit the file again. It is never sent automatically."
+_DECIDE = (
+    "If the Console does not show it either, forget it and submit the file again, or send just this once more: "
+    "batchtui retry {}. It is never sent automatically."
+)
+_DECIDE_RETRY = "If the Console does not show it either, forget it and retry again. It is never sent automatically."
 _MAY_COME = "Do not submit it again: it may have been accepted anyway. batchtui keeps looking for it."
 _WAIT = "Do not submit it again: batchtui compares them with what was sent as soon as they have ended."
 
@@ -70,6 +78,11 @@ def open_intents(snapshot: Snapshot, now: datetime) -> list[Batch]:
     ]
 
 
+def never_accepted(batch: Batch) -> bool:
+    """Whether the last look, with its own key, found that it was most likely never accepted, for a person to decide."""
+    return batch.state is State.UNCONFIRMED and batch.trouble is not None and batch.trouble.message == _NOTHING
+
+
 def under_way(snapshot: Snapshot) -> list[Batch]:
     return [batch for batch in snapshot.batches if batch.state in UNDER_WAY]
 
@@ -92,15 +105,20 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     else:
         listing = Listing({}, None, complete=False)
     seen, failures = dict(listing.batches), dict[str, BatchtuiError]()
-    for batch in running:
-        if batch.id not in seen:
-            try:
-                seen[str(batch.id)] = await api.get(str(batch.id))
-            except ApiError as error:
-                # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
-                if isinstance(error, Unreachable) and not seen:
-                    raise
-                failures[batch.ref] = error
+    unreachable = 0
+    for batch in [one for one in running if one.id not in seen]:
+        try:
+            seen[str(batch.id)] = await api.get(str(batch.id))
+            unreachable = 0
+        except ApiError as error:
+            # Healthy batches have answered 404 right after their create, and after their end: it means nothing.
+            if isinstance(error, Unreachable) and not seen:
+                raise
+            failures[batch.ref] = error
+            unreachable = unreachable + 1 if isinstance(error, Unreachable) else 0
+            if unreachable == _DOWN_AFTER:  # each of the others would take as long
+                failures = {one.ref: error for one in running if one.id not in seen} | failures
+                break
     if lost := [one for one in running if one.attempt and isinstance(failures.get(one.ref), NotFound)]:
         listing = await read_list(api, (), oldest_needed([*intents, *lost]))
         seen |= listing.batches
@@ -125,6 +143,10 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
         settled = settle(unsettled, seen.values(), claimed)
         for intent in (one for one in after if one.state is State.UNCONFIRMED and one.attempt):
             found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
+            unproven = {one.id for one in after if one.doubtful}
+            several = several or tuple(
+                one for one in seen.values() if one.id in unproven and why_not_it(intent, one) is None
+            )
             tx.put(_decided(intent, found, several, listing, account, trusted, now))
         return settled, wrong
 
@@ -136,11 +158,11 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
 def _accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:
     """The accounts for which this one's list speaks: itself, and those of which it shows a batch that we know.
 
-    Another key of the same workspace shows the same batches; a key of another one shows none of ours.
+    Another key of the same workspace shows the same batches; a key of another one shows none of ours. That counts for
+    this look alone, and only ids that are certain count: a cache in between may have kept answers to another key.
     """
-    shown = {
-        one.account for one in snapshot.batches if one.id in seen and seen[one.id].request_counts.total == one.requests
-    }
+    proven = (one for one in snapshot.batches if one.id in seen and not one.doubtful and one.attempt is None)
+    shown = {one.account for one in proven if seen[str(one.id)].request_counts.total == one.requests}
     return frozenset({"", account} | shown)
 
 
@@ -157,7 +179,7 @@ def _watched(
         total = f"{remote.request_counts.total:,} requests instead of {batch.requests:,}"
         error = Unreachable(f"The host showed {batch.id} with {total}.", "Check ANTHROPIC_BASE_URL and any proxy.")
     if error is None and remote:
-        return replace(observe(batch, remote), account=account, trouble=None), None
+        return replace(observe(batch, remote), account=batch.account or account, trouble=None), None
     assert error
     if batch.account not in trusted and isinstance(error, NotFound):
         return replace(batch, trouble=Trouble(_OTHER_KEY, _SET_THAT, now)), None
@@ -179,7 +201,7 @@ async def orphaned(disk: StoreThread, paths: Paths, now: datetime) -> None:
     lock = Lock(paths.submit_lock)
     if not await disk.run(lock.try_acquire):
         return
-    died = Trouble("The process that was sending it ended before the API answered.", _MAY_COME, now)
+    died = Trouble("The process that was sending it ended, or still waits for the API's answer.", _MAY_COME, now)
 
     def write(tx: Transaction) -> None:
         for batch in tx.snapshot.batches:
@@ -207,14 +229,15 @@ def _decided(
     if batch.attempt.account not in trusted:  # the list of another account proves nothing
         return replace(batch, trouble=Trouble(_OTHER, _SET_IT, now))
     if found:
-        return replace(claim(batch, found), account=account)
+        return replace(claim(batch, found), account=batch.attempt.account or account)
     if several:
         return replace(batch, trouble=Trouble(_SEVERAL.format(plural(len(several), "batch", "batches")), _WAIT, now))
     if not listing.complete:
         return replace(batch, trouble=Trouble(_NOT_WHOLE, _MAY_COME, now))
     seen = replace(batch, attempt=replace(batch.attempt, looked_at=listing.server_time))
     if given_up(seen, now, listing.server_time):
-        return replace(seen, trouble=Trouble(_NOTHING, _DECIDE, now))
+        hint = _DECIDE_RETRY if batch.retry_of else _DECIDE.format(batch.ref)
+        return replace(seen, trouble=Trouble(_NOTHING, hint, now))
     return replace(seen, trouble=Trouble(_NOT_YET, _MAY_COME, now))
 
 

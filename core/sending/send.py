@@ -14,12 +14,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Page, Report
-from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Submission, Trouble, observe
+from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Submission, Trouble
+from batchtui.core.batches.observe import observe
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
-from batchtui.core.sending.listing import newest_first, read_list
+from batchtui.core.sending.listing import does_not_end, newest_first, read_list
 from batchtui.core.sending.look import look
 from batchtui.core.sending.settle import NOTHING_LISTED, SKEW, why_not_it
 from batchtui.core.state.archive import check_archive
@@ -38,6 +39,9 @@ _NEAR = 100
 _LOOKED_FOR = "batchtui looks for it in the API's list and never sends it again on its own."
 
 _NOBODY_WAITS = 30.0
+
+_HELD = 10.0
+"""Seconds after which the lock is given up although the answer to what was sent is not here: others may send."""
 
 Begin = Callable[[Transaction, Batch], None]
 """Writes the intent and whatever belongs to it, or raises if it must not be sent (any more)."""
@@ -92,24 +96,44 @@ class Sender:
         lock = Lock(self._paths.submit_lock)
         await asyncio.to_thread(check_archive, self._paths.archive(part.ref), part)
         api = await self._connection.api()
-        try:
+        for pause in (*_PAUSES, None):
+            horizon = await self._look_and_take(api, lock)
+            try:
+                batch = await self._intent(horizon, part, begin, whole)
+                return await self._post(api, batch, undo, report, lock)
+            except NotSent as error:
+                log.warning("submit %s: %s", part.ref, error.message)
+                if pause is None:
+                    raise
+            finally:
+                lock.release()
+            await self._pause(pause)
+        raise AssertionError
+
+    async def _look_and_take(self, api: Api, lock: Lock) -> _Horizon:
+        """Reads the API's list, then takes the lock, so that no slow host keeps others waiting for it.
+
+        What another process has sent in between may not be in the list yet: then it is read again.
+        """
+        while True:
+            before = await self._sent()
+            horizon = await _horizon(api, self._clock())
             await _take(lock)
-            for pause in (*_PAUSES, None):
-                batch = await self._intent(api, part, begin, whole)
-                try:
-                    return await self._post(api, batch, undo, report)
-                except NotSent as error:
-                    log.warning("submit %s: %s", part.ref, error.message)
-                    if pause is None:
-                        raise
-                await self._pause(pause)
-            raise AssertionError
-        finally:
+            try:
+                if await self._sent() <= before:
+                    return horizon
+            except BaseException:
+                lock.release()
+                raise
             lock.release()
 
-    async def _intent(self, api: Api, part: Part, begin: Begin, whole: Submission) -> Batch:
+    async def _sent(self) -> frozenset[str]:
+        """The batches of this state whose create is over, however it ended."""
+        batches = (await self._disk.snapshot()).batches
+        return frozenset(one.ref for one in batches if one.state is not State.SUBMITTING)
+
+    async def _intent(self, horizon: _Horizon, part: Part, begin: Begin, whole: Submission) -> Batch:
         now = self._clock()
-        horizon = await _horizon(api, now)
         account = self._connection.account
         batch = Batch(
             ref=part.ref,
@@ -132,7 +156,7 @@ class Sender:
                 newest=horizon.newest,
                 account=account,
             ),
-            cost=Cost(part.estimated_usd),
+            cost=Cost(part.estimated_usd, max_usd=part.max_usd),
         )
 
         def write(tx: Transaction) -> Batch:
@@ -141,12 +165,21 @@ class Sender:
 
         return await self._disk.commit(write)
 
-    async def _post(self, api: Api, batch: Batch, undo: Undo, report: Report | None) -> Batch:
+    async def _post(self, api: Api, batch: Batch, undo: Undo, report: Report | None, lock: Lock) -> Batch:
         assert batch.attempt
+        late: asyncio.TimerHandle | None = None
+
+        def sent(done: int, total: int | None) -> None:
+            nonlocal late
+            if done == total:
+                late = asyncio.get_running_loop().call_later(_HELD, lock.release)
+            if report:
+                report(done, total)
+
         log.info("submit %s: %s, %s", batch.ref, plural(batch.requests, "request"), size(batch.attempt.bytes))
         try:
-            remote = await api.create(self._paths.archive(batch.ref), report, batch.betas)
-            claimed = {one.id for one in (await self._disk.snapshot()).batches if one.id}
+            remote = await api.create(self._paths.archive(batch.ref), sent, batch.betas)
+            claimed = {one.id for one in (await self._disk.snapshot()).batches if one.id and one.ref != batch.ref}
             if why := why_not_it(batch, remote, claimed):
                 raise OutcomeUnknown(f"The answer to the create is not about this batch: {why}.", _LOOKED_FOR)
         except OutcomeUnknown as error:
@@ -164,6 +197,9 @@ class Sender:
             log.warning("submit %s: interrupted; the API's list settles it", batch.ref)
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
             raise
+        finally:
+            if late:
+                late.cancel()
         log.info("submit %s: accepted as %s", batch.ref, remote.id)
         accepted = replace(observe(batch, remote), attempt=batch.attempt)
         try:
@@ -227,6 +263,8 @@ async def _horizon(api: Api, now: datetime) -> _Horizon:
     page = await api.page(limit=_NEAR)
     newest = max((one.created_at for one in page.batches), default=NOTHING_LISTED)
     listing = await read_list(api, (), newest - SKEW * 2) if page.has_more and not _goes_back(page, newest) else None
+    if listing and not listing.complete:
+        raise does_not_end()
     seen = listing.batches.values() if listing else page.batches
     newest = max((one.created_at for one in seen), default=NOTHING_LISTED)
     near = tuple(one.id for one in seen if one.created_at >= newest - SKEW * 2)

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Attempt, Batch, State, observe
+from batchtui.core.batches.batch import Attempt, Batch, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
 
 SKEW = timedelta(minutes=2)

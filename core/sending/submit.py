@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
-from batchtui.core.batches.submissions import first_steps
+from batchtui.core.batches.plan import members
+from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.batches.unmatched import due_again
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
@@ -136,6 +137,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             )
         if not again:
             refuse_known(draft, tx.snapshot)
+        _look_again_at_held(tx, draft.name)
         tx.put_submission(submission)
         tx.put(batch)
 
@@ -150,9 +152,16 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         return await sender.send(first, begin, undo, submission, report)
     except BaseException as error:
         if isinstance(error, Unreachable):
-            error.with_hint("Nothing was sent and nothing was bought. Submit it again later.")
+            error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
+
+
+def _look_again_at_held(tx: Transaction, name: str) -> None:
+    """Earlier runs of a job that stopped before a step, for rows without an answer: this one may send those rows."""
+    for earlier in tx.snapshot.submissions.values():
+        if earlier.name == name and earlier.held_at:
+            tx.put_submission(replace(earlier, held_at=None, trouble=None))
 
 
 async def send_next(submission: Submission, context: Context, sender: Sender, report: Report | None = None) -> Batch:
@@ -184,7 +193,7 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
         raise
     except BatchtuiError as error:
         if isinstance(error, Unreachable):
-            error.with_hint("It was not bought. It waits until a later look sends it.")
+            error.with_next("It was not bought. It waits until a later look sends it.")
         with suppress(BatchtuiError):  # the user must see the first error
             await note(submission.ref, Trouble.of(error, context.clock()), context.disk)
         raise
@@ -208,12 +217,12 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
     """Lets submissions go on that stopped once all their answers were here: at an output or before a step. Answers
     that met no row of the user's table are applied again.
 
-    `max_cost` is their new limit, if given.
+    `max_cost` is their new limit, if given. Raises OverLimit as `with_limit`.
     """
     for ref in submissions:
         current = tx.submission(ref)
         if current and max_cost is not None:
-            current = replace(current, max_cost=max_cost)
+            current = with_limit(current, members(tx.snapshot, current), max_cost)
             tx.put_submission(current)
         if current and (outputs := due_again(current.outputs)) != current.outputs:
             current = replace(current, outputs=outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Trouble
+from batchtui.core.batches.submissions import command, over_limit, word_for
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
@@ -47,6 +48,18 @@ class WaitingParts:
                 said = unforeseen(error, "Sending a part")
                 await note(submission.ref, Trouble.of(said, self._context.clock()), self._disk, stopped=False)
                 failed.append(Failure(next(iter(submission.batches), None), said))
+
+    async def judge_limits(self) -> list[Failure]:
+        """Notes which parts may not be sent under a limit that was lowered since. Returns what is newly noted."""
+        failed: list[Failure] = []
+        snapshot = await self._disk.snapshot()
+        for submission, most in plan.too_dear_to_send(snapshot):
+            again = f"batchtui retrieve {word_for(snapshot, submission)}"
+            error = over_limit(submission, most, command(submission.input) if submission.urgent else again)
+            if submission.trouble is None or submission.trouble.message != error.message:
+                await note(submission.ref, Trouble.of(error, self._context.clock()), self._disk)
+                failed.append(Failure(next(iter(submission.batches), None), error))
+        return failed
 
     async def judge_canaries(self) -> None:
         """Stops the parts behind a canary whose answers are not all good."""

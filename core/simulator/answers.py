@@ -9,10 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from batchtui.core.simulator.forms import compacted, paused, structured, tool_call
-from batchtui.core.simulator.life import Ending, drawn, ending, final_share
+from batchtui.core.simulator.life import drawn, ending, final_share
 from batchtui.core.simulator.message import Said, message, text_block
 from batchtui.core.simulator.rules import Refused
-from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
+from batchtui.core.simulator.world import Ending, SimulatedRequest, SimulatorSettings, Stored
 
 _SENTENCES = (
     "No model was asked for this text.",
@@ -105,7 +105,7 @@ def _errored(row: SimulatedRequest, kind: str, words: str) -> bytes:
 
 
 def _said(row: SimulatedRequest, how: Ending, usual_chars: int) -> Said:
-    """What the model says. An answer that needs more than `max_tokens` is cut whatever was drawn."""
+    """What the model says."""
     wanted = row.wanted
     if how is Ending.REFUSED:
         return Said(b"", b"refusal", 0, _REFUSED)
@@ -123,14 +123,17 @@ def _said(row: SimulatedRequest, how: Ending, usual_chars: int) -> Said:
 
 
 def _plain(row: SimulatedRequest, usual_chars: int, *, cut: bool) -> Said:
-    """A text of 0.5 to 1.5 times the usual length, or half of one that is cut."""
+    """A text of 0.5 to 1.5 times the usual length, or shorter if `max_tokens` is lower: a model that was asked for a
+    word says a word. Half of it if it is cut."""
     wanted = usual_chars // 2 + row.draw % (usual_chars + 1)
     opening = f"Simulated answer to: {row.prompt}\n\n"
     rest, rest_json = _filler(row.draw % len(_SENTENCES), wanted // 20 * 20)
-    length = len(opening) + len(rest)
-    if cut or length > row.max_tokens * 4:
-        text = (opening + rest)[: min(length // 2 if cut else length, row.max_tokens * 4)]
+    length = min(len(opening) + len(rest), row.max_tokens * 4)
+    if cut:
+        text = (opening + rest)[: length // 2]
         return Said(text_block(msgspec.json.encode(text)), b"max_tokens", row.max_tokens)
+    if length == row.max_tokens * 4:
+        return Said(text_block(msgspec.json.encode((opening + rest)[:length])), b"end_turn", row.max_tokens)
     return Said(text_block(msgspec.json.encode(opening)[:-1] + rest_json), b"end_turn", max(length // 4, 1))
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from batchtui.core.simulator.calls import Stats
-from batchtui.core.simulator.control import ROOT, Known, Preload
+from batchtui.core.simulator.control import ROOT, Known, Preload, Told
 from batchtui.core.simulator.endpoints import Simulator, workspace_of
 from batchtui.core.simulator.faults import Plan
 from batchtui.core.simulator.life import advance, ends_at, status
@@ -100,6 +100,10 @@ class Backstage:
     async def lay_down(self, request: Request) -> None:
         self._simulator.world.results[request.path_params["id"]] = await request.body()
 
+    async def tell(self, request: Request) -> None:
+        told = msgspec.json.decode(await request.body(), type=Told)
+        self._simulator.world.told |= dict.fromkeys(told.custom_ids, told.ending)
+
     async def reset(self, _: Request) -> None:
         self._simulator.reset()
 
@@ -118,6 +122,7 @@ _PATHS = (
     ("DELETE", "/faults", "clear"),
     ("POST", "/settings", "settings"),
     ("PUT", "/results/{id}", "lay_down"),
+    ("POST", "/endings", "tell"),
     ("POST", "/reset", "reset"),
 )
 """Method, path under `/_simulator`, and the name of the `Backstage` handler."""

@@ -6,23 +6,25 @@ answer that was cut, another model for a refusal, its content sent back for a pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from batchtui.core.simulator.life import Ending, drawn, ending, ends_at, final_share
-from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored, World
+from batchtui.core.simulator.life import drawn, ending, ends_at, final_share
+from batchtui.core.simulator.world import Ending, SimulatedRequest, SimulatorSettings, Stored, World
 
 _OF_THE_MOMENT = frozenset({Ending.FAILED, Ending.EXPIRED, Ending.UNFIT})
 _SHARES = ("errored", "expired", "refused", "cut", "unfit")
 
 
-def failing(rows: Iterable[SimulatedRequest], settings: SimulatorSettings) -> list[SimulatedRequest]:
-    """The valid rows that are drawn to fail, for what another try may change. A share of 1 leaves no other chance."""
+def failing(
+    rows: Iterable[SimulatedRequest], settings: SimulatorSettings, told: Mapping[str, Ending]
+) -> list[SimulatedRequest]:
+    """The valid rows that are to fail, for what another try may change. A share of 1 leaves no other chance."""
     shares = [getattr(settings, name) for name in _SHARES]
-    if not any(shares) or 1 in shares:
+    if not (any(shares) or told) or 1 in shares:
         return []
     none = (Ending.SUCCEEDED, Ending.PAUSED)
-    return [row for row in rows if not row.problem and drawn(row, settings) not in none]
+    return [row for row in rows if not row.problem and drawn(row, settings, told) not in none]
 
 
 def settle(world: World, batch: Stored, rows: list[SimulatedRequest], now: datetime) -> None:

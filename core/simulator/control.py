@@ -17,7 +17,7 @@ from msgspec import Struct
 from batchtui.core.batches.remote import ProcessingStatus
 from batchtui.core.simulator.calls import Received, Stats
 from batchtui.core.simulator.faults import Call, Fault, Plan
-from batchtui.core.simulator.world import SimulatorSettings
+from batchtui.core.simulator.world import Ending, SimulatorSettings
 
 ROOT = "/_simulator"
 
@@ -48,6 +48,13 @@ class Preload(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     created_at: datetime | None = None
     every: float = 60.0
     duration: float | None = None
+
+
+class Told(Struct, frozen=True):
+    """How the requests with these custom_ids end."""
+
+    ending: Ending
+    custom_ids: list[str]
 
 
 class Control:
@@ -129,6 +136,11 @@ class Control:
         """Sets the `result` of every request with this custom_id from now on: one line of raw bytes, or an object."""
         raw = result if isinstance(result, bytes) else msgspec.json.encode(result)
         self._ask("PUT", f"/results/{custom_id}", None, msgspec.Raw(raw))
+
+    def tell(self, ending: Ending | str, *custom_ids: str) -> None:
+        """Sets how requests with these custom_ids end in batches made from now on: `cut`, `refused`, `paused`, `unfit`,
+        `failed`, `expired`. As with shares, what is sent again succeeds if its cause allows it."""
+        self._ask("POST", "/endings", None, Told(Ending(ending), list(custom_ids)))
 
     def reset(self) -> None:
         """Removes all batches, calls and faults, and restores the initial settings."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from starlette.datastructures import Headers
 
 from batchtui.core.batches.remote import ProcessingStatus
+from batchtui.core.requests.sdk_names import betas as known_betas
 from batchtui.core.settings import API_VERSION, OLDER_VERSION
 from batchtui.core.simulator.answers import answer_to
 from batchtui.core.simulator.calls import CallLog
@@ -21,7 +22,6 @@ from batchtui.core.simulator.faults import Call, Faults, Hit
 from batchtui.core.simulator.judge import Judge
 from batchtui.core.simulator.life import archived_at, cancel, describe, status
 from batchtui.core.simulator.rules import Refused, invalid, read_count, read_create, read_limit, read_message
-from batchtui.core.simulator.sdk_names import betas as known_betas
 from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored, World
 
 KEY_START = "sk-ant-"
@@ -119,7 +119,7 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
         raise Refused(413, "request_too_large", "Request exceeds the maximum size")
     body = asked.body or bytearray()
     if call == "create":
-        rows, bad_luck = await asyncio.to_thread(_read, body, asked.judge, world.settings)
+        rows, bad_luck = await asyncio.to_thread(_read, body, asked.judge, world)
         made = world.add(asked.workspace, rows, simulator.now())
         settle(world, made, bad_luck, simulator.now())
         return Given(_json(made, simulator.now(), asked), made=made)
@@ -157,11 +157,9 @@ async def answer(simulator: Simulator, call: Call, asked: Asked) -> Given:
             return Given(results_of=batch)
 
 
-def _read(
-    body: bytearray, judge: Judge, settings: SimulatorSettings
-) -> tuple[tuple[SimulatedRequest, ...], list[SimulatedRequest]]:
+def _read(body: bytearray, judge: Judge, world: World) -> tuple[tuple[SimulatedRequest, ...], list[SimulatedRequest]]:
     rows = read_create(body, judge)
-    return rows, failing(rows, settings)
+    return rows, failing(rows, world.settings, world.told)
 
 
 def _page(world: World, now: datetime, asked: Asked) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from batchtui.core.simulator.life import Ending
 from batchtui.core.simulator.message import Said, text_block
 from batchtui.core.simulator.schema import against_schema, by_schema
-from batchtui.core.simulator.world import SimulatedRequest
+from batchtui.core.simulator.world import Ending, SimulatedRequest
 
 _COMPACTED = 20
 

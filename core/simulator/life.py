@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from batchtui.core.batches.batch import RETENTION, TIME_LIMIT
 from batchtui.core.batches.remote import Counts, ProcessingStatus
-from batchtui.core.simulator.world import SimulatedRequest, SimulatorSettings, Stored
-
-
-class Ending(StrEnum):
-    """How one request ends. To the API, REFUSED, CUT, PAUSED and UNFIT are successes: the model answered."""
-
-    SUCCEEDED = "succeeded"
-    REFUSED = "refused"
-    CUT = "cut"
-    PAUSED = "paused"
-    UNFIT = "unfit"
-    INVALID = "invalid"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-
+from batchtui.core.simulator.world import Ending, SimulatedRequest, SimulatorSettings, Stored
 
 _COUNTED_AS = {
     Ending.INVALID: "errored",
@@ -34,6 +20,8 @@ _COUNTED_AS = {
     Ending.EXPIRED: "expired",
 }
 """The others count as succeeded."""
+
+_NOTHING: Mapping[str, Ending] = MappingProxyType({})
 
 
 class MessageBatch(Struct, frozen=True, kw_only=True):
@@ -89,12 +77,19 @@ def ending(batch: Stored, row: SimulatedRequest, share: float) -> Ending:
         return Ending.CANCELED if batch.canceled_at else Ending.EXPIRED
     if row.problem:
         return Ending.INVALID
-    how = drawn(row, batch.settings)
+    how = drawn(row, batch.settings, batch.told)
     return Ending.SUCCEEDED if batch.spared and row.custom_id in batch.spared else how
 
 
-def drawn(row: SimulatedRequest, settings: SimulatorSettings) -> Ending:
-    """What the shares of the settings mean for a request that is processed. A continued turn is not paused again."""
+def drawn(row: SimulatedRequest, settings: SimulatorSettings, told: Mapping[str, Ending] = _NOTHING) -> Ending:
+    """How a request that is processed ends: as it was told, else by the shares of the settings. A continued turn is not
+    paused again."""
+    how = told.get(row.custom_id) if told else None
+    how = how or _by_share(row, settings)
+    return Ending.SUCCEEDED if how is Ending.PAUSED and row.continued else how
+
+
+def _by_share(row: SimulatedRequest, settings: SimulatorSettings) -> Ending:
     chance = (row.draw & 0xFFFFFFFF) / 2**32
     for kind, part in (
         (Ending.FAILED, settings.errored),
@@ -105,7 +100,7 @@ def drawn(row: SimulatedRequest, settings: SimulatorSettings) -> Ending:
         (Ending.UNFIT, settings.unfit),
     ):
         if chance < part:
-            return Ending.SUCCEEDED if kind is Ending.PAUSED and row.continued else kind
+            return kind
         chance -= part
     return Ending.SUCCEEDED
 

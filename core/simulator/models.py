@@ -12,7 +12,7 @@ from functools import cache
 
 from msgspec import Struct
 
-from batchtui.core.simulator import sdk_names
+from batchtui.core.requests import sdk_names
 
 _RETIRED = {
     "claude-opus-4-1-20250805": datetime(2026, 8, 5, tzinfo=UTC),

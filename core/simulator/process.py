@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.programs import without_keys
 from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.world import SimulatorSettings
 
@@ -43,6 +45,7 @@ def start_process(settings: SimulatorSettings | None = None, *, port: int = 0) -
             stdout=subprocess.PIPE,
             stderr=said,
             process_group=0,
+            env=without_keys(os.environ),
         )
         assert process.stdin and process.stdout
         try:

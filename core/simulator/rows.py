@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from operator import attrgetter
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from batchtui.core.simulator.judge import Verdict
 from batchtui.core.simulator.models import resolved
-from batchtui.core.simulator.wanted import Asked, wanted
+from batchtui.core.simulator.wanted import FORM, PLAIN, wanted
 from batchtui.core.simulator.world import SimulatedRequest, draw
 
 _EXCERPT = 160
@@ -30,18 +30,19 @@ class _Params(Struct):
     model: str
     max_tokens: int
     messages: list[Raw]
-    output_config: Raw = Raw()
-    tools: Raw = Raw()
-    tool_choice: Raw = Raw()
-    thinking: Raw = Raw()
-    container: Raw = Raw()
-    compaction: Raw = Raw()
-    inference_geo: Raw = Raw()
+    output_config: Raw | UnsetType = UNSET
+    tools: Raw | UnsetType = UNSET
+    tool_choice: Raw | UnsetType = UNSET
+    thinking: Raw | UnsetType = UNSET
+    container: Raw | UnsetType = UNSET
+    compaction: Raw | UnsetType = UNSET
+    inference_geo: Raw | UnsetType = UNSET
 
 
 _params = msgspec.json.Decoder(_Params)
 _message = msgspec.json.Decoder(_Message)
-_MORE = Asked.__struct_fields__
+_form = attrgetter(*FORM)
+_NONE = (UNSET,) * len(FORM)
 
 
 def read_row(custom_id: str, raw: bytes, verdict: Verdict | None) -> SimulatedRequest:
@@ -54,7 +55,7 @@ def read_row(custom_id: str, raw: bytes, verdict: Verdict | None) -> SimulatedRe
     continued = last.role == "assistant" and any(block.type == "server_tool_use" for block in _blocks(last))
     if continued:
         last = _last_of_the_user(params.messages) or last
-    more: dict[str, Any] = {name: getattr(params, name) for name in _MORE}
+    form = _form(params)
     return SimulatedRequest(
         custom_id,
         sys.intern(resolved(params.model)),
@@ -63,7 +64,7 @@ def read_row(custom_id: str, raw: bytes, verdict: Verdict | None) -> SimulatedRe
         params.max_tokens,
         "",
         draw(custom_id),
-        wanted=wanted(Asked(**more)),
+        wanted=PLAIN if form == _NONE else wanted(*(b"" if part is UNSET else bytes(part) for part in form)),
         continued=continued,
     )
 

@@ -89,28 +89,15 @@ class _Thinking(Struct):
     display: str | None = None
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """The parts of `params` that set the form, as they were sent."""
-
-    output_config: Raw = Raw()
-    tools: Raw = Raw()
-    tool_choice: Raw = Raw()
-    thinking: Raw = Raw()
-    container: Raw = Raw()
-    compaction: Raw = Raw()
-    inference_geo: Raw = Raw()
-
-
-def wanted(asked: Asked) -> Wanted:
-    """The form of the answer. What cannot be read is not asked for: the check of the request speaks about it."""
-    parts = tuple(bytes(getattr(asked, name)) for name in asked.__struct_fields__)
-    return _wanted(*parts) if any(parts) else PLAIN
+FORM = ("output_config", "tools", "tool_choice", "thinking", "container", "compaction", "inference_geo")
+"""The params that set the form of an answer."""
 
 
 @lru_cache(maxsize=256)
-def _wanted(
+def wanted(
     output: bytes, tools: bytes, choice: bytes, thinking: bytes, container: bytes, compaction: bytes, geo: bytes
 ) -> Wanted:
+    """The form of an answer by the params of `FORM`, as they were sent; those that were not are empty."""
     form = _read(output, _Output, _Output()).format
     every, chosen = _read(tools, list[_Tool], []), _read(choice, _Choice, _Choice())
     forced = [tool for tool in every if chosen.type == "any" or (chosen.type == "tool" and tool.name == chosen.name)]

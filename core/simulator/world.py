@@ -5,13 +5,29 @@ from __future__ import annotations
 import hashlib
 import secrets
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from batchtui.core.batches.remote import Counts
 from batchtui.core.simulator.wanted import PLAIN, Wanted
+
+
+class Ending(StrEnum):
+    """How one request ends. To the API, REFUSED, CUT, PAUSED and UNFIT are successes: the model answered."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    CUT = "cut"
+    PAUSED = "paused"
+    UNFIT = "unfit"
+    INVALID = "invalid"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +94,8 @@ class Made(Struct, frozen=True):
 class Stored(Struct, kw_only=True):
     """A batch. `duration` is how long it takes if left alone, `settle` how long a cancel takes.
 
-    `spared` are the custom_ids of requests that were sent before, failed, and succeed this time.
+    `told` says how requests end, by custom_id, whatever the shares say. `spared` are the custom_ids of requests that
+    were sent before, failed, and succeed this time.
     """
 
     id: str
@@ -90,6 +107,7 @@ class Stored(Struct, kw_only=True):
     content: tuple[SimulatedRequest, ...] | Made
     canceled_at: datetime | None = None
     archived_at: datetime | None = None
+    told: Mapping[str, Ending] = MappingProxyType({})
     spared: frozenset[str] = frozenset()
     tallied: tuple[float, Counts] | None = None
 
@@ -119,6 +137,8 @@ class World:
         self.settings = settings
         self.results: dict[str, bytes] = {}
         """Results that a test has set: raw JSON by custom_id."""
+        self.told: dict[str, Ending] = {}
+        """How a test wants requests to end, by custom_id."""
         self.failing: dict[tuple[str, str], list[tuple[Stored, SimulatedRequest]]] = {}
         """By workspace and custom_id: the requests so far that are drawn to fail, and their batches."""
         self._by_id: dict[str, Stored] = {}
@@ -145,6 +165,7 @@ class World:
             settle=timedelta(seconds=seconds / 10),
             settings=self.settings,
             content=content,
+            told=dict(self.told),
         )
         self._by_id[batch.id] = batch
         insort(self._by_age.setdefault(workspace, []), batch, key=_age_order)

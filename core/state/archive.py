@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,6 +28,16 @@ class _Id(Struct):
 
 
 _read = msgspec.json.Decoder(_Id).decode
+
+
+def new_ref() -> str:
+    """A new name of our own for one batch."""
+    return f"b{secrets.token_hex(4)}"
+
+
+def submission_of(ref: str) -> str:
+    """The name of the submission whose first part has this ref."""
+    return f"s{ref[1:]}"
 
 
 def id_of(row: bytes) -> str | None:

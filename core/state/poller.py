@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.clock import Time
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
@@ -38,9 +39,9 @@ class Poller(Struct, frozen=True, kw_only=True):
     pid: Annotated[int, Meta(ge=1, lt=2**31)] | None
     host: str
     command: str
-    since: datetime | None
-    looked_at: datetime | None = None
-    next_at: datetime | None = None
+    since: Time | None
+    looked_at: Time | None = None
+    next_at: Time | None = None
     failing: str = ""
     ours: bool = False
 
@@ -140,7 +141,7 @@ class Election:
             return self._me
         try:
             poller = msgspec.json.decode(self._paths.poller.read_bytes(), type=Poller)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if poller.pid is not None and poller.here:
             try:

@@ -17,7 +17,7 @@ import msgspec
 from tinydb.storages import Storage
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import replacing, sweep
+from batchtui.core.files import own_way_out, replacing, sweep
 from batchtui.core.text import inert_line
 
 Tables = dict[str, dict[str, Any]]
@@ -140,6 +140,20 @@ class AtomicStorage(Storage):
             f"Restore it from a backup, or move it aside to start with an empty one: {aside}",
         )
 
+    def _linked(self) -> StateError:
+        """The error for a link in the place of the file: saving would replace the link, and leave the file behind."""
+        real = Path(os.path.realpath(self.path))
+        if real.is_file():
+            move = shlex.join(["mv", str(real), str(self.path)])
+            do = f"Your batches are in {real}. Put that file in the place of the link: {move}"
+        else:
+            do = "What it points to is not there: bring that file back, and put it in the place of the link"
+        return StateError(
+            f"The state in {self.path} is a symbolic link, and only the file itself can be replaced as a whole. "
+            "Nothing was changed.",
+            f"{do}. To keep the state elsewhere, link its whole folder, or set BATCHTUI_HOME.",
+        )
+
     def _aside(self, now: datetime) -> Path:
         return self.path.with_name(f"{self.path.stem}.unreadable-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.json")
 
@@ -167,7 +181,7 @@ class AtomicStorage(Storage):
             return
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise self.unreadable("it is a symbolic link") from error
+                raise self._linked() from error
             raise StateError(
                 f"The state in {self.path} cannot be read: {error.strerror}.", "Check the disk and the file's owner."
             ) from error
@@ -206,7 +220,7 @@ class AtomicStorage(Storage):
                 "Nothing was saved: a name or a path in the state is not valid UTF-8.", "Rename what it came from."
             ) from error
         try:
-            sweep(self.path.parent)
+            sweep(self.path.parent, self.path.name)
             self.close()
             with replacing(self.path) as file:
                 file.write(data)
@@ -215,18 +229,8 @@ class AtomicStorage(Storage):
         except OSError as error:
             raise StateError(
                 f"The state could not be saved in {self.path}: {error.strerror}.",
-                f"{_WAY_OUT.get(error.errno or 0, 'Check the disk and try again.')} "
-                "What was saved before is still there.",
+                f"{own_way_out(error)} What was saved before is still there.",
             ) from error
-
-
-_WAY_OUT = {
-    errno.ENOSPC: "Free some space on the disk and try again.",
-    errno.EDQUOT: "Free some space within your quota and try again.",
-    errno.EROFS: "The disk is read-only: set BATCHTUI_HOME to a folder on another disk.",
-    errno.EACCES: "Give yourself write access to the folder.",
-    errno.EPERM: "Give yourself write access to the folder.",
-}
 
 
 def _stamp(about: os.stat_result) -> tuple[int, ...]:

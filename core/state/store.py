@@ -17,6 +17,7 @@ from batchtui.core.batches.batch import Batch, Snapshot, Submission, newest_firs
 from batchtui.core.errors import StateError
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
+from batchtui.core.state.edited import flaw
 from batchtui.core.state.state_file import AtomicStorage, Packed
 
 SCHEMA = 1
@@ -208,7 +209,10 @@ def _records(
             try:
                 record = decoder.decode(document.raw)
             except ValueError as error:
-                raise ValueError(f"document {key}: {error}") from error
+                why = str(error).replace("with a timezone component", "with a zone, such as 2026-11-26T10:00:00Z")
+                raise ValueError(f"document {key}: {why}") from error
+            if said := flaw(record, document.raw):
+                raise ValueError(f"document {key}: {said}")
         records[key] = record
         by_ref[record.ref] = record
         ids[record.ref] = int(key)

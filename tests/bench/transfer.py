@@ -12,7 +12,8 @@ from pathlib import Path
 from batchtui.core import paths
 from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.api.credentials import find_credentials
-from batchtui.core.batches.batch import Batch, State, observe
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
 from batchtui.core.desk.desk import open_desk
 from batchtui.core.results.retrieve import retrieve

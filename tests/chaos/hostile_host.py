@@ -5,43 +5,48 @@ Plain `http.server`, one thread a connection. Batches belong to the key that mad
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 BATCHES = "/v1/messages/batches"
 
+_OTHERS = {"/v1/messages": "message", "/v1/messages/count_tokens": "count", "/v1/models": "models"}
+
 
 @dataclass
 class Stored:
-    """A batch that this host really has."""
+    """A batch that this host really has. `counts` and `results` stand for the usual ones once it has ended."""
 
     id: str
     key: str
     ids: list[str]
     created_at: datetime
     ended: bool = False
+    counts: dict[str, int] | None = None
+    results: bytes | None = None
 
     def json(self) -> dict[str, Any]:
         count = len(self.ids)
+        usual = {"succeeded": count, "errored": 0, "canceled": 0, "expired": 0}
         return {
             "id": self.id,
             "type": "message_batch",
             "processing_status": "ended" if self.ended else "in_progress",
             "request_counts": {
                 "processing": 0 if self.ended else count,
-                "succeeded": count if self.ended else 0,
-                "errored": 0,
-                "canceled": 0,
-                "expired": 0,
+                **((self.counts or usual) if self.ended else dict.fromkeys(usual, 0)),
             },
             "created_at": self.created_at.isoformat(),
             "expires_at": (self.created_at + timedelta(hours=24)).isoformat(),
@@ -54,12 +59,17 @@ class Stored:
 
 @dataclass
 class Reply:
-    """What goes over the wire. `date` None leaves the header out."""
+    """What goes over the wire. A `stream` is sent after the body, until it ends or the client has left; a `raw` one in
+    place of the whole answer, its head included. With `cut`, the connection ends after so many bytes of the body; -1:
+    before the head."""
 
     status: int = 200
     body: bytes = b""
     type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Iterable[bytes] = ()
+    raw: bool = False
+    cut: int | None = None
 
     @classmethod
     def of(cls, content: object, status: int = 200) -> Reply:
@@ -80,7 +90,8 @@ Lie = Callable[["Host", str, Reply], Reply | None]
 
 
 class Host:
-    """The batches, what was asked, and the lies: by call (create, list, get, results, cancel, other), used in order."""
+    """The batches, what was asked, and the lies: by call (create, list, get, results, cancel, message, count,
+    models, other), used in order."""
 
     def __init__(self) -> None:
         self.batches: list[Stored] = []
@@ -106,6 +117,14 @@ class Host:
 
     def of_key(self, key: str) -> list[Stored]:
         return [one for one in self.batches if one.key == key]
+
+    def find(self, batch_id: str) -> Stored:
+        return next(one for one in self.batches if one.id == batch_id)
+
+    def answered(self, batch_id: str, counts: dict[str, int], results: bytes) -> None:
+        """Ends a batch with these counts and these result lines."""
+        one = self.find(batch_id)
+        one.ended, one.counts, one.results = True, counts, results
 
     def finish(self) -> None:
         for one in self.batches:
@@ -135,10 +154,11 @@ class Host:
         batch_id, _, verb = path.removeprefix(f"{BATCHES}/").partition("/")
         found = next((one for one in self.of_key(key) if one.id == batch_id), None)
         if not path.startswith(BATCHES) or found is None:
-            return "other", Reply.envelope(404, "not_found_error")
+            return _OTHERS.get(path, "other"), Reply.envelope(404, "not_found_error")
         if verb == "results":
             lines = [json.dumps({"custom_id": one, "result": _SUCCEEDED}) for one in found.ids]
-            return "results", Reply(200, "".join(f"{line}\n" for line in lines).encode(), "application/x-jsonl")
+            usual = "".join(f"{line}\n" for line in lines).encode()
+            return "results", Reply(200, usual if found.results is None else found.results, "application/x-jsonl")
         if verb == "cancel":
             found.ended = True
         return verb or "get", Reply.of(found.json())
@@ -166,9 +186,9 @@ _SUCCEEDED = {
 
 
 @contextmanager
-def hosting() -> Iterator[Host]:
+def hosting(host: Host | None = None) -> Iterator[Host]:
     """A host on a port of loopback, for the length of a block."""
-    host = Host()
+    host = host or Host()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -177,23 +197,46 @@ def hosting() -> Iterator[Host]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
             key = self.headers.get("x-api-key") or self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if len(body) < length:  # its sender died: a server does nothing with half a request
+                self.close_connection = True
+                return
             reply = host.answer(self.command, self.path, key, body)
+            if reply.cut is not None:
+                self.close_connection = True
+                if reply.cut < 0:
+                    return
+            if not reply.raw:
+                self._head(reply)
+            with suppress(OSError):  # the client has left
+                for piece in reply.stream:
+                    self.wfile.write(piece)
+
+        def _head(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
             date = format_datetime(host.now(), usegmt=True) if host.date == "" else host.date
-            named = {"Content-Type": reply.type, "Content-Length": str(len(reply.body)), **reply.headers}
+            named = {"Content-Type": reply.type, **reply.headers}
+            if reply.stream:
+                self.close_connection = True  # it ends with the connection
+                named["Connection"] = "close"
+            else:
+                named["Content-Length"] = str(len(reply.body))
             if date is not None:
                 named["Date"] = date
             for name, value in named.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body)
+            self.wfile.write(reply.body[: reply.cut])
 
         do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names are http.server's
 
         def log_message(self, *arguments: object) -> None:
             """Nothing on stderr."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *arguments: object) -> None:
+            """Nothing on stderr: those who ask are killed now and then."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     host.url = f"http://127.0.0.1:{server.server_address[1]}"
     running = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -219,3 +262,16 @@ def stalled(seconds: float) -> Lie:
 def instead(reply: Reply) -> Lie:
     """Answers this, whatever is true."""
     return lambda host, key, true: reply
+
+
+def dripping(content: bytes, pause: float = 0.05) -> Iterator[bytes]:
+    """A byte at a time, and blanks for ever after it."""
+    for at in count():
+        time.sleep(pause)
+        yield content[at : at + 1] or b" "
+
+
+@cache
+def bomb(megabytes: int) -> Reply:
+    """Zeros that a thousandth of their size is enough for."""
+    return Reply(200, gzip.compress(bytes(megabytes * 1_000_000), 1), headers={"Content-Encoding": "gzip"})

@@ -66,6 +66,11 @@ def job(world: World, program: str) -> Path:
     return path
 
 
+async def submitted(desk: Desk, path: Path) -> None:
+    """As a person who read what the job does, and agrees."""
+    await desk.submit(path, looked=await desk.examine(path, offline=True))
+
+
 def finish_all(world: World) -> None:
     for one in world.control.batches():
         world.control.finish(one.id)
@@ -73,7 +78,7 @@ def finish_all(world: World) -> None:
 
 async def test_a_program_that_runs_while_somebody_leaves_is_run_once(world: World, desk: Desk) -> None:
     begun, go = world.folder / "begun", world.folder / "go"
-    await desk.submit(job(world, f"echo once >> {begun}; until [ -e {go} ]; do sleep 0.05; done"))
+    await submitted(desk, job(world, f"echo once >> {begun}; until [ -e {go} ]; do sleep 0.05; done"))
     finish_all(world)
     cycle = asyncio.create_task(desk.cycle())
     await asyncio.to_thread(until, begun.exists)
@@ -89,7 +94,7 @@ async def test_a_program_that_runs_while_somebody_leaves_is_run_once(world: Worl
 
 async def test_a_clock_that_is_set_back_runs_no_output_again(world: World, desk: Desk, clock: Clock) -> None:
     ran = world.folder / "ran"
-    await desk.submit(job(world, f"echo once >> {ran}"))
+    await submitted(desk, job(world, f"echo once >> {ran}"))
     finish_all(world)
     [batch] = (await desk.snapshot()).batches
     clock.set_by = timedelta(hours=3)
@@ -104,7 +109,7 @@ async def test_a_clock_that_is_set_back_runs_no_output_again(world: World, desk:
 def test_a_second_interrupt_ends_the_program_that_the_first_waits_for(world: World, command: str) -> None:
     world.control.settings(duration=600)
     job(world, "echo $$ > number; mv number pid; exec sleep 600")
-    assert world.run("submit", "notes.toml").returncode == 0
+    assert world.run("submit", "notes.toml", "--yes").returncode == 0
     finish_all(world)
     process = world.start(command, start_new_session=True)
     assert process.stderr

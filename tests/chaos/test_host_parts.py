@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.chaos.conftest import KEY, Shop
@@ -63,3 +65,32 @@ def test_a_part_that_is_refused_by_a_later_poll_can_be_sent_too(shop: Shop, host
     assert shop.run("--once").returncode == 1
     assert shop.run("retry", "rows", "--yes").returncode == 0
     assert [len(batch.ids) for batch in host.batches] == [2, 2]
+
+
+def test_a_part_that_was_never_accepted_is_sent_again_alone_once_a_person_says_so(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To forget it and submit the file again would buy the other parts a second time."""
+
+    def lost(host: Host, key: str, true: Reply) -> Reply:
+        host.batches.pop()
+        return Reply.html(502)
+
+    host.lie("create", true, lost)
+    assert shop.run("submit", str(shop.rows(6)), "--split", "2").returncode == 0
+    monkeypatch.setattr("batchtui.core.sending.settle.GRACE", timedelta())
+    host.clock_off = timedelta(hours=1)
+    code, said = shop.json("--once")
+    assert code == 6
+    [ref] = [one["ref"] for one in said["batches"] if one["state"] == "unconfirmed"]
+    assert f"batchtui retry {ref}" in said["errors"][0]["hint"]
+
+    by_name = shop.run("retry", "rows", "--yes")
+    assert by_name.returncode == 1, "a script that retries by name decides nothing"
+    assert f"batchtui retry {ref}" in by_name.stderr
+    assert len(host.batches) == 1
+    assert shop.run("retry", ref, "--yes").returncode == 0
+    assert sorted(one for batch in host.batches for one in batch.ids) == [f"req-{at}" for at in range(6)]
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    assert shop.states() == ["retrieved"] * 3

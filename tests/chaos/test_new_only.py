@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import Busy, NothingNew, SentBefore
+from batchtui.core.errors import Busy, NotAllowed, NothingNew, SentBefore
 from batchtui.core.jobs import known_keys
-from batchtui.core.simulator.faults import WrongCounts
+from batchtui.core.simulator.faults import Answer, WrongCounts
 from tests.conftest import World
 
 JOB = """
@@ -25,6 +25,17 @@ key = "row {{ number }}"
 model = "claude-haiku-5-5"
 max_tokens = 50
 user = "Write about {{ number }}"
+"""
+
+
+STEP = """
+[[step]]
+name = "second"
+
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 50
+user = "Report on {{ answers.daily.text }}"
 """
 
 
@@ -161,6 +172,87 @@ async def test_a_retry_that_began_while_the_job_was_built_stops_it(
     with pytest.raises(Busy, match="in the meantime"):
         await desk.submit(job(world, range(4)))
     assert sent(world) == [4, 1]
+
+
+async def test_a_retry_leaves_out_what_the_job_sent_again_since(world: World, desk: Desk) -> None:
+    """What failed is new to the job's next run, so both that run and a retry of the first one would buy it."""
+    first = await desk.submit(job(world, range(4)))
+    await fail_one(world, first)
+    await desk.cycle()
+    second = await desk.submit(job(world, range(5)))
+    for _ in ("under way", "answered"):
+        with pytest.raises(NotAllowed, match="sent again since"):
+            await desk.retry([first.ref])
+        await finish(world, desk, second)
+    assert sent(world) == [4, 2]
+
+
+async def test_retries_of_several_parts_of_one_run_do_not_stop_each_other(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(8), more="split = 4"))
+    second = next(one for one in (await desk.snapshot()).batches if one.ref != first.ref)
+    for one in (first, second):
+        await fail_one(world, one)
+        await desk.cycle()
+    assert len(await desk.retry([first.ref, second.ref])) == 2
+    assert sent(world) == [4, 4, 1, 1]
+
+
+async def test_a_job_that_was_submitted_while_a_retry_was_prepared_stops_it(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(4)))
+    await fail_one(world, first)
+    await desk.cycle()
+
+    def agreed(_: object) -> bool:
+        """While the person thinks about it, cron runs the job."""
+        return world.run("submit", job(world, range(4)).name).returncode == 0
+
+    with pytest.raises(Busy, match="in the meantime"):
+        await desk.retry([first.ref], agreed=agreed)
+    assert sent(world) == [4, 1]
+
+
+async def test_a_step_waits_no_longer_for_rows_that_a_later_run_has_sent(world: World, desk: Desk) -> None:
+    """A retry would buy them a second time, so nothing else could ever let that run go on."""
+    path = job(world, range(4))
+    path.write_text(path.read_text() + STEP)
+    first = await desk.submit(path)
+    await fail_one(world, first)
+    await desk.cycle()
+    held = (await desk.snapshot()).submissions[first.submission]
+    assert held.trouble
+    assert "second was not started" in held.trouble.message
+    await desk.submit(path)
+    await desk.cycle()
+    assert sent(world) == [4, 1, 3]
+
+
+async def refused(world: World, desk: Desk) -> Batch:
+    """A job of two parts whose second one the API refused."""
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    await desk.submit(job(world, range(8), more="split = 4"))
+    return next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
+
+
+async def test_what_was_refused_and_sent_since_by_the_job_is_not_sent_by_a_retry(world: World, desk: Desk) -> None:
+    part = await refused(world, desk)
+    await desk.submit(job(world, range(9)))
+    assert sent(world) == [4, 5]
+    with pytest.raises(NotAllowed, match="sent again since") as caught:
+        await desk.retry([part.ref])
+    assert f"batchtui forget {part.ref}" in caught.value.hint
+    assert sent(world) == [4, 5]
+
+
+async def test_a_job_that_is_built_while_what_was_refused_is_sent_by_a_retry_stops(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = await refused(world, desk)
+    looked = known_keys.known_keys(await desk.snapshot(), world.paths, "daily", now=False)
+    await desk.retry([part.ref])
+    monkeypatch.setattr(known_keys, "known_keys", lambda *_, **__: looked)
+    with pytest.raises(Busy, match="in the meantime"):
+        await desk.submit(job(world, range(9)))
+    assert sent(world) == [4, 4]
 
 
 async def test_without_a_batch_what_was_answered_is_left_out_too(world: World, desk: Desk) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Part, State, Submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, OverLimit
 from batchtui.core.jobs.example_jobs import write_examples
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.sending import send as sending
@@ -198,12 +198,13 @@ DEAR = DEAR[: DEAR.rindex("max_tokens = 50")] + DEAR[DEAR.rindex("max_tokens = 5
 async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent_until_it_is_raised(
     world: World, desk: Desk
 ) -> None:
-    await desk.submit(job(world, DEAR))
+    first = await desk.submit(job(world, DEAR), max_cost=2.0)
+    assert await desk.advance({first.submission}, max_cost=0.1) == []
     await finish_all(world, desk)
     submission = await only(desk)
     assert submission.trouble
     assert submission.stopped
-    assert "The step reports was not sent: it can cost up to $0.13" in submission.trouble.message
+    assert "The step reports was not sent: it can cost up to $0.14" in submission.trouble.message
     assert "the limit is $0.10" in submission.trouble.message
     assert len(world.control.batches()) == 1
     archived = {path.name.split(".")[0] for path in world.paths.requests.glob("b*")}
@@ -213,6 +214,40 @@ async def test_a_step_that_could_cost_more_than_the_limit_of_the_job_is_not_sent
     assert await desk.advance({submission.ref}, max_cost=2.0) == []
     assert len(world.control.batches()) == 2
     assert (await only(desk)).max_cost == 2.0
+
+
+async def test_no_step_is_sent_if_all_of_them_together_could_cost_more_than_the_limit(world: World, desk: Desk) -> None:
+    path = job(world, DEAR)
+    looked = await desk.examine(path)
+    assert looked.estimate
+    assert looked.whole
+    assert looked.estimate.batch_max_usd is not None
+    assert looked.whole.batch_max_usd is not None
+    assert looked.estimate.batch_max_usd < 0.1 < looked.whole.batch_max_usd
+    assert [(name, one.requests) for name, one in looked.later] == [("reports", 4)]
+    for given in (looked, None):
+        with pytest.raises(OverLimit, match=r"up to \$0\.14, and is likely to cost \$0\.13; the limit is \$0\.10"):
+            await desk.submit(path, looked=given)
+    with pytest.raises(OverLimit, match=r"up to \$0\.28"):
+        await desk.now(path, max_cost=0.2)
+    assert world.control.calls("create") == []
+    assert world.control.calls("message") == []
+    assert (await desk.snapshot()).submissions == {}
+
+
+async def test_parts_that_wait_are_not_sent_under_a_limit_that_was_lowered_since(world: World, desk: Desk) -> None:
+    split = JOB.replace("ON_ERROR", "").replace('name = "notes"', 'name = "notes"\nmax_cost = 2.0\ncanary = 1', 1)
+    first = await desk.submit(job(world, split))
+    [failure] = await desk.advance({first.submission}, max_cost=1e-6)
+    assert "3 requests not sent: with what was sent before, it can cost up to" in failure.message
+    assert "retrieve notes --max-cost USD" in failure.hint
+    world.control.finish(first.id)
+    await desk.cycle()
+    assert len(world.control.batches()) == 1
+    assert (await only(desk)).trouble
+    assert await desk.advance({first.submission}, max_cost=2.0) == []
+    assert len(world.control.batches()) == 2
+    assert (await only(desk)).trouble is None
 
 
 async def test_what_is_forgotten_was_spent_all_the_same(world: World, desk: Desk) -> None:
@@ -230,7 +265,7 @@ async def test_what_is_forgotten_was_spent_all_the_same(world: World, desk: Desk
     await finish_all(world, desk)
     submission = await only(desk)
     assert submission.trouble
-    assert "$1.99 is spent; the limit is $2.00" in submission.trouble.message
+    assert "$1.99 is spent or under way; the limit is $2.00" in submission.trouble.message
     assert len(world.control.batches()) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -176,3 +177,26 @@ def test_a_step_that_was_not_begun_for_failed_requests_follows_once_their_retry_
     job.go_on()
     assert (job.asked(), len(world.control.calls("create"))) == (14, 1)
     assert (only(world).waiting, only(world).steps) == ((), ())
+
+
+def test_a_limit_that_was_lowered_holds_for_the_steps_that_are_left(world: World) -> None:
+    """The price of the second step is known before it is sent, and so is what its parts that wait can cost."""
+    job = Job(world)
+    job.die_between_the_steps()
+    command = f"batchtui submit {quote(str(world.folder / 'notes.toml'))} --now"
+    refused = world.run("retrieve", "notes", "--max-cost", "0.0000001", "--json")
+    assert refused.returncode == 1
+    [error] = json.loads(refused.stdout)["errors"]
+    assert "The step reports was not sent" in error["message"]
+    assert error["hint"] == f"To go on: {command} --max-cost USD"
+    raised = world.run("retrieve", "notes", "--max-cost", "1", "--json")
+    assert raised.returncode == 1, "it has its limit, but does not go on by itself"
+    [error] = json.loads(raised.stdout)["errors"]
+    assert error["message"] == "The limit is set. It runs without a batch and is not finished."
+    assert error["hint"] == f"To go on: {command}"
+    dear = world.run("submit", "notes.toml", "--now", "--max-cost", "0.0001", "--json")
+    assert dear.returncode == 1
+    assert "7 requests not sent: with what was sent before" in json.loads(dear.stdout)["errors"][0]["message"]
+    assert job.asked() == 7
+    assert world.run("submit", "notes.toml", "--now", "--max-cost", "1").returncode == 0
+    job.assert_whole()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.errors import StateError
-from batchtui.core.files import NewFile, create, private_folder, replacing, sweep
+from batchtui.core.files import NewFile, create, own_way_out, private_folder, replacing, sweep
 
 
 def mode(path: Path) -> int:
@@ -121,6 +121,20 @@ def test_sweep_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) 
     assert (tmp_path / "living").read_bytes() == b"whole"
 
 
+def test_sweep_takes_nothing_whose_name_or_kind_is_not_ours(tmp_path: Path) -> None:
+    for name in (".film.mkv.part", ".a.part", "a.0a1b2c3d.part", ".b.0A1B2C3D.part"):
+        (tmp_path / name).write_text("mine")
+    os.mkfifo(tmp_path / ".pipe.0a1b2c3d.part")
+    (tmp_path / ".link.0a1b2c3d.part").symlink_to(tmp_path / ".a.part")
+    (tmp_path / ".state.json.0a1b2c3d.part").write_text("half")
+    (tmp_path / ".other.json.0a1b2c3d.part").write_text("somebody's")
+    before = names(tmp_path)
+    sweep(tmp_path, "state.json")
+    assert names(tmp_path) == [name for name in before if "state" not in name]
+    sweep(tmp_path)
+    assert names(tmp_path) == [name for name in before if "json" not in name]
+
+
 def test_a_part_that_was_swept_before_it_was_locked_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,3 +203,87 @@ def test_without_hard_links_a_new_file_still_gets_its_name_once_and_replaces_not
     with replacing(target) as file:
         file.write(b"newer")
     assert target.read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_what_is_in_the_place_of_a_folder_is_said_as_it_is(tmp_path: Path, below: str) -> None:
+    for name, words in (("file", "not a folder"), ("link", "is a link to")):
+        place = tmp_path / name
+        if name == "file":
+            place.write_text("")
+        else:
+            place.symlink_to(tmp_path / "unplugged")
+        with pytest.raises(StateError) as caught:
+            private_folder(place / below)
+        assert f"{place} is " in caught.value.message
+        assert words in caught.value.message
+    assert "remove the link" in caught.value.hint
+
+
+def test_a_link_to_a_folder_that_is_there_is_used(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    assert private_folder(tmp_path / "link") == tmp_path / "link"
+
+
+def test_the_way_out_goes_by_what_is_wrong() -> None:
+    said = {number: own_way_out(OSError(number, "")) for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO)}
+    assert "Free some space" in said[errno.ENOSPC]
+    assert "read-only" in said[errno.EROFS]
+    assert "write access" in said[errno.EACCES]
+    assert said[errno.EIO] == "The disk or the share fails: check it."
+
+
+def test_what_stands_whole_is_not_called_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the rename, nothing that fails takes the file away again."""
+    real = os.open
+
+    def no_folders(path: object, flags: int, *rest: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", no_folders)
+    with replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    monkeypatch.undo()
+    for number in (errno.EIO, errno.EINVAL, errno.ESTALE):
+        fsync = os.fsync
+
+        def fails(descriptor: int, number: int = number, fsync: object = fsync) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fails)
+            with replacing(tmp_path / "a") as file:
+                file.write(str(number).encode())
+        assert (tmp_path / "a").read_bytes() == str(number).encode()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EACCES, errno.EXDEV])
+def test_a_disk_without_hard_links_may_say_so_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", none)
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileExistsError), replacing(tmp_path / "a", overwrite=False):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_temporary_name_that_cannot_be_removed_after_a_link_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stays(*_: object, **__: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with replacing(tmp_path / "a", overwrite=False) as file:
+        file.write(b"new")
+        monkeypatch.setattr(Path, "unlink", stays)
+    assert (tmp_path / "a").read_bytes() == b"new"

@@ -33,7 +33,7 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         (b'clipboard = "both"\n', "clipboard"),
         (b'more_params = ["no name"]\n', "more_params"),
         (b"keys = 1\n", "keys"),
-        (b"theme = '\xff'\n", "utf-8"),
+        (b"theme = '\xff'\n", "UTF-8"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, words: str) -> None:
@@ -48,7 +48,7 @@ def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, wor
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
-    with pytest.raises(BadInput, match="directory"):
+    with pytest.raises(BadInput, match="is a folder"):
         read_settings(tmp_path / "config.toml")
 
 
@@ -63,3 +63,27 @@ def test_what_a_mistake_quotes_is_inert(tmp_path: Path) -> None:
 def test_a_byte_order_mark_before_the_settings_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b'\xef\xbb\xbftheme = "x"\n')
     assert read_settings(tmp_path / "config.toml").theme == "x"
+
+
+def test_what_keeps_the_settings_from_being_read_is_said_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(BadInput, match=r"is a link to .*, which is not there") as caught:
+        read_settings(path)
+    assert "remove the link" in caught.value.hint
+    path.unlink()
+    path.write_text("ascii = true\n")
+    (tmp_path / "link.toml").symlink_to(path)
+    assert read_settings(tmp_path / "link.toml").ascii
+    path.write_bytes(b'ascii = true\ntheme = "caf\xe9"\n')
+    with pytest.raises(BadInput, match="line 2: it is not UTF-8 text") as caught:
+        read_settings(path)
+    assert "UTF-8" in caught.value.hint
+    path.write_bytes("ascii = true".encode("utf-16"))
+    with pytest.raises(BadInput, match="UTF-16") as caught:
+        read_settings(path)
+    assert "iconv -f UTF-16" in caught.value.hint
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadInput, match="is a folder, not a file"):
+        read_settings(path)

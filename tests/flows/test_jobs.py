@@ -101,3 +101,26 @@ async def test_canceling_takes_what_went_out_while_a_person_was_asked(simulator,
         await hand.press("y")
         rest = {one.id for one in simulator.control.batches()} - {canary.id}
         await hand.until(lambda: {one.batch_id for one in simulator.control.calls("cancel")} >= rest)
+
+
+async def test_a_job_that_runs_a_program_is_sent_only_after_somebody_who_saw_that_agrees(
+    simulator, open_one, sit, folder
+):
+    (folder / "rows.csv").write_text("number,word\n1,sun\n2,moon\n")
+    program = '[[output]]\nkind = "command"\ncommand = ["sh", "-c", "env > seen"]\n'
+    (folder / "notes.toml").write_text(JOB.replace("out/answers.csv", "../answers.csv") + program)
+    async with sit(open_one(simulator.url), size=(140, 40)) as hand:
+        await hand.press("n")
+        await hand.type("notes.toml")
+        await hand.says("Besides the files in its own folder, this job")
+        await hand.says(".csv (output[1])")
+        await hand.says("sh -c 'env > seen' (output[2])")
+        await hand.ready()
+        await hand.press("enter")
+        await hand.says("sh -c 'env > seen'. Submit it?")
+        await hand.press("escape")
+        await hand.ready()
+        assert simulator.control.calls("create") == []
+        await hand.press("enter", "y")
+        await hand.says("was submitted")
+        await hand.until((folder / "seen").exists)

@@ -157,7 +157,7 @@ async def test_a_job_that_could_cost_more_than_its_own_limit_is_not_sent(simulat
     async with sit(open_one(simulator.url)) as hand:
         await hand.press("n")
         await hand.type("dear.toml")
-        await hand.shows("the limit is $0.01")
+        await hand.shows("is $0.0100. Nothing was sent.")
         await hand.shows("It could cost more than its limit.")
         await hand.press("enter")
         assert isinstance(hand.app.screen, SubmitScreen)
@@ -264,28 +264,32 @@ async def test_a_key_that_the_batch_refuses_says_why(simulator, open_one, sit, r
         await hand.shows("Its results are not on")
 
 
-async def test_what_exists_is_replaced_only_after_a_yes_and_the_input_is_named_as_such(
-    simulator, open_one, sit, rows, folder
-):
+async def test_what_exists_is_replaced_only_after_a_yes_and_the_input_never(simulator, open_one, sit, rows, folder):
     desk = open_one(simulator.url)
     source = rows(count=4)
     before = source.read_text()
+    other = folder / "other.jsonl"
+    other.write_text("old")
     await desk.submit(source)
     async with sit(desk) as hand:
         await hand.shows("✓ retrieved")
         await hand.press("e", "tab")
         hand.app.screen.query_one("#target").value = "notes.jsonl"
         await hand.press("enter")
-        await hand.shows("It is the file")
+        await hand.says("is the file that was submitted.")
+        hand.app.screen.query_one("#target").value = "other.jsonl"
+        await hand.press("enter")
+        await hand.says("already exists. Replace it?")
         await hand.press("enter")
         await hand.until(lambda: not isinstance(hand.app.screen, ConfirmScreen))
-        assert source.read_text() == before
+        assert (source.read_text(), other.read_text()) == (before, "old")
         hand.app.screen.query_one("#target").focus()
         await hand.press("enter")
-        await hand.shows("It is the file")
+        await hand.says("already exists. Replace it?")
         await hand.press("y")
         await hand.shows("Exported 4 results")
-        assert source.read_text() != before
+        assert other.read_text() != "old"
+        assert source.read_text() == before
 
 
 async def test_marked_batches_are_exported_each_to_a_file_of_its_name(simulator, open_one, sit, rows, folder):

@@ -84,3 +84,13 @@ def test_each_desktop_has_its_tool(tmp_path: Path, platform: str, environment: d
 
 def test_without_a_desktop_there_is_no_tool(tmp_path: Path) -> None:
     assert native(tool(tmp_path, "xclip", "exit 0") | {"PATH": str(tmp_path)}, "linux") is None
+
+
+def test_the_tool_gets_the_environment_that_was_given_and_no_key_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary-1")
+    environment = tool(tmp_path, "xclip", f'env > "{tmp_path}/got"') | {"DISPLAY": ":0"}
+    copy("x", "auto", environment, refuse)
+    assert "DISPLAY=:0" in (tmp_path / "got").read_text()
+    assert "ANTHROPIC" not in (tmp_path / "got").read_text()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.cost.limit import OverLimit
 from batchtui.core.cost.preflight import Preflight
+from batchtui.core.errors import OverLimit
 from batchtui.core.requests.check import Checked
 from batchtui.tui.screens.submit_form import KEPT, Form, reason
 

@@ -115,7 +115,7 @@ async def test_results_that_cannot_be_read_say_why(screen_lines: Any) -> None:
 
 def test_the_text_of_an_answer_is_the_last_to_go() -> None:
     for width in (37, 57, 77):
-        assert [placed.column.key for placed in layout(COLUMNS, width)] == ["custom_id", "type", "detail"]
+        assert [placed.column.key for placed in layout(COLUMNS, width)] == ["custom_id", "outcome", "detail"]
         assert layout(COLUMNS, width)[-1].width >= 10
 
 

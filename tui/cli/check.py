@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import msgspec
 from batchtui.core import errors
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, OverLimit
+from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
+from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed
-from batchtui.tui.cli.report import dumps, problem_json, problems
-from batchtui.tui.cli.terminal import FilePath, out, progress, say, wait_for
+from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
+from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wait_for
 
 
 @click.command(short_help="Report problems, size, models and cost of FILE.")
@@ -29,7 +33,8 @@ def check(*, file: Path, offline: bool, betas: tuple[str, ...], as_json: bool) -
 
     Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
     """
-    return wait_for(_check(file, offline=offline, betas=betas, json=as_json))
+    with steady(file) as given:
+        return wait_for(_check(given, offline=offline, betas=betas, json=as_json))
 
 
 async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: bool) -> int:
@@ -38,25 +43,33 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
             looked = await desk.examine(file, offline=offline, report=progress("Checking"))
         except BatchtuiError as error:
             return failed(error, json=json)
-    checked = looked.checked
+    checked, over = looked.checked, looked.over_limit
     if json:
         about = {"requests": checked.requests, "bytes": checked.bytes, "models": list(checked.models)}
         out(
             dumps(
                 {
                     "file": about,
-                    "problems": checked.problem_count,
-                    "errors": [problem_json(one) for one in checked.problems],
+                    "problems": checked.problem_count + bool(over),
+                    "errors": [problem_json(one) for one in (*checked.problems, *_dear(over))],
                     "notes": list(looked.notes),
+                    "touches": [touch_json(one) for one in looked.touches],
                     "first": msgspec.json.decode(looked.first) if looked.first else None,
-                    "cost": cost_json(looked.estimate) if looked.estimate else None,
+                    "cost": cost_json(looked) if looked.estimate else None,
                 }
             )
         )
     else:
-        out("\n".join(described(looked)) if checked.ok else problems(checked))
+        out("\n".join(described(looked) if checked.ok else [problems(checked), *touched(looked.touches)]))
         tell_notes(looked)
-    return errors.OK if checked.ok else errors.FAILED
+        if over:
+            complain(over)
+    return errors.OK if checked.ok and not over else errors.FAILED
+
+
+def _dear(over: OverLimit | None) -> list[Problem]:
+    """The problem of what would be refused under the limit that the job sets itself."""
+    return [Problem(None, "max_cost", over.message, over.hint, "over_limit")] if over else []
 
 
 def described(looked: Preflight) -> list[str]:
@@ -66,9 +79,24 @@ def described(looked: Preflight) -> list[str]:
         lines += ["the first request:", inert(looked.first.decode(errors="replace")).rstrip()]
     if looked.checked.batches > 1:
         lines.append(f"sent as {looked.checked.batches} or more batches, under one name")
-    if looked.estimate:
-        lines += [f"{in_words(looked.estimate)}", f"    {looked.estimate.how}"]
-    return lines
+    if looked.estimate and looked.whole:
+        lines += [f"{in_words(looked.whole)}", f"    {looked.whole.how}"]
+        lines += [f"    {line}" for line in each_step(looked)]
+    return lines + touched(looked.touches)
+
+
+def touched(touches: Sequence[Touch]) -> list[str]:
+    """What a job touches outside its folder, one per line; nothing if that is nothing."""
+    lines = [f"    {one.words}" for one in touches]
+    return ["besides the files in its own folder, this job", *lines] if lines else []
+
+
+def each_step(looked: Preflight) -> list[str]:
+    """A line for each step of a job that has several: its requests and its price."""
+    if not (looked.estimate and looked.later):
+        return []
+    named = [("first step", looked.estimate), *((f"then {name}", one) for name, one in looked.later)]
+    return [f"{inert_line(name, 60)}: {plural(one.requests, 'request')}, {in_words(one)}" for name, one in named]
 
 
 def summary(checked: Checked) -> str:
@@ -83,15 +111,32 @@ def tell_notes(looked: Preflight) -> None:
         say(inert(note))
 
 
-def cost_json(estimate: Estimate) -> dict[str, Any]:
-    """An estimate for scripts. Dollar amounts are null if a price is not known."""
+def cost_json(looked: Preflight) -> dict[str, Any]:
+    """The cost of all steps for scripts, and of each. Dollar amounts are null if a price is not known; `max_usd` also
+    if something has no bound."""
+    assert looked.estimate
+    assert looked.whole
+    estimate = looked.whole
+    steps = [(looked.name, looked.estimate), *looked.later]
     return {
         "estimated_usd": estimate.batch_usd,
         "max_usd": estimate.batch_max_usd,
         "standard_usd": estimate.standard_usd,
         "input_tokens": estimate.input_tokens,
+        "input_tokens_max": estimate.input_tokens_max,
         "output_tokens": estimate.output_tokens,
         "output_tokens_max": estimate.output_tokens_max,
         "unpriced": list(estimate.unpriced),
+        "unbounded": list(estimate.unbounded),
         "how": estimate.how,
+        "steps": [_step_json(name, one) for name, one in steps],
+    }
+
+
+def _step_json(name: str, estimate: Estimate) -> dict[str, Any]:
+    return {
+        "step": name,
+        "requests": estimate.requests,
+        "estimated_usd": estimate.batch_usd,
+        "max_usd": estimate.batch_max_usd,
     }

@@ -14,8 +14,9 @@ from batchtui.core.batches.batch import Batch
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, written
+from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, touch_json, written
 from batchtui.tui.cli.terminal import BetaName, complain, out, say
 
 beta = click.option(
@@ -47,8 +48,9 @@ def failed(
 ) -> int:
     """Reports an error in text, and in JSON if asked for; the exit code. `batch` is the word the user typed."""
     wrong = [] if error.exit_code == errors.OK else [error_json(error, batch)]
+    touches = {"touches": [touch_json(one) for one in error.touches]} if isinstance(error, NotAgreed) else {}
     if json:
-        out(dumps({"batches": batches or [], "errors": wrong}))
+        out(dumps({"batches": batches or [], **touches, "errors": wrong}))
     complain(error)
     return error.exit_code
 
@@ -65,7 +67,7 @@ def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
 
 def outcome(batch: Batch) -> int:
     """The exit code for a retrieved batch."""
-    return errors.SOME_FAILED if batch.request_counts.failed else errors.OK
+    return errors.SOME_FAILED if batch.unanswered else errors.OK
 
 
 async def tell_outputs(desk: Desk, batches: Sequence[Batch], since: datetime) -> None:

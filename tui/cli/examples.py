@@ -10,6 +10,7 @@ from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.jobs.example_jobs import examples as known
 from batchtui.core.jobs.example_jobs import write_examples
+from batchtui.core.paths import Paths, find_paths
 from batchtui.core.text import inert
 from batchtui.tui.cli.command_desk import as_json
 from batchtui.tui.cli.report import dumps, error_json
@@ -25,7 +26,7 @@ def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
     try:
         if to is None:
             return _list(known(names), json=as_json)
-        written = write_examples(to, names)
+        written = write_examples(to, names, _own_paths())
     except BatchtuiError as error:
         return _refused(error, json=as_json)
     except OSError as error:
@@ -38,6 +39,14 @@ def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
         out(inert(str(path)))
     say("Check one with batchtui check, run it with batchtui submit.")
     return errors.OK
+
+
+def _own_paths() -> Paths | None:
+    """Where batchtui keeps its files; None for a user without a home folder, who has none."""
+    try:
+        return find_paths()
+    except BatchtuiError:
+        return None
 
 
 def _list(examples: dict[str, str], *, json: bool) -> int:

@@ -117,7 +117,7 @@ def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
         codes.add(cycle.blocked.exit_code)
     if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):
         codes.add(errors.NEEDS_PERSON)
-    failed = {batch.id for batch in snapshot.batches if batch.request_counts.failed}
+    failed = {batch.id for batch in snapshot.batches if batch.unanswered}
     if failed.intersection(cycle.retrieved):
         codes.add(errors.SOME_FAILED)
     return next((code for code in _WORST_FIRST if code in codes), errors.OK)

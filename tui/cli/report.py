@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from batchtui.core.batches.batch import (
     UNDER_WAY,
@@ -25,6 +26,7 @@ from batchtui.core.desk.cycle import Cycle
 from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
+from batchtui.core.requests.touch import Touch
 from batchtui.core.results.summary import Summary, spelled_out
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
@@ -56,6 +58,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
             "canceled": counts.canceled,
             "expired": counts.expired,
         },
+        "outcomes": asdict(batch.outcomes) if batch.outcomes else None,
         "submitted_at": _time(batch.submitted_at),
         "created_at": _time(batch.created_at),
         "ended_at": _time(batch.ended_at),
@@ -65,6 +68,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "trouble": {"message": trouble.message, "hint": trouble.hint, "at": _time(trouble.at)} if trouble else None,
         "cost": {
             "estimated_usd": batch.cost.estimated_usd,
+            "max_usd": batch.cost.max_usd,
             "actual_usd": batch.cost.actual_usd,
             "saved_usd": batch.cost.saved_usd,
         },
@@ -99,6 +103,11 @@ def failures_json(failures: Iterable[Failure], batches: Iterable[Batch]) -> list
     """Failures as JSON: each names its batch as the user would."""
     labels = {batch.ref: batch.label for batch in batches}
     return [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in failures]
+
+
+def touch_json(touch: Touch) -> dict[str, Any]:
+    """What a job touches: `does` is reads, writes or runs; `what` is a path or a command line."""
+    return {"does": touch.does, "what": touch.what, "field": touch.field}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -157,7 +166,7 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
             batch.label,
             batch.state.words,
             _counts(batch, now),
-            number(batch.request_counts.failed) if batch.request_counts.failed else "",
+            number(batch.unanswered) if batch.unanswered else "",
             duration(max(now - batch.began, timedelta())),
             money(batch.cost.actual_usd),
         )
@@ -171,7 +180,7 @@ def _counts(batch: Batch, now: datetime) -> str:
     if isinstance(measured, Counted) and batch.state in UNDER_WAY:
         return f"{number(measured.done)} of {number(measured.total)}"
     if batch.state in (State.ENDED, State.RETRIEVED):
-        return f"{number(batch.request_counts.succeeded)} of {number(batch.requests)}"
+        return f"{number(batch.requests - batch.unanswered)} of {number(batch.requests)}"
     return number(batch.requests)
 
 
@@ -195,6 +204,7 @@ def details(
         ("state", batch.state.words),
         ("requests", number(batch.requests)),
         ("counts", ", ".join(f"{number(value)} {name}" for name, value in msgspec.structs.asdict(counts).items())),
+        ("answers", _answers(batch)),
         ("models", ", ".join(batch.models)),
         ("betas", ", ".join(batch.betas)),
         ("submitted", _when(batch.submitted_at, now)),
@@ -222,6 +232,12 @@ def details(
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
+
+
+def _answers(batch: Batch) -> str:
+    """What the results are worth: `95 answered, 3 cut off, 2 errored`."""
+    outcomes = batch.outcomes
+    return ", ".join(filter(None, (f"{number(outcomes.answered)} answered", outcomes.words()))) if outcomes else ""
 
 
 def written(output: Output) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 import click
 
@@ -14,7 +15,7 @@ from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
-from batchtui.core.text import inert, inert_line, number, plural
+from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
@@ -75,6 +76,10 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             for trouble in troubles:
                 complain(trouble.error)
                 code = code or trouble.error.exit_code
+            for left in await _not_going_on(desk, got) if max_cost is not None and not wrong else ():
+                complain(left)
+                wrong.append(error_json(left))
+                code = code or left.exit_code
         except BatchtuiError as error:
             complain(error)
             wrong.append(error_json(error))
@@ -86,6 +91,17 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             if batch.results_path:
                 out(inert(batch.results_path))
     return code
+
+
+async def _not_going_on(desk: Desk, batches: Sequence[Batch]) -> list[BatchtuiError]:
+    """What a new limit does not set going: a run without a batch has it, but only `--now` goes on with it."""
+    known = (await desk.snapshot()).submissions
+    ours = [known[ref] for ref in dict.fromkeys(one.submission for one in batches) if ref in known]
+    return [
+        BatchtuiError(f"The limit is set. {one.trouble.message}", one.trouble.hint)
+        for one in ours
+        if one.urgent and one.trouble and (one.waiting or one.steps)
+    ]
 
 
 async def _exported(desk: Desk, word: str, to: str) -> Output:
@@ -138,18 +154,21 @@ async def _retrieved(desk: Desk, batch: Batch) -> Batch:
 
 
 def _tell(batch: Batch) -> None:
-    counts = batch.request_counts
     if batch.state is not State.RETRIEVED:
         say(f"{batch.label} is {batch.state.replace('_', ' ')}: results are available when the whole batch has ended.")
         return
-    say(f"Retrieved {batch.label}: {number(counts.succeeded)} of {plural(counts.total, 'request')} succeeded.")
-    if counts.failed:
-        say(f"{plural(counts.failed, 'request')} did not: batchtui show {batch.label} says why.")
+    say(f"Retrieved {batch.label}: {batch.share}.")
+    if batch.unanswered:
+        why = f" ({batch.outcomes.words()})" if batch.outcomes else ""
+        say(f"{plural(batch.unanswered, 'request')} did not{why}: batchtui show {batch.label} says why.")
 
 
 async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> None:
     say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
-    if any(one.request_counts.failed for one in batches) and (left := await desk.failed_rows(output)):
+    if output.guarded:
+        cells = plural(output.guarded, "cell that a spreadsheet would run", "cells that a spreadsheet would run")
+        say(f"An apostrophe went into {cells}. For the CSV as it is: batchtui export --no-guard")
+    if any(one.unanswered for one in batches) and (left := await desk.failed_rows(output)):
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 
@@ -163,20 +182,22 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
     help="The format, if the file extension does not tell it.",
 )
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option("--no-guard", is_flag=True, help="CSV as it is: also cells that a spreadsheet would run as formulas.")
 @as_json
-def export(*, batch: str, to: str, kind: str | None, force: bool, as_json: bool) -> int:
+def export(*, batch: str, to: str, kind: str | None, force: bool, no_guard: bool, as_json: bool) -> int:
     """Write the results of a retrieved batch to one file, or to one file per result.
 
     Everything is written, or nothing. Naming a submission of several batches exports all of them, in the order of the
     requests.
     """
-    return wait_for(_export(batch, to, kind, force=force, json=as_json))
+    return wait_for(_export(batch, to, kind, force=force, safe=not no_guard, json=as_json))
 
 
-async def _export(word: str, to: str, kind: str | None, *, force: bool, json: bool) -> int:
+async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bool, json: bool) -> int:
     async with desk_for("batchtui export") as desk:
         try:
-            output = await desk.export(word, to, kind=kind, overwrite=force, report=progress("Exporting"))
+            report = progress("Exporting")
+            output = await desk.export(word, to, kind=kind, overwrite=force, safe=safe, report=report)
             batches = await desk.batches_for(word)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, in_words, likely_usd
-from batchtui.core.errors import BatchtuiError, RowsUnmatched
+from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.text import money, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_outputs, tell_sent
 from batchtui.tui.cli.report import failures_json
@@ -54,6 +54,18 @@ def retry(
     return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
 
 
+def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
+    """The batches that a word means. One of unknown outcome is sent again only by its own ref: a person decides that.
+
+    Raises:
+        NotAllowed: there is such a one among them.
+    """
+    unknown = next((one for one in batches if one.state is State.UNCONFIRMED and word != one.ref), None)
+    if unknown and not unknown.retry_of and unknown.trouble:
+        raise NotAllowed(f"{unknown.ref}: {unknown.trouble.message}", unknown.trouble.hint)
+    return batches
+
+
 async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
@@ -73,7 +85,7 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             return yes or agree("Send them?")
 
         try:
-            meant = whole(await desk.snapshot(), word)[0]
+            meant = _by_name(whole(await desk.snapshot(), word)[0], word)
             unmatched = await _apply_unmatched(desk, meant)
             batches = await desk.retry(
                 [batch.ref for batch in meant],

@@ -17,11 +17,13 @@ from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, SentBefore
+from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.check import described, tell_notes
+from batchtui.tui.cli.check import described, tell_notes, touched
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_wait import stay
@@ -36,7 +38,10 @@ ASK_FROM = 1000
 @click.option("--name", help="Name of the submission; by default the file's name.")
 @click.option("--wait", is_flag=True, help="Wait until the results are here and everything that follows them is done.")
 @click.option(
-    "--yes", is_flag=True, help=f"Do not ask before sending {ASK_FROM:,} or more requests, or several batches."
+    "--yes",
+    is_flag=True,
+    help=f"Do not ask before sending {ASK_FROM:,} or more requests, several batches, or a job that runs programs or "
+    "reads or writes outside its folder.",
 )
 @click.option("--again", is_flag=True, help="Send the same rows a second time within a day, and pay for them again.")
 @click.option("--now", is_flag=True, help="Send without a batch: get answers while you wait, at the standard price.")
@@ -78,13 +83,17 @@ def submit(
 
         if split or canary:
             raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
-        return wait_for(
-            run_now(file, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, betas=betas, json=as_json)
-        )
+        with steady(file) as given:
+            run = run_now(
+                given, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, betas=betas, json=as_json
+            )
+            return wait_for(run)
     if parallel is not None:
         raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
-    return wait_for(_submit(_Wanted(file, name, cut, max_cost, betas, wait=wait, yes=yes, again=again, json=as_json)))
+    with steady(file) as given:
+        wanted = _Wanted(given, name, cut, max_cost, betas, wait=wait, yes=yes, again=again, json=as_json)
+        return wait_for(_submit(wanted))
 
 
 class _Wanted(Struct, frozen=True):
@@ -134,15 +143,25 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
 
 
 def _agree(looked: Preflight, wanted: _Wanted) -> None:
-    """Prints the notes, and asks before sending many requests. Raises click.Abort if the user says no."""
+    """Prints the notes, and asks before sending many requests, or a job that touches what is outside its folder.
+
+    Raises:
+        click.Abort: the user says no.
+        NotAgreed: nobody can be asked what the job may touch.
+    """
     tell_notes(looked)
     if looked.over_limit:
         raise looked.over_limit
     many = looked.checked.requests >= ASK_FROM
-    if many and not wanted.yes and sys.stdin.isatty() and sys.stderr.isatty():
+    asked = sys.stdin.isatty() and sys.stderr.isatty() and not wanted.yes
+    if asked and (many or looked.touches):
         say("\n".join(described(looked)))
-        if not agree("Send them?"):
+        if not agree("Send them, and let the job do all that?" if looked.touches else "Send them?"):
             raise click.Abort
+    elif looked.touches:
+        say("\n".join(touched(looked.touches)))
+        if not wanted.yes:
+            raise NotAgreed(wanted.file, looked.touches)
 
 
 async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
+from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.price import STANDARD
 from batchtui.core.batches.submissions import with_submission
@@ -22,7 +23,9 @@ from batchtui.core.desk.now_run import Finished
 from batchtui.core.desk.now_runs import Unfinished
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, money, number, plural
+from batchtui.tui.cli.check import touched
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_outputs
 from batchtui.tui.cli.progress_line import Line
 from batchtui.tui.cli.report import batch_json, dumps, error_json
@@ -49,7 +52,7 @@ async def run_now(
         def agreed(proposal: NowProposal) -> bool:
             nonlocal began
             _announce(proposal, parallel or PARALLEL)
-            _agree(yes=yes)
+            _agree(file, proposal, yes=yes)
             interrupts.begin()
             began = desk.clock()
             return True
@@ -92,8 +95,9 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
     if known:
         left = looked.checked.requests - known.answered
         say(f"An earlier run answered {number(known.answered)}; {number(left)} are left.")
-    for step in looked.steps:
-        say(f"The step {inert_line(step, 60)} follows the same way; its price is not included.")
+    for step, estimate in looked.later:
+        requests = plural(estimate.requests, "request")
+        say(f"The step {inert_line(step, 60)} follows the same way: {requests}, included in the price.")
     if looked.over_limit:
         raise looked.over_limit
 
@@ -101,7 +105,7 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
 def _announce_price(looked: Preflight, parallel: int) -> None:
     models = ", ".join(inert_line(model, 60) for model in looked.checked.models)
     say(f"{plural(looked.checked.requests, 'request')} to {models}, without a batch and {parallel} at a time.")
-    estimate = looked.estimate
+    estimate = looked.whole
     assert estimate
     if estimate.standard_usd is None:
         say(f"The cost is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
@@ -124,9 +128,17 @@ def _announce_rest(begun: Unfinished) -> None:
         say(f"The step {inert_line(step, 60)} follows.")
 
 
-def _agree(*, yes: bool) -> None:
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not agree("Send them?"):
-        raise click.Abort
+def _agree(file: Path, proposal: NowProposal, *, yes: bool) -> None:
+    """Raises click.Abort if the user says no, NotAgreed if nobody can be asked what the job may touch."""
+    if lines := touched(proposal.touches):
+        say("\n".join(lines))
+    if yes:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if not agree("Send them, and let the job do all that?" if lines else "Send them?"):
+            raise click.Abort
+    elif lines:
+        raise NotAgreed(file, proposal.touches)
 
 
 class _Interrupts:
@@ -171,11 +183,11 @@ def _tell(finished: Finished, batches: list[Batch], *, json: bool) -> int:
             out(batch.label)
         counts = batch.request_counts
         cost = f" for {money(batch.cost.actual_usd)}" if batch.cost.actual_usd is not None else ""
-        say(f"Answered {number(counts.succeeded)} of {plural(counts.total, 'request')}{cost}: {batch.results_path}")
+        share = f"{number(counts.total - batch.unanswered)} of {plural(counts.total, 'request')}"
+        say(f"Answered {share}{cost}: {batch.results_path}")
     for one in problems:
         complain(one)
     if problems:
         return errors.FAILED
-    failures = sum(batch.request_counts.failed for batch in batches if not batch.retry_of)
-    mended = sum(batch.request_counts.succeeded for batch in batches if batch.retry_of)
-    return errors.SOME_FAILED if failures > mended else errors.OK
+    whole = plan.outcomes(batches, ())
+    return errors.SOME_FAILED if whole and whole.unanswered else errors.OK

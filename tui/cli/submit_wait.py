@@ -13,7 +13,6 @@ from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Stopped
-from batchtui.core.text import plural
 from batchtui.tui.cli.command_desk import failed, outcome, tell_outputs
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import complain, out, progress, say
@@ -62,8 +61,7 @@ def _said(batch: Batch) -> int:
     if batch.state is not State.RETRIEVED:
         say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
         return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED
-    counts = batch.request_counts
-    say(f"{counts.succeeded:,} of {plural(counts.total, 'request')} succeeded: {batch.results_path}")
+    say(f"{batch.share}: {batch.results_path}")
     return outcome(batch)
 
 

@@ -15,6 +15,7 @@ from batchtui.core.batches.standing import standing
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.cancel import CancelOutcome
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.programs import without_keys
 from batchtui.tui import clipboard
 from batchtui.tui.commands import key_of
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -227,12 +228,12 @@ class Room(Screen[None]):
         self.run_worker(lambda: self._copy(text), group="copy", thread=True, exit_on_error=False)
 
     def _copy(self, text: str) -> None:
-        app = self.app
+        app, settings = self.app, self.session.desk.settings
         self.session.say(
             clipboard.copy(
                 text,
-                self.session.desk.settings.clipboard,
-                os.environ,
+                settings.clipboard,
+                without_keys(os.environ, settings.key_variable),
                 lambda wanted: app.call_from_thread(app.copy_to_clipboard, wanted),
             )
         )

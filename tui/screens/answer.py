@@ -96,16 +96,16 @@ class AnswerScreen(Room):
 
 
 def heading(row: Row, place: str) -> list[list[Segment]]:
-    """`a1  succeeded · end_turn`, and below it `2 of 500 · claude-… · 120 tokens in, 80 out`."""
+    """`a1  answered · end_turn`, and below it `2 of 500 · claude-… · 120 tokens in, 80 out`."""
     parts = [place, row.model]
     if row.tokens is not None:
         parts.append(f"{number(row.tokens.input)} tokens in, {number(row.tokens.output)} out")
     how = row.stop_reason or row.error_type
-    tone = "good" if row.type == "succeeded" else "bad"
+    tone = "good" if row.answered else "bad"
     return [
         [
             (f"{inert_line(row.custom_id, 80)}  ", ""),
-            (row.type, tone),
+            (row.outcome.value if row.outcome else row.type, tone),
             (f" · {inert_line(how, 60)}" if how else "", "dim"),
         ],
         [(" · ".join(inert_line(part, 60) for part in parts if part), "dim")],

@@ -179,7 +179,7 @@ class BatchScreen(Room):
 
 def _head(results: Results, index: int) -> tuple[str, str, str]:
     head = results.head(index)
-    return head.custom_id, head.type, head.detail
+    return head.custom_id, head.outcome, head.detail
 
 
 def facts(summary: Summary) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, RadioSet, Static
 
 from batchtui.core.batches.batch import Batch, Output
-from batchtui.core.errors import BadInput, BatchtuiError
+from batchtui.core.errors import BatchtuiError
 from batchtui.core.outputs.kinds import kind_of
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.paths import target_path
@@ -25,15 +25,18 @@ from batchtui.tui.tasks import Kind, Task
 from batchtui.widgets.choices import Choice, Choices
 from batchtui.widgets.path_input import PathInput
 
+AS_IS = "csv-as-it-is"
+
 FORMATS = (
     ("jsonl", "JSON lines", "every result in full, in request order"),
     ("csv", "CSV", "a row per result: id, type, text, tokens"),
     ("parquet", "Parquet", "for pandas and DuckDB; needs pyarrow"),
     ("sqlite", "SQLite", "the results as a table in a .db file"),
     ("files", "Files", "each answer's text in its own file"),
+    (AS_IS, "CSV as it is", "also cells that a spreadsheet would run"),
 )
 
-_ENDINGS = {"sqlite": "db"}
+_ENDINGS = {"sqlite": "db", AS_IS: "csv"}
 
 
 def default_target(batches: Sequence[Batch], kind: str) -> str:
@@ -104,9 +107,14 @@ class ExportScreen(ModalScreen[None]):
         self._say_place()
 
     @property
-    def kind(self) -> str:
-        """The chosen format."""
+    def format(self) -> str:
+        """The chosen format: a kind of output, or `AS_IS`."""
         return self.query_one(Choices).chosen or "jsonl"
+
+    @property
+    def kind(self) -> str:
+        """The kind of output that it is."""
+        return "csv" if self.format == AS_IS else self.format
 
     @on(RadioSet.Changed)
     def _format_changed(self) -> None:
@@ -131,11 +139,18 @@ class ExportScreen(ModalScreen[None]):
             self.query_one(Choices).choose(asked)
         self._say_place()
 
-    def _say_place(self) -> None:
-        target = self.query_one(PathInput).value.strip()
+    @work(exclusive=True, group="place", exit_on_error=False)
+    async def _say_place(self) -> None:
+        """Says where it would write, or why not there. A newer path cancels this."""
+        target, kind = self.query_one(PathInput).value.strip(), self.kind
+        if not target:
+            self._report("Enter a path.")
+            return
         try:
-            self._report(f"Will write {target_path(target)}" if target else "Enter a path.")
-        except BadInput as error:
+            for batch, place in zip(self._batches, targets(self._batches, target), strict=True):
+                path = await self._session.desk.export_place(batch.ref, place, kind)
+            self._report(f"Will write {path if len(self._batches) == 1 else target_path(target)}")
+        except BatchtuiError as error:
             self._report(f"{error.message}\n{error.hint}")
 
     @on(Choices.Accepted)
@@ -156,10 +171,10 @@ class ExportScreen(ModalScreen[None]):
         self.app.run_worker(self._write(jobs, overwrite), group="export", exit_on_error=False)
 
     async def _write(self, jobs: Sequence[tuple[Batch, str]], overwrite: bool) -> None:
-        desk, kind = self._session.desk, self.kind
+        desk, kind, safe = self._session.desk, self.kind, self.format != AS_IS
         for nth, (batch, place) in enumerate(jobs):
             self._writing = task = Task(Kind.EXPORT, f"Exporting {inert_line(batch.name, 60)}", ref=batch.ref)
-            work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, report=task.report)
+            work = desk.export(batch.ref, place, kind=kind, overwrite=overwrite, safe=safe, report=task.report)
             result = await self._session.run(task, work, _exported, shown=self.is_attached)
             self._writing = None
             if isinstance(result, BatchtuiError):
@@ -174,15 +189,9 @@ class ExportScreen(ModalScreen[None]):
         self.query_one("#act", Button).disabled = False
         if isinstance(error, TargetExists) and self.is_current:
             self._report(error.message)
-            self._ask(f"{error.message}{self._warning(*jobs[0])} Replace it?", jobs)
+            self._ask(f"{error.message} Replace it?", jobs)
         else:
             self._report(f"{error.message}\n{error.hint}")
-
-    def _warning(self, batch: Batch, place: str) -> str:
-        submission = self._session.snapshot.submissions.get(batch.submission)
-        source = submission.input if submission else ""
-        same = source and target_path(place) == target_path(source)
-        return " It is the file that this batch was submitted from." if same else ""
 
     def _ask(self, question: str, jobs: Sequence[tuple[Batch, str]]) -> None:
         def answered(agreed: bool | None) -> None:
@@ -205,5 +214,6 @@ class ExportScreen(ModalScreen[None]):
 
 
 def _exported(output: Output) -> str:
-    rows = plural(output.rows or 0, "result")
-    return f"Exported {rows} to {inert_line(output.path)}"
+    rows, cells = plural(output.rows or 0, "result"), plural(output.guarded, "cell")
+    guarded = f". An apostrophe in {cells} keeps formulas from running" if output.guarded else ""
+    return f"Exported {rows} to {inert_line(output.path)}{guarded}"

@@ -19,6 +19,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, OutcomeUnk
 from batchtui.core.logs import log
 from batchtui.core.paths import expanded
 from batchtui.core.requests.split import Cut
+from batchtui.core.requests.touch import named
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
@@ -134,7 +135,7 @@ class SubmitScreen(ModalScreen[None]):
                     self._form = replace(self._form, asking=False)
         self._show(looked)
         if self._form.kept and not self._why and _as_said(before, looked):
-            self._send(again=False)
+            self._agree(looked)
         self._form = replace(self._form, kept=False)
 
     async def _look(self, path: str, task: Task, *, offline: bool) -> Preflight:
@@ -164,6 +165,20 @@ class SubmitScreen(ModalScreen[None]):
         """Sends the batch. If the API is still being asked, sends it as soon as it has answered."""
         self._set(kept=self._form.asking)
         if not self._why:
+            assert self._form.looked
+            self._agree(self._form.looked)
+
+    def _agree(self, looked: Preflight) -> None:
+        """Sends it. First asks if it is a job that touches what is outside its folder."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._send(again=False)
+
+        if looked.touches:
+            question = f"{inert_line(looked.checked.path.name, 60)} {named(looked.touches)}. Submit it?"
+            self.app.push_screen(ConfirmScreen(question, "Submit", "Do not"), answered)
+        else:
             self._send(again=False)
 
     def _send(self, *, again: bool) -> None:
@@ -249,7 +264,7 @@ class SubmitScreen(ModalScreen[None]):
 
 def _as_said(before: Preflight, after: Preflight) -> bool:
     """Whether the API's answer adds nothing to read that was not on the form when the user pressed Enter."""
-    first, then = (one.estimate.batch_max_usd if one.estimate else None for one in (before, after))
+    first, then = (one.whole.batch_max_usd if one.whole else None for one in (before, after))
     dearer = then is not None and (first is None or then > first * _DEARER)
     return before.notes == after.notes and not dearer
 

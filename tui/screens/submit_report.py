@@ -14,14 +14,18 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
     models = ", ".join(inert_line(model, 60) for model in checked.models)
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
-        price = in_words(looked.estimate) if looked.estimate else "no problems found"
+        price = in_words(looked.whole) if looked.whole else "no problems found"
         several = (
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )
         notes: list[list[Segment]] = [[(inert_line(note), "warn")] for note in looked.notes]
         if over := looked.over_limit:
             notes += [[("✗ ", "bad"), (over.message, "bad")], [(over.hint, "dim")]]
-        return [[("✓ ", "good"), (about, "strong")], [(f"{price[:1].upper()}{price[1:]}.", "dim")], *several, *notes]
+        first: list[list[Segment]] = [
+            [("✓ ", "good"), (about, "strong")],
+            [(f"{price[:1].upper()}{price[1:]}.", "dim")],
+        ]
+        return [*first, *several, *_touched(looked), *notes]
     lines: list[list[Segment]] = [
         [
             ("✗ ", "bad"),
@@ -37,4 +41,9 @@ def what_it_holds(looked: Preflight) -> list[list[Segment]]:
     more = checked.problem_count - len(checked.problems)
     if more > 0:
         lines.append([(f"and {number(more)} more", "dim")])
-    return lines
+    return [*lines, *_touched(looked)]
+
+
+def _touched(looked: Preflight) -> list[list[Segment]]:
+    lines: list[list[Segment]] = [[(f"  {one.words}", "warn")] for one in looked.touches]
+    return [[("Besides the files in its own folder, this job", "warn")], *lines] if lines else []

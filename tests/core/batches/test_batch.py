@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import RETENTION, Attempt, Batch, State, age, newest_first, observe, retention_left
+from batchtui.core.batches.batch import RETENTION, Attempt, Batch, State, age, newest_first, retention_left
+from batchtui.core.batches.observe import observe
 from batchtui.core.batches.progress import Counted, Waiting, progress, usual
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 

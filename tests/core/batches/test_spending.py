@@ -7,10 +7,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Cost, State
+from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission
 from batchtui.core.batches.remote import Counts
-from batchtui.core.batches.spending import by_batch, by_day, by_name, spending_json, spending_text, total
+from batchtui.core.batches.spending import (
+    by_batch,
+    by_day,
+    by_name,
+    committed,
+    spending_json,
+    spending_text,
+    too_dear,
+    total,
+)
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -95,3 +105,33 @@ def test_the_text_shows_all_of_it_and_names_are_inert() -> None:
 def test_nothing_spent_is_no_sum(batches: tuple[Batch, ...]) -> None:
     assert total(batches).actual_usd is None
     assert spending_text(batches)
+
+
+def part(ref: str, most: float | None) -> Part:
+    return Part(ref=ref, requests=10, bytes=1, digest="", max_usd=most)
+
+
+def test_a_limit_counts_what_was_billed_and_the_most_of_all_else_that_is_under_way_or_waits() -> None:
+    billed = batch("a", cost=Cost(9.0, 2.0, 2.0, 20.0))
+    running = batch("b", state=State.IN_PROGRESS, cost=Cost(1.0, max_usd=3.0))
+    refused = batch("c", state=State.REJECTED, cost=Cost(1.0, max_usd=99.0))
+    assert committed([billed, running, refused]) == 5.0
+    assert committed([billed, running], [part("d", 4.0)], 1.0) == 10.0
+    assert committed([]) == 0.0
+
+
+def test_what_a_limit_counts_is_not_known_if_one_of_its_amounts_is_not() -> None:
+    """A likely price is no bound: what is under way may still cost more."""
+    running = batch("b", state=State.IN_PROGRESS, cost=Cost(1.0))
+    assert committed([running]) is None
+    assert committed([], [part("d", None)]) is None
+    assert committed([], before=None) is None
+
+
+def test_parts_that_wait_are_held_against_the_limit_of_today() -> None:
+    running = batch("b", state=State.IN_PROGRESS, cost=Cost(1.0, max_usd=3.0))
+    waiting = Submission(ref="s", name="n", created_at=AT, requests=20, waiting=(part("d", 4.0),), max_cost=7.0)
+    assert too_dear(waiting, [running]) is None
+    assert too_dear(replace(waiting, max_cost=6.9), [running]) == 7.0
+    assert too_dear(replace(waiting, max_cost=None), [running]) is None
+    assert too_dear(replace(waiting, max_cost=1.0, waiting=()), [running]) is None

@@ -14,8 +14,9 @@ from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.api.credentials import Credentials
 from batchtui.core.batches.price import Tokens, Usage
 from batchtui.core.batches.remote import Counts
-from batchtui.core.cost.estimate import Measured, Sum, measure, price
+from batchtui.core.cost.estimate import price
 from batchtui.core.cost.past import Usual, usual
+from batchtui.core.cost.tally import Ceiling, Measured, Sum, measure
 from batchtui.core.cost.token_count import Sampled, count, pick
 from batchtui.core.errors import BadInput
 from batchtui.core.results.summary import Summary
@@ -34,18 +35,21 @@ def total(**amounts: float) -> Sum:
 
 
 def measured(model: str, **amounts: float) -> Measured:
-    return Measured({(model, 0, ""): total(**amounts)}, {model: 1}, "line", 0)
+    most = Ceiling()
+    most.input, most.written_1h, most.output = 3 * M, 2 * M, int(amounts["most"])
+    return Measured({(model, 0, ""): total(**amounts)}, {(model, 0, "global"): most}, {model: 1})
 
 
 CACHED = measured("claude-sonnet-5-5", requests=500, plain=M, first=0.4 * M, first_1h=0.1 * M, again_1h=2 * M, most=M)
+"""It can cost up to 6 for input, 8 for what is written to a cache, 10 for output: 24 dollars, 12 in a batch."""
 
 
 def test_without_a_past_answers_are_as_long_as_they_may_be_and_caches_are_written_each_time() -> None:
     found = price(CACHED, Sampled(), {}, AT)
     # 2 for input, 1 for 0.4M at 2.50, 8.40 for 2.1M at 4, 10 for output: 21.40
-    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(10.70), pytest.approx(10.70))
+    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(10.70), pytest.approx(12))
     assert found.standard_usd == pytest.approx(21.40)
-    assert (found.requests, found.input_tokens) == (500, 3_500_000)
+    assert (found.requests, found.input_tokens, found.input_tokens_max) == (500, 3_500_000, 5_000_000)
     assert (found.output_tokens, found.output_tokens_max) == (M, M)
     assert "max_tokens" in found.how
     assert "written each time" in found.how
@@ -56,7 +60,7 @@ def test_with_a_past_the_likely_price_stands_beside_the_highest() -> None:
     # 2, 1, 4.40 for 1.1M written at 4, 0.10 for 1M read at 0.10, 1 for 0.1M of output: 8.50
     assert found.batch_usd == pytest.approx(4.25)
     assert found.standard_usd == pytest.approx(8.50)
-    assert found.batch_max_usd == pytest.approx(10.70)
+    assert found.batch_max_usd == pytest.approx(12)
     assert (found.output_tokens, found.output_tokens_max) == (100_000, M)
     assert "as in past batches" in found.how
 

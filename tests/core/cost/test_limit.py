@@ -1,15 +1,13 @@
 """The most that a submission may cost."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Cost, State
 from batchtui.core.batches.price import HALF, STANDARD
 from batchtui.core.cost.estimate import Estimate
-from batchtui.core.cost.limit import OverLimit, hold, hold_more, most_usd, spent
+from batchtui.core.cost.limit import hold, hold_more, most_usd
+from batchtui.core.errors import OverLimit
 
 
 def estimate(likely: float | None, most: float | None) -> Estimate:
@@ -24,12 +22,6 @@ def estimate(likely: float | None, most: float | None) -> Estimate:
         unpriced=("claude-novel-9",) if likely is None else (),
         how="",
     )
-
-
-def batch(state: State, actual: float | None, estimated: float | None = None) -> Batch:
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    cost = Cost(estimated_usd=estimated, actual_usd=actual)
-    return Batch(ref="b1", name="n", submission="s1", submitted_at=now, requests=1, state=state, cost=cost)
 
 
 def test_a_limit_holds_against_the_highest_price_and_against_an_unknown_one() -> None:
@@ -70,20 +62,10 @@ def test_a_later_step_is_held_on_top_of_what_was_spent() -> None:
     hold_more("The retry", estimate(None, None), None, None, "how")
     with pytest.raises(OverLimit, match=r"The retry was not sent: it can cost up to \$5\.00, and is likely") as raised:
         hold_more("The retry", estimate(1.0, 5.0), 15.01, 20.0, "batchtui retrieve msgbatch_1 --max-cost USD")
-    assert "$15.01 is spent; the limit is $20.00" in raised.value.message
+    assert "$15.01 is spent or under way; the limit is $20.00" in raised.value.message
     assert raised.value.hint == "To go on: batchtui retrieve msgbatch_1 --max-cost USD"
     with pytest.raises(OverLimit, match="no price for claude-novel-9"):
         hold_more("The retry", estimate(None, None), 0.0, 20.0, "how")
     with pytest.raises(OverLimit, match="the cost of what was sent before is not known") as unknown:
         hold_more("The retry", estimate(1.0, 5.0), None, 20.0, "how")
     assert "without a limit" in unknown.value.hint
-
-
-def test_what_is_spent_is_what_was_billed_else_what_was_estimated() -> None:
-    billed, running = batch(State.RETRIEVED, 2.0, 9.0), batch(State.IN_PROGRESS, None, 3.0)
-    refused = batch(State.REJECTED, None)
-    assert spent([billed, running, refused]) == 5.0
-    assert spent([billed, replace(running, cost=Cost())]) is None
-    assert spent([]) == 0.0
-    assert spent([billed], 2.5) == spent([billed]) + 2.5
-    assert spent([], None) is None

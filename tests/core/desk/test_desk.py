@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.clock import utc_now
-from batchtui.core.cost.limit import OverLimit
 from batchtui.core.desk import desk as desk_module
 from batchtui.core.desk.desk import Desk, open_desk
-from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, StateError, Unreachable, UsageError
+from batchtui.core.errors import BadInput, NoKey, NotAllowed, NotFound, OverLimit, StateError, Unreachable, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.simulator.control import Preload

@@ -190,3 +190,11 @@ def test_memory_does_not_grow_with_the_rows(shop: Workshop) -> None:
     tracemalloc.stop()
     assert built.requests == 4000
     assert peak < 1_500_000, "the rows have 8 MB"
+
+
+def test_a_template_that_takes_too_much_names_the_row_and_no_other_is_tried(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text,n\n1,one,1\n2,two,10000000000\n3,three,10000000000\n")
+    with pytest.raises(BadRows) as refused:
+        shop.build(shop.job(CSV, user="{{ text * (n | int) }}"))
+    assert _kinds(refused) == [("line 3", "limit")]
+    assert str(refused.value).startswith("line 3: request.user asks for too much")

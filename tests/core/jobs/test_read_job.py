@@ -71,7 +71,7 @@ def test_a_job_without_a_name_has_that_of_its_file(shop: Workshop) -> None:
         (GOOD.replace("{{ text }}", "{% include 'x' %}"), "request.user", "includes another file", "", 7),
         (GOOD.replace("{{ text }}", "{{ answers.a }}"), "request.user", "no earlier step", "There are none", 7),
         (GOOD + 'user_file = "b"\n', "request.user", "both set", "Keep one", 7),
-        (GOOD.replace('user = "{{ text }}"', 'user_file = "b"'), "request.user_file", "cannot be read", "path", 7),
+        (GOOD.replace('user = "{{ text }}"', 'user_file = "b"'), "request.user_file", "does not exist", "path", 7),
         (GOOD + "thinking = 5\n", "request.thinking", "not a field of request", "go in [request.params]", 8),
         (GOOD + 'params = { model = "x" }\n', "request.params.model", "already", "Keep one", 8),
         (GOOD + 'params = { a = ["{{ b }"] }\n', "request.params", "is not a valid template", "", 8),
@@ -170,7 +170,7 @@ def test_what_is_no_toml_is_said_to_be_none(shop: Workshop, text: str) -> None:
 def test_a_file_that_cannot_be_read_is_bad_input(shop: Workshop, tmp_path: Path) -> None:
     from batchtui.core.jobs.read_job import read_job
 
-    with pytest.raises(BadInput, match="No such file"):
+    with pytest.raises(BadInput, match="does not exist"):
         read_job(tmp_path / "none.toml")
     with pytest.raises(BadInput, match="UTF-8"):
         read_job(shop.file("latin.toml", b"name = '\xe9'"))

@@ -271,3 +271,33 @@ def test_exports_work_on_a_disk_without_hard_links(
         assert not [one for one in out.rglob("*") if one.name.endswith(".part")]
     with pytest.raises(TargetExists):
         export(make(make.answer("a", "x")), str(out / target))
+
+
+@pytest.mark.parametrize("name", ["x" * 260 + ".csv", "語" * 90 + ".jsonl", "x" * 260 + ".db", "x" * 260 + ".parquet"])
+def test_a_target_with_too_long_a_name_is_said(make: Any, out: Path, name: str) -> None:
+    with pytest.raises((BadInput, NotWritten)) as refused:
+        export(make(make.answer("a", "one")), str(out / name))
+    assert "File name too long" in refused.value.message
+    assert "255 bytes" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "語" * 83 + ".jsonl", "x" * 244 + ".db", "x" * 247 + ".parquet"])
+def test_what_failed_fits_beside_a_target_with_a_long_name(make: Any, out: Path, name: str) -> None:
+    lines = [make.answer("a", "one"), make.error("b", "api_error", "no")]
+    export(make(*lines), str(out / name))
+    assert (out / name).exists()
+    assert all(len(os.fsencode(one)) <= 255 for one in everything(out))
+
+
+def test_a_disk_without_modes_takes_a_file_that_replaces_another(
+    make: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out.mkdir()
+    (out / "a.jsonl").write_text("old")
+
+    def none(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", none)
+    export(make(make.answer("a", "one")), str(out / "a.jsonl"), overwrite=True)
+    assert "one" in (out / "a.jsonl").read_text()

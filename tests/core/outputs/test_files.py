@@ -41,12 +41,12 @@ def test_each_answer_is_a_file_of_its_text_and_the_rest_is_beside(make: Any, out
     export(
         make(make.answer("a", "# Hi\r\n\u2028é \ud800"), *failed, make.answer("d", "")), str(out / "n_{custom_id}.md")
     )
-    assert names(out) == ["n.failed.jsonl", "n_a.md", "n_d.md"]
+    assert names(out) == ["n.failed.jsonl", "n_a.md"]
     assert (out / "n_a.md").read_bytes() == "# Hi\r\n\u2028é \ufffd".encode()
-    assert (out / "n_d.md").read_bytes() == b""
     left = [json.loads(said) for said in (out / "n.failed.jsonl").read_bytes().splitlines()]
-    assert [one["line"] for one in left] == [json.loads(failed[0]), json.loads(failed[1]), "torn"]
-    assert [one["type"] for one in left] == ["errored", "expired", "unreadable"]
+    assert [one["line"] for one in left[:3]] == [json.loads(failed[0]), json.loads(failed[1]), "torn"]
+    assert [one["type"] for one in left] == ["errored", "expired", "unreadable", "unfit"]
+    assert left[3]["cause"] == "it has no text"
 
 
 def test_no_file_of_failures_where_nothing_failed(make: Any, out: Path) -> None:
@@ -80,6 +80,20 @@ def test_ids_that_differ_by_case_alone_are_refused_before_anything_is_written(ma
     with pytest.raises(BadInput, match="case"):
         export(make(make.answer("note", "x"), make.answer("Note", "y")), str(out / "{custom_id}.md"))
     assert not out.exists()
+
+
+def test_a_way_out_of_a_collision_does_not_collide_as_well(make: Any, out: Path) -> None:
+    ids = make(make.answer("note", "x"), make.answer("Note", "y"))
+    with pytest.raises(BadInput) as caught:
+        export(ids, str(out / "{custom_id}.md"))
+    assert "{custom_id}" not in caught.value.hint
+    assert ".csv" in caught.value.hint
+    keys = make.keys(("a1", "note", {}), ("a2", "Note", {}))
+    keyed = make(make.answer("a1", "x"), make.answer("a2", "y"), keys=keys)
+    with pytest.raises(BadInput) as caught:
+        export(keyed, str(out / "{key}.md"))
+    assert "answer-{custom_id}.md" in caught.value.hint
+    assert export(keyed, str(out / "answer-{custom_id}.md")).rows == 2
 
 
 @pytest.mark.parametrize("name", ["CON", "nul", "com1", "LPT9"])
@@ -208,11 +222,20 @@ def test_two_keys_that_would_share_a_name_are_refused_before_anything_is_written
     assert not out.exists()
 
 
-def test_a_key_too_long_for_a_name_is_listed_and_the_others_are_written(make: Any, out: Path) -> None:
-    keys = make.keys(("k1", "x" * 300, {}), ("k2", "short", {}))
-    export(make(make.answer("k1", "x"), make.answer("k2", "y"), keys=keys), str(out / "{key}.md"))
-    assert names(out) == ["_failed.jsonl", "short.md"]
-    assert "too long" in (out / "_failed.jsonl").read_text()
+@pytest.mark.parametrize("long", ["x" * 300, "語" * 100, "é" * 126 + "x", "a." + "b" * 300])
+def test_a_key_too_long_for_a_name_is_cut_and_told_apart_from_others_that_begin_alike(
+    make: Any, out: Path, long: str
+) -> None:
+    keys = make.keys(("k1", long, {}), ("k2", long + "2", {}), ("k3", "short", {}))
+    lines = [make.answer(key, f"text of {key}") for key in ("k1", "k2", "k3")]
+    export(make(*lines, keys=keys), str(out / "{key}.md"))
+    found = names(out)
+    assert len(found) == 3
+    assert all(name.endswith(".md") and len(os.fsencode(name)) <= 255 for name in found)
+    assert {(out / name).read_text() for name in found} == {"text of k1", "text of k2", "text of k3"}
+    before = {name: (out / name).read_bytes() for name in found}
+    export(make(*lines, keys=keys), str(out / "{key}.md"), overwrite=True)
+    assert {name: (out / name).read_bytes() for name in names(out)} == before
 
 
 def test_what_a_killed_process_left_goes_at_the_next_run_and_what_is_alive_stays(make: Any, out: Path) -> None:

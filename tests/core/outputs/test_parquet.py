@@ -115,6 +115,12 @@ def test_it_is_written_a_row_group_at_a_time(make: Any, out: Path, monkeypatch: 
     assert [about.row_group(n).num_rows for n in range(about.num_row_groups)] == [100, 100, 50]
 
 
+def test_a_count_of_tokens_that_cannot_be_is_null_and_keeps_no_answer_back(make: Any, out: Path) -> None:
+    export(make(make.answer("k1", "a", output_tokens=2**63)), str(out / "a.parquet"))
+    table = parquet.read_table(out / "a.parquet")
+    assert (table["text"].to_pylist(), table["output_tokens"].to_pylist()) == (["a"], [None])
+
+
 def test_no_results_make_a_table_that_can_be_read(make: Any, out: Path) -> None:
     export(make(), str(out / "a.parquet"))
     assert parquet.read_table(out / "a.parquet").num_rows == 0

@@ -12,7 +12,7 @@ import pytest
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.errors import BadInput, Busy
-from batchtui.core.outputs import sqlite_file
+from batchtui.core.outputs import sqlite_file, sqlite_update
 from batchtui.core.outputs.kinds import check, failed_path, run
 from batchtui.core.outputs.target import NotWritten
 from batchtui.core.results.answers import Answers
@@ -124,9 +124,9 @@ def test_what_does_not_fit_is_listed_and_changes_nothing_at_all(make: Any, news:
         scored(make, 9, "0.5"),
     ]
     done = run(spec(news), asked(make, *lines), batch_id="b1", now=NOW)
-    assert done.rows == 3
-    assert look("SELECT id, score FROM news WHERE applied > 0") == [(0, 0.5), (7, None), (9, 0.5)]
-    assert look("SELECT count(*) FROM news WHERE note IS NOT NULL OR at IS NOT NULL") == [(3,)]
+    assert done.rows == 2
+    assert look("SELECT id, score FROM news WHERE applied > 0") == [(0, 0.5), (9, 0.5)]
+    assert look("SELECT count(*) FROM news WHERE note IS NOT NULL OR at IS NOT NULL") == [(2,)]
     reasons = {custom_id: (kind, cause) for custom_id, kind, cause in left(news)}
     assert reasons["k1"][0] == "unfit"
     assert "not JSON" in reasons["k1"][1]
@@ -134,8 +134,9 @@ def test_what_does_not_fit_is_listed_and_changes_nothing_at_all(make: Any, news:
     assert reasons["k3"] == ("unfit", 'score takes numbers, but got "high"')
     assert "score takes numbers" in reasons["k4"][1]
     assert "CHECK constraint" in reasons["k5"][1]
+    assert reasons["k7"] == ("unfit", "json.score is null")
     assert reasons["k8"] == ("errored", "invalid_request_error: no")
-    assert reasons.keys() == {"k1", "k2", "k3", "k4", "k5", "k6", "k8"}
+    assert reasons.keys() == {"k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"}
 
 
 def test_an_answer_that_meets_no_row_or_several_changes_none(make: Any, news: Path, look: Any) -> None:
@@ -282,3 +283,35 @@ def test_two_that_apply_the_same_at_once_apply_each_row_once(make: Any, tmp_path
     assert done == [count] * 3
     assert made.execute("SELECT DISTINCT n FROM news").fetchall() == [(1,)]
     made.close()
+
+
+def test_a_trigger_that_goes_on_for_ever_is_ended_and_its_row_is_named(
+    make: Any, news: Path, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_update, "SECONDS", 0.1)
+    with sqlite3.connect(news) as made:
+        made.execute(
+            "CREATE TRIGGER forever AFTER UPDATE OF note ON news WHEN new.id = 4 BEGIN UPDATE news SET at = ("
+            "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)"
+            ") WHERE id = new.id; END"
+        )
+    made.close()
+    with pytest.raises(NotWritten, match="Changing the row of k4 in news took over") as stopped:
+        run(spec(news), asked(make, scored(make, 3), scored(make, 4)), batch_id="b1", now=NOW)
+    assert "triggers" in stopped.value.hint
+    assert look("SELECT count(*) FROM news WHERE applied > 0") == [(0,)]
+
+
+def test_a_table_that_feeds_a_full_text_index_is_updated(make: Any, news: Path, look: Any) -> None:
+    with sqlite3.connect(news) as made:
+        if not made.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone():
+            pytest.skip("this SQLite has no fts5")
+        made.executescript("""
+            CREATE VIRTUAL TABLE words USING fts5(note);
+            CREATE TRIGGER indexed AFTER UPDATE OF note ON news BEGIN
+                INSERT INTO words (rowid, note) VALUES (new.id, new.note);
+            END;
+        """)
+    made.close()
+    run(spec(news), asked(make, scored(make, 3, note="hello world")), batch_id="b1", now=NOW)
+    assert look("SELECT rowid FROM words('hello')") == [(3,)]

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.value_paths import Missing, Reading, path, template, words
+from batchtui.core.outputs.reading import Missing, Reading, words
+from batchtui.core.outputs.value_paths import path, template
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
@@ -29,7 +30,9 @@ def reading(text: str = JSON, stop_reason: str = "end_turn", **row: Any) -> Read
         ("text", JSON),
         ("json.score", 0.75),
         ("json.ok", True),
-        ("json.no", None),
+        ("json.no?", None),
+        ("json.nowhere.at.all?", None),
+        ("json.no ?", None),
         ("json.items[1].name", "b"),
         ("json.items[-1]", {"name": "b"}),
         ('json["a b"]["x.y"]', 5),
@@ -65,6 +68,7 @@ def test_a_path_gives_what_it_says_with_its_type(said: str, value: Any) -> None:
         ("json.score.value", "score is a number, not an object"),
         ("json[0]", "the answer is an object, not a list"),
         ("json.no.x", "no is null, not an object"),
+        ("json.no", "json.no is null"),
         ("row.id", "the source's row has no id"),
         ("usage.tokens", "usage has no tokens"),
     ],

@@ -385,3 +385,20 @@ def test_archived_ids_come_in_order_and_a_damaged_archive_is_said(tmp_path: Path
         archived_ids(archive)
     with pytest.raises(StateError, match="cannot be read"):
         archived_ids(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("9223372036854775808", "params.max_tokens is 9223372036854775808."),
+        ("1" + "0" * 300, "params.max_tokens is 1000"),
+        ("9" * 5000, "It is not JSON: a number has 5,000 digits."),
+        ("1e999", "It is not JSON: 1e999 is too large for a number."),
+        ("[" * 3000 + "]" * 3000, "It is nested too deeply."),
+    ],
+)
+def test_numbers_and_nesting_that_nothing_can_hold_are_said(checked: Any, value: str, said: str) -> None:
+    bad = only(checked(row("a") + b"\n" + row("b").replace(b": 10", f": {value}".encode(), 1))[0])
+    assert bad.where == "line 2"
+    assert bad.message.startswith(said)
+    assert bad.hint

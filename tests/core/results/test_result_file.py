@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from batchtui.core.batches.outcomes import Outcome, Outcomes
 from batchtui.core.batches.price import Tokens
+from batchtui.core.batches.remote import Counts
 from batchtui.core.errors import StateError
-from batchtui.core.results.result_file import Head, Results, Row
+from batchtui.core.results.result_file import Head, Results, Row, ToolCall
+from batchtui.core.results.verify import Verifier
 
 
 def line(custom_id: Any, result: Any) -> bytes:
@@ -55,21 +58,75 @@ def test_every_row_is_read_by_its_index_with_what_belongs_to_its_type(results: A
     assert rows[0] == Row(
         custom_id="b",
         type="succeeded",
+        outcome=Outcome.ANSWERED,
         text="  \nHello\nyou two",
         stop_reason="end_turn",
         model="m",
         tokens=Tokens(input=3, output=4, cache_read=5),
     )
-    assert rows[1] == Row(custom_id="a", type="errored", error_type="api_error", error_message="later")
+    assert rows[1] == Row(
+        custom_id="a", type="errored", outcome=Outcome.ERRORED, error_type="api_error", error_message="later"
+    )
     assert [row.type for row in rows] == ["succeeded", "errored", "unreadable", "canceled", "succeeded", "expired"]
     assert rows[2].error_message
 
 
+SEARCH = [
+    {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
+    {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+]
+CALL = {"type": "tool_use", "id": "t", "name": "score", "input": {"points": 3}}
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "blocks", "outcome"),
+    [
+        ("end_turn", [text("x")], "answered"),
+        ("end_turn", [], "answered"),
+        ("stop_sequence", [text("x")], "answered"),
+        ("tool_use", [CALL], "answered"),
+        ("max_tokens", [text("x")], "cut"),
+        ("model_context_window_exceeded", [text("x")], "cut"),
+        ("refusal", [], "refused"),
+        ("refusal", [text("I began")], "refused"),
+        ("pause_turn", [*SEARCH], "paused"),
+        ("compaction", [{"type": "compaction", "content": "x"}], "paused"),
+        ("some_new_reason", [text("x")], "answered"),
+        ("some_new_reason", [CALL], "answered"),
+        ("some_new_reason", [text("")], "unfit"),
+        ("some_new_reason", [{"type": "hologram", "text": "not text"}], "unfit"),
+        (None, [text("x")], "answered"),
+        (None, [], "unfit"),
+        ("some_new_reason", [text("\ud800")], "answered"),
+        ("max_tokens", [text("\ud800")], "cut"),
+    ],
+)
+def test_what_a_message_is_worth_goes_by_its_stop_reason_or_by_what_is_in_it(
+    results: Any, stop_reason: str, blocks: list[Any], outcome: str
+) -> None:
+    raw = answer("a", *blocks, stop_reason=stop_reason)
+    assert results(raw).row(0).outcome == outcome
+    verifier = Verifier(Counts(succeeded=1))
+    verifier.feed(raw)
+    assert verifier.finish().outcomes == Outcomes(**{outcome: 1})
+
+
+def test_texts_on_both_sides_of_a_tool_are_paragraphs_and_those_split_by_citations_are_one(results: Any) -> None:
+    raw = answer("a", text("I'll search."), *SEARCH, text("The grass is "), text("green"), text("."))
+    assert results(raw).row(0).text == "I'll search.\n\nThe grass is green."
+
+
+def test_calls_of_tools_come_with_their_input_and_those_of_the_servers_tools_do_not(results: Any) -> None:
+    odd = {**CALL, "input": {"points": "\ud800", "text": ["\udfff"]}}
+    row = results(answer("a", *SEARCH, CALL, odd, stop_reason="tool_use")).row(0)
+    assert row.tools == (ToolCall("score", {"points": 3}), ToolCall("score", odd["input"]))
+
+
 def test_heads_are_what_a_table_shows(results: Any) -> None:
     opened = results(b"\n".join(LINES))
-    assert opened.head(0) == Head("b", "succeeded", "Hello") == ("b", "succeeded", "Hello")
+    assert opened.head(0) == Head("b", "answered", "Hello") == ("b", "answered", "Hello")
     assert opened.head(1) == ("a", "errored", "api_error: later")
-    assert opened.head(4) == ("d", "succeeded", "(no text; tool_use)")
+    assert opened.head(4) == ("d", "answered", "(calls a tool)")
     assert opened.head(5) == ("e", "expired", "")
 
 

@@ -4,12 +4,13 @@ import hashlib
 import json
 import random
 import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchtui.core.batches.price import Tokens, Usage
+from batchtui.core.batches.price import Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
 from batchtui.core.results import verify
 from batchtui.core.results.verify import ErrorGroup, Expected, Verdict, Verifier, expected_from
@@ -238,3 +239,92 @@ def test_expected_ids_are_those_of_the_archived_requests(tmp_path: Path) -> None
     archive = tmp_path / "REF.jsonl"
     archive.write_bytes(b'{"custom_id":"a","params":{"custom_id":"x"}}\n{"params":{},"custom_id":"b"}\n')
     assert expected_from(archive, "").ids() == {"a", "b"}
+
+
+def paid(*rows: bytes) -> float | None:
+    """What these results cost in a batch, in US dollars."""
+    return bill(
+        verdict(b"".join(rows), Counts(succeeded=len(rows))).usage, datetime(2026, 11, 20, tzinfo=UTC)
+    ).actual_usd
+
+
+MILLION = 1_000_000
+
+
+def million(kind: str = "message", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "input_tokens": MILLION, "output_tokens": 0, **more}
+
+
+def answer(*iterations: dict[str, Any], model: str = "claude-opus-5", **more: Any) -> bytes:
+    usage = {"iterations": list(iterations)} if iterations else {}
+    return succeeded("a", model=model, input_tokens=MILLION, output_tokens=0, **usage, **more)
+
+
+@pytest.mark.parametrize(
+    ("row", "usd"),
+    [
+        (answer(), 2.5),
+        (answer(million()), 2.5),
+        (answer(million(), million("advisor_message", model="claude-haiku-4-5")), 3.0),
+        (answer(million("compaction"), million()), 5.0),
+        (answer(million(), million("of_the_future")), 5.0),
+        (answer(million(model="claude-haiku-4-5"), million("fallback_message", model="claude-opus-5")), 3.0),
+        (answer(million(), million("advisor_message", model="claude-future-9")), None),
+        (answer(stop_reason="refusal"), 0.0),
+        (answer(million(), stop_reason="refusal"), 0.0),
+        (succeeded("a", model="claude-opus-5", stop_reason="refusal", input_tokens=0, output_tokens=MILLION), 12.5),
+        (answer(model="claude-mythos-5"), 5.0),
+        (answer(model="claude-mythos-5-1"), 5.0),
+        (answer(model="claude-mythos-5-2"), 4.0),
+        (answer(iterations=None), 2.5),
+    ],
+)
+def test_all_that_was_sampled_is_paid_and_a_refusal_without_output_is_not(row: bytes, usd: float | None) -> None:
+    """https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and the advisor tool's page."""
+    assert paid(row) == (None if usd is None else pytest.approx(usd))
+
+
+def test_a_request_of_several_iterations_is_one_request() -> None:
+    row = answer(million("compaction"), million(), million("advisor_message", model="claude-haiku-4-5"))
+    assert sum(part.requests for part in verdict(row, Counts(succeeded=1)).usage) == 1
+
+
+def test_a_long_line_with_half_a_character_is_read_without_building_all_of_it() -> None:
+    text = "😀 a \\ud83d b \ud83d " + "x" * 1_500_000
+    data = succeeded("a", text)
+    assert verdict(data, Counts(succeeded=1), {"a"}).ok
+    assert not verdict(data.replace(b"xxx", b"x\xffx", 1), Counts(succeeded=1), {"a"}).ok
+
+
+def test_names_from_outside_are_few_and_short() -> None:
+    data = b"".join(errored(f"e{at}", f"kind {at} " + "x" * 1000) for at in range(1000)) + b"".join(
+        succeeded(f"s{at}", model=f"model {at}", stop_reason=f"stop {at} " + "y" * 1000) for at in range(1000)
+    )
+    outcome = verdict(data, Counts(succeeded=1000, errored=1000))
+    assert outcome.ok, outcome.anomalies
+    assert (len(outcome.errors), len(outcome.stop_reasons), len(outcome.usage)) == (101, 101, 101)
+    assert sum(one.count for one in outcome.errors) == sum(outcome.stop_reasons.values()) == 1000
+    assert max(len(one.type) for one in outcome.errors) == max(map(len, outcome.stop_reasons)) == 200
+
+
+@pytest.mark.parametrize("extra", [LINES[0], b"\n" * 100, b"x" * 3000], ids=["a line", "blank lines", "a long line"])
+def test_what_is_more_than_the_batch_can_have_is_noticed_while_it_comes(
+    extra: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "LONGEST", 2000)
+    verifier = Verifier(COUNTS)
+    verifier.feed(GOOD)
+    assert not verifier.over()
+    verifier.feed(extra)
+    assert verifier.over()
+
+
+@pytest.mark.parametrize("count", [str(2**63), str(2**64), "1" + "0" * 400, "9" * 5000, "1e999"])
+def test_a_count_of_tokens_that_cannot_be_keeps_no_answer_back_and_its_cost_is_not_known(count: str) -> None:
+    data = succeeded("a").replace(b": 10", f": {count}".encode(), 1) + succeeded("b")
+    outcome = verdict(data, Counts(succeeded=2), {"a", "b"})
+    assert outcome.ok
+    assert {(one.model, one.requests, one.tokens.input) for one in outcome.usage} == {
+        ("unreadable usage", 1, 0),
+        ("claude-haiku-5-5", 1, 10),
+    }

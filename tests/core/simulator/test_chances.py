@@ -121,3 +121,27 @@ def test_another_key_has_its_own_failures(client: Anthropic, control: Control) -
     first = sent(client, control, rows)
     other = sent(client.with_options(api_key="sk-ant-test-0002"), control, rows)
     assert kinds(first) == kinds(other)
+
+
+def test_requests_end_as_they_are_told_and_what_is_sent_again_may_succeed(client: Anthropic, control: Control) -> None:
+    rows = requests(10)
+    ends = {"row-0": "cut", "row-1": "refused", "row-2": "paused", "row-3": "failed", "row-4": "expired"}
+    for name, ending in ends.items():
+        control.tell(ending, name)
+    control.tell("unfit", "row-5", "row-6")
+    first = sent(client, control, rows)
+    assert kinds(first) == {
+        "max_tokens": 1,
+        "refusal": 1,
+        "pause_turn": 1,
+        "errored": 1,
+        "expired": 1,
+        "end_turn": 5,
+    }
+    assert [
+        name for name, result in first.items() if kind(result) == "end_turn" and not result.message.content
+    ] == sorted(["row-5", "row-6"], key=list(first).index)
+    second = sent(client, control, rows)
+    assert kinds(second) == {"max_tokens": 1, "refusal": 1, "pause_turn": 1, "end_turn": 7}
+    with pytest.raises(ValueError, match="nonsense"):
+        control.tell("nonsense", "row-9")

@@ -200,6 +200,24 @@ def test_only_a_plain_file_is_read_and_nothing_else_replaced(path: Path, plant: 
     assert path.lstat().st_ino == before.st_ino
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_told_from_a_broken_file_and_its_batches_are_not_moved_aside(path: Path, *, there: bool) -> None:
+    real = path.parent / "elsewhere" / "mine.json"
+    real.parent.mkdir()
+    if there:
+        real.write_text("{}")
+    path.symlink_to(real)
+    with pytest.raises(StateError) as caught:
+        AtomicStorage(path).read()
+    assert "a symbolic link" in caught.value.message
+    assert "aside" not in caught.value.hint
+    assert "an empty one" not in caught.value.hint
+    assert (f"mv {real} {path}" if there else "is not there") in caught.value.hint
+    if there:
+        real.replace(path)
+        assert AtomicStorage(path).read() == {}
+
+
 @pytest.mark.parametrize(
     "name",
     [

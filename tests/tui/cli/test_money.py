@@ -9,6 +9,7 @@ import pytest
 
 from batchtui.core.simulator.faults import Answer
 from batchtui.core.state.store import Store
+from batchtui.core.text import money
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -36,7 +37,7 @@ def test_check_says_the_price_how_it_is_known_and_what_it_would_be_without_a_bat
     assert "exact count of 20 requests" in cost["how"]
     plain = world.run("check", "rows.jsonl").stdout.splitlines()
     assert plain[0].startswith("100 requests (")
-    assert plain[1].startswith("at most about $0.00")
+    assert plain[1].startswith(f"about {money(cost['estimated_usd'])}, at most {money(cost['max_usd'])}; ")
     assert plain[1].endswith("without a batch")
     assert plain[2].strip() == cost["how"]
 
@@ -89,7 +90,7 @@ def test_the_limit_of_a_job_is_raised_by_retrieve(world: World) -> None:
     (world.folder / "rows.csv").write_text("n\n1\n")
     request = 'model = "claude-haiku-5-5"\nmax_tokens = {}\nuser = "{{{{ n }}}}"\n'
     (world.folder / "job.toml").write_text(
-        'name = "job"\nmax_cost = 0.01\n[source]\npath = "rows.csv"\nkey = "{{ n }}"\n[request]\n'
+        'name = "job"\nmax_cost = 0.05\n[source]\npath = "rows.csv"\nkey = "{{ n }}"\n[request]\n'
         + request.format(10)
         + '[[step]]\nname = "second"\n[step.request]\n'
         + request.format(128000)
@@ -97,10 +98,11 @@ def test_the_limit_of_a_job_is_raised_by_retrieve(world: World) -> None:
     ended = world.run("submit", "job.toml")
     assert ended.returncode == 0, ended.stderr
     first = ended.stdout.strip()
+    assert world.run("retrieve", first, "--max-cost", "0.01").returncode == 0
     world.control.finish(first)
     ended = world.run("--once", "--json")
     (error,) = json.loads(ended.stdout)["errors"]
-    assert "The step second was not sent: it can cost up to $0.0320" in error["message"]
+    assert "The step second was not sent: it can cost up to $0.0352" in error["message"]
     assert error["hint"] == f"To go on: batchtui retrieve {first} --max-cost USD"
     assert len(world.control.batches()) == 1
     assert world.run("retrieve", first, "--max-cost", "0.02").returncode == 1
@@ -108,6 +110,50 @@ def test_the_limit_of_a_job_is_raised_by_retrieve(world: World) -> None:
     ended = world.run("retrieve", first, "--max-cost", "0.05")
     assert ended.returncode == 0, ended.stderr
     assert len(world.control.batches()) == 2
+
+
+DEAR = """
+max_cost = 0.01
+[source]
+path = "rows.csv"
+key = "{{ n }}"
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 10
+user = "{{ n }}"
+[[step]]
+name = "second"
+[step.request]
+model = "claude-haiku-5-5"
+max_tokens = 128000
+user = "{{ answers.dear }}"
+"""
+
+
+def test_a_job_whose_steps_can_cost_more_than_its_limit_is_a_problem_and_is_not_sent(world: World) -> None:
+    (world.folder / "rows.csv").write_text("n\n1\n2\n")
+    (world.folder / "dear.toml").write_text(DEAR)
+    checked = world.run("check", "dear.toml", "--json")
+    assert checked.returncode == 1
+    found = json.loads(checked.stdout)
+    assert (found["problems"], found["errors"][0]["field"]) == (1, "max_cost")
+    assert "the limit is $0.0100" in found["errors"][0]["message"]
+    first, second = found["cost"]["steps"]
+    assert (first["step"], first["requests"], second["step"], second["requests"]) == ("dear", 2, "second", 2)
+    for name in ("estimated_usd", "max_usd"):
+        assert found["cost"][name] == pytest.approx(first[name] + second[name])
+    assert first["max_usd"] < 0.001 < 0.06 < second["estimated_usd"] < second["max_usd"]
+    plain = world.run("check", "dear.toml")
+    assert "then second: 2 requests, about $0.06" in plain.stdout
+    assert "the limit is $0.0100" in plain.stderr
+    ended = world.run("submit", "dear.toml", "--json")
+    assert ended.returncode == 1
+    assert "the limit is $0.0100" in json.loads(ended.stdout)["errors"][0]["message"]
+    assert world.control.calls("create") == []
+    sent = world.run("submit", "dear.toml", "--max-cost", "0.1", "--json")
+    assert sent.returncode == 0, sent.stderr
+    [batch] = json.loads(sent.stdout)["batches"]
+    assert 0 < batch["cost"]["estimated_usd"] < batch["cost"]["max_usd"] == pytest.approx(first["max_usd"])
 
 
 def test_more_rows_than_a_batch_takes_are_sent_as_several_only_where_somebody_agrees(world: World) -> None:

@@ -38,7 +38,7 @@ def batch(**fields: Any) -> Batch:
         "ended_at": NOW - timedelta(hours=1),
         "results_path": "/home/me/results/msgbatch_01aa.jsonl",
         "retrieved_at": NOW,
-        "cost": Cost(1.5, 1.25, 1.25),
+        "cost": Cost(1.5, 1.25, 1.25, 2.5),
         "outputs": (Output("csv", "/out.csv", done_at=NOW, rows=1500),),
     }
     return Batch(
@@ -80,6 +80,7 @@ def test_a_batch_has_these_fields_and_no_others() -> None:
         "processing_status": "ended",
         "requests": 1500,
         "request_counts": {"processing": 0, "succeeded": 1400, "errored": 60, "canceled": 30, "expired": 10},
+        "outcomes": None,
         "submitted_at": "2026-11-22T13:05:00+00:00",
         "created_at": "2026-11-22T11:05:00+00:00",
         "ended_at": "2026-11-22T12:05:00+00:00",
@@ -87,7 +88,7 @@ def test_a_batch_has_these_fields_and_no_others() -> None:
         "results_path": "/home/me/results/msgbatch_01aa.jsonl",
         "retrieved_at": "2026-11-22T13:05:00+00:00",
         "trouble": {"message": "It failed.", "hint": "Wait.", "at": "2026-11-22T13:05:00+00:00"},
-        "cost": {"estimated_usd": 1.5, "actual_usd": 1.25, "saved_usd": 1.25},
+        "cost": {"estimated_usd": 1.5, "max_usd": 2.5, "actual_usd": 1.25, "saved_usd": 1.25},
         "betas": [],
         "outputs": [{"kind": "csv", "path": "/out.csv", "rows": 1500, "done_at": "2026-11-22T13:05:00+00:00"}],
     }
@@ -102,11 +103,12 @@ def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
         "created_at",
         "ended_at",
         "expires_at",
+        "outcomes",
         "results_path",
         "retrieved_at",
         "trouble",
     }
-    assert blank["cost"] == {"estimated_usd": None, "actual_usd": None, "saved_usd": None}
+    assert blank["cost"] == {"estimated_usd": None, "max_usd": None, "actual_usd": None, "saved_usd": None}
     assert blank["outputs"] == []
 
 

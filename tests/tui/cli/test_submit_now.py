@@ -207,7 +207,7 @@ def test_a_job_of_several_steps_runs_them_all_in_one_command(world: World) -> No
     (world.folder / "notes.toml").write_text(JOB + STEP)
     ended = world.run("submit", "notes.toml", "--now", "--json")
     assert ended.returncode == 0, ended.stderr
-    assert "The step reports follows the same way; its price is not included." in ended.stderr
+    assert "The step reports follows the same way: 2 requests, included in the price." in ended.stderr
     first, second = batches(ended)
     assert (first["requests"], second["requests"]) == (2, 2)
     assert "Report on Simulated answer to: Write notes on round 1" in world.paths.result(second["ref"]).read_text()

@@ -1,4 +1,5 @@
-"""The names of models and betas that the installed SDK knows, read from its source: importing it takes a second."""
+"""The names of models and betas that the installed SDK knows, read from its source as text: importing it takes a
+second, which the check of a plain file should not pay. There are none if its files are not as they were."""
 
 from __future__ import annotations
 
@@ -39,5 +40,7 @@ def _source(name: str) -> str:
     found = find_spec("anthropic")
     if found is None or not found.submodule_search_locations:
         return ""
-    path = Path(found.submodule_search_locations[0], name)
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        return Path(found.submodule_search_locations[0], name).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

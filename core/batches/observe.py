@@ -1,0 +1,61 @@
+"""A batch after a look at the API: what is taken over from there, and what is given back."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Batch, State, Trouble
+from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+
+
+def observe(batch: Batch, remote: Remote) -> Batch:
+    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone."""
+    was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
+    if was_ended or batch.state in (State.RETRIEVED, State.GONE):
+        return replace(batch, archived_at=remote.archived_at or batch.archived_at)
+    return replace(
+        batch,
+        id=remote.id,
+        state=_state(remote),
+        processing_status=remote.processing_status,
+        request_counts=remote.request_counts,
+        requests=remote.request_counts.total or batch.requests,
+        created_at=remote.created_at,
+        expires_at=remote.expires_at,
+        ended_at=remote.ended_at,
+        archived_at=remote.archived_at,
+        cancel_initiated_at=remote.cancel_initiated_at,
+        attempt=batch.attempt if batch.doubtful else None,
+    )
+
+
+def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:
+    """The batch without the id it has, which turned out to belong to somebody else: the search for its own goes on.
+
+    Without `refuse`, the same id may be found for it again.
+    """
+    if batch.attempt is None or batch.id is None:
+        return batch
+    return replace(
+        batch,
+        id=None,
+        state=State.UNCONFIRMED,
+        processing_status=None,
+        request_counts=Counts(),
+        created_at=None,
+        expires_at=None,
+        ended_at=None,
+        archived_at=None,
+        cancel_initiated_at=None,
+        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)) if refuse else batch.attempt,
+        doubtful=False,
+        trouble=trouble,
+        failing_since=None,
+        cost=replace(batch.cost, actual_usd=None, saved_usd=None),
+    )
+
+
+def _state(remote: Remote) -> State:
+    if remote.processing_status is ProcessingStatus.ENDED:
+        return State.GONE if remote.archived_at else State.ENDED
+    return State.CANCELING if remote.processing_status is ProcessingStatus.CANCELING else State.IN_PROGRESS

@@ -23,6 +23,7 @@ from batchtui.core.cost.past import Usual
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BatchtuiError, OverLimit
+from batchtui.core.requests.betas import beta_notes
 from batchtui.core.requests.check import SHOWN, Checked
 from batchtui.core.requests.model_ids import model_notes
 from batchtui.core.requests.problems import Problem
@@ -62,17 +63,17 @@ async def preflight(
     past: dict[str, Usual],
     now: datetime,
     betas: Betas = (),
-    later: Sequence[tuple[str, dict[str, Any]]] = (),
     *,
+    later: Sequence[tuple[str, dict[str, Any]]] = (),
     private: bool = False,
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` the API is not asked. A count sends the requests, so `private` ones are not counted: nobody
-    agreed yet that anybody sees them. What is not available is noted. `betas` go with the requests; `later` are the
-    params of later steps of a job, each with its place. Raises BadInput if the file changed.
+    Without `connection` the API is not asked. `betas` go with the requests; `later` are the params of later steps of a
+    job, each with its place. A count sends the requests, so `private` ones are not counted: nobody agreed yet that
+    anybody sees them. What is not available is noted. Raises BadInput if the file changed.
     """
-    notes: list[str] = []
+    notes: list[str] = beta_notes(betas)
     api, catalogue = await _asked(connection, checked, notes)
     if catalogue is None:
         notes += model_notes(checked.models)

@@ -45,8 +45,8 @@ class Ceiling:
 
 
 class Measured(Struct, frozen=True):
-    """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears,
-    `unit` is what a position counts. `whole` prompts may fill the context window."""
+    """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears; `unit`
+    is what a position counts. `whole` prompts may fill the context window."""
 
     sums: dict[tuple[str, int, str], Sum]
     ceilings: dict[tuple[str, int, str], Ceiling]

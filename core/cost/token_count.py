@@ -135,8 +135,8 @@ async def count(api: Api, picked: Sequence[Numbered], betas: Betas = ()) -> Samp
 
 def _refusal(line: int, error: ApiError) -> Refusal:
     """The place that the API names and what it says, out of `messages.0.content: ...`."""
-    by_api = said_by(error.body) if error.body else None
-    said = inert_line(by_api.message if by_api else error.message)
+    envelope = said_by(error.body) if error.body else None
+    said = inert_line(envelope.message if envelope else error.message)
     found = _PLACE.match(said)
     if not found:
         return Refusal(line, "params", said)

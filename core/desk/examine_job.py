@@ -56,9 +56,8 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         connection = None if offline else context.connection
         private = any(one.does == "reads" for one in touched)
         steps = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
-        looked = await preflight(
-            made.rows, asked, connection, past, context.clock(), rules.betas, steps, private=private
-        )
+        at = context.clock()
+        looked = await preflight(made.rows, asked, connection, past, at, rules.betas, later=steps, private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         later: tuple[tuple[str, Estimate], ...] = ()

@@ -38,7 +38,6 @@ _ALWAYS = frozenset({"model", "max_tokens", "messages"})
 _JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
 """Parameters that the rules judge alone: the types say nothing that holds in a batch, or nothing at all."""
 
-_FIRST = {"params.model": 0, "params.max_tokens": 1}
 _LONGEST_MODEL = 256
 
 _MESSAGE = re.compile(r"params\.messages\[\d+\]")
@@ -70,9 +69,11 @@ def message_flaws(params: dict[str, Any], rules: Rules = CURRENT) -> list[Flaw]:
 
 
 def _once(found: list[Flaw]) -> list[Flaw]:
-    """The first flaw at each place; those of the model and of max_tokens come first."""
-    first = {flaw.field: flaw for flaw in reversed(found)}
-    return sorted(list(first.values())[::-1], key=lambda flaw: _FIRST.get(flaw.field, len(_FIRST)))
+    """The first flaw at each place."""
+    first: dict[str, Flaw] = {}
+    for flaw in found:
+        first.setdefault(flaw.field, flaw)
+    return list(first.values())
 
 
 def _simple(params: dict[str, Any]) -> list[Flaw]:

@@ -16,6 +16,7 @@ from batchtui.core.outputs import columns, command, csv, failed_rows, files, jso
 from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.outputs.target import (
+    Judge,
     NotWritten,
     Options,
     Report,
@@ -167,6 +168,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     guard: Guard = UNGUARDED,
     note: Callable[[Path], None] | None = None,
+    unfit: Judge | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -176,7 +178,7 @@ def run(
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
     ends a running program; `environment` is what a program gets. Nothing in `guard` is replaced.
 
-    `note` is called with each temporary folder before it is made.
+    `note` is called with each temporary folder before it is made, `unfit` with each complete answer that does not fit.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -200,6 +202,7 @@ def run(
         environment=environment,
         guard=guard,
         note=note,
+        unfit=unfit,
     )
     written = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options

@@ -94,7 +94,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
             connection = stack.enter_context(sqlite_file.new(made))
-        rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options)))
+        rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options), work.unfit))
         with sqlite_file.errors(work.path), sqlite_file.transaction(connection):
             return Written(_insert(connection, name, asked, work, rows))
 

@@ -149,7 +149,7 @@ def check(spec: Output) -> None:
     Raises:
         BadInput: the kind is unknown, an option is not one of its own, or a path, table, column or program is missing.
     """
-    kind, options = _understood(spec)
+    kind, options = understood(spec)
     wanted(options.when)
     path = _path(spec.kind, spec.path)
     if path != Path():
@@ -187,7 +187,7 @@ def run(
         CommandFailed: the program failed.
         NotWritten: the disk, the folder or the database did not allow it.
     """
-    kind, options = _understood(spec)
+    kind, options = understood(spec)
     path = _path(spec.kind, spec.path)
     if path != Path():
         _not_ours(path, answers)
@@ -221,7 +221,7 @@ def run(
 
 def failed_path(spec: Output) -> Path | None:
     """The file of what an output could not use; None if it keeps none. It exists only if there is something in it."""
-    _, options = _understood(spec)
+    _, options = understood(spec)
     path = _path(spec.kind, spec.path)
     if path == Path():
         return None
@@ -248,7 +248,7 @@ def refuse_own(spec: Output, guard: Guard) -> None:
 
 def columns_named(spec: Output) -> frozenset[str]:
     """The source columns that an output needs. Raises as `check` does."""
-    _, options = _understood(spec)
+    _, options = understood(spec)
     said = [spec.path if spec.kind == "files" else ""]
     for table in ("set", "where", "columns"):
         given = getattr(options, table, ())
@@ -258,7 +258,8 @@ def columns_named(spec: Output) -> frozenset[str]:
     return frozenset(options.when).union(*map(row_columns, texts))
 
 
-def _understood(spec: Output) -> tuple[Kind, Any]:
+def understood(spec: Output) -> tuple[Kind, Any]:
+    """The kind of an output, and its options in the form of that kind. Raises BadInput."""
     if spec.kind not in KINDS:
         raise BadInput(f"There is no output kind {shown(spec.kind)}.", f"Use one of: {', '.join(KINDS)}")
     kind = KINDS[spec.kind]

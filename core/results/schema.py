@@ -11,13 +11,14 @@ from typing import Any
 
 from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
+from jsonschema.validators import Draft202012Validator, extend, validator_for
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.logs import log
+from batchtui.core.results.schema_pattern import matches
 from batchtui.core.text import inert_line
 
 _KNOWN: Registry[Any] = REGISTRY
@@ -62,7 +63,8 @@ def _validator(schema: Any) -> Validator:
     resolver = _KNOWN.with_resource("", DRAFT202012.create_resource(schema)).resolver("")
     for ref in _references(schema):
         resolver.lookup(ref)
-    return shape(schema, registry=_KNOWN, format_checker=shape.FORMAT_CHECKER)
+    ours: type[Validator] = extend(shape, {"pattern": matches})  # type: ignore[no-untyped-call]
+    return ours(schema, registry=_KNOWN, format_checker=shape.FORMAT_CHECKER)
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -17,6 +17,7 @@ import pytest
 from batchtui.core.errors import Stopped
 from batchtui.core.logs import log
 from batchtui.core.results import schema as schema_module
+from batchtui.core.results.schema_pattern import risky
 from batchtui.core.results.schemas import misfits
 
 SCORE = {
@@ -186,6 +187,22 @@ def test_a_schema_that_cannot_be_used_checks_nothing_is_not_fetched_and_is_logge
     assert len(said) == 1
     assert "schema" in said[0]
     assert files.misfit({"tools": [{"name": "rate", "input_schema": broken}]}, call("rate", {"score": 1})) is None
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^((a*)b?)*$", "^([a(]+){2,}$"])
+def test_a_pattern_that_would_take_for_ever_on_what_a_model_wrote_is_not_tried(files: Files, pattern: str) -> None:
+    params = {"tools": [{"name": "rate", "input_schema": {"properties": {"x": {"pattern": pattern}}}}]}
+    assert risky(pattern)
+    assert files.misfit(params, call("rate", {"x": "a" * 5000 + "!"})) is None
+    assert files.misfit(params, call("rate", {"x": "!"})) is not None
+    assert files.misfit(params, call("rate", {"x": "aaaa"})) is None
+
+
+@pytest.mark.parametrize("pattern", ["^a+$", r"^\(a\+\)+$", "^[(a+)]+$", "^(ab)+c*$", "^(a+b)?(c|d)$"])
+def test_a_plain_pattern_is_tried_on_long_texts(files: Files, pattern: str) -> None:
+    params = {"tools": [{"name": "rate", "input_schema": {"properties": {"x": {"pattern": pattern}}}}]}
+    assert not risky(pattern)
+    assert files.misfit(params, call("rate", {"x": "a" * 5000 + "!"})) is not None
 
 
 def test_each_schema_is_compiled_once_however_many_rows_ask_for_it(

@@ -30,6 +30,7 @@ class Schema:
     """A schema of the user's. One that cannot be used checks nothing; the log says why."""
 
     def __init__(self, said: bytes) -> None:
+        self._failed = False
         self._validator: Validator | None = None
         try:
             self._validator = _validator(lenient_json(said.decode()))
@@ -43,7 +44,9 @@ class Schema:
         try:
             error = best_match(_few(self._validator.iter_errors(value)))
         except Exception as fault:  # noqa: BLE001 - as above: it cannot be told, so the answer counts
-            log.warning("an answer could not be checked against its schema: %s", _words(fault))
+            if not self._failed:
+                log.warning("answers could not be checked against their schema: %s", _words(fault))
+            self._failed = True
             return ""
         if error is None:
             return ""
@@ -88,4 +91,4 @@ def _few(errors: Iterator[Any]) -> Iterator[Any]:
 
 
 def _words(error: Exception) -> str:
-    return inert_line(f"{type(error).__name__}: {error}", 300)
+    return inert_line(f"{type(error).__name__}: {getattr(error, 'message', error)}", 200)

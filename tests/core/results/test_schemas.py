@@ -183,7 +183,9 @@ def test_a_schema_that_cannot_be_used_checks_nothing_is_not_fetched_and_is_logge
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(log, "warning", lambda message, *about: said.append(message % about))
     params = {"output_config": {"format": {"type": "json_schema", "schema": broken}}}
-    assert files.misfit(params, text('{"score": 1}')) is None
+    files.ask(params, params)
+    files.answer([text('{"score": 1}')], [text('{"score": 2}')])
+    assert misfits(files.archive, files.results) == {}
     assert len(said) == 1
     assert "schema" in said[0]
     assert files.misfit({"tools": [{"name": "rate", "input_schema": broken}]}, call("rate", {"score": 1})) is None

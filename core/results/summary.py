@@ -111,6 +111,14 @@ def read(path: Path) -> Summary:
         ) from error
 
 
+def note_outcomes(path: Path, outcomes: Outcomes) -> None:
+    """Corrects the outcomes in the summary in a file. Does nothing if there is none that can be read and written."""
+    with suppress(StateError, OSError):
+        known = read(path)
+        if known.outcomes != outcomes:
+            write(path, replace(known, outcomes=outcomes))
+
+
 def note_output(path: Path, output: Output) -> None:
     """Adds a finished output to the summary in a file. Does nothing if there is none that can be read and written."""
     with suppress(StateError, OSError):

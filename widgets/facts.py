@@ -117,13 +117,8 @@ def _money(batch: Batch, plain: bool) -> Iterator[Fact]:
         if cost.saved_usd is not None:
             yield "", (f"{money(cost.saved_usd)} less than at the standard price", "dim")
     if cost.estimated_usd is not None:
-        yield (
-            "estimate",
-            (
-                likely_and_most(cost.estimated_usd, cost.max_usd, plain=plain),
-                "dim" if cost.actual_usd is not None else "",
-            ),
-        )
+        said = likely_and_most(cost.estimated_usd, cost.max_usd, plain=plain)
+        yield "estimate", (said, "dim" if cost.actual_usd is not None else "")
 
 
 def _verbs(batch: Batch) -> Iterator[Fact]:

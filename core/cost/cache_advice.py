@@ -53,10 +53,10 @@ class Advice(Struct, frozen=True, kw_only=True):
 
 def advise(shared: Sequence[Shared], now: datetime) -> Advice | None:
     """The advice for the model whose requests share the most, all in all; None if no two requests share anything."""
-    several = [one for one in shared if one.requests > 1 and one.total]
+    several = [one for one in shared if one.requests > 1 and one.total + one.more]
     if not several:
         return None
-    return advice(max(several, key=lambda one: one.requests * one.total), now)
+    return advice(max(several, key=lambda one: one.requests * (one.total + one.more)), now)
 
 
 def advice(shared: Shared, now: datetime) -> Advice:
@@ -90,9 +90,11 @@ def _usd(shared: Shared, tokens: Tokens, now: datetime) -> float | None:
 
 def in_words(given: Advice | None, *, job: bool) -> list[str]:
     """One or two lines, if a cache matters: many requests share a beginning of some length, and none is marked yet."""
-    if given is None or given.shared.marked or given.shared.requests < MANY or given.shared.total < LEAST:
+    if given is None or given.shared.marked or given.shared.requests < MANY:
         return []
     shared, model = given.shared, inert_line(given.shared.model, 60)
+    if shared.total < LEAST:
+        return [_apart(shared)] if shared.more >= LEAST else []
     said = f"cache: {plural(shared.requests, 'request')} begin with the same ~{number(shared.total)} tokens"
     said += f" ({', '.join(shared.parts)})"
     if not given.long_enough:
@@ -104,6 +106,14 @@ def in_words(given: Advice | None, *, job: bool) -> list[str]:
         rates = f"if {HIGHEST:.0%} to {LOWEST:.0%} read it, and batches often take longer than 5 minutes"
         lines.append(f"    {money(given.plain_usd)} without a cache; {each} ({rates}): {_advised(given, job=job)}")
     return lines
+
+
+def _apart(shared: Shared) -> str:
+    """What could be shared if it stood alone."""
+    text = (
+        f"cache: a text of all {plural(shared.requests, 'request')} begins with the same ~{number(shared.more)} tokens"
+    )
+    return f"{text}, and goes on differently: in the system prompt, or in a block of their own, they could be cached"
 
 
 def _less(plain: float, usd: Range) -> str:

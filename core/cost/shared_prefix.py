@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,12 +16,16 @@ PARTS = ("tools", "system", "messages")
 
 _NULL = Raw(b"null")
 
+_SHORT = 1000
+"""Fewer bytes of text than this are not worth a block of their own: no model caches so little."""
+
 
 class Shared(Struct, frozen=True):
     """The beginning that all `requests` to a `model` have in common, in whole blocks: a mark can only stand on one.
 
     `tokens` are a guess, for each of `PARTS`. `system` says whether they share all up to the end of the system prompt.
-    `marked` is true if one of the requests has a cache mark.
+    `marked` is true if one of the requests has a cache mark. `more` tokens begin the block after that in all of them: a
+    block of their own would be shared.
     """
 
     model: str
@@ -30,6 +33,7 @@ class Shared(Struct, frozen=True):
     tokens: tuple[float, float, float]
     system: bool
     marked: bool
+    more: int = 0
 
     @property
     def total(self) -> int:
@@ -83,6 +87,7 @@ class _Common:
     def __init__(self, row: bytes) -> None:
         self._first = _row.decode(row).params
         self._blocks = list(_blocks(self._first))
+        self._text = b""
         self._head = sum(block.part < 2 for block in self._blocks)
         self._same = len(self._first.messages)
         self._within = 0
@@ -92,15 +97,22 @@ class _Common:
     def add(self, row: bytes) -> None:
         self._requests += 1
         self._marked = self._marked or b'"cache_control"' in row
-        if not self._blocks:
+        if not self._blocks and not self._text:
             return
         params, first, same = _row.decode(row).params, self._first, self._same
         heads = (params.tools, params.system) == (first.tools, first.system)
-        if heads and not self._within and params.messages[:same] == first.messages[:same]:
+        if heads and not self._text and not self._within and params.messages[:same] == first.messages[:same]:
             return
-        pairs = zip(self._blocks, _blocks(params), strict=False)
-        self._blocks = [mine for mine, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
-        self._measure()
+        kept, other = 0, None
+        for other in _blocks(params):
+            if kept == len(self._blocks) or other != self._blocks[kept]:
+                break
+            kept, other = kept + 1, None
+        if kept < len(self._blocks):
+            self._text = _text(self._blocks[kept])
+            self._blocks = self._blocks[:kept]
+            self._measure()
+        self._text = _in_common(self._text, _text(other)) if other else b""
 
     def _measure(self) -> None:
         """How many whole messages, and how many blocks of the one after them, are shared."""
@@ -119,7 +131,8 @@ class _Common:
         for block in self._blocks:
             tokens[block.part] += token_guess.tokens_of(model, msgspec.json.decode(block.content)) * factor
         whole = bool(self._head) and len(self._blocks) >= self._head
-        return Shared(model, self._requests, (tokens[0], tokens[1], tokens[2]), whole, self._marked)
+        more = round(token_guess.tokens_of(model, self._text.decode(errors="ignore")) * factor)
+        return Shared(model, self._requests, (tokens[0], tokens[1], tokens[2]), whole, self._marked, more)
 
 
 def _blocks(params: _Params) -> Iterator[_Block]:
@@ -141,3 +154,20 @@ def _several(given: Any) -> list[Any]:
     if isinstance(given, str):
         return [{"type": "text", "text": given}]
     return given if isinstance(given, list) else []
+
+
+def _text(block: _Block) -> bytes:
+    """The text of a block, if it is one."""
+    content = msgspec.json.decode(block.content)
+    content = content["content"] if block.part == 2 else content
+    text = content.get("text") if isinstance(content, dict) else None
+    return text.encode(errors="replace") if isinstance(text, str) else b""
+
+
+def _in_common(one: bytes, other: bytes) -> bytes:
+    """What both texts begin with; nothing if that is short."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return one[:low] if low >= _SHORT else b""

@@ -26,8 +26,8 @@ def cached(advice: Advice | None, steps: Steps, *, job: bool) -> list[str]:
 def cache_json(advice: Advice | None, steps: Steps) -> dict[str, Any] | None:
     """The same for scripts; null if the requests share nothing and no step wants a cache.
 
-    `shared` are the parts of the prompt that all requests to `model` begin with, in the order of the cache. Each pair
-    of amounts is for the highest and the lowest of `hit_rates`.
+    `shared` are the parts of the prompt that all requests to `model` begin with, in the order of the cache;
+    `more_tokens` begin the text after them. Each pair of amounts is for the highest and the lowest of `hit_rates`.
     """
     if advice is None and not steps:
         return None
@@ -38,6 +38,7 @@ def cache_json(advice: Advice | None, steps: Steps) -> dict[str, Any] | None:
         "requests": shared.requests if shared else None,
         "shared": list(shared.parts) if shared else [],
         "tokens": shared.total if shared else 0,
+        "more_tokens": shared.more if shared else 0,
         "minimum_tokens": advice.smallest if advice else None,
         "long_enough": bool(advice and advice.long_enough),
         "marked": bool(shared and shared.marked),

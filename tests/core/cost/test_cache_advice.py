@@ -118,3 +118,12 @@ def test_auto_takes_a_cache_only_if_the_advice_does_and_a_wish_is_always_followe
         found = decision("auto", given)
         assert (found.ttl, found.words) == (ttl, words)
         assert decision("5m", given).ttl == "5m"
+
+
+def test_a_beginning_that_could_be_shared_is_said_if_nothing_else_is() -> None:
+    found = advise([Shared("claude-sonnet-5-5", 200, (0.0, 0.0, 0.0), False, False, 3000)], AT)
+    [line] = in_words(found, job=True)
+    assert "all 200 requests begins with the same ~3,000 tokens" in line
+    assert found
+    assert (found.worth, found.long_enough) == (None, False)
+    assert in_words(advise([Shared("claude-sonnet-5-5", 200, (0.0, 0.0, 0.0), False, False, 300)], AT), job=True) == []

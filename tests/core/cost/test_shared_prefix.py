@@ -83,3 +83,15 @@ def test_exact_counts_correct_the_guess() -> None:
     prefixes = SharedPrefixes()
     prefixes.add(MODEL, json.dumps({"params": {"system": "s" * 3500, "messages": []}}).encode())
     assert [one.total for one in prefixes.found({MODEL: 1.5})] == [pytest.approx(1500, rel=0.01)]
+
+
+def test_a_text_that_begins_alike_and_goes_on_differently_is_known_but_not_shared() -> None:
+    rows = [{"system": "s" * 35, "messages": [user(f"{'é' * 1750}{number} " + "x" * 700)]} for number in range(9)]
+    shared = found(*rows)
+    assert (shared.parts, shared.more) == (("system",), pytest.approx(1000, rel=0.01))
+    assert found(*rows, {**rows[0], "messages": [user("é" * 900)]}).more == pytest.approx(514, rel=0.01)
+    assert found(*rows, {**rows[0], "messages": [user("other")]}).more == 0
+    assert found(*rows, {"system": "other", "messages": rows[0]["messages"]}).more == 0
+    assert found({"system": f"{'s' * 3500}a"}, {"system": f"{'s' * 3500}b"}).more == pytest.approx(1000, rel=0.01)
+    same = [{"messages": [user("m" * 3500), user(str(number))]} for number in range(3)]
+    assert (found(*same).more, found(*same).parts) == (0, ("messages",))

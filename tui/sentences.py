@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.desk.retry_proposal import Proposal, described, likely_usd
-from batchtui.core.text import inert_line, money, number, plural
+from batchtui.core.desk.retry_proposal import Proposal, described, price_of
+from batchtui.core.text import inert_line, number, plural
 
 
 def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
@@ -36,11 +36,11 @@ def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
     )
 
 
-def retry_question(proposals: Sequence[Proposal]) -> str:
-    """What would be sent again, by cause, and its likely cost, based on the estimate for the first ones."""
-    likely = likely_usd(proposals)
-    price = "" if likely is None else f" That is about {money(likely)}."
-    return f"{described(proposals)}{price} Send them again?"
+def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str:
+    """What would be sent again, by cause, and what it can cost, based on the estimates for the first ones. With
+    `plain`, in ASCII."""
+    price = price_of(proposals, plain=plain)
+    return f"{described(proposals)}{price and f' That is {price}.'} Send them again?"
 
 
 def retrieved(batch: Batch) -> str:

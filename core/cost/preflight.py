@@ -17,9 +17,11 @@ from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api, Betas
 from batchtui.core.cost import abilities, models, token_count
 from batchtui.core.cost.abilities import Found
+from batchtui.core.cost.cache_advice import Advice, advise
 from batchtui.core.cost.estimate import Estimate, price, together
 from batchtui.core.cost.models import Catalogue
 from batchtui.core.cost.past import Usual
+from batchtui.core.cost.system_cache import SystemCache
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BatchtuiError, OverLimit
@@ -36,7 +38,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     `notes` do not stop anything: models that will be retired, and what could not be looked up. `factors` are those of
     `Sampled`. For a job, `name` is that of its first step, `first` the first request that it makes, `max_cost` its
     limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
-    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to.
+    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to. `cache` is the
+    advice on what the requests share, `system_cache` what becomes of the system prompts of steps that want them cached.
     """
 
     checked: Checked
@@ -49,6 +52,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     factors: dict[str, float] = {}
     over_limit: OverLimit | None = None
     touches: tuple[Touch, ...] = ()
+    cache: Advice | None = None
+    system_cache: tuple[tuple[str, SystemCache], ...] = ()
 
     @property
     def whole(self) -> Estimate | None:
@@ -96,8 +101,11 @@ async def preflight(
         notes += models.notes(catalogue)
     checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
     checked = _with(checked, [*unfit.problems, *_counted(sampled, catalogue, measured.unit)], unfit.kinds)
-    estimate = await asyncio.to_thread(price, measured, sampled, past, now) if checked.ok else None
-    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors)
+    if not checked.ok:
+        return Preflight(checked=checked, estimate=None, notes=tuple(notes), factors=sampled.factors)
+    estimate = await asyncio.to_thread(price, measured, sampled, past, now)
+    cache = advise(measured.shared, now)
+    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors, cache=cache)
 
 
 def _counted(sampled: Sampled, catalogue: Catalogue | None, unit: str) -> list[Problem]:

@@ -7,10 +7,12 @@ from math import ceil
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.batches.price import Tokens, Usage, prompt_over
 from batchtui.core.cost import token_guess
 from batchtui.core.cost.bounds import CONTEXT
+from batchtui.core.cost.shared_prefix import Shared, SharedPrefixes
 from batchtui.core.cost.token_count import opened
 from batchtui.core.cost.token_guess import PromptSize
 
@@ -46,7 +48,8 @@ class Ceiling:
 
 class Measured(Struct, frozen=True):
     """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears; `unit`
-    is what a position counts. `whole` prompts may fill the context window."""
+    is what a position counts. `whole` prompts may fill the context window. `shared` is what all requests to a model
+    begin with."""
 
     sums: dict[tuple[str, int, str], Sum]
     ceilings: dict[tuple[str, int, str], Ceiling]
@@ -55,6 +58,7 @@ class Measured(Struct, frozen=True):
     unseen: int = 0
     whole: int = 0
     unbounded: tuple[str, ...] = ()
+    shared: tuple[Shared, ...] = ()
 
 
 class Tally:
@@ -114,12 +118,14 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
     Raises:
         BadInput: the file can no longer be read.
     """
-    tally = Tally(factors)
+    tally, prefixes = Tally(factors), SharedPrefixes()
     shown = 0
     with opened(path) as source:
         for at, row, done in source.rows:
-            tally.add(at, token_guess.read(row))
+            prompt = token_guess.read(row)
+            tally.add(at, prompt)
+            prefixes.add(prompt.model, row)
             if report and done - shown >= _BLOCK:
                 shown = done
                 report(done, source.total)
-        return tally.measured(source.unit)
+        return replace(tally.measured(source.unit), shared=prefixes.found(factors))

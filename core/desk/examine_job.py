@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
+from batchtui.core.cost.system_cache import SystemCache, foreseen
 from batchtui.core.jobs.build import BadRows, Built
-from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
+from batchtui.core.jobs.draft_job import Unfolded, read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.look_ahead import params_of
@@ -72,7 +73,16 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
             max_cost=job.max_cost,
             later=later,
             touches=touched,
+            system_cache=_cached(job, made),
         )
+
+
+def _cached(job: Job, made: Unfolded) -> tuple[tuple[str, SystemCache], ...]:
+    """Each step that wants its system prompt cached, by name, and what becomes of that."""
+    first = ((job.steps[0].name, made.cache),) if made.cache else ()
+    return first + tuple(
+        (step.name, foreseen(step.request.system_cache)) for step in job.steps[1:] if step.request.system_cache
+    )
 
 
 def _sent_before(job: Job, built: Built) -> list[str]:

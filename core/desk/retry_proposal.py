@@ -22,7 +22,7 @@ from batchtui.core.results.retrieve import where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import never_accepted
 from batchtui.core.state.archive import copy_rows
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line, likely_and_most, plural
 
 
 class NothingLeft(NotAllowed):
@@ -169,6 +169,15 @@ def described(proposals: Sequence[Proposal]) -> str:
         left.update(proposal.chosen.left)
     said = f"{plural(causes.total(), 'request')} can succeed if sent again ({in_words(causes)})."
     return f"{said} Left out, because they would fail again: {in_words(left)}." if left else said
+
+
+def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:
+    """What all of them are likely to cost, and the most: that of the first batches, as no part costs more than the
+    whole. Empty if the likely cost is not known; with `plain`, in ASCII."""
+    expected, ceilings = likely_usd(proposals), [one.first.cost.max_usd for one in proposals]
+    known = [usd for usd in ceilings if usd is not None]
+    most = sum(known) if len(known) == len(ceilings) else None
+    return "" if expected is None else likely_and_most(expected, most, plain=plain)
 
 
 def likely_usd(proposals: Sequence[Proposal]) -> float | None:

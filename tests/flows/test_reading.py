@@ -61,7 +61,7 @@ async def test_a_retry_says_the_causes_and_the_price_before_it_sends(simulator, 
         await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
         await hand.press("t")
         await hand.until(lambda: re.search(r"\d requests? can succeed if sent again \(\d+ \w+_error", hand.words))
-        assert re.search(r"That is about \$\d\.\d+\. Send them again\?", hand.words)
+        assert re.search(r"That is ~\$\d\.\d+, ≤\$\d\.\d+\. Send them again\?", hand.words)
         assert len(simulator.control.batches()) == 1
 
 

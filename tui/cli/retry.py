@@ -14,9 +14,9 @@ from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, in_words, likely_usd
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, in_words, price_of
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
-from batchtui.core.text import money, plural
+from batchtui.core.text import plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_outputs, tell_sent
 from batchtui.tui.cli.report import failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
@@ -77,9 +77,8 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             for proposal in proposals:
                 causes.update(proposal.chosen.causes)
                 left.update(proposal.chosen.left)
-            likely = likely_usd(proposals)
-            price = "" if likely is None else f", for about {money(likely)}"
-            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            price = price_of(proposals, plain=desk.settings.ascii)
+            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price and f', {price}'}.")
             if left:
                 say(f"Left out because they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
             return yes or agree("Send them?")

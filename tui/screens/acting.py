@@ -154,7 +154,8 @@ class Room(Screen[None]):
                 work = desk.retry(refs, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
-        self.app.push_screen(ConfirmScreen(retry_question(proposals), "Send again", "Do not send"), answered)
+        question = retry_question(proposals, plain=desk.settings.ascii)
+        self.app.push_screen(ConfirmScreen(question, "Send again", "Do not send"), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)

@@ -44,15 +44,15 @@ CACHED = measured("claude-sonnet-5-5", requests=500, plain=M, first=0.4 * M, fir
 """It can cost up to 6 for input, 8 for what is written to a cache, 10 for output: 24 dollars, 12 in a batch."""
 
 
-def test_without_a_past_answers_are_as_long_as_they_may_be_and_caches_are_written_each_time() -> None:
+def test_without_a_past_answers_are_as_long_as_they_may_be_and_caches_are_read_as_documented() -> None:
     found = price(CACHED, Sampled(), {}, AT)
-    # 2 for input, 1 for 0.4M at 2.50, 8.40 for 2.1M at 4, 10 for output: 21.40
-    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(10.70), pytest.approx(12))
-    assert found.standard_usd == pytest.approx(21.40)
+    # 2 for input, 1 for 0.4M at 2.50, 3.28 for 0.82M at 4, 0.128 for 1.28M read at 0.10, 10 for output: 16.408
+    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(8.204), pytest.approx(12))
+    assert found.standard_usd == pytest.approx(16.408)
     assert (found.requests, found.input_tokens, found.input_tokens_max) == (500, 3_500_000, 5_000_000)
     assert (found.output_tokens, found.output_tokens_max) == (M, M)
     assert "max_tokens" in found.how
-    assert "written each time" in found.how
+    assert "read 30% of the time if kept for 5 minutes, 64% if for an hour" in found.how
 
 
 def test_with_a_past_the_likely_price_stands_beside_the_highest() -> None:
@@ -95,7 +95,7 @@ def summary(name: str, *usage: Usage) -> Summary:
 def test_the_past_is_that_of_the_same_name_where_there_is_one() -> None:
     mine = summary("notes", Usage("m", Tokens(output=300, cache_read=30, cache_creation_1h=10), requests=10))
     others = summary("other", Usage("m", Tokens(output=5000), requests=10), Usage("n", Tokens(output=20), requests=4))
-    assert usual([others, mine], "notes") == {"m": Usual(30.0, 0.75, 1), "n": Usual(5.0, 0.0, 1)}
+    assert usual([others, mine], "notes") == {"m": Usual(30.0, 0.75, 1), "n": Usual(5.0, None, 1)}
     assert usual([others, mine], "else")["m"].output == 265.0
     assert usual([summary("x", Usage("m", Tokens(), requests=0))], "x") == {}
 

@@ -171,6 +171,6 @@ def estimate(likely: float | None, most: float | None) -> Estimate:
 
 
 def test_the_price_in_words() -> None:
-    assert in_words(estimate(1.0, 5.0)) == "about $1.00, at most $5.00; $2.00 without a batch"
-    assert in_words(estimate(5.0, 5.0)) == "at most about $5.00; $10.00 without a batch"
+    assert in_words(estimate(1.0, 5.0)) == "~$1.00, ≤$5.00; $2.00 without a batch"
+    assert in_words(estimate(5.0, 5.0), plain=True) == "~$5.00, <=$5.00; $10.00 without a batch"
     assert "claude-novel-9" in in_words(estimate(None, None))

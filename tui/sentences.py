@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.desk.retry_proposal import Proposal, described, likely_usd
+from batchtui.core.batches.retries import Kind
+from batchtui.core.desk.retry_proposal import Proposal, Share, described, likely_usd
 from batchtui.core.text import inert_line, money, number, plural
 
 
@@ -41,6 +42,26 @@ def retry_question(proposals: Sequence[Proposal]) -> str:
     likely = likely_usd(proposals)
     price = "" if likely is None else f" That is about {money(likely)}."
     return f"{described(proposals)}{price} Send them again?"
+
+
+_ABOUT = {
+    Kind.CUT: "cut off: raise max_tokens",
+    Kind.REFUSED: "refused: try another model",
+    Kind.PAUSED: "paused: to be continued",
+    Kind.UNFIT: "unfit",
+    Kind.EXPIRED: "expired",
+    Kind.CANCELED: "canceled",
+    Kind.TRANSIENT: "failed at the API",
+    Kind.PERMANENT: "would fail again",
+}
+
+
+def kind_line(share: Share) -> str:
+    """One kind of failed requests: how many, the types of their errors, and the price."""
+    errors = f" ({inert_line(', '.join(share.causes), 60)})" if share.causes.keys() != {share.kind.value} else ""
+    usd, most = share.estimated_usd, share.max_usd
+    price = "" if usd is None else f" · about {money(usd)}" + ("" if most is None else f", at most {money(most)}")
+    return f"{number(share.requests)} {_ABOUT[share.kind]}{errors}{price}"
 
 
 def retrieved(batch: Batch) -> str:

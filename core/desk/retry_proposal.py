@@ -123,7 +123,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
             raise NothingLeft(
                 f"Of the failed requests, none is to be sent again: {left}."
                 if wanted.kinds != DEFAULT
-                else f"The failed requests would fail again: {left}.",
+                else f"None of the failed requests is likely to succeed as it is: {left}.",
                 f"{how_to_take(chosen.left, first.label)}. To edit them first: --rows FILE. To send all as they are: "
                 "--include-permanent",
             )

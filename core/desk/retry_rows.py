@@ -40,6 +40,9 @@ class _Line(Struct, gc=False):
 
 _line = msgspec.json.Decoder(_Line)
 _blocks = msgspec.json.Decoder(list[Raw] | None)
+_members = msgspec.json.Decoder(dict[str, Raw])
+_citations = msgspec.json.Decoder(list[dict[str, Raw]] | None)
+_FILE_ID = b'"file_id"'
 
 _Turns = Mapping[Path, Mapping[str, tuple[Results, int]]]
 
@@ -89,11 +92,26 @@ def _paused_in(results: Results) -> Iterator[tuple[str, int]]:
 
 
 def _content(raw: bytes) -> Raw | None:
-    """The content of a message as it came, except for half characters; None if there is none to be sent back."""
+    """The content of a message as it came, but for what the API does not take back; None if there is none."""
     try:
-        content = _line.decode(raw).result.message.content
-        blocks = _blocks.decode(content)
+        blocks = _blocks_of(raw)
     except msgspec.DecodeError:
-        content = _line.decode(mend_halves(raw)).result.message.content
-        blocks = _blocks.decode(content)
-    return content if blocks else None
+        blocks = _blocks_of(mend_halves(raw))
+    return Raw(b"[%b]" % b",".join(map(_taken_back, blocks))) if blocks else None
+
+
+def _blocks_of(raw: bytes | bytearray) -> list[Raw]:
+    return _blocks.decode(_line.decode(raw).result.message.content) or []
+
+
+def _taken_back(block: Raw) -> bytes:
+    """A block without the `file_id` of its citations, which is refused in a request
+    (https://github.com/langchain-ai/langchain/pull/32592)."""
+    if _FILE_ID not in bytes(block):
+        return bytes(block)
+    members = _members.decode(block)
+    if bytes(members.get("type", b"")) != b'"text"':
+        return bytes(block)
+    cited = _citations.decode(members.get("citations", b"null")) or []
+    kept = [{name: value for name, value in one.items() if name != "file_id"} for one in cited]
+    return msgspec.json.encode({**members, "citations": kept})

@@ -51,7 +51,7 @@ def listed(kinds: frozenset[Kind]) -> str:
 def again(row: bytes, wanted: Wanted, content: Raw | None) -> bytes:
     """A row as it is sent again: with the changes and, if its turn was paused, with the `content` that came.
 
-    The content is sent back as it came, as the assistant's message, and the API goes on from there; so it is for a
+    The content is sent back as the assistant's message, and the API goes on from there; so it is for a
     turn that stopped after a compaction (https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons,
     https://platform.claude.com/docs/en/build-with-claude/compaction). Everything else stays as it was sent.
 

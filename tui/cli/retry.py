@@ -140,8 +140,8 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
             by_kind.extend(shares(proposals))
             say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){_price(proposals, by_kind)}.")
             if left:
-                say(f"Left out because they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
-                say(f"  {how_to_take(left, word)}")
+                say(f"Left out: {in_words(left)}.")
+                say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
             return yes or agree("Send them?")
 
         try:
@@ -178,8 +178,10 @@ def _price(proposals: Sequence[Proposal], by_kind: Sequence[Share]) -> str:
     if likely is None:
         return ""
     taken = [one for one in by_kind if one.taken]
-    each = ", ".join(f"{one.kind} ~{money(one.estimated_usd)}" for one in taken) if len(taken) > 1 else ""
-    return f", for about {money(likely)}" + (f": {each}" if each else "")
+    each = ", ".join(f"{one.kind} {money(one.estimated_usd)}" for one in taken) if len(taken) > 1 else ""
+    most = [one.max_usd for one in taken if one.max_usd is not None]
+    at_most = f", at most {money(sum(most))}" if taken and len(most) == len(taken) else ""
+    return f", for about {money(likely)}{at_most}" + (f" ({each})" if each else "")
 
 
 async def _apply_unmatched(desk: Desk, batches: Sequence[Batch]) -> bool:

@@ -17,8 +17,10 @@ from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import write
 from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, likely_usd, shares
-from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
+from batchtui.core.desk.retry_rows import _content
+from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted, again
 from batchtui.core.errors import NotAllowed, OverLimit
+from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Store
@@ -132,6 +134,27 @@ async def test_a_paused_turn_goes_on_with_its_content_as_often_as_it_pauses(worl
     assert archived(world, fourth) == {"req-4": {**went_on, "max_tokens": 80, "messages": [*went_on["messages"], turn]}}
     lines = world.paths.archive(fourth.ref).read_bytes()
     assert b'"half \\u00e9 \\ud83d\\ude00"' in lines, "its content is sent back byte for byte"
+
+
+def test_what_came_goes_back_as_it_is_but_for_what_the_api_does_not_take_back(tmp_path: Path) -> None:
+    cited = {"type": "char_location", "cited_text": "c", "document_index": 0, "document_title": None}
+    span = {"start_char_index": 0, "end_char_index": 1}
+    name, used = {"type": "bash_code_execution_output", "file_id": "file_1"}, {"type": "bash_code_execution_result"}
+    ran = {**used, "content": [name], "return_code": 0, "stderr": "", "stdout": ""}
+    call = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "bash_code_execution", "input": {}}
+    result = {"type": "bash_code_execution_tool_result", "tool_use_id": "srvtoolu_1", "content": ran}
+    text = {"type": "text", "text": "file_id", "citations": [{**cited, **span, "file_id": None}]}
+    line = {"result": {"type": "succeeded", "message": {"content": [text, call, result]}}}
+    sent = _content(json.dumps({"custom_id": "a", **line}).encode())
+    assert sent is not None
+    assert json.loads(bytes(sent)) == [{**text, "citations": [{**cited, **span}]}, call, result]
+    tool = {"type": "code_execution_20250825", "name": "code_execution"}
+    params = {"model": "claude-sonnet-5-5", "max_tokens": 9, "tools": [tool]}
+    row = {"custom_id": "a", "params": {**params, "messages": [{"role": "user", "content": "hi"}]}}
+    (tmp_path / "again.jsonl").write_bytes(again(json.dumps(row).encode(), Wanted(), sent))
+    assert check(tmp_path / "again.jsonl").problems == ()
+    for empty in ("[]", "null"):
+        assert _content(b'{"custom_id":"a","result":{"message":{"content":%b}}}' % empty.encode()) is None
 
 
 async def test_a_turn_whose_continuation_was_lost_is_not_continued_twice(world: World, desk: Desk) -> None:

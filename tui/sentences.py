@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
-from batchtui.core.desk.retry_proposal import Proposal, described, price_of
-from batchtui.core.text import inert_line, number, plural
+from batchtui.core.batches.retries import Kind
+from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_of
+from batchtui.core.text import inert_line, likely_and_most, number, plural
 
 
 def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
@@ -41,6 +42,26 @@ def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str
     `plain`, in ASCII."""
     price = price_of(proposals, plain=plain)
     return f"{described(proposals)}{price and f' That is {price}.'} Send them again?"
+
+
+_ABOUT = {
+    Kind.CUT: "cut off: raise max_tokens",
+    Kind.REFUSED: "refused: try another model",
+    Kind.PAUSED: "paused: to be continued",
+    Kind.UNFIT: "unfit",
+    Kind.EXPIRED: "expired",
+    Kind.CANCELED: "canceled",
+    Kind.TRANSIENT: "failed at the API",
+    Kind.PERMANENT: "would fail again",
+}
+
+
+def kind_line(share: Share, *, plain: bool = False) -> str:
+    """One kind of failed requests: how many, the types of their errors, and the price. With `plain`, in ASCII."""
+    errors = f" ({inert_line(', '.join(share.causes), 60)})" if share.causes.keys() != {share.kind.value} else ""
+    usd = share.estimated_usd
+    price = "" if usd is None else f" · {likely_and_most(usd, share.max_usd, plain=plain)}"
+    return f"{number(share.requests)} {_ABOUT[share.kind]}{errors}{price}"
 
 
 def retrieved(batch: Batch) -> str:

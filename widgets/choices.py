@@ -1,10 +1,10 @@
-"""Radio buttons: moving chooses."""
+"""Radio buttons, where moving chooses, and marks, which space sets."""
 
 from __future__ import annotations
 
 from textual import events
 from textual.message import Message
-from textual.widgets import RadioButton, RadioSet
+from textual.widgets import Checkbox, RadioButton, RadioSet
 
 
 class Choice(RadioButton):
@@ -62,6 +62,35 @@ class Choices(RadioSet):
                 self.action_next_button()
             case "up" | "left":
                 self.action_previous_button()
+            case _:
+                return
+        event.stop()
+        event.prevent_default()
+
+
+class Mark(Checkbox):
+    """A line that space marks. It shows whether it is by more than its colour, and enter is for the whole form."""
+
+    BUTTON_INNER = " "
+
+    class Accepted(Message):
+        """Enter was pressed."""
+
+    def watch_value(self) -> None:
+        """Draws the mark."""
+        self.BUTTON_INNER = "x" if self.value else " "
+        super().watch_value()
+        self.refresh()
+
+    def on_key(self, event: events.Key) -> None:
+        """Handles enter before it toggles the line, and moves between the lines."""
+        match event.key:
+            case "enter":
+                self.post_message(self.Accepted())
+            case "down" | "j":
+                self.screen.focus_next()
+            case "up" | "k":
+                self.screen.focus_previous()
             case _:
                 return
         event.stop()

@@ -116,7 +116,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
     that one submission was split into; `step` is the index of its step. A retry holds the requests of another batch
-    that did not succeed, and `retry_of` is the ref of that batch; otherwise it is empty. `digest` is the sha256 over
+    that did not succeed: `retry_of` is the ref of that batch, and `retried` counts them by kind (see `retries`). Both
+    are empty otherwise. `digest` is the sha256 over
     the sorted custom_ids that were sent, empty if somebody else sent them. `betas` went with its create. `account`
     identifies the key and the host that it is known under. `attempt` is kept until the API has shown the batch by
     itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
@@ -134,6 +135,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     part: int = 1
     step: int = 0
     retry_of: str = ""
+    retried: dict[str, int] = {}
     processing_status: ProcessingStatus | None = None
     request_counts: Counts = Counts()
     created_at: Time | None = None
@@ -199,6 +201,7 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     number: int = 1
     step: int = 0
     retry_of: str = ""
+    retried: dict[str, int] = {}
     estimated_usd: float | None = None
     max_usd: float | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import asdict
@@ -11,11 +11,17 @@ from msgspec.structs import asdict
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.remote import Counts
+from batchtui.core.batches.retries import Kind
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.errors import Unanswered
 from batchtui.core.text import number
 
 _LIKELY_MENDED = ("expired", "canceled", "errored", "paused", "cut", "unfit", "refused")
+_IN_OUTCOMES: Mapping[str, str] = {Kind.TRANSIENT: "errored", Kind.PERMANENT: "errored"}
+_IN_COUNTS: Mapping[str, str] = {
+    **_IN_OUTCOMES,
+    **dict.fromkeys((Kind.CUT, Kind.REFUSED, Kind.PAUSED, Kind.UNFIT), "succeeded"),
+}
 
 
 def members(snapshot: Snapshot, submission: Submission) -> list[Batch]:
@@ -32,50 +38,67 @@ def _with_members(snapshot: Snapshot, submissions: Iterable[Submission]) -> Iter
 
 
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
-    """The counts of all requests: waiting ones are not done, and those that a retry answers or runs are not failed.
+    """The counts of all requests, each by its latest attempt: waiting ones are not done, and those that a retry answers
+    or runs are not failed.
 
-    It does not look up which failures a retry answered. It takes expired and canceled requests first, because a retry
-    sends all of them again.
+    A retry of an older version does not say what it took: of the failures, expired and canceled ones are taken first.
     """
-    firsts = [batch for batch in batches if not batch.retry_of]
-    retries = [batch for batch in batches if batch.retry_of]
-    asked_again, running = sum(_succeeded(one) for one in retries), sum(_running(one) for one in retries)
-    left = asked_again + running
-    failed: list[int] = []
-    for kind in ("expired", "canceled", "errored"):
-        count = sum(getattr(one.request_counts, kind) for one in firsts)
-        failed.append(max(count - left, 0))
-        left = max(left - count, 0)
-    expired, canceled, errored = failed
-    return Counts(
-        processing=sum(_running(one) for one in firsts) + running + sum(part.requests for part in waiting),
-        succeeded=sum(_succeeded(one) for one in firsts) + asked_again,
-        errored=errored,
-        canceled=canceled,
-        expired=expired,
-    )
+    told, untold = _retries(batches)
+    total = Counter[str](processing=sum(part.requests for part in waiting))
+    for one in (*(one for one in batches if not one.retry_of), *told):
+        total.update({**asdict(one.request_counts), "processing": _running(one)})
+    total.subtract(_taken(told, batches, _IN_COUNTS))
+    succeeded, running = sum(_succeeded(one) for one in untold), sum(_running(one) for one in untold)
+    total.update(succeeded=succeeded, processing=running)
+    _take(total, ("expired", "canceled", "errored"), succeeded + running)
+    return Counts(**{name: max(count, 0) for name, count in total.items()})
 
 
 def outcomes(batches: Sequence[Batch], waiting: Sequence[Part]) -> Outcomes | None:
-    """The outcomes of all requests, with those that a retry answered counted as answered; None until all are here.
+    """The outcomes of all requests, each by its latest attempt; None until all are here.
 
-    It does not look up which failures a retry answered: it takes the likeliest to succeed first.
+    A retry of an older version does not say what it took: what is likeliest to succeed is taken first.
     """
     over = [batch for batch in batches if not (batch.retry_of and batch.state in (State.REJECTED, State.GONE))]
     known = [batch.outcomes for batch in over if batch.outcomes]
     if waiting or not known or len(known) < len(over):
         return None
+    told, untold = _retries(over)
     total = Counter[str]()
-    for batch in over:
-        if not batch.retry_of and batch.outcomes:
-            total.update(asdict(batch.outcomes))
-    mended = sum(batch.outcomes.answered for batch in over if batch.retry_of and batch.outcomes)
-    for cause in _LIKELY_MENDED:
-        taken = min(total[cause], mended)
-        total[cause] -= taken
-        total["answered"] += taken
-        mended -= taken
-    return Outcomes(**total)
+    for one in (*(one for one in over if not one.retry_of), *told):
+        total.update(asdict(one.outcomes or Outcomes()))
+    total.subtract(_taken(told, over, _IN_OUTCOMES))
+    answered = sum(one.outcomes.answered for one in untold if one.outcomes)
+    total["answered"] += _take(total, _LIKELY_MENDED, answered)
+    return Outcomes(**{name: max(count, 0) for name, count in total.items()})
+
+
+def _retries(batches: Sequence[Batch]) -> tuple[list[Batch], list[Batch]]:
+    """The retries that say which requests they took, without those that came to nothing; and the others."""
+    retries = [one for one in batches if one.retry_of]
+    told = [one for one in retries if one.retried and one.state not in (State.REJECTED, State.GONE)]
+    return told, [one for one in retries if not one.retried]
+
+
+def _taken(retries: Sequence[Batch], batches: Sequence[Batch], names: Mapping[str, str]) -> Counter[str]:
+    """How many requests were sent again of those that are counted, by the `names` of their kinds."""
+    counted = {one.ref for one in batches}
+    taken = Counter[str]()
+    for one in retries:
+        if one.retry_of in counted:
+            for kind, count in one.retried.items():
+                taken[names.get(kind, kind)] += count
+    return taken
+
+
+def _take(total: Counter[str], kinds: Iterable[str], most: int) -> int:
+    """Takes up to `most` from these kinds, the first ones first; how many it took."""
+    left = most
+    for kind in kinds:
+        taken = min(total[kind], left)
+        total[kind] -= taken
+        left -= taken
+    return most - left
 
 
 def _succeeded(batch: Batch) -> int:

@@ -1,10 +1,29 @@
-"""Treats a batch and its retries as one: which came first, and whether all of them are over."""
+"""Treats a batch and its retries as one: why requests are sent again, which batch came first, and what is over."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
+
+
+class Kind(StrEnum):
+    """Why a request may be sent again: its outcome or, if it errored, whether the same request may succeed later."""
+
+    CUT = "cut"
+    REFUSED = "refused"
+    PAUSED = "paused"
+    UNFIT = "unfit"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+
+
+DEFAULT = frozenset({Kind.EXPIRED, Kind.CANCELED, Kind.TRANSIENT})
+"""The kinds that may succeed as they are, so a retry takes them without being told."""
+
 
 _OVER = frozenset({State.RETRIEVED, State.REJECTED, State.GONE})
 
@@ -24,6 +43,12 @@ def with_retries(snapshot: Snapshot, batch: Batch) -> list[Batch]:
     first = first_of(snapshot, batch)
     retries = [one for one in snapshot.batches if one.ref != first.ref and first_of(snapshot, one).ref == first.ref]
     return [first, *sorted(retries, key=lambda one: (one.submitted_at, one.ref))]
+
+
+def attempts(snapshot: Snapshot, batches: Iterable[Batch]) -> list[Batch]:
+    """Every batch that these requests were sent in: each first one, followed by its retries."""
+    found = {one.ref: one for batch in batches for one in with_retries(snapshot, batch)}
+    return list(found.values())
 
 
 def not_over(batches: Iterable[Batch]) -> Batch | None:

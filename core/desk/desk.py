@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from batchtui.core.desk.now_run import Finished
     from batchtui.core.desk.retry_edited import Edited
     from batchtui.core.desk.retry_proposal import Proposal
+    from batchtui.core.desk.retry_wanted import Wanted
     from batchtui.core.requests.split import Cut
 
 
@@ -139,22 +140,23 @@ class Desk(StateDesk):
         finally:
             await self.poke()
 
-    async def propose_retry(self, refs: Sequence[str], *, include_permanent: bool = False) -> list[Proposal]:
-        """What retries of these batches would send. Raises as `retry_proposal.propose`."""
-        from batchtui.core.desk.retry_proposal import propose_all
+    async def propose_retry(self, refs: Sequence[str], wanted: Wanted) -> list[Proposal]:
+        """What retries of these batches would send, with prices. Raises as `retry_proposal.propose`."""
+        from batchtui.core.desk import retry_price, retry_proposal
 
-        return await propose_all(refs, self._context, include_permanent=include_permanent)
+        found = await retry_proposal.propose_all(refs, self._context, wanted)
+        return await retry_price.with_prices(found, self._context)
 
     async def retry(
         self,
         refs: Sequence[str],
+        wanted: Wanted | None = None,
         *,
-        include_permanent: bool = False,
         agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
         max_cost: float | None = None,
         report: Report | None = None,
     ) -> list[Batch]:
-        """Resends what failed in batches, if `agreed`. Raises as `retry.retry`."""
+        """Resends what failed in batches, if `agreed`: what is `wanted`. Raises as `retry.retry`."""
         from batchtui.core.desk.retry import retry
 
         try:
@@ -163,7 +165,7 @@ class Desk(StateDesk):
                 self._context,
                 self._sender,
                 self._parts,
-                include_permanent=include_permanent,
+                wanted=wanted,
                 agreed=agreed,
                 max_cost=max_cost,
                 report=report,

@@ -17,8 +17,11 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
-from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, in_words, other_runs, propose_all
+from batchtui.core.desk.retry_price import with_prices
+from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs, propose_all
+from batchtui.core.desk.retry_rows import copy_chosen
 from batchtui.core.desk.retry_unsent import send_unsent
+from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.files import is_there, private_folder, replacing
 from batchtui.core.jobs.late_answers import late_outputs
@@ -26,11 +29,12 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.results.failures import kinds_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Rules
-from batchtui.core.state.archive import copy_rows, drop, new_ref
+from batchtui.core.state.archive import archived_ids, copy_rows, drop, new_ref
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.state.tickets import ticket
@@ -64,7 +68,7 @@ def archive(
         else:
             copy_chosen(proposal, paths, sink)
     try:
-        checked = _good(check(rows, rules=rules))
+        checked = _good(_named(check(rows, rules=rules), proposal))
         if is_there(paths.keys(first.ref)):
             with replacing(paths.keys(ref), overwrite=False) as sink:
                 copy_rows(paths.keys(first.ref), ids, sink)
@@ -80,8 +84,21 @@ def archive(
         number=first.part,
         step=first.step,
         retry_of=first.ref,
+        retried={kind.value: count for kind, count in kinds_of(proposal.chosen.causes).items()},
     )
     return part, checked
+
+
+def _named(checked: Checked, proposal: Proposal) -> Checked:
+    """The problems of archived rows, each with the id of its request: nobody but us has seen that file."""
+    if checked.ok:
+        return checked
+    ids = archived_ids(checked.path)
+    problems = tuple(
+        replace(one, where=f"request {ids[one.line - 1]}") if one.line and one.line <= len(ids) else one
+        for one in checked.problems
+    )
+    return replace(checked, problems=problems, path=Path(proposal.first.label))
 
 
 def _good(checked: Checked) -> Checked:
@@ -104,7 +121,8 @@ async def priced(
         return part
     so_far = committed(members(snapshot, submission), submission.waiting, submission.forgotten_usd)
     most = submission.max_cost if limit is None else limit
-    hold_more("The retry", estimate, so_far, most, f"batchtui retry {first.label} --max-cost USD")
+    how = f"batchtui retry {first.label}{proposal.wanted.flags} --max-cost USD"
+    hold_more("The retry", estimate, so_far, most, how)
     return replace(part, estimated_usd=estimate.batch_usd if estimate else None, max_usd=most_usd(estimate))
 
 
@@ -163,15 +181,15 @@ async def retry(
     sender: Sender,
     parts: WaitingParts,
     *,
-    include_permanent: bool,
+    wanted: Wanted | None = None,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
     max_cost: float | None = None,
     report: Report | None = None,
 ) -> list[Batch]:
-    """Sends again what failed in batches, if `agreed` accepts what would be sent; otherwise sends nothing.
+    """Sends again what is `wanted` of what failed in batches, if `agreed` accepts it; otherwise sends nothing.
 
-    `max_cost` in US dollars becomes the limit of their submission, in place of the one it has. A batch with nothing
-    left to retry is skipped if another one has something.
+    By default that is what may succeed as it is. `max_cost` in US dollars becomes the limit of their submission, in
+    place of the one it has. A batch with nothing left to retry is skipped if another one has something.
 
     Raises:
         NotAllowed: there is nothing to retry, or not yet.
@@ -179,7 +197,7 @@ async def retry(
         OverLimit: it could cost more than the limit.
         BatchtuiError: as `send`; what was sent before stays sent.
     """
-    proposals = await propose_all(refs, context, include_permanent=include_permanent)
+    proposals = await with_prices(await propose_all(refs, context, wanted or Wanted()), context)
     if not agreed(proposals):
         return []
     sent: list[Batch] = []
@@ -195,13 +213,14 @@ async def _again(
     proposal: Proposal, context: Context, sender: Sender, max_cost: float | None, report: Report | None
 ) -> Batch:
     disk, paths = context.disk, context.paths
-    betas = proposal.first.betas
+    betas, asked = proposal.first.betas, context.connection if proposal.wanted.changes else None
     async with ticket(paths) as mine:
         rules = context.rules_with(betas)
         part, checked = await asyncio.to_thread(archive, proposal, paths, rules, named=mine.new_ref)
         try:
             past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
-            looked = await preflight(paths.archive(part.ref), checked, None, past, context.clock(), betas)
+            looked = await preflight(paths.archive(part.ref), checked, asked, past, context.clock(), betas)
+            _good(await asyncio.to_thread(_named, looked.checked, proposal))
             part = await priced(proposal, part, looked.estimate, disk, max_cost)
         except BaseException:
             await asyncio.to_thread(drop, [part.ref], paths)

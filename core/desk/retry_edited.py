@@ -17,7 +17,9 @@ from batchtui.core.batches.limits import MAX_BYTES
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.desk.retry import archive, priced, send
-from batchtui.core.desk.retry_proposal import Proposal, copy_chosen, propose_all
+from batchtui.core.desk.retry_proposal import Proposal, propose_all
+from batchtui.core.desk.retry_rows import copy_chosen
+from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BadInput, NotAllowed
 from batchtui.core.files import replacing
 from batchtui.core.outputs.export import refuse_ours
@@ -48,7 +50,7 @@ async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
         NotAllowed: requests of several batches failed, nothing failed, or it is not known yet.
         StateError: a file cannot be read.
     """
-    proposals = await propose_all(refs, context, include_permanent=True)
+    proposals = await propose_all(refs, context, EVERYTHING)
     if len(proposals) > 1:
         named = ", ".join(one.first.label for one in proposals[:3]) + ("…" if len(proposals) > 3 else "")
         raise NotAllowed(
@@ -60,6 +62,8 @@ async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
 
 def write(proposal: Proposal, to: str, paths: Paths) -> Path:
     """Writes the failed rows, as they were last sent, to a new file that only the user can read. Call it in a thread.
+
+    A paused turn is written with what came of it, so that it is continued.
 
     Raises:
         BadInput: the file cannot be written, or already exists.
@@ -95,7 +99,7 @@ async def look(proposal: Proposal, path: Path, context: Context) -> Edited:
     looked = await preflight(path, checked, context.connection, past, context.clock(), proposal.first.betas)
     if not looked.checked.ok:
         raise NotSubmittable(looked.checked)
-    return Edited(replace(proposal, chosen=only(proposal.failed, ids)), looked)
+    return Edited(replace(proposal, chosen=only(proposal.failed, ids), wanted=Wanted()), looked)
 
 
 async def retry_edited(

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.plan import members
-from batchtui.core.batches.retries import not_over, with_retries
+from batchtui.core.batches.retries import DEFAULT, Kind, not_over, with_retries
 from batchtui.core.batches.submissions import first_steps
+from batchtui.core.desk.retry_wanted import Wanted, listed
 from batchtui.core.errors import NotAllowed
 from batchtui.core.files import is_there
 from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.paths import Paths
-from batchtui.core.results.failures import RetryChoice, choose, failures
+from batchtui.core.results.failures import RetryChoice, choose, failures, kind_of, kinds_of
 from batchtui.core.results.retrieve import where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import never_accepted
-from batchtui.core.state.archive import copy_rows
 from batchtui.core.text import inert_line, likely_and_most, plural
+
+if TYPE_CHECKING:
+    from batchtui.core.cost.estimate import Estimate
+
+_CHANGES = {
+    Kind.CUT: "cut answers need a larger --max-tokens N",
+    Kind.REFUSED: "refused ones another --model M",
+    Kind.PAUSED: "paused turns go on from where they are",
+}
 
 
 class NothingLeft(NotAllowed):
@@ -39,6 +50,8 @@ class Proposal(Struct, frozen=True):
     `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
     row may have been edited for one of them. `unsent` counts requests that the API never took because it
     refused `first`: they and the parts behind it are sent as they are. `seen` are the other runs that were looked at.
+    `turns` are the batches that may have paused turns, by ref, with their results. `prices` are those of each kind of
+    failed request, once they were asked for.
     """
 
     first: Batch
@@ -48,14 +61,23 @@ class Proposal(Struct, frozen=True):
     chosen: RetryChoice
     unsent: int = 0
     seen: frozenset[str] = frozenset()
+    wanted: Wanted = Wanted()
+    turns: tuple[tuple[str, Path], ...] = ()
+    prices: dict[Kind, Estimate] = {}
 
     @property
     def requests(self) -> int:
         """How many requests it would send."""
         return self.unsent or len(self.chosen.ids)
 
+    def taking(self, kinds: frozenset[Kind]) -> Proposal:
+        """The same with these kinds chosen instead. What was never sent goes all the same."""
+        if self.unsent:
+            return self
+        return replace(self, chosen=choose(self.failed, kinds), wanted=replace(self.wanted, kinds=kinds))
 
-def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bool) -> Proposal:
+
+def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Proposal:
     """Looks at all results of a batch, including those of its retries. Call it in a thread.
 
     Raises:
@@ -66,6 +88,11 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
     if batch is None:
         raise NotAllowed(f"The batch {inert_line(ref)} was forgotten in the meantime.", "batchtui list shows them all.")
     if never_sent(batch):
+        if not wanted.unsent:
+            raise NothingLeft(
+                f"{inert_line(batch.label)} was never sent: it goes as it is, and not by kind.",
+                f"To send it as it is: batchtui retry {batch.ref}",
+            )
         return _never_sent(snapshot, batch, paths)
     batches = with_retries(snapshot, batch)
     first = batches[0]
@@ -80,8 +107,8 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
         raise NotAllowed(
             "Its requests are not on this machine: somebody else sent it.", "Retry it where it was sent from."
         )
-    retrieved = [where(paths, one) for one in batches if one.state is State.RETRIEVED]
-    failed = failures(retrieved)
+    retrieved = [(one, where(paths, one)) for one in batches if one.state is State.RETRIEVED]
+    failed = failures(path for _, path in retrieved)
     since = sent_since(snapshot, paths, first) if failed else frozenset()
     failed = {custom_id: cause for custom_id, cause in failed.items() if custom_id not in since}
     if since and not failed:
@@ -89,16 +116,28 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, *, include_permanent: bo
             f"What failed was sent again since, by a later run of {inert_line(first.name)}.",
             "There is nothing to retry.",
         )
-    chosen = choose(failed, include_permanent=include_permanent)
+    chosen = choose(failed, wanted.kinds)
     if not chosen.ids:
         if chosen.left:
+            left = in_words(chosen.left)
             raise NothingLeft(
-                f"The failed requests would fail again: {in_words(chosen.left)}.",
-                f"Edit them: batchtui retry {first.label} --rows FILE. Or send them as they are: --include-permanent",
+                f"Of the failed requests, none is to be sent again: {left}."
+                if wanted.kinds != DEFAULT
+                else f"None of the failed requests is likely to succeed as it is: {left}.",
+                f"{how_to_take(chosen.left, first.label)}. To edit them first: --rows FILE. To send all as they are: "
+                "--include-permanent",
             )
         raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
-    asked = tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED)
-    return Proposal(first, tuple(one.ref for one in batches), asked, failed, chosen, seen=other_runs(snapshot, first))
+    return Proposal(
+        first,
+        tuple(one.ref for one in batches),
+        tuple(one.ref for one in batches[1:] if one.state is not State.REJECTED),
+        failed,
+        chosen,
+        seen=other_runs(snapshot, first),
+        wanted=wanted,
+        turns=tuple((one.ref, path) for one, path in retrieved if one.outcomes is None or one.outcomes.paused),
+    )
 
 
 def never_sent(batch: Batch) -> bool:
@@ -144,20 +183,13 @@ def in_words(causes: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
 
 
-def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
-    """Copies the rows to be retried, each as it was last sent. Call it in a thread.
-
-    Raises:
-        NotAllowed: the archive does not hold all of them.
-        StateError: a file cannot be read.
-    """
-    later = [paths.archive(ref) for ref in proposal.asked if is_there(paths.archive(ref))]
-    ids = proposal.chosen.ids
-    copied = copy_rows(paths.archive(proposal.first.ref), ids, sink, later)
-    if copied != len(ids):
-        raise NotAllowed(
-            f"Only {copied:,} of {plural(len(ids), 'request')} are in the archive.", "Submit the rest as a new file."
-        )
+def how_to_take(left: Mapping[str, int], word: str) -> str:
+    """How to send what is left out of the batches that a word means."""
+    kinds = frozenset(kinds_of(left))
+    them = "it" if sum(left.values()) == 1 else "them"
+    said = [f"batchtui retry {inert_line(word)} --take {listed(kinds)} sends {them}"]
+    said += [change for kind, change in _CHANGES.items() if kind in kinds]
+    return "; ".join(said)
 
 
 def described(proposals: Sequence[Proposal]) -> str:
@@ -167,37 +199,81 @@ def described(proposals: Sequence[Proposal]) -> str:
     for proposal in proposals:
         causes.update(proposal.chosen.causes)
         left.update(proposal.chosen.left)
-    said = f"{plural(causes.total(), 'request')} can succeed if sent again ({in_words(causes)})."
-    return f"{said} Left out, because they would fail again: {in_words(left)}." if left else said
+    said = f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)})."
+    return f"{said} Left out: {in_words(left)}." if left else said
 
 
-def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:
-    """What all of them are likely to cost, and the most: that of the first batches, as no part costs more than the
-    whole. Empty if the likely cost is not known; with `plain`, in ASCII."""
-    expected, ceilings = likely_usd(proposals), [one.first.cost.max_usd for one in proposals]
-    known = [usd for usd in ceilings if usd is not None]
-    most = sum(known) if len(known) == len(ceilings) else None
+def price_of(proposals: Sequence[Proposal], *, plain: bool = False) -> str:
+    """What all of them are likely to cost, and the most. Empty if the likely cost is not known; `plain` is ASCII."""
+    expected = likely_usd(proposals)
+    most = _sum(cost for one in proposals for cost in _ceilings(one))
     return "" if expected is None else likely_and_most(expected, most, plain=plain)
 
 
 def likely_usd(proposals: Sequence[Proposal]) -> float | None:
-    """The likely cost of all of them, based on the estimates of the first batches; None if one is not known."""
-    shares = [
-        one.first.cost.estimated_usd * one.requests / one.first.requests
-        for one in proposals
-        if one.first.cost.estimated_usd is not None and one.first.requests
-    ]
-    return sum(shares) if shares and len(shares) == len(proposals) else None
+    """The likely cost of all that would be sent; None if it is not known. What was never sent has the share of its
+    first estimate."""
+    return _sum(cost for one in proposals for cost in _costs(one))
 
 
-async def propose_all(refs: Sequence[str], context: Context, *, include_permanent: bool = False) -> list[Proposal]:
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    """The sum, which is not known if one of the amounts is not."""
+    known = list(amounts)
+    return None if None in known else sum(amount for amount in known if amount is not None)
+
+
+def _costs(proposal: Proposal) -> Iterator[float | None]:
+    first = proposal.first
+    if proposal.unsent:
+        known = first.cost.estimated_usd is not None and first.requests
+        yield (first.cost.estimated_usd or 0) * proposal.unsent / first.requests if known else None
+    for kind in kinds_of(proposal.chosen.causes) if not proposal.unsent else ():
+        estimate = proposal.prices.get(kind)
+        yield estimate.batch_usd if estimate else None
+
+
+def _ceilings(proposal: Proposal) -> Iterator[float | None]:
+    if proposal.unsent:
+        yield proposal.first.cost.max_usd
+    for kind in kinds_of(proposal.chosen.causes) if not proposal.unsent else ():
+        estimate = proposal.prices.get(kind)
+        yield estimate.batch_max_usd if estimate else None
+
+
+class Share(Struct, frozen=True):
+    """The failed requests of one kind: how many, also by cause, whether they are sent, and at which price; None if not
+    known."""
+
+    kind: Kind
+    requests: int
+    causes: dict[str, int]
+    taken: bool
+    estimated_usd: float | None
+    max_usd: float | None
+
+
+def shares(proposals: Sequence[Proposal]) -> list[Share]:
+    """All failed requests of some proposals by kind, with the price of each kind as it would be sent."""
+    causes = Counter(cause for one in proposals for cause in one.failed.values())
+    found = []
+    for kind, count in kinds_of(causes).items():
+        ours = [one for one in proposals if any(kind_of(cause) is kind for cause in one.failed.values())]
+        prices = [one.prices.get(kind) for one in ours]
+        usd = _sum(one.batch_usd if one else None for one in prices)
+        most = _sum(one.batch_max_usd if one else None for one in prices)
+        here = {cause: causes[cause] for cause in causes if kind_of(cause) is kind}
+        found.append(Share(kind, count, here, any(kind in one.wanted.kinds for one in ours), usd, most))
+    return found
+
+
+async def propose_all(refs: Sequence[str], context: Context, wanted: Wanted) -> list[Proposal]:
     """What retries of several batches would send. Raises as `propose` if none has anything to retry."""
     snapshot = await context.disk.snapshot()
     found: dict[str, Proposal] = {}
     nothing: NotAllowed | None = None
     for ref in refs:
         try:
-            one = await asyncio.to_thread(propose, snapshot, ref, context.paths, include_permanent=include_permanent)
+            one = await asyncio.to_thread(propose, snapshot, ref, context.paths, wanted)
             found[one.first.ref] = one
         except NothingLeft as error:
             nothing = nothing or error

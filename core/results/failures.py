@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from batchtui.core.api import result_line
 from batchtui.core.batches.outcomes import Outcome
+from batchtui.core.batches.retries import Kind
 from batchtui.core.errors import StateError
 from batchtui.core.results.unfit import causes_of
 from batchtui.core.text import inert_line
@@ -19,6 +20,7 @@ TRANSIENT = frozenset(
 )
 """Causes that lie with the API or with time, so the same request may succeed. All others fail again unchanged."""
 
+_KINDS = {kind.value: kind for kind in Kind if kind not in (Kind.TRANSIENT, Kind.PERMANENT)}
 _BLOCK = 1 << 20
 
 
@@ -79,9 +81,22 @@ def _lines(path: Path) -> Iterator[result_line.Line]:
         ) from error
 
 
-def choose(failed: Mapping[str, str], *, include_permanent: bool) -> RetryChoice:
-    """What to send again: whatever may succeed later, or with `include_permanent` everything that failed."""
-    return only(failed, frozenset(name for name, cause in failed.items() if include_permanent or cause in TRANSIENT))
+def kind_of(cause: str) -> Kind:
+    """The kind of a cause, as `cause_of` gives it."""
+    return _KINDS.get(cause, Kind.TRANSIENT if cause in TRANSIENT else Kind.PERMANENT)
+
+
+def kinds_of(causes: Mapping[str, int]) -> dict[Kind, int]:
+    """How many requests of each kind these causes are, in the order of `Kind`."""
+    found = Counter[Kind]()
+    for cause, count in causes.items():
+        found[kind_of(cause)] += count
+    return {kind: found[kind] for kind in Kind if found[kind]}
+
+
+def choose(failed: Mapping[str, str], kinds: Collection[Kind]) -> RetryChoice:
+    """What to send again: the failed requests of these kinds."""
+    return only(failed, frozenset(name for name, cause in failed.items() if kind_of(cause) in kinds))
 
 
 def only(failed: Mapping[str, str], ids: frozenset[str]) -> RetryChoice:

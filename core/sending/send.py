@@ -145,6 +145,7 @@ class Sender:
             part=part.number,
             step=part.step,
             retry_of=part.retry_of,
+            retried=part.retried,
             models=part.models,
             betas=whole.betas,
             digest=part.digest,

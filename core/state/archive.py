@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -66,16 +66,23 @@ def archived_ids(archive: Path) -> list[str]:
         return [_read(row).custom_id for row in file]
 
 
-def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO, later: Iterable[Path] = ()) -> int:
+def copy_rows(
+    source: Path,
+    ids: Collection[str],
+    sink: BinaryIO,
+    later: Iterable[Path] = (),
+    edit: Callable[[bytes, str, Path], bytes] = lambda row, _name, _path: row,
+) -> int:
     """Copies the lines with these custom_ids, in the order of `source`, and returns how many it copied.
 
-    A row may have been edited, so each comes from the last file of `later` that has it, or else from `source`.
+    A row may have been edited, so each comes from the last file of `later` that has it, or else from `source`. `edit`
+    makes the copy of a row, given its custom_id and the file that it comes from.
 
     Raises:
         StateError: a file is missing, or is not what was archived.
     """
     copied = 0
-    newest: dict[str, tuple[BinaryIO, int, int]] = {}
+    newest: dict[str, tuple[Path, BinaryIO, int, int]] = {}
     with ExitStack() as files:
         for path in later:
             with _readable(path, _AGAIN):
@@ -83,18 +90,18 @@ def copy_rows(source: Path, ids: Collection[str], sink: BinaryIO, later: Iterabl
                 start = 0
                 for row in newer:
                     if (name := _read(row).custom_id) in ids:
-                        newest[name] = (newer, start, len(row))
+                        newest[name] = (path, newer, start, len(row))
                     start += len(row)
         with _readable(source, _AGAIN), source.open("rb", buffering=_BLOCK) as file:
             for row in file:
                 if (name := _read(row).custom_id) not in ids:
                     continue
+                path = source
                 if name in newest:
-                    newer, start, length = newest[name]
+                    path, newer, start, length = newest[name]
                     newer.seek(start)
-                    sink.write(newer.read(length))
-                else:
-                    sink.write(row)
+                    row = newer.read(length)
+                sink.write(edit(row, name, path))
                 copied += 1
     return copied
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Part, State, Submission
 from batchtui.core.desk.desk import Desk
+from batchtui.core.desk.retry_wanted import EVERYTHING
 from batchtui.core.errors import BadInput, OverLimit
 from batchtui.core.jobs.example_jobs import write_examples
 from batchtui.core.jobs.steps import StepRunner
@@ -114,7 +115,7 @@ async def test_a_step_that_was_held_back_is_judged_anew_only_by_newer_answers(wo
     (first,) = (await desk.snapshot()).batches
     message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
     world.control.lay_down(world.control.custom_ids(str(first.id))[0], {"type": "succeeded", "message": message})
-    await desk.retry([first.ref], include_permanent=True, agreed=lambda _: True)
+    await desk.retry([first.ref], EVERYTHING)
     await finish_all(world, desk)
     assert (await only(desk)).trouble is None
     assert [one.requests for one in world.control.batches()] == [4, 1, 4]
@@ -178,7 +179,7 @@ async def test_answers_to_a_retry_of_an_earlier_step_go_where_its_others_went(wo
     (_, first) = (await desk.snapshot()).batches
     message = {"model": "m", "content": [{"type": "text", "text": "Well."}], "stop_reason": "end_turn", "usage": None}
     world.control.lay_down(missed, {"type": "succeeded", "message": message})
-    await desk.retry([first.ref], include_permanent=True, agreed=lambda _: True)
+    await desk.retry([first.ref], EVERYTHING)
     await finish_all(world, desk)
     assert len(list(notes.glob("*.md"))) == 4
     assert reports.stat() == before

@@ -1,5 +1,6 @@
 """Paging through results, leaving the app and starting it again: what is read, written and asked."""
 
+import json
 import re
 
 from batchtui.core.batches.batch import State
@@ -52,17 +53,37 @@ async def test_the_ending_of_the_path_and_the_chosen_form_never_contradict(simul
         assert (folder / "mine.csv").read_text().startswith("custom_id,")
 
 
-async def test_a_retry_says_the_causes_and_the_price_before_it_sends(simulator, open_one, sit, rows):
-    simulator.control.settings(errored=1.0)
+async def test_a_retry_offers_each_kind_with_its_price_and_sends_what_is_marked(simulator, open_one, sit, rows):
+    simulator.control.tell("cut", "a0", "a1", "a2")
+    simulator.control.tell("expired", "a3")
     desk = open_one(simulator.url)
-    file = rows(count=40)
+    file = rows(count=6)
     batch = await desk.submit(file, looked=await desk.examine(file))
     async with sit(desk) as hand:
         await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
         await hand.press("t")
-        await hand.until(lambda: re.search(r"\d requests? can succeed if sent again \(\d+ \w+_error", hand.words))
-        assert re.search(r"That is ~\$\d\.\d+, ≤\$\d\.\d+\. Send them again\?", hand.words)
+        await hand.shows("Send again: notes")
+        assert re.search(r"3 cut off: raise max_tokens · ~\$0\.\d+, ≤\$0\.\d+", hand.words)
+        assert re.search(r"1 expired · ~\$0\.\d+", hand.words)
+        assert "To be sent again: 1 request (1 expired). Left out: 3 cut. That is ~$" in hand.words
+        before = re.search(r"max_tokens · (~\S+ ≤\S+)", hand.words)
+        await hand.press("space", "down", "space")
+        await hand.says("To be sent again: 3 requests (3 cut). Left out: 1 expired.")
+        await hand.press("up", "space")
+        await hand.says("Mark what should be sent again")
+        await hand.press("enter")
         assert len(simulator.control.batches()) == 1
+        await hand.press("space", "tab", "tab")
+        await hand.type("9000")
+        await hand.press("enter")
+        await hand.says("To be sent again: 3 requests")
+        assert before and before[1] not in hand.words, "it is priced with the change"
+        await hand.press("enter")
+        await hand.until(lambda: len(simulator.control.batches()) == 2)
+    [again] = [one for one in (await desk.snapshot()).batches if one.retry_of]
+    assert again.retried == {"cut": 3}
+    sent = [json.loads(row)["params"] for row in desk.paths.archive(again.ref).read_bytes().splitlines()]
+    assert [one["max_tokens"] for one in sent] == [9000] * 3
 
 
 async def test_ascii_draws_every_screen_with_ascii_alone(simulator, open_one, sit, rows, paths):

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import asdict
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch
@@ -18,6 +20,9 @@ from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, touch_json, written
 from batchtui.tui.cli.terminal import BetaName, complain, out, say
+
+if TYPE_CHECKING:
+    from batchtui.core.desk.retry_proposal import Share
 
 beta = click.option(
     "--beta",
@@ -84,16 +89,18 @@ def tell_sent(
     causes: Mapping[str, int],
     left: Mapping[str, int],
     wrong: Sequence[Mapping[str, object]] = (),
+    kinds: Sequence[Share] = (),
     *,
     json: bool,
 ) -> None:
-    """Reports what was resent, by cause, and what was left out; `wrong` are errors as JSON."""
+    """Reports what was resent, by cause, and what was left out. `wrong` are errors as JSON, `kinds` have the prices."""
     for batch in batches:
         say(f"Resent {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
         say(f"  batchtui retrieve {batch.label}")
     if json:
         sent = {"batches": [batch_json(batch) for batch in batches]}
-        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "errors": list(wrong)}))
+        by_kind = [asdict(one) for one in kinds]
+        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "kinds": by_kind, "errors": list(wrong)}))
     else:
         for batch in batches:
             out(batch.label)

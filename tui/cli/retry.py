@@ -8,22 +8,59 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.retries import DEFAULT, Kind
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, in_words, price_of
+from batchtui.core.desk.retry_proposal import (
+    NothingLeft,
+    Proposal,
+    Share,
+    how_to_take,
+    in_words,
+    price_of,
+    shares,
+)
+from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
-from batchtui.core.text import plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, tell_outputs, tell_sent
+from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.text import inert_line, likely, plural
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
 from batchtui.tui.cli.report import failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
 
 
+class Kinds(click.ParamType[frozenset[Kind]]):
+    """Kinds of requests, separated by commas."""
+
+    name = "kinds"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[Kind]:
+        """The kinds, or a usage error that lists them all."""
+        if isinstance(value, frozenset):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if wrong := [word for word in words if word not in set(Kind)]:
+            self.fail(
+                f"{inert_line(wrong[0], 40)!r} is not a kind of request. The kinds: {', '.join(Kind)}.", param, ctx
+            )
+        return frozenset(Kind(word) for word in words)
+
+
 @click.command(short_help="Resend what did not succeed, as a new batch.")
 @click.argument("batch")
+@click.option("--take", type=Kinds(), metavar="KINDS", help=f"Only these kinds of requests, of: {','.join(Kind)}.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The max_tokens of what is sent again, for cut answers.",
+)
+@click.option("--model", metavar="M", help="The model of what is sent again, for example for refused requests.")
 @click.option(
     "--include-permanent", is_flag=True, help="Also send requests that will fail again unchanged, such as invalid ones."
 )
@@ -37,21 +74,43 @@ from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progres
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 def retry(
-    *, batch: str, include_permanent: bool, rows: Path | None, max_cost: float | None, yes: bool, as_json: bool
+    *,
+    batch: str,
+    take: frozenset[Kind] | None,
+    max_tokens: int | None,
+    model: str | None,
+    include_permanent: bool,
+    rows: Path | None,
+    max_cost: float | None,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Resend the unsuccessful requests of a retrieved batch, as a new linked batch.
 
-    Resends expired and canceled requests and API failures; invalid requests only if you ask for them. When the first
-    results are exported, the new ones are merged with them. To edit requests before they are sent, use --rows.
-    Answers that met no row of a table before are applied again.
+    Resends expired and canceled requests and API failures that may pass (transient); with --take, the kinds that it
+    names and no others. Answers that were cut need a larger --max-tokens, refused requests usually another --model;
+    a paused turn is continued. When the first results are exported, the new ones are merged with them. To edit requests
+    before they are sent, use --rows. Answers that met no row of a table before are applied again.
     """
+    if include_permanent and take is not None:
+        raise click.UsageError("--include-permanent sends all that failed: use it without --take.")
+    wanted = Wanted(
+        DEFAULT if take is None else take,
+        max_tokens,
+        model or "",
+        unsent=take is None and max_tokens is None and not model,
+    )
     if rows:
         from batchtui.tui.cli.retry_rows import run_rows
 
         if include_permanent:
             raise click.UsageError("--include-permanent cannot be combined with --rows: the rows in FILE are sent.")
+        if take is not None or wanted.changes:
+            raise click.UsageError("--take, --max-tokens and --model are for requests as they were sent: edit FILE.")
         return wait_for(run_rows(batch, rows, max_cost, yes=yes, json=as_json))
-    return wait_for(_retry(batch, max_cost, include_permanent=include_permanent, yes=yes, json=as_json))
+    if include_permanent:
+        wanted = replace(wanted, kinds=EVERYTHING.kinds)
+    return wait_for(_retry(batch, max_cost, wanted, yes=yes, json=as_json))
 
 
 def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
@@ -66,21 +125,24 @@ def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
     return batches
 
 
-async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, yes: bool, json: bool) -> int:
+async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     async with desk_for("batchtui retry") as desk:
         causes: Counter[str] = Counter()
         left: Counter[str] = Counter()
+        by_kind: list[Share] = []
 
         def agreed(proposals: Sequence[Proposal]) -> bool:
             for proposal in proposals:
                 causes.update(proposal.chosen.causes)
                 left.update(proposal.chosen.left)
-            price = price_of(proposals, plain=desk.settings.ascii)
-            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price and f', {price}'}.")
+            by_kind.extend(shares(proposals))
+            price = _price(proposals, by_kind, plain=desk.settings.ascii)
+            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
             if left:
-                say(f"Left out because they would fail again: {in_words(left)}. To edit them first: --rows FILE.")
+                say(f"Left out: {in_words(left)}.")
+                say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
             return yes or agree("Send them?")
 
         try:
@@ -88,7 +150,7 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             unmatched = await _apply_unmatched(desk, meant)
             batches = await desk.retry(
                 [batch.ref for batch in meant],
-                include_permanent=include_permanent,
+                wanted,
                 agreed=agreed,
                 max_cost=max_cost,
                 report=progress("Submitting"),
@@ -99,14 +161,24 @@ async def _retry(word: str, max_cost: float | None, *, include_permanent: bool, 
             if not unmatched:
                 return failed(error, json=json, batch=word)
             batches = []
+        except NotSubmittable as error:
+            return not_submittable(error.checked.path, error, json=json)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         snapshot = await desk.snapshot()
         failures = list(standing(snapshot, {one.submission for one in meant})) if unmatched else []
-        tell_sent(batches, causes, left, failures_json(failures, snapshot.batches), json=json)
+        tell_sent(batches, causes, left, failures_json(failures, snapshot.batches), by_kind, json=json)
         for failure in failures:
             complain(failure.error)
         return max((failure.error.exit_code for failure in failures), default=errors.OK)
+
+
+def _price(proposals: Sequence[Proposal], by_kind: Sequence[Share], *, plain: bool) -> str:
+    """The price as a clause; of each kind, if there are several."""
+    price = price_of(proposals, plain=plain)
+    taken = [one for one in by_kind if one.taken]
+    each = ", ".join(f"{one.kind} {likely(one.estimated_usd)}" for one in taken) if len(taken) > 1 else ""
+    return price and f", {price}" + (f" ({each})" if each else "")
 
 
 async def _apply_unmatched(desk: Desk, batches: Sequence[Batch]) -> bool:

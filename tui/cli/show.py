@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State, newest_first
+from batchtui.core.batches.retries import attempts
 from batchtui.core.batches.spending import spending_json, spending_text
 from batchtui.core.batches.submissions import rolled_up, whole, with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
+from batchtui.tui.cli.attempts import attempts_json, attempts_text
 from batchtui.tui.cli.command_desk import as_json, desk_for
 from batchtui.tui.cli.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
@@ -106,12 +108,15 @@ async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
         batch, parts = known[0], []
     else:
         batch, parts = rolled_up(submission, known), known
+    sent = attempts(snapshot, known)
     if json:
-        shown = details_json(batch, submission, summary)
+        shown = {**details_json(batch, submission, summary), "attempts": attempts_json(sent)}
         out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
     else:
         left = {written(one): str(await desk.failed_rows(one) or "") for one in batch.outputs}
         out(details(batch, submission, summary, desk.clock(), left, plain=desk.settings.ascii))
+        if lines := attempts_text(sent):
+            out(lines)
         if parts:
             out(table(parts, desk.clock()))
     return errors.OK

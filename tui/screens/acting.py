@@ -14,6 +14,7 @@ from batchtui.core.batches.batch import Batch, Submission
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.cancel import CancelOutcome
+from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.programs import without_keys
 from batchtui.tui import clipboard
@@ -27,7 +28,6 @@ from batchtui.tui.sentences import (
     named,
     retried,
     retrieved,
-    retry_question,
     things,
 )
 from batchtui.tui.session import Session
@@ -139,23 +139,24 @@ class Room(Screen[None]):
             self.app.run_worker(self._propose(batches), group="retry", exit_on_error=False)
 
     async def _propose(self, batches: Sequence[Batch]) -> None:
-        """Asks, with the number of requests by cause, then sends."""
+        """Asks what to send, with the number of requests and the price of each kind, then sends it."""
+        from batchtui.tui.screens.retry import RetryScreen  # imported late, as in `tui.app`
+
         desk = self.session.desk
         refs = [batch.ref for batch in batches]
         try:
-            proposals = await desk.propose_retry(refs)
+            proposals = await desk.propose_retry(refs, EVERYTHING)
         except BatchtuiError as error:
             self.session.say(error.message, error.hint, bad=True)
             return
 
-        def answered(agreed: bool | None) -> None:
-            if agreed:
+        def answered(wanted: Wanted | None) -> None:
+            if wanted:
                 task = Task(Kind.SUBMIT, f"Sending {named(batches)} again")
-                work = desk.retry(refs, report=task.report)
+                work = desk.retry(refs, wanted, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
-        question = retry_question(proposals, plain=desk.settings.ascii)
-        self.app.push_screen(ConfirmScreen(question, "Send again", "Do not send"), answered)
+        self.app.push_screen(RetryScreen(self.session, refs, named(batches), proposals), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)

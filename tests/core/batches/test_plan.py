@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, State, Submission
-from batchtui.core.batches.plan import can_go_on, counts, undone
+from batchtui.core.batches.outcomes import Outcomes
+from batchtui.core.batches.plan import can_go_on, counts, outcomes, undone
 from batchtui.core.batches.remote import Counts
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -44,6 +45,31 @@ def test_what_was_asked_again_is_no_longer_failed() -> None:
     assert counts([first, done], ()) == Counts(succeeded=980, errored=20)
     partly = batch("b", 130, State.RETRIEVED, Counts(succeeded=120, errored=10), retry_of="a")
     assert counts([first, partly], ()) == Counts(succeeded=970, errored=30)
+
+
+def test_a_retry_that_says_what_it_took_counts_every_request_once_by_its_latest_attempt() -> None:
+    said = Counts(succeeded=8, errored=2)
+    first = replace(batch("a", 10, State.RETRIEVED, said), outcomes=Outcomes(answered=5, cut=2, paused=1, errored=2))
+    took = {"cut": 2, "paused": 1}
+    running = replace(batch("b", 3, State.IN_PROGRESS, Counts(processing=3), retry_of="a"), retried=took)
+    assert counts([first, running], ()) == Counts(processing=3, succeeded=5, errored=2)
+    assert outcomes([first, running], ()) is None
+
+    over = replace(running, state=State.RETRIEVED, ended_at=NOW, request_counts=Counts(succeeded=3))
+    over = replace(over, outcomes=Outcomes(answered=1, cut=1, paused=1))
+    assert counts([first, over], ()) == said
+    assert outcomes([first, over], ()) == Outcomes(answered=6, cut=1, paused=1, errored=2)
+
+    last = replace(over, ref="c", requests=3, retried={"cut": 1, "transient": 1, "permanent": 1})
+    last = replace(last, request_counts=Counts(succeeded=2, expired=1), outcomes=Outcomes(answered=2, expired=1))
+    assert counts([first, over, last], ()) == Counts(succeeded=9, expired=1)
+    assert outcomes([first, over, last], ()) == Outcomes(answered=8, paused=1, expired=1)
+
+    for state in (State.REJECTED, State.GONE):
+        lost = replace(running, state=state, request_counts=Counts(succeeded=3))
+        assert counts([first, lost], ()) == said
+        assert outcomes([first, lost], ()) == first.outcomes
+    assert outcomes([over], ()) == over.outcomes, "its first batch was forgotten"
 
 
 def test_a_rejected_part_has_no_request_under_way() -> None:

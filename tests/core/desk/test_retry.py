@@ -16,6 +16,7 @@ from batchtui.core.batches.retries import with_retries
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import Edited, look, write
 from batchtui.core.desk.retry_proposal import Proposal, in_words
+from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BadInput, BatchtuiError, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.results.answers import Answers, BatchFiles
@@ -84,12 +85,12 @@ def healed(world: World) -> None:
 async def again_of(
     ref: str,
     desk: Desk,
+    wanted: Wanted | None = None,
     *,
-    include_permanent: bool,
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
 ) -> Batch | None:
     """A retry of one batch."""
-    sent = await desk.retry([ref], include_permanent=include_permanent, agreed=agreed)
+    sent = await desk.retry([ref], wanted, agreed=agreed)
     assert len(sent) <= 1
     return sent[0] if sent else None
 
@@ -103,7 +104,6 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
     again = await again_of(
         first.ref,
         desk,
-        include_permanent=False,
         agreed=lambda one: not proposed.append(one),  # type: ignore[func-returns-value]
     )
     assert again is not None
@@ -134,16 +134,16 @@ async def test_1000_with_150_failures_of_which_130_may_heal(world: World, desk: 
 async def test_what_fails_again_can_be_retried_again_and_what_succeeded_is_not(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 2, 0)))
     world.control.settings(errored=1.0)
-    second = await again_of(first.ref, desk, include_permanent=False)
+    second = await again_of(first.ref, desk)
     assert second is not None
     await finished(world, desk, second)
     healed(world)
-    third = await again_of(second.ref, desk, include_permanent=False)
+    third = await again_of(second.ref, desk)
     assert third is not None
     assert (third.requests, third.retry_of) == (5, first.ref)
     await finished(world, desk, third)
     with pytest.raises(NotAllowed, match="has its answer"):
-        await again_of(first.ref, desk, include_permanent=False)
+        await again_of(first.ref, desk)
     assert len(world.control.calls("create")) == 3
 
 
@@ -151,18 +151,18 @@ async def test_of_several_batches_those_with_nothing_left_are_passed_over(world:
     bad = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     healed(world)
     good = await finished(world, desk, await desk.submit(world.rows(4)))
-    [again] = await desk.retry([good.ref, bad.ref], include_permanent=False)
+    [again] = await desk.retry([good.ref, bad.ref])
     assert (again.retry_of, again.requests) == (bad.ref, 3)
     with pytest.raises(NotAllowed, match="has its answer"):
-        await desk.retry([good.ref], include_permanent=False)
+        await desk.retry([good.ref])
 
 
 async def test_permanent_failures_go_only_when_asked_for(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 0, 0, 4)))
     with pytest.raises(NotAllowed, match="4 invalid_request_error") as caught:
-        await again_of(first.ref, desk, include_permanent=False)
+        await again_of(first.ref, desk)
     assert "--include-permanent" in caught.value.hint
-    again = await again_of(first.ref, desk, include_permanent=True)
+    again = await again_of(first.ref, desk, EVERYTHING)
     assert again is not None
     assert again.requests == 4
 
@@ -170,12 +170,12 @@ async def test_permanent_failures_go_only_when_asked_for(world: World, desk: Des
 async def test_nothing_is_retried_before_all_that_was_sent_is_known(world: World, desk: Desk) -> None:
     running = await desk.submit(made(world, 5, 3, 0, 0))
     with pytest.raises(NotAllowed, match="It is in progress"):
-        await again_of(running.ref, desk, include_permanent=False)
+        await again_of(running.ref, desk)
     first = await finished(world, desk, running)
-    again = await again_of(first.ref, desk, include_permanent=False)
+    again = await again_of(first.ref, desk)
     assert again is not None
     with pytest.raises(NotAllowed, match=str(again.id)):
-        await again_of(first.ref, desk, include_permanent=True)
+        await again_of(first.ref, desk, EVERYTHING)
     assert len(world.control.calls("create")) == 2
 
 
@@ -184,8 +184,8 @@ async def test_two_processes_that_retry_at_once_buy_it_once(world: World, desk: 
     other = world.desk("another")
     await other.snapshot()
     outcomes = await asyncio.gather(
-        again_of(first.ref, desk, include_permanent=False),
-        again_of(first.ref, other, include_permanent=False),
+        again_of(first.ref, desk),
+        again_of(first.ref, other),
         return_exceptions=True,
     )
     await other.close()
@@ -201,7 +201,7 @@ async def test_two_processes_that_retry_at_once_buy_it_once(world: World, desk: 
 
 async def test_no_is_no_and_leaves_nothing(world: World, desk: Desk) -> None:
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
-    assert await again_of(first.ref, desk, include_permanent=False, agreed=lambda _: False) is None
+    assert await again_of(first.ref, desk, agreed=lambda _: False) is None
     assert len(world.control.calls("create")) == 1
     assert [path.name for path in world.paths.requests.iterdir()] == [f"{first.ref}.jsonl"]
 
@@ -211,7 +211,7 @@ async def test_a_retry_that_is_refused_leaves_the_first_as_it_was(world: World, 
     before = await desk.snapshot()
     world.control.fault("create", Answer(429))
     with pytest.raises(BatchtuiError):
-        await again_of(first.ref, desk, include_permanent=False)
+        await again_of(first.ref, desk)
     after = await desk.snapshot()
     assert [one.ref for one in after.batches] == [first.ref]
     assert after.submissions[first.submission].batches == before.submissions[first.submission].batches
@@ -224,7 +224,7 @@ async def test_a_retry_whose_answer_was_lost_is_found_and_linked_and_never_sent_
     first = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     world.control.fault("create", Drop("accepted"))
     try:
-        await again_of(first.ref, desk, include_permanent=False)
+        await again_of(first.ref, desk)
     except OutcomeUnknown:
         await desk.cycle()
     assert len(world.control.calls("create")) == 2
@@ -240,7 +240,7 @@ async def test_the_keys_of_what_is_retried_go_along(world: World, desk: Desk) ->
     names = [json.loads(row)["custom_id"] for row in path.read_bytes().splitlines()]
     keys = [json.dumps({"custom_id": name, "key": f"key of {name}", "row": {}}) for name in names]
     world.paths.keys(first.ref).write_text("\n".join(keys) + "\n")
-    again = await again_of(first.ref, desk, include_permanent=False)
+    again = await again_of(first.ref, desk)
     assert again is not None
     sent = [json.loads(row)["custom_id"] for row in world.paths.archive(again.ref).read_bytes().splitlines()]
     kept = [json.loads(row)["key"] for row in world.paths.keys(again.ref).read_bytes().splitlines()]
@@ -251,7 +251,7 @@ async def test_what_somebody_else_sent_cannot_be_retried_from_here(world: World,
     sent = await finished(world, desk, await desk.submit(made(world, 5, 3, 0, 0)))
     world.paths.archive(sent.ref).unlink()
     with pytest.raises(NotAllowed, match="not on this machine"):
-        await again_of(sent.ref, desk, include_permanent=False)
+        await again_of(sent.ref, desk)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -339,7 +339,7 @@ async def test_an_edited_row_stays_edited_when_it_is_asked_again_as_it_was(world
     second = await desk.retry_edited(proposal, file)
     assert second is not None
     await finished(world, desk, second)
-    third = await again_of(first.ref, desk, include_permanent=False)
+    third = await again_of(first.ref, desk)
     assert third is not None
     sent = {row["custom_id"]: row["params"]["max_tokens"] for row in rows_of(world.paths.archive(third.ref))}
     assert sent == {edited[0]["custom_id"]: 65, edited[1]["custom_id"]: 64}

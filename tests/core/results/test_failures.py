@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
-from batchtui.core.batches.retries import first_of, not_over, with_retries
+from batchtui.core.batches.retries import DEFAULT, Kind, attempts, first_of, not_over, with_retries
 from batchtui.core.errors import StateError
-from batchtui.core.results.failures import TRANSIENT, choose, failures
+from batchtui.core.results.failures import TRANSIENT, choose, failures, kinds_of
 from batchtui.core.state.archive import copy_rows
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -84,7 +84,7 @@ FAILED = {
 
 
 def test_only_what_time_may_heal_is_chosen_by_itself() -> None:
-    chosen = choose(FAILED, include_permanent=False)
+    chosen = choose(FAILED, DEFAULT)
     assert chosen.ids == frozenset("abcdefn")
     assert set(chosen.causes) == TRANSIENT
     assert next(iter(chosen.causes.items())) == ("expired", 2)
@@ -93,8 +93,23 @@ def test_only_what_time_may_heal_is_chosen_by_itself() -> None:
 
 
 def test_all_is_chosen_when_asked_for() -> None:
-    chosen = choose(FAILED, include_permanent=True)
+    chosen = choose(FAILED, Kind)
     assert (chosen.ids, chosen.left) == (frozenset(FAILED), {})
+
+
+def test_these_kinds_are_chosen_and_no_others() -> None:
+    failed = {**FAILED, "o": "cut", "p": "refused", "q": "paused", "r": "unfit", "s": "cut"}
+    chosen = choose(failed, {Kind.CUT, Kind.PAUSED})
+    assert (chosen.ids, chosen.causes) == (frozenset("osq"), {"cut": 2, "paused": 1})
+    assert choose(failed, DEFAULT).ids == choose(FAILED, DEFAULT).ids
+    assert kinds_of(chosen.left) == {
+        Kind.REFUSED: 1,
+        Kind.UNFIT: 1,
+        Kind.EXPIRED: 2,
+        Kind.CANCELED: 1,
+        Kind.TRANSIENT: 4,
+        Kind.PERMANENT: 7,
+    }
 
 
 def batch(ref: str, retry_of: str = "", state: State = State.RETRIEVED, minutes: int = 0) -> Batch:
@@ -115,6 +130,7 @@ def test_a_batch_with_its_retries_comes_first_and_they_follow_in_the_order_they_
     for one in batches:
         assert [shelf.ref for shelf in with_retries(snapshot, one)] == ["a", "r1", "r2", "r3"]
     assert [shelf.ref for shelf in with_retries(snapshot, snapshot.batches[-1])] == ["lost"]
+    assert [one.ref for one in attempts(snapshot, batches)] == ["a", "r1", "r2", "r3"]
 
 
 def test_batches_that_name_each_other_do_not_go_on_for_ever() -> None:

@@ -56,7 +56,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                     batches = [*batches, await _retrieved(desk, one)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
                     output = await _exported(desk, word, to)
-                    await _tell_exported(desk, output)
+                    await _tell_exported(desk, output, batches)
             except BatchtuiError as error:
                 complain(error)
                 wrong.append(error_json(error, word))
@@ -179,12 +179,13 @@ def _tell(batch: Batch) -> None:
         say(f"{plural(batch.unanswered, 'request')} did not{why}: batchtui show {batch.label} says why.")
 
 
-async def _tell_exported(desk: Desk, output: Output) -> None:
+async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> None:
     say(f"Exported {plural(output.rows or 0, 'row')} to {inert_line(output.path, 2000)}")
     if output.guarded:
         cells = plural(output.guarded, "cell that a spreadsheet would run", "cells that a spreadsheet would run")
         say(f"An apostrophe went into {cells}. For the CSV as it is: batchtui export --no-guard")
-    if left := await desk.failed_rows(output):
+    missing = (output.rows or 0) < sum(one.requests for one in batches if not one.retry_of)
+    if (missing or any(one.unanswered for one in batches)) and (left := await desk.failed_rows(output)):
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 
@@ -217,6 +218,6 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bo
             batches = await desk.batches_for(word)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
-        await _tell_exported(desk, output)
+        await _tell_exported(desk, output, batches)
         out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
         return errors.OK

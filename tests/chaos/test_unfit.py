@@ -118,6 +118,9 @@ async def test_what_follows_no_schema_and_what_an_output_needs_are_unfit_and_can
     first, second = await finish(world, desk)
     assert first.outcomes == Outcomes(answered=2, unfit=2)
     assert summed(world, first) == {"answered": 2, "unfit": 2}
+    summary = await desk.summary(first)
+    assert summary
+    assert summary.unfit == "w1: the answer has no score"
     assert written(world) == {"w0": "1", "w3": "1"}
     assert failed(world) == {"w1": ("unfit", "the answer has no score"), "w2": ("unfit", "json.score is null")}
     assert second.requests == 2  # the step goes on without them

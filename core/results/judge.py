@@ -31,7 +31,7 @@ def judged(verdict: Verdict, archive: Path, results: Path, stopped: Callable[[],
         log.warning("%s could not be checked against the schemas: %s", results.name, inert_line(str(error), 200))
     if before or known.causes:
         unfit.write(results, known)
-    return replace(verdict, outcomes=known.outcomes)
+    return replace(verdict, outcomes=known.outcomes, unfit=known.example)
 
 
 def _before(results: Path) -> Unfit | None:

@@ -6,7 +6,6 @@ get anything, and another host may answer anything. A schema that cannot be used
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -171,12 +170,14 @@ def misfits(archive: Path, results: Path, stopped: Callable[[], bool] = lambda: 
 
 
 def _asks(archive: Path) -> bool:
-    """Whether any row may ask for a schema: a quick look at the bytes."""
-    with archive.open("rb") as file:
-        if not file.seek(0, 2):
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
-            return held.find(_MARK) >= 0
+    """Whether any row may ask for a schema: a quick look at the bytes, in blocks, so that nobody waits for it."""
+    tail = b""
+    with archive.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            if _MARK in block or _MARK in tail + block[: len(_MARK)]:
+                return True
+            tail = block[-len(_MARK) :]
+    return False
 
 
 def _asked(archive: Path, compiled: Callable[[bytes], Schema]) -> dict[str, Asked]:

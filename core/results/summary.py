@@ -27,10 +27,10 @@ from batchtui.core.text import inert_line
 class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
-    `outcomes` is None in a summary of an older version. `usage` is split by price. `actual_usd` is None if it is not
-    known; `unpriced` names the models without a price. `cache` is None if no tokens were cached, or if an older
-    version made the summary. `anomalies` is empty unless results were kept in spite of them.
-    Error texts and models are hostile text.
+    `outcomes` is None in a summary of an older version. `unfit` is why one of them does not fit. `usage` is split by
+    price. `actual_usd` is None if it is not known; `unpriced` names the models without a price. `cache` is None if no
+    tokens were cached, or if an older version made the summary. `anomalies` is empty unless results were kept in spite
+    of them. Error texts and models are hostile text.
     """
 
     batch_id: str
@@ -38,6 +38,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     requests: int
     counts: Counts
     outcomes: Outcomes | None = None
+    unfit: str = ""
     sha256: str
     bytes: int
     verified_at: Time
@@ -74,6 +75,7 @@ def summarise(
         requests=verdict.lines,
         counts=verdict.counts,
         outcomes=verdict.outcomes,
+        unfit=verdict.unfit,
         sha256=verdict.sha256,
         bytes=verdict.bytes,
         verified_at=now,
@@ -115,12 +117,12 @@ def read(path: Path) -> Summary:
         ) from error
 
 
-def note_outcomes(path: Path, outcomes: Outcomes) -> None:
+def note_outcomes(path: Path, outcomes: Outcomes, unfit: str) -> None:
     """Corrects the outcomes in the summary in a file. Does nothing if there is none that can be read and written."""
     with suppress(StateError, OSError):
         known = read(path)
-        if known.outcomes != outcomes:
-            write(path, replace(known, outcomes=outcomes))
+        if (known.outcomes, known.unfit) != (outcomes, unfit):
+            write(path, replace(known, outcomes=outcomes, unfit=unfit))
 
 
 def note_output(path: Path, output: Output) -> None:

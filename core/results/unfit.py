@@ -36,9 +36,9 @@ class Unfit(Struct, frozen=True, kw_only=True):
     @property
     def causes(self) -> dict[str, str]:
         """Why each of them does not fit: the first reason that was found."""
-        found: dict[str, str] = {}
-        for causes in (*reversed(self.outputs.values()), self.schema):
-            found |= causes
+        found = dict(self.schema)
+        for causes in self.outputs.values():
+            found |= {custom_id: why for custom_id, why in causes.items() if custom_id not in found}
         return found
 
     @property
@@ -46,6 +46,11 @@ class Unfit(Struct, frozen=True, kw_only=True):
         """The outcomes of all results. They are counted anew from what was verified, so nothing counts twice."""
         count, before = len(self.causes), self.verified
         return replace(before, answered=before.answered - count, unfit=before.unfit + count)
+
+    @property
+    def example(self) -> str:
+        """Which of them does not fit, and why; "" if all do."""
+        return next((f"{custom_id}: {why}" for custom_id, why in self.causes.items()), "")
 
     def by_schema(self, causes: Causes) -> Unfit:
         """With these in place of what an earlier check found."""

@@ -29,9 +29,9 @@ def keep_unfit(
     found: dict[str, Outcomes] = {}
     try:
         for batch in batches:
-            if counted := _kept(batch, where(paths, batch), answers, output, causes):
-                found[batch.ref] = counted
-                note_outcomes(paths.summary(batch.label), counted)
+            if known := _kept(batch, where(paths, batch), answers, output, causes):
+                found[batch.ref] = known.outcomes
+                note_outcomes(paths.summary(batch.label), known.outcomes, known.example)
     except OSError as error:
         raise StateError(
             f"Which answers do not fit could not be kept in {paths.results}: {error.strerror}.", own_way_out(error)
@@ -39,7 +39,7 @@ def keep_unfit(
     return found
 
 
-def _kept(batch: Batch, results: Path, answers: Answers, output: str, causes: Causes) -> Outcomes | None:
+def _kept(batch: Batch, results: Path, answers: Answers, output: str, causes: Causes) -> Unfit | None:
     before = unfit.read(results)
     mine = {custom_id: why for custom_id, why in causes.items() if answers.file_of(custom_id) == results}
     if before is None and not mine:
@@ -49,4 +49,4 @@ def _kept(batch: Batch, results: Path, answers: Answers, output: str, causes: Ca
     after = known.by_output(output, mine, elsewhere)
     if after != before:
         unfit.write(results, after)
-    return after.outcomes
+    return after

@@ -51,7 +51,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What the bytes hold. `counts` and `outcomes` are tallied from the lines; `anomalies` says in words what is wrong
     with them.
 
-    `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines.
+    `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines. `unfit`
+    is why one of the answers does not fit, as far as somebody looked.
     """
 
     lines: int
@@ -67,6 +68,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     stop_reasons: dict[str, int]
     usage: tuple[Usage, ...]
     anomalies: tuple[str, ...]
+    unfit: str = ""
 
     @property
     def ok(self) -> bool:

@@ -118,6 +118,9 @@ async def test_what_follows_no_schema_and_what_an_output_needs_are_unfit_and_can
     first, second = await finish(world, desk)
     assert first.outcomes == Outcomes(answered=2, unfit=2)
     assert summed(world, first) == {"answered": 2, "unfit": 2}
+    summary = await desk.summary(first)
+    assert summary
+    assert summary.unfit == "w1: the answer has no score"
     assert written(world) == {"w0": "1", "w3": "1"}
     assert failed(world) == {"w1": ("unfit", "the answer has no score"), "w2": ("unfit", "json.score is null")}
     assert second.requests == 2  # the step goes on without them
@@ -274,3 +277,16 @@ def test_without_a_batch_they_are_found_too(
     assert (code, batch["outcomes"]["answered"], batch["outcomes"]["unfit"]) == (3, 0, 4)
     assert written(world) == {}
     assert failed(world)["w0"] == ("unfit", "it does not follow its schema: 'score' is a required property")
+
+
+def test_an_export_names_the_rows_that_it_left_out_though_all_are_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    say(world, **{"req-1": " "})
+    world.control.settings(duration=0)
+    assert here(world, monkeypatch, capfd, "submit", str(world.rows(3)), "--name", "three", "--yes")[0] == 0
+    assert here(world, monkeypatch, capfd, "retrieve", "three")[0] == 0
+    arguments = ("export", "three", "--to", "out/{custom_id}.md")
+    ended = in_this_process(arguments, world.environment, world.folder, monkeypatch, capfd)
+    assert sorted(path.name for path in (world.folder / "out").iterdir()) == ["_failed.jsonl", "req-0.md", "req-2.md"]
+    assert str(world.folder / "out" / "_failed.jsonl") in ended.stderr

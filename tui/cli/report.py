@@ -229,6 +229,7 @@ def details(
             rows.append(("", f"What failed or did not fit, and why: {why}"))
     if summary:
         rows += [("stopped by", f"{name}: {number(count)}") for name, count in summary.stop_reasons.items()]
+        rows += [("unfit", f"e.g. {summary.unfit}")] if summary.unfit else []
         rows += [("error", f"{one.type}: {number(one.count)}, e.g. {one.example}") for one in summary.errors]
         rows += [
             ("tokens", f"{model}: {number(tokens.input)} in, {number(tokens.output)} out")

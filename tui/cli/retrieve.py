@@ -184,7 +184,8 @@ async def _tell_exported(desk: Desk, output: Output, batches: list[Batch]) -> No
     if output.guarded:
         cells = plural(output.guarded, "cell that a spreadsheet would run", "cells that a spreadsheet would run")
         say(f"An apostrophe went into {cells}. For the CSV as it is: batchtui export --no-guard")
-    if any(one.unanswered for one in batches) and (left := await desk.failed_rows(output)):
+    missing = (output.rows or 0) < sum(one.requests for one in batches if not one.retry_of)
+    if (missing or any(one.unanswered for one in batches)) and (left := await desk.failed_rows(output)):
         say(f"What did not succeed, and why: {inert_line(str(left), 2000)}")
 
 

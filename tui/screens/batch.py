@@ -189,6 +189,8 @@ def facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("failed", f"{number(group.count)} {inert_line(group.type, 40)}, for example: {inert_line(group.example)}")
         for group in summary.errors
     ]
+    if summary.unfit:
+        rows.append(("unfit", f"for example {inert_line(summary.unfit)}"))
     if summary.stop_reasons:
         counted = sorted(summary.stop_reasons.items(), key=lambda item: -item[1])
         rows.append(("stopped by", ", ".join(f"{inert_line(reason, 40)} {number(count)}" for reason, count in counted)))

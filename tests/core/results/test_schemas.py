@@ -17,6 +17,7 @@ import pytest
 from batchtui.core.errors import Stopped
 from batchtui.core.logs import log
 from batchtui.core.results import schema as schema_module
+from batchtui.core.results import schemas
 from batchtui.core.results.schema_pattern import risky
 from batchtui.core.results.schemas import misfits
 
@@ -156,6 +157,14 @@ def test_rows_that_ask_for_nothing_are_not_looked_at_and_load_nothing(
     files.ask(FORMAT)
     with pytest.raises(ImportError):
         misfits(files.archive, files.results)
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_a_schema_is_found_wherever_the_blocks_end(files: Files, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schemas, "_BLOCK", 12)
+    files.ask({"metadata": "x" * shift, **FORMAT})
+    files.answer([text("{}")])
+    assert list(misfits(files.archive, files.results)) == ["r0"]
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,9 @@ def test_results_are_judged_when_they_come_and_what_outputs_found_stays(kept: Ke
     results = kept.paths.result("m1")
 
     def outcomes(archive: Path) -> Outcomes:
-        return judged(verify_file(results, batch.request_counts, None), archive, results).outcomes
+        verdict = judged(verify_file(results, batch.request_counts, None), archive, results)
+        assert verdict.unfit == "a: it does not follow its schema: [] is not of type 'object'"
+        return verdict.outcomes
 
     assert outcomes(kept.paths.archive("bm1")) == Outcomes(answered=2, unfit=1)
     kept.keep({"b": "no"}, batch)

@@ -97,6 +97,10 @@ class Paths(Struct, frozen=True):
     def summary(self, batch_id: str) -> Path:
         return self.results / f"{batch_id}.summary.json"
 
+    def unfit(self, batch_id: str) -> Path:
+        """Which of the verified results do not fit what was asked for, and why. There is none if all fit."""
+        return unfit_beside(self.result(batch_id))
+
     @property
     def log_lock(self) -> Path:
         """Held while the log is moved aside for a new one."""
@@ -121,6 +125,11 @@ class Paths(Struct, frozen=True):
         real = Path(os.path.realpath(folder))
         mine = {Path(os.path.realpath(one)) for one in (self.data, self.config, self.log)}
         return real in mine or any(self.owns(one) for one in (real, *real.parents))
+
+
+def unfit_beside(results: Path) -> Path:
+    """The file beside verified results that says which of them do not fit."""
+    return results.with_suffix(".unfit.json")
 
 
 def seen(path: Path) -> os.stat_result | None:

@@ -77,6 +77,23 @@ def money(usd: float | None) -> str:
     return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"
 
 
+def likely(usd: float | None) -> str:
+    """What something is likely to cost: `~$0.76`."""
+    said = money(usd)
+    return said if said.startswith(("<", "–")) else f"~{said}"
+
+
+def ceiling(usd: float | None, *, plain: bool = False) -> str:
+    """The most that something can cost: `≤$0.88`. With `plain`, in ASCII."""
+    sign = "<=" if plain else "≤"
+    return money(usd) if usd is None else f"{sign}{money(usd).removeprefix('<')}"
+
+
+def likely_and_most(usd: float | None, most: float | None, *, plain: bool = False) -> str:
+    """Both amounts, as far as they are known: `~$0.76, ≤$0.88`."""
+    return ", ".join([likely(usd), *([ceiling(most, plain=plain)] if most is not None else [])])
+
+
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> str:
     """Lays out cells in columns; the columns whose number is in `right` are right-aligned. The cells must be inert."""
     widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]

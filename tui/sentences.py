@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
 from batchtui.core.batches.retries import Kind
-from batchtui.core.desk.retry_proposal import Proposal, Share, described, likely_usd
-from batchtui.core.text import inert_line, money, number, plural
+from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_of
+from batchtui.core.text import inert_line, likely_and_most, number, plural
 
 
 def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
@@ -37,11 +37,11 @@ def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
     )
 
 
-def retry_question(proposals: Sequence[Proposal]) -> str:
-    """What would be sent again, by cause, and its likely cost, based on the estimate for the first ones."""
-    likely = likely_usd(proposals)
-    price = "" if likely is None else f" That is about {money(likely)}."
-    return f"{described(proposals)}{price} Send them again?"
+def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str:
+    """What would be sent again, by cause, and what it can cost, based on the estimates for the first ones. With
+    `plain`, in ASCII."""
+    price = price_of(proposals, plain=plain)
+    return f"{described(proposals)}{price and f' That is {price}.'} Send them again?"
 
 
 _ABOUT = {
@@ -56,11 +56,11 @@ _ABOUT = {
 }
 
 
-def kind_line(share: Share) -> str:
-    """One kind of failed requests: how many, the types of their errors, and the price."""
+def kind_line(share: Share, *, plain: bool = False) -> str:
+    """One kind of failed requests: how many, the types of their errors, and the price. With `plain`, in ASCII."""
     errors = f" ({inert_line(', '.join(share.causes), 60)})" if share.causes.keys() != {share.kind.value} else ""
-    usd, most = share.estimated_usd, share.max_usd
-    price = "" if usd is None else f" · about {money(usd)}" + ("" if most is None else f", at most {money(most)}")
+    usd = share.estimated_usd
+    price = "" if usd is None else f" · {likely_and_most(usd, share.max_usd, plain=plain)}"
     return f"{number(share.requests)} {_ABOUT[share.kind]}{errors}{price}"
 
 

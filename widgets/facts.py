@@ -10,7 +10,7 @@ from batchtui.core.batches.outcomes import WORDS, Outcome
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.text import ago, duration, inert, inert_line, money, number, plural
+from batchtui.core.text import ago, duration, inert, inert_line, likely_and_most, money, number, plural
 from batchtui.widgets.batch_cells import time_left
 from batchtui.widgets.glyphs import look
 from batchtui.widgets.segments import Segment
@@ -57,7 +57,7 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
     yield from _times(batch, now, usual)
     if batch.models:
         yield "models", (inert_line(", ".join(batch.models)), "")
-    yield from _money(batch)
+    yield from _money(batch, plain)
     if batch.results_path:
         yield "results", (inert(batch.results_path), "")
     for output in batch.outputs:
@@ -110,14 +110,15 @@ def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fac
         yield "retrieved", (_moment(batch.retrieved_at, now), "")
 
 
-def _money(batch: Batch) -> Iterator[Fact]:
+def _money(batch: Batch, plain: bool) -> Iterator[Fact]:
     cost = batch.cost
     if cost.actual_usd is not None:
         yield "cost", (money(cost.actual_usd), "")
         if cost.saved_usd is not None:
             yield "", (f"{money(cost.saved_usd)} less than at the standard price", "dim")
     if cost.estimated_usd is not None:
-        yield "estimate", (money(cost.estimated_usd), "dim" if cost.actual_usd is not None else "")
+        said = likely_and_most(cost.estimated_usd, cost.max_usd, plain=plain)
+        yield "estimate", (said, "dim" if cost.actual_usd is not None else "")
 
 
 def _verbs(batch: Batch) -> Iterator[Fact]:

@@ -20,6 +20,9 @@ ASK_LATER = "Nothing is lost; the next poll tries again."
 UNCLEAR = frozenset({408, 409, 499})
 """Client errors after which a create may still have been accepted: the server gave up waiting, or saw a conflict."""
 
+_NO_MONEY = ("usage limits", "credit balance")
+"""Words in a 400 that is about the account (https://docs.claude.com/en/api/errors)."""
+
 LONGEST_PAUSE = 3600.0
 """Seconds. If the API asks for a longer wait, we try again after this long."""
 
@@ -94,6 +97,11 @@ def _refused(status: int, said: str, code: str, pause: float | None, source: str
             return Unreachable(f"The API failed: {said} ({status}).", ASK_LATER, status=status, retry_after=pause)
         case _:
             return ApiError(f"The API refused it: {said} ({status}).", "", status=status)
+
+
+def is_about_the_account(message: str) -> bool:
+    """Whether a refusal is about the account, and not about what was asked."""
+    return any(words in message.lower() for words in _NO_MONEY)
 
 
 def who_answered(headers: Mapping[str, str]) -> str:

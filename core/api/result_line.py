@@ -54,6 +54,8 @@ class Message(Head, gc=False):
     def outcome(self) -> Outcome:
         """What the message is worth by its stop reason or, if that is not known yet, by what is in it."""
         known = BY_STOP_REASON.get(self.stop_reason)
+        if known is None and len(self.content) > _CLOSELY:  # as objects, it could take a hundred times the memory
+            return Outcome.ANSWERED if b'"text"' in bytes(self.content) else Outcome.UNFIT
         return known or _unknown(_blocks_of(self.content))
 
 

@@ -135,11 +135,19 @@ def _clean(batch: Batch) -> bool:
 
 def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     """Canaries that are over and did not fully succeed, while the rest still waits."""
+    return ((submission, batch) for submission, batch in _canaries(snapshot) if not _clean(batch))
+
+
+def clean_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
+    """Canaries that fully succeeded as far as is known, while the rest still waits."""
+    return ((submission, batch) for submission, batch in _canaries(snapshot) if _clean(batch))
+
+
+def _canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     waiting = (one for one in snapshot.submissions.values() if one.canary and one.waiting and not one.stopped)
     for submission, ours in _with_members(snapshot, waiting):
         step = [batch for batch in ours if batch.step == submission.step]
-        over = len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE)
-        if over and not _clean(step[0]):
+        if len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE):
             yield submission, step[0]
 
 

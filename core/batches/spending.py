@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from batchtui.core.batches.batch import Batch, Part, State, Submission
-from batchtui.core.text import aligned, inert_line, money, number
+from batchtui.core.text import aligned, ceiling, inert_line, likely, money, number
 
 _NEVER_RAN = (State.REJECTED, State.SUBMITTING)
 
@@ -19,7 +19,8 @@ class Spent(Struct, frozen=True, kw_only=True):
     """US dollars over some batches. A sum covers what is known, and is None if nothing is.
 
     `unbilled` counts requests that ended without an answer and cost nothing, `pending` batches without results here,
-    `unpriced` batches with results whose price is not known. `saved_usd` is `standard_usd` minus `actual_usd`.
+    `unpriced` batches with results whose price is not known. `max_usd` is the most that it could cost when it was sent:
+    it covers all, and is None if one has no such bound. `saved_usd` is `standard_usd` minus `actual_usd`.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Spent(Struct, frozen=True, kw_only=True):
     requests: int
     unbilled: int
     estimated_usd: float | None
+    max_usd: float | None
     actual_usd: float | None
     standard_usd: float | None
     saved_usd: float | None
@@ -92,6 +94,7 @@ def _sum(what: str, batches: Sequence[Batch]) -> Spent:
         requests=sum(batch.requests for batch in batches),
         unbilled=sum(batch.request_counts.failed for batch in batches),
         estimated_usd=_known(batch.cost.estimated_usd for batch in batches),
+        max_usd=_bound([batch.cost.max_usd for batch in batches]),
         actual_usd=_known(cost.actual_usd for cost in priced),
         standard_usd=_known((cost.actual_usd or 0) + (cost.saved_usd or 0) for cost in priced),
         saved_usd=_known(cost.saved_usd for cost in priced),
@@ -105,6 +108,11 @@ def _known(amounts: Iterable[float | None]) -> float | None:
     return sum(found) if found else None
 
 
+def _bound(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known and len(known) == len(amounts) else None
+
+
 def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
     """All four views, for scripts."""
     return {
@@ -115,32 +123,33 @@ def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
     }
 
 
-def spending_text(batches: Sequence[Batch]) -> str:
-    """The same as tables, each with the total below it."""
+def spending_text(batches: Sequence[Batch], *, plain: bool = False) -> str:
+    """The same as tables, each with the total below it. With `plain`, the signs of ours are ASCII."""
     names = {batch.label: batch.name for batch in batches}
     each = by_batch(batches)
     last = total(batches)
     tables = [
-        _table("BATCH", [(f"{inert_line(names[one.what], 40)}  {one.what}", one) for one in each], last),
-        _table("NAME", [(inert_line(one.what, 40) or "–", one) for one in by_name(batches)], last),
-        _table("DAY (UTC)", [(one.what, one) for one in by_day(batches)], last),
+        _table("BATCH", [(f"{inert_line(names[one.what], 40)}  {one.what}", one) for one in each], last, plain),
+        _table("NAME", [(inert_line(one.what, 40) or "–", one) for one in by_name(batches)], last, plain),
+        _table("DAY (UTC)", [(one.what, one) for one in by_day(batches)], last, plain),
     ]
     return "\n\n".join(tables)
 
 
-def _table(what: str, rows: Sequence[tuple[str, Spent]], last: Spent) -> str:
-    heads = (what, "REQUESTS", "NOT BILLED", "ESTIMATE", "ACTUAL", "STANDARD", "SAVED", "")
-    cells = [_cells(label, one) for label, one in [*rows, ("total", last)]]
-    return aligned([heads, *cells], right={1, 2, 3, 4, 5, 6})
+def _table(what: str, rows: Sequence[tuple[str, Spent]], last: Spent, plain: bool) -> str:
+    heads = (what, "REQUESTS", "NOT BILLED", "ESTIMATE", "MOST", "ACTUAL", "STANDARD", "SAVED", "")
+    cells = [_cells(label, one, plain) for label, one in [*rows, ("total", last)]]
+    return aligned([heads, *cells], right={1, 2, 3, 4, 5, 6, 7})
 
 
-def _cells(label: str, one: Spent) -> tuple[str, ...]:
+def _cells(label: str, one: Spent, plain: bool) -> tuple[str, ...]:
     missing = [f"{one.pending} pending" if one.pending else "", f"{one.unpriced} unpriced" if one.unpriced else ""]
     return (
         label,
         number(one.requests),
         number(one.unbilled) if one.unbilled else "",
-        money(one.estimated_usd),
+        likely(one.estimated_usd),
+        ceiling(one.max_usd, plain=plain),
         money(one.actual_usd),
         money(one.standard_usd),
         money(one.saved_usd),

@@ -32,3 +32,9 @@ def _stands(batch: Batch, submission: Submission) -> bool:
     if batch.state is State.REJECTED:  # without waiting parts, there is nothing left to do but to read why
         return bool(submission.waiting)
     return bool(submission.stopped or submission.held_at or not submission.waiting)
+
+
+def found_unfit(before: Snapshot, after: Snapshot) -> bool:
+    """Whether outputs found answers unfit that were here before, and of use as far as was known."""
+    known = {one.ref: one.outcomes for one in before.batches if one.outcomes}
+    return any(one.outcomes and one.ref in known and one.outcomes.unfit > known[one.ref].unfit for one in after.batches)

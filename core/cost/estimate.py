@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from batchtui.core.batches.price import Tokens, Usage, bill
 from batchtui.core.cost import token_guess
+from batchtui.core.cost.cacheable import CAREFUL
 from batchtui.core.cost.past import Usual
 from batchtui.core.cost.tally import Measured, Sum
 from batchtui.core.cost.token_count import Sampled
-from batchtui.core.text import inert_line, money, plural
+from batchtui.core.text import inert_line, likely, likely_and_most, money, plural
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -39,20 +40,20 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 def price(measured: Measured, sampled: Sampled, past: Mapping[str, Usual], now: datetime) -> Estimate:
     """The estimate, at the prices that apply at `now`."""
-    likely: list[Usage] = []
+    expected: list[Usage] = []
     for (model, over, geo), total in measured.sums.items():
         before = usual_of(model, past)
         output = min(round(before.output * total.requests), total.most) if before else total.most
-        tokens = _tokens(total, output, before.read if before else 0.0)
-        likely.append(Usage(model, tokens, total.requests, over, geo))
+        tokens = _tokens(total, output, before.read if before else None)
+        expected.append(Usage(model, tokens, total.requests, over, geo))
     ceiling = [total.usage(*key) for key, total in measured.ceilings.items()]
-    cost, most_cost = bill(likely, now), bill(ceiling, now)
+    cost, most_cost = bill(expected, now), bill(ceiling, now)
     standard = None if cost.actual_usd is None or cost.saved_usd is None else cost.actual_usd + cost.saved_usd
     return Estimate(
-        requests=sum(part.requests for part in likely),
-        input_tokens=sum(_input(part.tokens) for part in likely),
+        requests=sum(part.requests for part in expected),
+        input_tokens=sum(_input(part.tokens) for part in expected),
         input_tokens_max=sum(_input(part.tokens) for part in ceiling),
-        output_tokens=sum(part.tokens.output for part in likely),
+        output_tokens=sum(part.tokens.output for part in expected),
         output_tokens_max=sum(part.tokens.output for part in ceiling),
         batch_usd=cost.actual_usd,
         batch_max_usd=None if measured.unbounded else most_cost.actual_usd,
@@ -94,14 +95,15 @@ def _clauses(estimates: Sequence[Estimate]) -> list[str]:
     return list(dict.fromkeys([*estimates[0].how.split("; "), *more]))
 
 
-def _tokens(total: Sum, output: int, read: float) -> Tokens:
-    again = total.again + total.again_1h
+def _tokens(total: Sum, output: int, read: float | None) -> Tokens:
+    """What is likely to be read from a cache: as much as before, or a careful share of what the API documents."""
+    read_5m, read_1h = (CAREFUL["5m"], CAREFUL["1h"]) if read is None else (read, read)
     return Tokens(
         input=round(total.plain),
         output=output,
-        cache_creation_5m=round(total.first + total.again * (1 - read)),
-        cache_creation_1h=round(total.first_1h + total.again_1h * (1 - read)),
-        cache_read=round(again * read),
+        cache_creation_5m=round(total.first + total.again * (1 - read_5m)),
+        cache_creation_1h=round(total.first_1h + total.again_1h * (1 - read_1h)),
+        cache_read=round(total.again * read_5m + total.again_1h * read_1h),
     )
 
 
@@ -133,21 +135,19 @@ def how(measured: Measured, sampled: Sampled, past: Mapping[str, Usual]) -> str:
     if models - {*known}:
         words.append("answers as long as max_tokens allows")
     if any(total.again or total.again_1h for total in measured.sums.values()):
-        read = any(usual.read for model in known if (usual := usual_of(model, past)))
-        words.append("cached prefixes read as often as before" if read else "cached prefixes written each time")
+        before = [usual.read for model in known if (usual := usual_of(model, past)) and usual.read is not None]
+        careful = f"{CAREFUL['5m']:.0%} of the time if kept for 5 minutes, {CAREFUL['1h']:.0%} if for an hour"
+        words.append(f"cached prefixes read {'as often as before' if before else careful}")
     return inert_line("; ".join(words))
 
 
-def in_words(estimate: Estimate) -> str:
-    """The price in one sentence."""
+def in_words(estimate: Estimate, *, plain: bool = False) -> str:
+    """The likely price and the most in one sentence; with `plain`, in ASCII."""
     if estimate.batch_usd is None:
         names = ", ".join(inert_line(model, 60) for model in estimate.unpriced)
         return f"cost not known: no price for {names}"
+    standard = f"{money(estimate.standard_usd)} without a batch"
     if estimate.unbounded:
         why = inert_line(" and ".join(estimate.unbounded), 120)
-        about = f"about {money(estimate.batch_usd)}, with no upper bound because of {why}"
-        return f"{about}; {money(estimate.standard_usd)} without a batch"
-    most = f", at most {money(estimate.batch_max_usd)}"
-    most = most if money(estimate.batch_usd) != money(estimate.batch_max_usd) else ""
-    about = "about" if most else "at most about"
-    return f"{about} {money(estimate.batch_usd)}{most}; {money(estimate.standard_usd)} without a batch"
+        return f"{likely(estimate.batch_usd)}, with no upper bound because of {why}; {standard}"
+    return f"{likely_and_most(estimate.batch_usd, estimate.batch_max_usd, plain=plain)}; {standard}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -29,14 +29,6 @@ _LONGEST_NAME = 256
 T = TypeVar("T")
 
 
-class Supported(Struct, frozen=True):
-    supported: bool = True
-
-
-class Capabilities(Struct, frozen=True):
-    batch: Supported | None = None
-
-
 class Model(Struct, frozen=True):
     """A model of the API, as far as it matters to a batch. A `retired` one no longer answers."""
 
@@ -44,13 +36,17 @@ class Model(Struct, frozen=True):
     lifecycle: str = "active"
     retires_at: datetime | None = None
     max_tokens: int | None = None
-    capabilities: Capabilities | None = None
+    capabilities: Any = None
+    max_input_tokens: int | None = None
 
-    @property
-    def batches(self) -> bool:
-        """Whether it supports batches, as far as the API says."""
-        batch = self.capabilities and self.capabilities.batch
-        return not batch or batch.supported
+    def can(self, ability: str) -> bool:
+        """Whether it can do something, such as `effort.high`, as far as the API says."""
+        found = self.capabilities
+        for part in ability.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+            if isinstance(found, dict) and found.get("supported") is False:
+                return False
+        return True
 
 
 class _Page(Struct):
@@ -107,7 +103,7 @@ def wrong(catalogue: Catalogue, first_seen: dict[str, int], unit: str) -> list[P
         if model.lifecycle == "retired":
             message = f"The model {inert_line(name, 60)} is retired: every request to it fails."
             problems.append(_problem(name, message, "Set it to a newer model.", first_seen, unit))
-        elif not model.batches:
+        elif not model.can("batch"):
             message = f"The model {inert_line(name, 60)} does not support batches."
             problems.append(_problem(name, message, "Set it to one that does.", first_seen, unit))
     return problems
@@ -118,18 +114,13 @@ def _problem(name: str, message: str, hint: str, first_seen: dict[str, int], uni
     return Problem(at, "params.model", message, hint, "model", f"{unit} {at}" if at else "")
 
 
-def notes(catalogue: Catalogue, longest: dict[str, int]) -> list[str]:
-    """Remarks that do not stop anything. `longest` is the largest max_tokens requested from each model."""
+def notes(catalogue: Catalogue) -> list[str]:
+    """Remarks that do not stop anything."""
     said = []
     for name, model in catalogue.known.items():
         if model.lifecycle == "deprecated":
             when = f" on {model.retires_at:%Y-%m-%d}" if model.retires_at else ""
             said.append(f"{inert_line(name, 60)} is deprecated and will be retired{when}.")
-        asked = longest.get(name, 0)
-        if model.max_tokens and asked > model.max_tokens:
-            said.append(
-                f"max_tokens goes up to {asked:,}, but {inert_line(name, 60)} allows at most {model.max_tokens:,}."
-            )
     return said
 
 

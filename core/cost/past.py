@@ -19,10 +19,11 @@ RECENT = 50
 
 
 class Usual(Struct, frozen=True):
-    """What past requests to a model used: answer tokens per request, and the share of cached tokens that was read."""
+    """What past requests to a model used: answer tokens per request, and the share of cached tokens that was read; None
+    if none were cached."""
 
     output: float
-    read: float
+    read: float | None
     batches: int
 
 
@@ -41,7 +42,7 @@ def _usual(parts: Sequence[Usage]) -> Usual:
     read = sum(part.tokens.cache_read for part in parts)
     written = sum(part.tokens.cache_creation_5m + part.tokens.cache_creation_1h for part in parts)
     output = sum(part.tokens.output for part in parts) / requests
-    return Usual(output, read / (read + written) if read else 0.0, len(parts))
+    return Usual(output, read / (read + written) if read + written else None, len(parts))
 
 
 def past_of(snapshot: Snapshot, paths: Paths, name: str) -> dict[str, Usual]:

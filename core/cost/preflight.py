@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Api, Betas
-from batchtui.core.cost import models, token_count
+from batchtui.core.cost import abilities, models, token_count
+from batchtui.core.cost.abilities import Found
+from batchtui.core.cost.cache_advice import Advice, advise
 from batchtui.core.cost.estimate import Estimate, price, together
 from batchtui.core.cost.models import Catalogue
 from batchtui.core.cost.past import Usual
+from batchtui.core.cost.system_cache import SystemCache
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BatchtuiError, OverLimit
+from batchtui.core.requests.betas import beta_notes
 from batchtui.core.requests.check import SHOWN, Checked
+from batchtui.core.requests.model_ids import model_notes
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 
@@ -29,7 +38,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     `notes` do not stop anything: models that will be retired, and what could not be looked up. `factors` are those of
     `Sampled`. For a job, `name` is that of its first step, `first` the first request that it makes, `max_cost` its
     limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
-    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to.
+    limit that applies. `touches` is what the job touches outside its folder, for the user to agree to. `cache` is the
+    advice on what the requests share, `system_cache` what becomes of the system prompts of steps that want them cached.
     """
 
     checked: Checked
@@ -42,6 +52,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     factors: dict[str, float] = {}
     over_limit: OverLimit | None = None
     touches: tuple[Touch, ...] = ()
+    cache: Advice | None = None
+    system_cache: tuple[tuple[str, SystemCache], ...] = ()
 
     @property
     def whole(self) -> Estimate | None:
@@ -57,30 +69,62 @@ async def preflight(
     now: datetime,
     betas: Betas = (),
     *,
+    later: Sequence[tuple[str, dict[str, Any]]] = (),
     private: bool = False,
 ) -> Preflight:
     """Asks the API about the models and for exact counts of a few requests, if there is a key; then prices it all.
 
-    Without `connection` the API is not asked. A count sends the requests, so `private` ones are not counted: nobody
-    agreed yet that anybody sees them. What is not available is noted. Raises BadInput if the file changed.
+    Without `connection` the API is not asked. `betas` go with the requests; `later` are the params of later steps of a
+    job, each with its place. A count sends the requests, so `private` ones are not counted: nobody agreed yet that
+    anybody sees them. What is not available is noted. Raises BadInput if the file changed.
     """
-    notes: list[str] = []
+    notes: list[str] = beta_notes(betas)
     api, catalogue = await _asked(connection, checked, notes)
+    if catalogue is None:
+        notes += model_notes(checked.models)
     if not checked.ok:
         return Preflight(checked=_with(checked, _wrong(catalogue, {}, "line")), estimate=None, notes=tuple(notes))
-    sampled = Sampled()
-    if api and private:
-        notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
-    elif api and catalogue and not _wrong(catalogue, {}, "line"):
-        picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
-        sampled = await token_count.count(api, picked, betas)
-        notes += sampled.notes
+    sampled, unfit = Sampled(), Found()
+    if api and catalogue and not _wrong(catalogue, {}, "line"):
+        unfit = await asyncio.to_thread(abilities.look, path, catalogue, betas)
+        for where, params in later:
+            abilities.look_at(unfit, where, params, catalogue, betas)
+        if private:
+            notes.append("Its tokens were not counted by the API: that would send what it reads outside its folder.")
+        elif not unfit.kinds:
+            picked = await asyncio.to_thread(token_count.pick, path, checked.requests)
+            every = {row.number: row for row in (*picked, *unfit.long)}
+            sampled = await token_count.count(api, tuple(every.values()), betas)
+            notes += sampled.notes
     measured = await asyncio.to_thread(measure, path, sampled.factors)
     if catalogue:
-        notes += models.notes(catalogue, measured.longest)
+        notes += models.notes(catalogue)
     checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
-    estimate = await asyncio.to_thread(price, measured, sampled, past, now) if checked.ok else None
-    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors)
+    checked = _with(checked, [*unfit.problems, *_counted(sampled, catalogue, measured.unit)], unfit.kinds)
+    if not checked.ok:
+        return Preflight(checked=checked, estimate=None, notes=tuple(notes), factors=sampled.factors)
+    estimate = await asyncio.to_thread(price, measured, sampled, past, now)
+    cache = advise(measured.shared, now)
+    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors, cache=cache)
+
+
+def _counted(sampled: Sampled, catalogue: Catalogue | None, unit: str) -> list[Problem]:
+    """What the API's own counts say against rows: it refuses them, or they are too long."""
+    found = [
+        Problem(
+            one.line,
+            one.field,
+            f"The API refuses it: {one.message}",
+            "Every request of this shape would fail.",
+            "refused",
+            f"{unit} {one.line}",
+        )
+        for one in sampled.refused
+    ]
+    for line, (name, tokens) in sampled.tokens.items():
+        problem = abilities.too_long(name, tokens, catalogue.known.get(name) if catalogue else None, line, unit)
+        found += [problem] if problem else []
+    return found
 
 
 async def _asked(
@@ -103,13 +147,14 @@ def _wrong(catalogue: Catalogue | None, first_seen: dict[str, int], unit: str) -
     return models.wrong(catalogue, first_seen, unit) if catalogue else []
 
 
-def _with(checked: Checked, more: list[Problem]) -> Checked:
-    kinds = dict(checked.kinds)
-    for problem in more:
-        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
+def _with(checked: Checked, more: list[Problem], counts: Mapping[str, int] = MappingProxyType({})) -> Checked:
+    """The checked file with more problems; `counts` are of kinds of which `more` has only the first."""
+    kinds = Counter(checked.kinds)
+    kinds.update(Counter(one.kind for one in more if one.kind not in counts))
+    kinds.update(counts)
     return replace(
         checked,
         problems=(*checked.problems, *more)[:SHOWN],
-        problem_count=checked.problem_count + len(more),
-        kinds=kinds,
+        problem_count=kinds.total(),
+        kinds=dict(kinds),
     )

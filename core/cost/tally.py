@@ -7,10 +7,12 @@ from math import ceil
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.batches.price import Tokens, Usage, prompt_over
 from batchtui.core.cost import token_guess
 from batchtui.core.cost.bounds import CONTEXT
+from batchtui.core.cost.shared_prefix import Shared, SharedPrefixes
 from batchtui.core.cost.token_count import opened
 from batchtui.core.cost.token_guess import PromptSize
 
@@ -45,17 +47,18 @@ class Ceiling:
 
 
 class Measured(Struct, frozen=True):
-    """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears,
-    `longest` its largest max_tokens; `unit` is what a position counts. `whole` prompts may fill the context window."""
+    """Many requests, by model, price tier and region. `first_seen` is the position where a model first appears; `unit`
+    is what a position counts. `whole` prompts may fill the context window. `shared` is what all requests to a model
+    begin with."""
 
     sums: dict[tuple[str, int, str], Sum]
     ceilings: dict[tuple[str, int, str], Ceiling]
     first_seen: dict[str, int]
-    longest: dict[str, int]
     unit: str = "line"
     unseen: int = 0
     whole: int = 0
     unbounded: tuple[str, ...] = ()
+    shared: tuple[Shared, ...] = ()
 
 
 class Tally:
@@ -66,7 +69,6 @@ class Tally:
         self._sums: dict[tuple[str, int, str], Sum] = {}
         self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
         self._first_seen: dict[str, int] = {}
-        self._longest: dict[str, int] = {}
         self._written: set[bytes] = set()
         self._unbounded: dict[str, None] = {}
         self._unseen = self._whole = 0
@@ -79,7 +81,6 @@ class Tally:
         self._likely(self._sums.setdefault(key, Sum()), prompt, factor)
         self._most(prompt, ceil(likely))
         self._first_seen.setdefault(prompt.model, at)
-        self._longest[prompt.model] = max(self._longest.get(prompt.model, 0), prompt.max_tokens)
         self._unseen += prompt.unseen
         if prompt.most.unbounded:
             self._unbounded[prompt.most.unbounded] = None
@@ -108,9 +109,7 @@ class Tally:
     def measured(self, unit: str = "line") -> Measured:
         """All that was added."""
         unbounded = tuple(self._unbounded)
-        return Measured(
-            self._sums, self._ceilings, self._first_seen, self._longest, unit, self._unseen, self._whole, unbounded
-        )
+        return Measured(self._sums, self._ceilings, self._first_seen, unit, self._unseen, self._whole, unbounded)
 
 
 def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int], None] | None = None) -> Measured:
@@ -119,12 +118,14 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
     Raises:
         BadInput: the file can no longer be read.
     """
-    tally = Tally(factors)
+    tally, prefixes = Tally(factors), SharedPrefixes()
     shown = 0
     with opened(path) as source:
         for at, row, done in source.rows:
-            tally.add(at, token_guess.read(row))
+            prompt = token_guess.read(row)
+            tally.add(at, prompt)
+            prefixes.add(prompt.model, row)
             if report and done - shown >= _BLOCK:
                 shown = done
                 report(done, source.total)
-        return tally.measured(source.unit)
+        return replace(tally.measured(source.unit), shared=prefixes.found(factors))

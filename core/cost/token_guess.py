@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from batchtui.core.cost.bounds import OLDER, Most, Seen, image, most
+from batchtui.core.cost.cacheable import LEAST, smallest
 
 BYTES_PER_TOKEN = 3.5
 """Bytes of UTF-8 text, roughly: an English word is a little over one token, a Chinese character almost one."""
@@ -27,9 +28,6 @@ IMAGE = 1600
 
 DOCUMENT = 3000
 """Tokens of a document given as bytes or by its address: counted as one page, for lack of anything better."""
-
-SMALLEST_CACHED = 512
-"""The fewest tokens that a cached prefix has with any model; a shorter one is not written."""
 
 _UNSEEN = frozenset({"type", "cache_control", "id", "tool_use_id", "media_type", "signature", "data"})
 
@@ -89,23 +87,33 @@ _row = msgspec.json.Decoder(_Row)
 def read(row: bytes) -> PromptSize:
     """The prompt of a row in which `requests.check` found no problem. Raises ValueError if it cannot be read."""
     params = _row.decode(row).params
-    each = 1 / BYTES_PER_TOKEN if OLDER.match(params.model) else NEWER / BYTES_PER_TOKEN
+    each = _each(params.model)
     seen = _Seen(params.model)
     segments: list[Segment] = []
     if b'"cache_control"' in row:
         plain = _marked(params, seen, each, segments)
     else:
         plain = (seen.bytes(params.system) + seen.bytes(params.tools) + seen.bytes(params.messages)) * each
-    guessed = seen.image_guess + seen.documents * DOCUMENT
     return PromptSize(
         params.model,
-        plain + guessed,
+        plain + seen.guessed,
         tuple(segments),
         params.max_tokens,
         params.inference_geo or "",
         seen.images + seen.documents,
         most(_length(row), params.tools, seen.all(params)),
     )
+
+
+def tokens_of(model: str, value: Any) -> float:
+    """The likely tokens of a part of a prompt, such as a block."""
+    seen = _Seen(model)
+    return seen.bytes(value) * _each(model) + seen.guessed
+
+
+def _each(model: str) -> float:
+    """Tokens per byte of text."""
+    return 1 / BYTES_PER_TOKEN if OLDER.match(model) else NEWER / BYTES_PER_TOKEN
 
 
 def _length(row: bytes) -> int:
@@ -129,6 +137,11 @@ class _Seen:
         short = all(isinstance(one, dict) and one.get("ttl", "5m") == "5m" for one in marks)
         written = ("5m" if short else "1h") if marks else ""
         return Seen(self.documents, self.image_tokens, self.media_bytes, added, self._unbounded(params), written)
+
+    @property
+    def guessed(self) -> int:
+        """Tokens of what is no text."""
+        return self.image_guess + self.documents * DOCUMENT
 
     def _unbounded(self, params: _Params) -> str:
         """What makes the API read or run more than the request says."""
@@ -193,6 +206,7 @@ def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) 
     """Fills in the segment before each mark; returns the tokens after the last one."""
     fingerprint = hashlib.blake2b(params.model.encode(), digest_size=8)
     tokens = before = 0.0
+    least = smallest(params.model) or LEAST
     blocks = list(_blocks(params))
     for number, block in enumerate(blocks):
         fingerprint.update(msgspec.json.encode(block))
@@ -200,7 +214,7 @@ def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) 
         mark = block.get("cache_control") if isinstance(block, dict) else None
         if number == len(blocks) - 1:
             mark = mark or params.cache_control
-        if isinstance(mark, dict) and before + tokens >= SMALLEST_CACHED:
+        if isinstance(mark, dict) and before + tokens >= least:
             segments.append(Segment(fingerprint.copy().digest(), tokens, mark.get("ttl") == "1h"))
             before, tokens = before + tokens, 0.0
     return tokens

@@ -14,6 +14,7 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.desk import leftovers
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
+from batchtui.core.jobs.canary_outputs import try_outputs
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
 from batchtui.core.results.downloads import Downloads, rests
@@ -177,6 +178,7 @@ class Cycles:
 
     async def advance(self, errors: list[Failure]) -> tuple[str, ...]:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
+        await try_outputs(self._disk, self._paths)
         await self._parts.judge_canaries()
         wrong = await self._steps.go()
         dear = await self._parts.judge_limits()

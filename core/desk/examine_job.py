@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
+from batchtui.core.cost.system_cache import SystemCache, foreseen
 from batchtui.core.jobs.build import BadRows, Built
-from batchtui.core.jobs.draft_job import read_whole, refuse_what_will_fail, unfolded, with_betas
+from batchtui.core.jobs.draft_job import Unfolded, read_whole, refuse_what_will_fail, unfolded, with_betas
 from batchtui.core.jobs.job import BadJob, Job
 from batchtui.core.jobs.known_keys import known_keys
+from batchtui.core.jobs.look_ahead import params_of
 from batchtui.core.jobs.step_costs import later_steps
 from batchtui.core.jobs.touches import touches
 from batchtui.core.paths import seen
@@ -54,7 +56,9 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         asked = replace(checked, models=every)
         connection = None if offline else context.connection
         private = any(one.does == "reads" for one in touched)
-        looked = await preflight(made.rows, asked, connection, past, context.clock(), rules.betas, private=private)
+        steps = [(f"step {step.name}", params_of(step)) for step in job.steps[1:]]
+        at = context.clock()
+        looked = await preflight(made.rows, asked, connection, past, at, rules.betas, later=steps, private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
         notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
         later: tuple[tuple[str, Estimate], ...] = ()
@@ -69,7 +73,16 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
             max_cost=job.max_cost,
             later=later,
             touches=touched,
+            system_cache=_cached(job, made),
         )
+
+
+def _cached(job: Job, made: Unfolded) -> tuple[tuple[str, SystemCache], ...]:
+    """Each step that wants its system prompt cached, by name, and what becomes of that."""
+    first = ((job.steps[0].name, made.cache),) if made.cache else ()
+    return first + tuple(
+        (step.name, foreseen(step.request.system_cache)) for step in job.steps[1:] if step.request.system_cache
+    )
 
 
 def _sent_before(job: Job, built: Built) -> list[str]:

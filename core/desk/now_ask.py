@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw, Struct
 
+from batchtui.core.api.http_errors import is_about_the_account
 from batchtui.core.api.protocol import Api, Betas, Report
 from batchtui.core.errors import ApiError, BatchtuiError, NotSent, Stopped, Unreachable
 from batchtui.core.logs import log
@@ -39,9 +40,6 @@ _DOWN_AFTER = 3
 
 _OWN_FAULT = frozenset({400, 404, 413, 422})
 """Statuses that are about a single request: a batch would answer it with the same."""
-
-_NO_MONEY = ("usage limits", "credit balance")
-"""Words in a 400 that is about the account (https://docs.claude.com/en/api/errors)."""
 
 
 class _Row(Struct, gc=False):
@@ -203,8 +201,7 @@ def _is_lost(error: ApiError) -> bool:
 
 def _is_own_fault(error: ApiError) -> bool:
     """Whether an error is about this request alone, and comes from the API itself, not from something in between."""
-    about_account = any(words in error.message for words in _NO_MONEY)
-    return error.status in _OWN_FAULT and not about_account and error.by_api
+    return error.status in _OWN_FAULT and not is_about_the_account(error.message) and error.by_api
 
 
 def _not_from_the_api(error: ApiError) -> bool:

@@ -17,6 +17,7 @@ from batchtui.core.errors import Unverified
 from batchtui.core.logs import log
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.journal import kept
+from batchtui.core.results.judge import judged
 from batchtui.core.results.verify import Verdict, expected_from, verify_file
 from batchtui.core.sending.context import Context
 from batchtui.core.state.store import Transaction
@@ -81,7 +82,9 @@ def _verified(path: Path, part: Part, context: Context) -> Verdict:
 
 async def keep_part(submission: Submission, part: Part, verdict: Verdict, context: Context) -> Batch:
     """Writes the summary, then the batch in place of the waiting part."""
-    now = context.clock()
+    now, paths = context.clock(), context.paths
+    with on_disk(paths):
+        verdict = await asyncio.to_thread(judged, verdict, paths.archive(part.ref), paths.result(part.ref))
     made = summaries.summarise(
         verdict, batch_id=part.ref, name=submission.name, made_at=submission.created_at, now=now, share=STANDARD
     )

@@ -24,7 +24,7 @@ from batchtui.core.results.failures import RetryChoice, choose, failures, kind_o
 from batchtui.core.results.retrieve import where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import never_accepted
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line, likely_and_most, plural
 
 if TYPE_CHECKING:
     from batchtui.core.cost.estimate import Estimate
@@ -203,10 +203,12 @@ def described(proposals: Sequence[Proposal]) -> str:
     return f"{said} Left out: {in_words(left)}." if left else said
 
 
-def likely_usd(proposals: Sequence[Proposal]) -> float | None:
-    """The likely cost of all that would be sent; None if it is not known. What was never sent has the share of its
-    first estimate."""
-    return _sum(cost for one in proposals for cost in _costs(one))
+def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:
+    """What all that would be sent is likely to cost, and the most. Empty if the likely cost is not known; with `plain`,
+    in ASCII."""
+    costs = [cost for one in proposals for cost in _costs(one)]
+    expected = _sum(usd for usd, _ in costs)
+    return "" if expected is None else likely_and_most(expected, _sum(most for _, most in costs), plain=plain)
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
@@ -215,14 +217,19 @@ def _sum(amounts: Iterable[float | None]) -> float | None:
     return None if None in known else sum(amount for amount in known if amount is not None)
 
 
-def _costs(proposal: Proposal) -> Iterator[float | None]:
+def _costs(proposal: Proposal) -> Iterator[tuple[float | None, float | None]]:
+    """The likely cost and the most of each kind that would be sent. What was never sent has its share of the first
+    estimate, and of its most."""
     first = proposal.first
     if proposal.unsent:
         known = first.cost.estimated_usd is not None and first.requests
-        yield (first.cost.estimated_usd or 0) * proposal.unsent / first.requests if known else None
-    for kind in kinds_of(proposal.chosen.causes) if not proposal.unsent else ():
+        share = proposal.unsent / first.requests if first.requests else 0
+        most = first.cost.max_usd
+        yield (first.cost.estimated_usd or 0) * share if known else None, None if most is None else most * share
+        return
+    for kind in kinds_of(proposal.chosen.causes):
         estimate = proposal.prices.get(kind)
-        yield estimate.batch_usd if estimate else None
+        yield (estimate.batch_usd, estimate.batch_max_usd) if estimate else (None, None)
 
 
 class Share(Struct, frozen=True):

@@ -11,14 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Output, Part
+from batchtui.core.clock import utc_now
+from batchtui.core.cost.system_cache import SystemCache
 from batchtui.core.errors import BadInput
 from batchtui.core.files import NewFile, private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
-from batchtui.core.jobs.job import BadJob, Job
+from batchtui.core.jobs.job import BadJob, Job, Request
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
 from batchtui.core.jobs.output_names import name_problems
 from batchtui.core.jobs.read_job import read_job
+from batchtui.core.jobs.system_cache import decided, mark
 from batchtui.core.jobs.touches import touches
 from batchtui.core.outputs import kinds
 from batchtui.core.outputs.export import refuse_ours
@@ -35,11 +38,15 @@ Priced = Callable[[tuple[Part, ...]], tuple[Part, ...]]
 
 
 class Unfolded(Struct, frozen=True):
-    """The requests of one step, one per line, and the file of their keys. Both are deleted at the end of the block."""
+    """The requests of one step, one per line, and the file of their keys. Both are deleted at the end of the block.
+
+    `cache` is what becomes of the system prompt, if the job wants it cached.
+    """
 
     rows: Path
     keys: Path
     built: Built
+    cache: SystemCache | None = None
 
 
 @contextmanager
@@ -63,11 +70,32 @@ def unfolded(
                 raise BadRows(built)
             rows.file.flush()
             keys.file.flush()
-            yield Unfolded(rows.path, keys.path, built)
+            with _cached(Unfolded(rows.path, keys.path, built), step.request, paths) as made:
+                yield made
         finally:
             keys.drop()
     finally:
         rows.drop()
+
+
+@contextmanager
+def _cached(made: Unfolded, request: Request, paths: Paths) -> Iterator[Unfolded]:
+    """The same requests with a cache mark on their system prompts, if they were built without and it is worth it."""
+    asked = request.system_cache
+    if not asked:
+        yield made
+        return
+    cache = decided(made.rows, request.model, asked, utc_now())
+    if asked != "auto" or cache.ttl is None:
+        yield replace(made, cache=cache)
+        return
+    marked = NewFile(paths.requests / "rows")
+    try:
+        first = mark(made.rows, marked.file, cache.ttl)
+        marked.file.flush()
+        yield replace(made, rows=marked.path, built=replace(made.built, first=first), cache=cache)
+    finally:
+        marked.drop()
 
 
 def archive_step(

@@ -40,13 +40,15 @@ class Source(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a row becomes a request. Texts in `params` are templates too."""
+    """How a row becomes a request. Texts in `params` are templates too. `system_cache` is for how long the system
+    prompt stays in the API's cache: "5m", "1h", "auto" if that is decided by the rows, or empty for not at all."""
 
     model: str
     max_tokens: int
     system: Prompt | None = None
     user: Prompt | None = None
     params: dict[str, Any] = {}
+    system_cache: Literal["", "5m", "1h", "auto"] = ""
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):

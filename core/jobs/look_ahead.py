@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.jobs import sources
 from batchtui.core.jobs.job import Job, Step, place
 from batchtui.core.jobs.step_templates import StepTemplates
+from batchtui.core.jobs.system_cache import block
 from batchtui.core.jobs.templates import which
 from batchtui.core.outputs.kinds import columns_named
 from batchtui.core.paths import seen
@@ -52,10 +54,18 @@ def look_ahead(job: Job, columns: Collection[str], rules: Rules = CURRENT) -> li
     return problems
 
 
+def params_of(step: Step) -> dict[str, Any]:
+    """The params of a step's requests, as far as they are known before its rows are."""
+    asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
+    return {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
+
+
 def _request(step: Step, where: str, rules: Rules) -> list[Problem]:
     """Problems in the params that make the API refuse every row, whatever the templates produce."""
-    asked = {"messages": [{"role": "user", "content": "x"}], **step.request.params}
-    params = {**asked, "model": step.request.model, "max_tokens": step.request.max_tokens}
+    params = params_of(step)
+    ttl = step.request.system_cache
+    if step.request.system and (ttl == "5m" or ttl == "1h"):  # "auto" adds no mark that does not fit
+        params["system"] = block("x", ttl)
     row = msgspec.json.encode({"custom_id": "x", "params": params})
     found = [replace(one, line=None) for one in explain(row, 0, where, rules)]
     return [one for one in found if one.kind.startswith("unknown") or not _is_template(value_at(params, one.field))]

@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 
 from batchtui.core.batches.batch import Output
 from batchtui.core.batches.beta_names import BetaName
-from batchtui.core.batches.limits import MAX_REQUESTS, MOST_TOKENS
+from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.errors import BadInput
 from batchtui.core.jobs.job import BadJob, Job, OnError, Prompt, Request, Source, SourceKind, Step, place
+from batchtui.core.jobs.read_request import read_request
 from batchtui.core.jobs.toml_lines import shown
 from batchtui.core.jobs.toml_tables import Tables, did_you_mean
 from batchtui.core.paths import is_folder
@@ -76,16 +77,6 @@ class _Output(Struct, kw_only=True):
     path: str = ""
 
 
-class _Request(Struct, kw_only=True):
-    model: Text
-    max_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
-    system: str = ""
-    system_file: str = ""
-    user: str = ""
-    user_file: str = ""
-    params: dict[str, Any] = {}
-
-
 def read_job(path: Path) -> Job:
     """Reads the job in a file, and its template files too, so that no part of it changes later.
 
@@ -135,7 +126,8 @@ class _Reading:
 
     def _step(self, table: dict[str, Any], at: Field, head: _Head | None, name: str) -> Step | None:
         source = self._source(table["source"], (*at, "source")) if "source" in table else None
-        request = self._request(table["request"], (*at, "request")) if "request" in table else None
+        asked = (*at, "request")
+        request = read_request(self.tables, table["request"], asked, self.folder) if "request" in table else None
         outputs = tuple(self._output(one, way) for way, one in self.tables.tables(table, "output", at))
         if not at and "source" not in table:
             message = "There is no [source] to say where the rows come from."
@@ -190,36 +182,6 @@ class _Reading:
             glob=given.glob,
             delimiter=given.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ","),
         )
-
-    def _request(self, table: object, at: Field) -> Request | None:
-        given = self.tables.take(table, _Request, at)
-        if given is None:
-            return None
-        system = self._prompt(given.system, given.system_file, "system", at)
-        user = self._prompt(given.user, given.user_file, "user", at)
-        taken = {"model": "model", "max_tokens": "max_tokens"}
-        taken |= {"messages": "user"} if user else {}
-        taken |= {"system": "system"} if system else {}
-        for name in given.params.keys() & taken.keys():
-            message = f"{shown((*at, 'params', name))} is already set by {shown((*at, taken[name]))}."
-            self.tables.note((*at, "params", name), "doubled", message, "Keep one of the two.")
-        if user is None and "messages" not in given.params:
-            hint = 'Add it: user = "Summarize: {{ text }}", or user_file = "prompt.md"'
-            self.tables.note((*at, "user"), "missing_field", f"{shown((*at, 'user'))} is missing.", hint)
-        return Request(model=given.model, max_tokens=given.max_tokens, system=system, user=user, params=given.params)
-
-    def _prompt(self, text: str, file: str, name: str, at: Field) -> Prompt | None:
-        """The template, as text in the job or from a file."""
-        if text and file:
-            message = f"{shown((*at, name))} and {shown((*at, name))}_file are both set."
-            self.tables.note((*at, name), "doubled", message, "Keep one of the two.")
-        if not file:
-            return Prompt(text, shown((*at, name))) if text else None
-        try:
-            return Prompt(read_text(place(self.folder, file)), inert_line(file), file)
-        except BadInput as error:
-            self.tables.note((*at, f"{name}_file"), "not_there", error.message, error.hint)
-            return Prompt("", inert_line(file))
 
     def _output(self, table: object, at: Field) -> Output | None:
         from batchtui.core.outputs import kinds  # loads a lot that is not needed without a job

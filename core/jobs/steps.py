@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -26,6 +25,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed,
 from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.jobs.own_files import own_files_of
+from batchtui.core.jobs.run_output import run_output
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
@@ -123,20 +123,19 @@ class StepRunner:
         noted: Callable[[int, Output], Callable[[Transaction], None]],
     ) -> None:
         """Runs outputs with the answers of a step, one after the other; `noted` records each one that is done."""
-        from batchtui.core.outputs import kinds
-
         scope = f"{submission.ref}.{batches[0].step}"
         now = max((one.retrieved_at for one in batches if one.retrieved_at), default=self._clock())
         environment = await asyncio.to_thread(self._connection.environment)
-        answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches))
+        answers = await asyncio.to_thread(Answers.open, files_of(self._paths, batches), for_outputs=True)
         try:
             for place, spec in due:
                 guard = await asyncio.to_thread(self._guard, submission, spec, answers, batches[0].step)
                 async with ticket(self._paths) as mine:
-                    done = await _written(
-                        kinds.run,
+                    done, corrected = await run_output(
                         spec,
                         answers,
+                        batches,
+                        self._paths,
                         batch_id=scope,
                         now=now,
                         environment=environment,
@@ -144,7 +143,7 @@ class StepRunner:
                         note=mine.note_path,
                     )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
-                await self._disk.commit(noted(place, replace(done, done_at=at)))
+                await self._disk.commit(_both(noted(place, replace(done, done_at=at)), corrected))
                 log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
         finally:
             await asyncio.to_thread(answers.close)
@@ -241,18 +240,6 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _written(run: Callable[..., Output], *arguments: object, **options: object) -> Output:
-    """Runs an output in a thread. If canceled, ends the program that the output runs, and waits for it."""
-    leave = Event()
-    writing = asyncio.ensure_future(asyncio.to_thread(run, *arguments, leave=leave, **options))
-    try:
-        return await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        leave.set()
-        await asyncio.gather(writing, return_exceptions=True)
-        raise
-
-
 @contextmanager
 def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
     """The answers of every step so far, by step name."""
@@ -271,6 +258,14 @@ def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> i
     since = frozenset[str]().union(*(sent_since(snapshot, paths, one) for one in batches))
     with Answers.open(files_of(paths, batches)) as answers:
         return sum(not answer.result.answered and answer.custom_id not in since for answer in answers)
+
+
+def _both(*writes: Callable[[Transaction], None]) -> Callable[[Transaction], None]:
+    def write(tx: Transaction) -> None:
+        for one in writes:
+            one(tx)
+
+    return write
 
 
 def _held(ref: str, trouble: Trouble) -> Callable[[Transaction], None]:

@@ -114,7 +114,10 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 
 def _choices(wanted: Any) -> tuple[str, ...]:
-    return get_args(wanted) if get_origin(wanted) is Literal else ()
+    """The texts that are allowed, if only some are; there may also be none."""
+    if get_origin(wanted) is Literal:
+        return get_args(wanted)
+    return next((get_args(one) for one in get_args(wanted) if get_origin(one) is Literal), ())
 
 
 def _said(error: str) -> str:

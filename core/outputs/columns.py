@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.failed_rows import FailedRows
+from batchtui.core.outputs.failed_rows import UNFIT, FailedRows
 from batchtui.core.outputs.reading import Missing, Reading, Value
 from batchtui.core.outputs.target import Usable, Work, each
 from batchtui.core.outputs.value_paths import ValuePath, path
@@ -103,7 +103,7 @@ def records(answers: Answers, table: Table, work: Work, left: FailedRows) -> Ite
         try:
             yield [take(reading) for take in takes]
         except Missing as error:
-            left.add(answer, "unfit", str(error))
+            left.add(answer, UNFIT, str(error))
 
 
 def _source(name: str) -> Callable[[Reading], Value]:

@@ -35,7 +35,7 @@ def write(answers: Answers, work: Work, options: CsvOptions) -> Written:
     cells = _Cells(safe=options.safe)
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
-        left = FailedRows(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path), work.unfit)
         text = io.TextIOWrapper(stage.file(work.path.name), encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text)
         asked = table(answers, options.columns, options.take)

@@ -10,12 +10,15 @@ from msgspec import Raw
 
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.outputs.staging import Stage
-from batchtui.core.outputs.target import whole
+from batchtui.core.outputs.target import Judge, whole
 from batchtui.core.paths import short_name
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
 
 ENDING = ".failed.jsonl"
+
+UNFIT = Outcome.UNFIT.value
+"""The type of an answer that cannot be used."""
 
 _WHY = {
     Outcome.CANCELED: "it was canceled before it ran",
@@ -33,10 +36,12 @@ class FailedRows:
 
     `type` is the outcome of the request, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file
     is created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
+    `judge` hears of complete answers that are `unfit`.
     """
 
-    def __init__(self, stage: Stage, name: str) -> None:
+    def __init__(self, stage: Stage, name: str, judge: Judge | None = None) -> None:
         self.count = 0
+        self._judge = judge
         self._stage = stage
         self.name = name
         self._file: BinaryIO | None = None
@@ -47,6 +52,8 @@ class FailedRows:
         if self._file is None:
             self._file = self._stage.file(self.name)
         self.count += 1
+        if self._judge and kind == UNFIT and answer.result.answered:
+            self._judge(answer.custom_id, cause)
         readable = answer.result.type != "unreadable"
         said = {
             "custom_id": whole(answer.custom_id),
@@ -63,6 +70,8 @@ def why(row: Row) -> str:
     """Why a request has no answer, in words."""
     if row.outcome in _WHY:
         return _WHY[row.outcome]
+    if row.unfit:
+        return row.unfit
     if row.type == "succeeded":
         return f"it stopped with {row.stop_reason or 'no reason'}"
     return ": ".join(part for part in (row.error_type, row.error_message) if part) or row.type

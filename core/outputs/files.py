@@ -10,7 +10,7 @@ from typing import Any
 
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.failed_rows import ENDING, FailedRows
+from batchtui.core.outputs.failed_rows import ENDING, UNFIT, FailedRows
 from batchtui.core.outputs.reading import Missing, Reading, words
 from batchtui.core.outputs.staging import staged
 from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
@@ -92,13 +92,13 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     names = _names(answers, options, pattern, failed)
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([*names])
-        left = FailedRows(stage, failed)
+        left = FailedRows(stage, failed, work.unfit)
         written = set()
         for answer in each(answers, work.report):
             if not options.takes(answer):
                 left.add(answer)
             elif not ID.fullmatch(answer.custom_id):
-                left.add(answer, "unfit", "its custom_id is not one that the API accepts")
+                left.add(answer, UNFIT, "its custom_id is not one that the API accepts")
             elif answer.custom_id in written:
                 left.add(answer, "repeated", "the API gave more than one result for it")
             else:
@@ -106,7 +106,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
                 try:
                     name, text = _name(pattern, reading), words(content(reading))
                 except Missing as error:
-                    left.add(answer, "unfit", str(error))
+                    left.add(answer, UNFIT, str(error))
                     continue
                 stage.write(name, whole(text).encode())
                 written.add(answer.custom_id)

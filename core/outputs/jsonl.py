@@ -15,7 +15,7 @@ def write(answers: Answers, work: Work, options: Options) -> Written:
     only_a_file(work.path)
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
-        left = FailedRows(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path), work.unfit)
         file = stage.file(work.path.name)
         for answer in each(answers, work.report):
             file.write(_line(answer) if answers.keyed else answer.raw)

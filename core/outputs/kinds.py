@@ -16,6 +16,7 @@ from batchtui.core.outputs import columns, command, csv, failed_rows, files, jso
 from batchtui.core.outputs.command import CommandFailed
 from batchtui.core.outputs.guard import UNGUARDED, Guard
 from batchtui.core.outputs.target import (
+    Judge,
     NotWritten,
     Options,
     Report,
@@ -148,7 +149,7 @@ def check(spec: Output) -> None:
     Raises:
         BadInput: the kind is unknown, an option is not one of its own, or a path, table, column or program is missing.
     """
-    kind, options = _understood(spec)
+    kind, options = understood(spec)
     wanted(options.when)
     path = _path(spec.kind, spec.path)
     if path != Path():
@@ -167,6 +168,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     guard: Guard = UNGUARDED,
     note: Callable[[Path], None] | None = None,
+    unfit: Judge | None = None,
 ) -> Output:
     """Runs an output of a job and returns it with `done_at` and `rows`. After a kill at any moment it can run again.
 
@@ -176,7 +178,7 @@ def run(
     `rows` is less than the number of answers if some did not fit: those are in `failed_path(spec)`. Setting `leave`
     ends a running program; `environment` is what a program gets. Nothing in `guard` is replaced.
 
-    `note` is called with each temporary folder before it is made.
+    `note` is called with each temporary folder before it is made, `unfit` with each complete answer that does not fit.
 
     Raises:
         BadInput: it cannot be written as described.
@@ -185,7 +187,7 @@ def run(
         CommandFailed: the program failed.
         NotWritten: the disk, the folder or the database did not allow it.
     """
-    kind, options = _understood(spec)
+    kind, options = understood(spec)
     path = _path(spec.kind, spec.path)
     if path != Path():
         _not_ours(path, answers)
@@ -200,6 +202,7 @@ def run(
         environment=environment,
         guard=guard,
         note=note,
+        unfit=unfit,
     )
     written = kind.write(AnswersWhen(answers, options.when) if options.when else answers, work, options)
     kept = {**spec.options, "exit_code": 0} if spec.kind == "command" else spec.options
@@ -218,7 +221,7 @@ def run(
 
 def failed_path(spec: Output) -> Path | None:
     """The file of what an output could not use; None if it keeps none. It exists only if there is something in it."""
-    _, options = _understood(spec)
+    _, options = understood(spec)
     path = _path(spec.kind, spec.path)
     if path == Path():
         return None
@@ -245,7 +248,7 @@ def refuse_own(spec: Output, guard: Guard) -> None:
 
 def columns_named(spec: Output) -> frozenset[str]:
     """The source columns that an output needs. Raises as `check` does."""
-    _, options = _understood(spec)
+    _, options = understood(spec)
     said = [spec.path if spec.kind == "files" else ""]
     for table in ("set", "where", "columns"):
         given = getattr(options, table, ())
@@ -255,7 +258,8 @@ def columns_named(spec: Output) -> frozenset[str]:
     return frozenset(options.when).union(*map(row_columns, texts))
 
 
-def _understood(spec: Output) -> tuple[Kind, Any]:
+def understood(spec: Output) -> tuple[Kind, Any]:
+    """The kind of an output, and its options in the form of that kind. Raises BadInput."""
     if spec.kind not in KINDS:
         raise BadInput(f"There is no output kind {shown(spec.kind)}.", f"Use one of: {', '.join(KINDS)}")
     kind = KINDS[spec.kind]

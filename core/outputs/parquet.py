@@ -56,7 +56,7 @@ def write(answers: Answers, work: Work, options: ParquetOptions) -> Written:
     count = 0
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([work.path.name])
-        left = FailedRows(stage, name_for(work.path))
+        left = FailedRows(stage, name_for(work.path), work.unfit)
         with pq.ParquetWriter(stage.file(work.path.name), schema, compression="zstd") as writer:
             rows = records(answers, asked, work, left)
             while group := list(islice(rows, _GROUP)):

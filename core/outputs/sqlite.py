@@ -52,7 +52,7 @@ def check(target: Path, options: SqliteOptions) -> None:
     if options.updates:
         if options.columns:
             raise BadInput("An update takes no `columns`.", "Say what to write with `set`.")
-        sqlite_update.check(target, _update(options))
+        sqlite_update.check(target, update_of(options))
     elif options.set or options.where:
         raise BadInput(
             "An insert takes no `set` and no `where`.", "Say what to write with `columns`, or set mode = update."
@@ -79,7 +79,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
     stay.
     """
     if options.updates:
-        return sqlite_update.apply(answers, work, _update(options), options, failed_name(work.path, options))
+        return sqlite_update.apply(answers, work, update_of(options), options, failed_name(work.path, options))
     only_a_file(work.path)
     name, asked = options.table or TABLE, table(answers, options.columns, options.take)
     exists = bool(seen(work.path))
@@ -94,7 +94,7 @@ def write(answers: Answers, work: Work, options: SqliteOptions) -> Written:
             made = stage.path(work.path.name)
             made.touch(exist_ok=False)
             connection = stack.enter_context(sqlite_file.new(made))
-        rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options)))
+        rows = records(answers, asked, work, FailedRows(stage, failed_name(work.path, options), work.unfit))
         with sqlite_file.errors(work.path), sqlite_file.transaction(connection):
             return Written(_insert(connection, name, asked, work, rows))
 
@@ -104,7 +104,8 @@ def failed_name(target: Path, options: SqliteOptions) -> str:
     return short_name(f"{target.name}.{_NOT_IN_NAMES.sub('_', options.table or TABLE)}{mark(options.when)}", ENDING)
 
 
-def _update(options: SqliteOptions) -> Update:
+def update_of(options: SqliteOptions) -> Update:
+    """The update that the options describe. Raises BadInput."""
     return sqlite_update.update(options.table, options.set, options.where, options.when)
 
 

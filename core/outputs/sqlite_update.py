@@ -17,7 +17,7 @@ import msgspec
 
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
-from batchtui.core.outputs.failed_rows import FailedRows
+from batchtui.core.outputs.failed_rows import UNFIT, FailedRows
 from batchtui.core.outputs.reading import Missing, Reading
 from batchtui.core.outputs.sqlite_file import Clock, columns, opened, transaction
 from batchtui.core.outputs.sqlite_statement import (
@@ -129,7 +129,7 @@ def apply(answers: Answers, work: Work, wanted: Update, options: Options, failed
     """
     stamp = int((work.now or datetime.now(UTC)).timestamp())
     with opened(work.path) as connection, staged(work.path.parent, "replace", work.guard, work.note) as stage:
-        left = FailedRows(stage, failed)
+        left = FailedRows(stage, failed, work.unfit)
         clock = Clock(connection, SECONDS)
         statement = prepare(connection, work.path, wanted)
         _make_ledger(connection, work.path)
@@ -197,7 +197,7 @@ def _apply(
                     change(cursor, statement, values_of(Reading(answer, work.now), statement))
                     now[answer.custom_id] = None
                 except Missing as error:
-                    refused.append((answer, "unfit", str(error)))
+                    refused.append((answer, UNFIT, str(error)))
                 except Unmatched as error:
                     refused.append((answer, UNMATCHED, str(error)))
                 except sqlite3.OperationalError as error:
@@ -211,7 +211,7 @@ def _apply(
                             f"A rule of the table {shown(wanted.table)} ended the transaction: {shown(str(error))}.",
                             "Rules with ROLLBACK cannot be used here; nothing of this chunk was applied.",
                         ) from error
-                    refused.append((answer, "unfit", str(error)))
+                    refused.append((answer, UNFIT, str(error)))
         connection.executemany(_NOTE, [(work.scope, wanted.output, custom_id, stamp) for custom_id in now])
     return refused
 

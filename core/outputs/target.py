@@ -27,6 +27,9 @@ Report = Callable[[int, int], None]
 Usable = Literal["answered", "cut", "refused", "paused", "unfit"]
 """Outcomes with a message."""
 
+Judge = Callable[[str, str], None]
+"""Called with the custom_id of an answer that an output cannot use, and why."""
+
 There = Literal["refuse", "same", "replace"]
 """What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
 
@@ -52,7 +55,7 @@ class Work(Struct, frozen=True, kw_only=True):
     Once `leave` is set, nobody waits for the output any more: a running program is ended. A program gets `environment`;
     without it, this process's own, with no key in it. `guard` knows the files that must not be replaced. `note` is
     called with the path of each temporary folder before it is made, so that it can be removed if this process is
-    killed.
+    killed. `unfit` hears of each complete answer that does not fit.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Work(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] | None = None
     guard: Guard = UNGUARDED
     note: Callable[[Path], None] | None = None
+    unfit: Judge | None = None
 
 
 class Written(NamedTuple):

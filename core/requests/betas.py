@@ -8,8 +8,12 @@ a beta has that date; for the rest there is a table. Betas are a header of the w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, get_args
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from batchtui.core.requests import sdk_names
+from batchtui.core.requests.flaw import near
+from batchtui.core.text import inert_line
 
 _DOCS = "https://docs.claude.com/en/docs/"
 
@@ -39,6 +43,9 @@ NEEDED = {
 }
 """The beta of a parameter, of a block or tool by its type without its date, or of a value."""
 
+FORMER = frozenset({"output_format"})
+"""Parameters that a beta had, and that the SDK's types no longer have: with the beta, the API still takes them."""
+
 TAKEN_WITHOUT = frozenset({"billing_policy", "fallback_credit_token"})
 """Parameters of the beta types that a batch takes without a beta: `bill_to: self`, and a token that it ignores
 (the docstrings of BetaBillingPolicyParam and BetaUsage in the SDK)."""
@@ -47,7 +54,7 @@ _DATED = re.compile(r"(.+?)_(\d{4})(\d{2})(\d{2})")
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
 
 
-def beta_for(name: str, known: tuple[str, ...]) -> str:
+def beta_for(name: str, known: Collection[str]) -> str:
     """The beta that a parameter, a type such as `advisor_20260301`, or a value belongs to; empty if that is not clear.
 
     `known` are the names that the SDK lists.
@@ -56,7 +63,7 @@ def beta_for(name: str, known: tuple[str, ...]) -> str:
     stem = dated[1] if dated else name
     if dated:
         date = "-".join(dated.groups()[1:])
-        same_day = [beta for beta in known if beta.endswith(date)]
+        same_day = sorted(beta for beta in known if beta.endswith(date))
         first = [beta for beta in same_day if beta.startswith(stem.partition("_")[0])]
         if len(first or same_day) == 1:
             return (first or same_day)[0]
@@ -69,7 +76,7 @@ def beta_for(name: str, known: tuple[str, ...]) -> str:
     return max(alike, default="")
 
 
-def needed_by(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+def needed_by(name: str, value: Any, known: Collection[str]) -> tuple[str, ...]:
     """The betas that a parameter or a block needs, whose name or type is `name`; an empty name if it is not clear."""
     edits = value.get("edits") if name == "context_management" and isinstance(value, dict) else None
     if isinstance(edits, list) and edits:
@@ -92,19 +99,13 @@ def _family(beta: str) -> str:
     return _DATE.sub("", beta)
 
 
-def known_betas(beta_params: Any) -> tuple[str, ...]:
-    """The names that the SDK lists, read from its type for `betas`."""
-    found: list[str] = []
-
-    def walk(annotation: Any) -> None:
-        for one in get_args(annotation):
-            if isinstance(one, str):
-                found.append(one)
-            else:
-                walk(one)
-
-    walk(beta_params)
-    return tuple(found)
+def beta_notes(betas: Sequence[str]) -> list[str]:
+    """Remarks on names that the SDK does not list: it may be older than they are, or they may be mistyped."""
+    known = sdk_names.betas()
+    unknown = [one for one in betas if known and one not in known]
+    return [
+        f"{inert_line(one, 60)} is not a beta that the SDK here lists. {near(one, known)}".rstrip() for one in unknown
+    ]
 
 
 def in_words(needed: Sequence[str]) -> str:

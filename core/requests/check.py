@@ -153,13 +153,15 @@ class _Tally:
             return
         passed = self.fast.read_all(row, [row])
         if passed is None:
-            problems = list(explain(given, at, f"{unit} {at}", self.rules))
+            known = self.fast.knows(row)
+            problems = list(explain(given, at, f"{unit} {at}", self.rules, only_messages=known))
             for problem in problems:
                 self.note(problem)
             if problems:
                 self._claim(id_of(row), at, unit)
                 return
-            self.fast.remember(row)
+            if not known:
+                self.fast.remember(row)
         request = passed[0] if passed else read(row)
         self._claim(request.custom_id, at, unit)
         self.models.add(request.params.model)

@@ -16,6 +16,7 @@ from batchtui.core.requests.rules import (
     citing,
     content,
     in_a_batch,
+    limits,
     output_schema,
     thinking,
     tool_turns,
@@ -23,11 +24,17 @@ from batchtui.core.requests.rules import (
     versions,
 )
 from batchtui.core.requests.rules.request import Request
-from batchtui.core.requests.shapes import UNKNOWN_KEY
+from batchtui.core.requests.shape_words import UNKNOWN_KEY
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.text import inert_line
 
-_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema)
+_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema, limits)
+_OF_MESSAGES = (versions, content, tool_turns, cache_marks, citing, limits)
+"""The rules that look at messages; the others only look at what is beside them."""
+
+_ALWAYS = frozenset({"model", "max_tokens", "messages"})
+"""What every request has."""
+
 _JUDGED = frozenset({*in_a_batch.UNSUPPORTED, *versions.SAMPLING, "research_preview_2026_02", "stream"})
 """Parameters that the rules judge alone: the types say nothing that holds in a batch, or nothing at all."""
 
@@ -48,7 +55,25 @@ def flaws(params: dict[str, Any], rules: Rules = CURRENT) -> list[Flaw]:
     request = Request(params, rules)
     for rule in _RULES:
         found += rule.flaws(request)
-    return list({flaw.field: flaw for flaw in reversed(found)}.values())[::-1]
+    return _once(found)
+
+
+def message_flaws(params: dict[str, Any], rules: Rules = CURRENT) -> list[Flaw]:
+    """The same for params of which all but the messages is known to be good."""
+    names = params.keys() - _ALWAYS
+    found = [_worded(flaw, params) for flaw in shape_flaws(params, rules, names)]
+    request = Request(params, rules)
+    for rule in _OF_MESSAGES:
+        found += rule.flaws(request)
+    return _once(found)
+
+
+def _once(found: list[Flaw]) -> list[Flaw]:
+    """The first flaw at each place."""
+    first: dict[str, Flaw] = {}
+    for flaw in found:
+        first.setdefault(flaw.field, flaw)
+    return list(first.values())
 
 
 def _simple(params: dict[str, Any]) -> list[Flaw]:

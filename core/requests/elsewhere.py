@@ -6,10 +6,11 @@ Gemini and Bedrock requests that people convert.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from batchtui.core.requests.flaw import Flaw
-from batchtui.core.requests.shapes import BAD_VALUE, UNKNOWN_KEY, UNKNOWN_TAG
+from batchtui.core.requests.shape_words import BAD_VALUE, CONSTANT, UNKNOWN_KEY, UNKNOWN_TAG
 
 _IMAGE = '{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "..."}}'
 _URL_IMAGE = '{"type": "image", "source": {"type": "url", "url": "https://..."}}'
@@ -19,11 +20,15 @@ _CALL = '{"type": "tool_use", "id": "...", "name": "...", "input": {...}}'
 _RESULT = '{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "...", "content": "..."}]}'
 _FORMAT = '"output_config": {"format": {"type": "json_schema", "schema": {...}}}'
 
+_TEXT = 'Write {"type": "text", "text": "..."}.'
+_CHOICE = 'Write {"type": "tool", "name": "..."}.'
+_BLOCK = re.compile(r"\.content\[\d+\]$")
+
 _TAGS = {
     "image_url": f"Write {_URL_IMAGE}.",
     "input_image": f"Write {_IMAGE}.",
-    "input_text": 'Write {"type": "text", "text": "..."}.',
-    "output_text": 'Write {"type": "text", "text": "..."}.',
+    "input_text": _TEXT,
+    "output_text": _TEXT,
     "input_audio": "Audio is not supported: send its text.",
     "video": "Video is not supported: send single images.",
     "file": f"Write {_DOCUMENT}.",
@@ -88,9 +93,12 @@ def told(flaw: Flaw, value: Any) -> Flaw:
     found = None
     if flaw.kind == UNKNOWN_KEY:
         found = _KEYS.get(name)
-    elif flaw.kind in (UNKNOWN_TAG, BAD_VALUE) and isinstance(value, str):
+    elif flaw.kind in (UNKNOWN_TAG, BAD_VALUE, CONSTANT) and isinstance(value, str):
         found = _ROLES.get(value.lower()) if name == "role" else _TAGS.get(value) if name == "type" else None
-    elif name == "tool_choice" and isinstance(value, str):
+        found = _CHOICE if found and flaw.field == "params.tool_choice.type" else found
+    elif flaw.kind == "wrong_type" and isinstance(value, str):
+        found = f"Write {_URL_IMAGE}." if name == "source" else _TEXT if _BLOCK.search(flaw.field) else None
+    if name == "tool_choice" and isinstance(value, str):
         meant = {"required": "any", "auto": "auto", "none": "none"}.get(value)
         found = f'Write {{"type": "{meant}"}}.' if meant else None
     return flaw._replace(hint=found) if found else flaw

@@ -69,12 +69,15 @@ read = msgspec.json.Decoder(Row).decode
 
 
 @cache
-def _decoder(others: tuple[str, ...]) -> Callable[[bytes], Any]:
-    """A decoder for plain requests whose `params` may also hold `others`, unread."""
+def _decoder(others: tuple[str, ...], *, any_messages: bool = False) -> Callable[[bytes], Any]:
+    """A decoder for plain requests whose `params` may also hold `others`, unread; or for those with any messages."""
+    read = (
+        {**_READ, "messages": (Annotated[list[Raw], Meta(min_length=1)], msgspec.NODEFAULT)} if any_messages else _READ
+    )
     params = msgspec.defstruct(
         "_Params",
         [
-            *((name, kind, field(default=default)) for name, (kind, default) in _READ.items()),
+            *((name, kind, field(default=default)) for name, (kind, default) in read.items()),
             *((f"other_{at}", Raw | UnsetType, field(default=UNSET, name=name)) for at, name in enumerate(others)),
         ],
         forbid_unknown_fields=True,
@@ -95,6 +98,7 @@ class FastCheck:
     def __init__(self, rules: Rules) -> None:
         names = tuple(sorted((PARAMETERS | rules.more_params) - _READ.keys()))
         self._decode = _decoder(names)
+        self._decode_besides = _decoder(names, any_messages=True)
         self._others = attrgetter("stream", *(f"other_{at}" for at in range(len(names))))
         self._none = (False, *(UNSET,) * len(names))
         self._thinking = names.index("thinking") + 1
@@ -125,13 +129,15 @@ class FastCheck:
         good = all((text and one == self._none) or self._key(given, one) in self._good for given, one, text in every)
         return requests if good else None
 
+    def knows(self, row: bytes) -> bool:
+        """Whether all of a row but its messages was found good before."""
+        return bool(self._good) and self._key_of(row) in self._good
+
     def remember(self, row: bytes) -> None:
-        """Remembers the parameters of a row that a closer look found good."""
-        try:
-            params = self._decode(row).params
-        except (ValueError, RecursionError):
-            return  # its messages are not plain, so no row like it can be passed without a look at them
-        key = self._key(params, self._others(params))
+        """Remembers all but the messages of a row that a closer look found good."""
+        key = self._key_of(row)
+        if key is None:
+            return
         size = sum(len(one) for one in key if isinstance(one, bytes))
         self._size += size
         if self._size > _MOST_REMEMBERED:
@@ -139,8 +145,15 @@ class FastCheck:
             self._size = size
         self._good.add(key)
 
+    def _key_of(self, row: bytes) -> tuple[object, ...] | None:
+        try:
+            params = self._decode_besides(row).params
+        except (ValueError, RecursionError):
+            return None
+        return self._key(params, self._others(params))
+
     def _key(self, params: Any, others: tuple[Any, ...]) -> tuple[object, ...]:
-        """All that decides whether a request with plain messages is good."""
+        """All that decides whether a request is good, beside its messages."""
         system = params.system
         return (
             params.model,

@@ -29,9 +29,10 @@ _BEDROCK = re.compile(r"(?:[a-z-]+\.)?anthropic\.(claude-[a-z0-9-]+?)(?:-v\d+)?(
 _VERTEX = re.compile(r"(claude-[a-z0-9-]+)@(\d{8}|default|latest)\Z")
 _ROUTED = re.compile(r"(?:[a-z0-9_.-]+/)+(?:anthropic\.)?(claude[a-z0-9.:@-]*)\Z", re.IGNORECASE)
 _DOTTED = re.compile(r"claude-[a-z0-9-]*\d\.\d[a-z0-9-]*\Z")
+_SPACES = re.compile(r"[\s._]+")
 _OTHERS = re.compile(
-    r"(gpt|chatgpt|o[134]|text-|davinci|gemini|gemma|llama|meta|mi[sx]tral|codestral|magistral|deepseek|qwen|grok|"
-    r"command|nova|amazon\.|arn:|phi|kimi|glm)(\W|\d|\Z)",
+    r"arn:|amazon\.|(gpt|chatgpt|o[134]|text-|davinci|gemini|gemma|llama|meta|mi[sx]tral|codestral|magistral|deepseek|qwen|grok|"
+    r"command|nova|phi|kimi|glm)(\W|\d|\Z)",
     re.IGNORECASE,
 )
 """How the ids of other vendors' models begin."""
@@ -89,7 +90,10 @@ def _written_here(model: str) -> str:
         return found[1]
     if found := _ROUTED.match(model):
         return _written_here(found[1]) or found[1].lower().replace(".", "-")
-    return model.replace(".", "-") if _DOTTED.match(model) else ""
+    if _DOTTED.match(model):
+        return model.replace(".", "-")
+    plain = _SPACES.sub("-", model.strip().lower())
+    return plain if plain != model and plain in sdk_names.models() else ""
 
 
 def _newer(model: str) -> str:

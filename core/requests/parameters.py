@@ -61,7 +61,9 @@ _ELSEWHERE = {
 
 def did_you_mean(name: str) -> str:
     """What to do about a parameter that does not exist."""
-    near = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name.lower(), sorted(PARAMETERS), 1)), "")
+    near = _ELSEWHERE.get(name.lower()) or next(
+        iter(get_close_matches(name.lower(), sorted(PARAMETERS - {name}), 1)), ""
+    )
     if near:
         return f'Did you mean "{near}"?'
     if not re.fullmatch(NAME, name):

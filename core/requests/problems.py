@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.batches.limits import ID
 from batchtui.core.requests import deep
-from batchtui.core.requests.flaw import a
+from batchtui.core.requests.flaw import Flaw, a
 from batchtui.core.settings import Rules
 from batchtui.core.text import inert_line, number
 
@@ -45,16 +45,21 @@ class Unusable(Exception):
         self.problem = Problem(line, "", message, hint, kind, f"line {line}" if line else "")
 
 
-def explain(row: bytes, line: int, where: str, rules: Rules) -> Iterator[Problem]:
-    """Every problem of a row that the fast check did not pass. There may be none: it only passes what is plain."""
-    for kind, field, message, hint in _row(row, rules):
+def explain(row: bytes, line: int, where: str, rules: Rules, *, only_messages: bool = False) -> Iterator[Problem]:
+    """Every problem of a row that the fast check did not pass. There may be none: it only passes what is plain.
+
+    With `only_messages`, all else in it is known to be good.
+    """
+    look = deep.message_flaws if only_messages else deep.flaws
+    for kind, field, message, hint in _row(row, lambda params: look(params, rules)):
         yield Problem(line, field, message, hint, kind, where)
 
 
 Found = Iterator[tuple[str, str, str, str]]
+Look = Callable[[dict[str, Any]], list[Flaw]]
 
 
-def _row(row: bytes, rules: Rules) -> Found:
+def _row(row: bytes, look: Look) -> Found:
     if b"\0" in row:
         yield "nul", "", f"It holds a NUL byte (column {row.index(0) + 1}).", "Save the file as UTF-8 text."
         return
@@ -85,12 +90,12 @@ def _row(row: bytes, rules: Rules) -> Found:
         yield "not_json", "", inert_line(f"It is not JSON: {error}."), "Correct the JSON there."
         return
     try:
-        yield from list(_request(value, rules))
+        yield from list(_request(value, look))
     except RecursionError:
         yield "too_deep", "", "It is nested too deeply.", "Flatten it: the API refuses such a request too."
 
 
-def _request(value: Any, rules: Rules) -> Found:
+def _request(value: Any, look: Look) -> Found:
     shape = 'A request is an object: {"custom_id": "...", "params": {...}}.'
     if not isinstance(value, dict):
         yield "not_object", "", f"It is {a(value)}, not an object.", shape
@@ -110,7 +115,7 @@ def _request(value: Any, rules: Rules) -> Found:
     elif not isinstance(value["params"], dict):
         yield "wrong_type", "params", f"params is {a(value['params'])}, not an object.", shape
     else:
-        for flaw in deep.flaws(value["params"], rules):
+        for flaw in look(value["params"]):
             yield flaw.kind, flaw.field, flaw.message, flaw.hint
 
 

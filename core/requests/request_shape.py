@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 from batchtui.core.api.sdk_client import import_request_types
-from batchtui.core.requests.betas import TAKEN_WITHOUT, in_words, is_given, known_betas, needed_by
+from batchtui.core.requests import sdk_names
+from batchtui.core.requests.betas import FORMER, TAKEN_WITHOUT, in_words, is_given, needed_by
 from batchtui.core.requests.flaw import Flaw
-from batchtui.core.requests.shapes import BAD_VALUE, CONSTANT, UNKNOWN_KEY, UNKNOWN_TAG, Checker, Look, compiled
+from batchtui.core.requests.shape_words import BAD_VALUE, CONSTANT, UNKNOWN_KEY, UNKNOWN_TAG, Look
+from batchtui.core.requests.shapes import Checker, compiled
 from batchtui.core.settings import Rules
 
-_MAYBE_BETA = frozenset({UNKNOWN_KEY, UNKNOWN_TAG, BAD_VALUE})
+_MAYBE_BETA = frozenset({UNKNOWN_KEY, UNKNOWN_TAG, BAD_VALUE, CONSTANT})
 
 HEADERS = frozenset({"betas", "workspace_id"})
 """What the SDK's types list beside the params, but sends as headers: in a request the API does not know it."""
@@ -24,14 +26,13 @@ _WIDER = {"computer_toolset_20260801": frozenset({"display_width_px", "display_h
 class _Shapes(NamedTuple):
     released: Checker
     beta: Checker
-    betas: tuple[str, ...]
 
 
 @cache
 def _shapes() -> _Shapes:
     """Imports the SDK, which takes a second."""
     released, beta = import_request_types()
-    return _Shapes(compiled(released, {}), compiled(beta, {}), known_betas(get_type_hints(beta)["betas"]))
+    return _Shapes(compiled(released, {}), compiled(beta, {}))
 
 
 def shape_flaws(params: dict[str, Any], rules: Rules, besides: Collection[str] = ()) -> list[Flaw]:
@@ -45,25 +46,25 @@ def shape_flaws(params: dict[str, Any], rules: Rules, besides: Collection[str] =
         return flaws
     look = Look(rules.more_params)
     shapes.beta(judged, "params", look)
-    return list(_with_betas(flaws, look.flaws, params, rules, shapes.betas))
+    return list(_with_betas(flaws, look.flaws, params, rules))
 
 
-def _with_betas(
-    released: list[Flaw], beta: list[Flaw], params: dict[str, Any], rules: Rules, known: tuple[str, ...]
-) -> list[Flaw]:
+def _with_betas(released: list[Flaw], beta: list[Flaw], params: dict[str, Any], rules: Rules) -> list[Flaw]:
     """The flaws of the released API, each that a beta would not find replaced by the beta that it needs."""
     still = {flaw.field for flaw in beta}
     found: list[Flaw] = []
     for flaw in released:
-        if flaw.kind not in _MAYBE_BETA or flaw.field in still or flaw.field.removeprefix("params.") in HEADERS:
+        before = flaw.field.removeprefix("params.") in FORMER
+        gone = flaw.kind not in _MAYBE_BETA or (flaw.field in still and not before)
+        if gone or flaw.field.removeprefix("params.") in HEADERS:
             found.append(flaw)
             continue
         name = flaw.field.rpartition(".")[2] if flaw.kind == UNKNOWN_KEY else str(value_at(params, flaw.field))
         value = value_at(params, flaw.field)
-        lacking = [one for one in needed_by(name, value, known) if not is_given(one, rules.betas)]
+        lacking = [one for one in needed_by(name, value, sdk_names.betas()) if not is_given(one, rules.betas)]
         if _is_taken(flaw.field, value) or not lacking:
             inside = flaw.field if flaw.kind == UNKNOWN_KEY else flaw.field.rpartition(".")[0]
-            found += [one for one in beta if one.field.startswith(inside) and one.kind != CONSTANT]
+            found += [one for one in beta if one.field.startswith(inside) and one.kind != CONSTANT and not before]
         else:
             what = f"{flaw.field} needs {in_words(lacking)}."
             flags = " ".join(f"--beta {one}" for one in lacking if one)

@@ -12,49 +12,13 @@ from functools import cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
-from batchtui.core.requests.flaw import FEW, Flaw, a, at, near, one_of, quoted
+from batchtui.core.requests.flaw import Flaw, at, one_of
+from batchtui.core.requests.shape_words import BAD_VALUE, CONSTANT, UNKNOWN_TAG, Look
 
 _ARRAYS = (list, Iterable, Sequence, Collection)
 _TAGS = ("type", "role")
 _SCALARS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 _SAID = {str: "a valid string", int: "a valid integer", float: "a valid number", bool: "a valid boolean"}
-
-UNKNOWN_KEY, UNKNOWN_TAG, BAD_VALUE, CONSTANT = "unknown_field", "unknown_type", "bad_value", "constant"
-"""Kinds of flaw that a newer or a beta API may not find. A constant is a value that has no alternative."""
-
-_EXTRA = "Extra inputs are not permitted"
-
-
-class Look:
-    """The flaws found so far in one value. `vouched` are names and tags that pass wherever they stand."""
-
-    def __init__(self, vouched: Collection[str] = ()) -> None:
-        self.flaws: list[Flaw] = []
-        self.vouched = vouched
-
-    def wrong_type(self, path: str, value: Any, wanted: str, said: str) -> None:
-        hint = "Leave it out, or set it." if value is None else f"Write {wanted}."
-        self.flaws.append(
-            Flaw("wrong_type", path, f"{path} is {a(value)}, not {wanted}.", hint, f"Input should be {said}")
-        )
-
-    def missing(self, path: str, example: str = "") -> None:
-        hint = f"Set it to {example}." if example else "Add it."
-        self.flaws.append(Flaw("missing_field", path, f"{path} is missing.", hint, "Field required"))
-
-    def unknown_key(self, path: str, name: str, known: Collection[str]) -> None:
-        where, field = path, at(path, name)
-        hint = near(name, known) or f"Remove it. It takes {one_of(sorted(known))}."
-        self.flaws.append(Flaw(UNKNOWN_KEY, field, f"{quoted(name)} is not a field of {where}.", hint, _EXTRA))
-
-    def bad_value(self, path: str, value: Any, allowed: Sequence[Any], kind: str = BAD_VALUE) -> None:
-        names = [str(one).lower() if isinstance(one, bool) else str(one) for one in allowed]
-        meant = near(value, names) if isinstance(value, str) else ""
-        hint = meant if meant and len(names) > FEW else f"{meant} It takes {one_of(names)}.".lstrip()
-        shown = quoted(value) if isinstance(value, str) else a(value)
-        said = f"Input should be {' or '.join(repr(one) for one in allowed)}"
-        self.flaws.append(Flaw(kind, path, f"{path} is {shown}.", hint, said))
-
 
 Checker = Callable[[Any, str, Look], None]
 
@@ -123,6 +87,7 @@ class _Object:
     def __init__(self, kind: Any, done: dict[Any, _Object]) -> None:
         self._kind = kind
         self._done = done
+        self._tags: dict[str, tuple[Any, ...]] = {}
         self.open = getattr(kind, "__pydantic_config__", {}).get("extra") == "allow"
 
     @cached_property
@@ -139,6 +104,11 @@ class _Object:
 
     def tags(self, key: str) -> tuple[Any, ...]:
         """The values that `key` may have, if it is a tag; None among them if it may be left out."""
+        if key not in self._tags:
+            self._tags[key] = self._tags_of(key)
+        return self._tags[key]
+
+    def _tags_of(self, key: str) -> tuple[Any, ...]:
         if key not in self.hints:
             return ()
         options = _Options()
@@ -150,6 +120,11 @@ class _Object:
             look.wrong_type(path, value, "an object", "a valid dictionary")
             return
         fields = self.fields
+        if (kind := value.get("type")) is not None and isinstance(kind, str) and kind not in look.vouched:
+            tags = tuple(tag for tag in self.tags("type") if tag is not None)
+            if tags and kind not in tags:  # it is something else: nothing more can be said about it
+                look.bad_value(at(path, "type"), kind, tags, CONSTANT)
+                return
         for name, one in value.items():
             if name in fields:
                 fields[name](one, at(path, name), look)

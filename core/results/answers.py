@@ -25,6 +25,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.results.read_ahead import ReadAhead
 from batchtui.core.results.result_file import Results, Row, read_row
 from batchtui.core.results.retrieve import where
+from batchtui.core.results.unfit import Causes
 from batchtui.core.state.archive import archived_ids
 from batchtui.core.text import inert_line
 
@@ -72,18 +73,24 @@ _names = msgspec.json.Decoder(_Names)
 class Answers:
     """All answers in the order of the requests, batch after batch. A retried request keeps its first place.
 
-    A request in several batches gives one answer: its first usable one, else its latest message, else its latest
-    failure. A line that is twice
+    A request in several batches gives one answer: its first usable one, else its latest that does not fit, else its
+    latest message, else its latest failure. A line that is twice
     in one file gives two, and an unreadable line is given too. Reading is safe from several threads. `columns` names
     the source's columns in the order in which they first appear; `keyed` is false if no batch has keys; `folders` are
     the folders of the files.
+
+    `for_outputs`: what outputs found unfit still decides which of several answers is given, but that one is given as it
+    was before they ran. An output judges anew each time, and no other output judges for it.
     """
 
-    def __init__(self, batches: Sequence[BatchFiles]) -> None:
+    def __init__(self, batches: Sequence[BatchFiles], *, for_outputs: bool = False) -> None:
+        self._for_outputs = for_outputs
         self.folders = frozenset(files.results.parent for files in batches)
         self.keyed = any(files.keys for files in batches)
         self.columns: tuple[str, ...] = ()
         self._results: list[Results] = []
+        self._causes: list[Causes] = []
+        self._unfit: list[Causes] = []
         self._keys: list[ReadAhead] = []
         self._file, self._index = array("L"), array("Q")
         self._key_file, self._key_start, self._key_end = array("L"), array("Q"), array("Q")
@@ -91,13 +98,13 @@ class Answers:
         self._by_key: dict[str, int] | None = None
 
     @classmethod
-    def open(cls, batches: Sequence[BatchFiles]) -> Self:
+    def open(cls, batches: Sequence[BatchFiles], *, for_outputs: bool = False) -> Self:
         """Finds where everything is, in one pass over each file.
 
         Raises:
             StateError: a file is missing, cannot be read, or is not what it should be.
         """
-        answers = cls(batches)
+        answers = cls(batches, for_outputs=for_outputs)
         try:
             for files in batches:
                 answers._add(files)
@@ -116,6 +123,9 @@ class Answers:
         results = Results.open(files.results)
         this = len(self._results)
         self._results.append(results)
+        unfit = results.unfit.causes if results.unfit else {}
+        self._causes.append(results.unfit.schema if results.unfit and self._for_outputs else unfit)
+        self._unfit.append(unfit)
         for index, custom_id in _ordered(results, files.archive):
             at = self._place.get(custom_id) if custom_id else None
             if at is None or self._file[at] == this:
@@ -124,8 +134,9 @@ class Answers:
                 self._file.append(this)
                 self._index.append(index)
             else:
-                before = _worth(self._results[self._file[at]].raw(self._index[at]))
-                if before < _ANSWERED and before <= _worth(results.raw(index)):
+                file = self._file[at]
+                before = _worth(self._results[file].raw(self._index[at]), self._unfit[file])
+                if before < _ANSWERED and before <= _worth(results.raw(index), unfit):
                     self._file[at], self._index[at] = this, index
 
     def _add_keys(self, path: Path) -> None:
@@ -161,6 +172,11 @@ class Answers:
         skipped = {self._place.get(custom_id, -1) for custom_id in done}
         return (self._answer(at) for at in range(len(self)) if at not in skipped)
 
+    def file_of(self, custom_id: str) -> Path | None:
+        """The results file that the answer to this request is from; None if there is no such answer."""
+        at = self._place.get(custom_id)
+        return None if at is None else self._results[self._file[at]].path
+
     def find(self, key: str) -> KeyedResult | None:
         """The first answer with this key. The first call reads all keys once."""
         if self._by_key is None:
@@ -174,7 +190,7 @@ class Answers:
 
     def _answer(self, at: int) -> KeyedResult:
         raw = self._results[self._file[at]].raw(self._index[at])
-        result = read_row(raw)
+        result = read_row(raw).judged(self._causes[self._file[at]])
         key = self._key_of(result.custom_id) if self.keyed else None
         if key is None:
             return KeyedResult(result.custom_id, result.custom_id, {}, result, raw)
@@ -210,18 +226,20 @@ def _ordered(results: Results, archive: Path | None) -> Iterator[tuple[int, str]
         yield index, ids[index]
 
 
-_ANSWERED = 2
+_ANSWERED = 3
 
 
-def _worth(raw: bytes) -> int:
-    """2 for a usable answer, 1 for a message that is none, 0 for everything else."""
+def _worth(raw: bytes, unfit: Causes) -> int:
+    """3 for a usable answer, 2 for one that does not fit, 1 for another message, 0 for everything else."""
     try:
-        result = result_line.decode(raw).result
+        line = result_line.decode(raw)
     except ValueError:
         return 0
-    if not isinstance(result, result_line.Succeeded):
+    if not isinstance(line.result, result_line.Succeeded):
         return 0
-    return _ANSWERED if result.message.outcome is Outcome.ANSWERED else 1
+    if line.result.message.outcome is not Outcome.ANSWERED:
+        return 1
+    return 2 if line.custom_id in unfit else _ANSWERED
 
 
 @contextmanager

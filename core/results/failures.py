@@ -12,6 +12,7 @@ from batchtui.core.api import result_line
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.batches.retries import Kind
 from batchtui.core.errors import StateError
+from batchtui.core.results.unfit import causes_of
 from batchtui.core.text import inert_line
 
 TRANSIENT = frozenset(
@@ -39,8 +40,9 @@ def failures(results: Iterable[Path]) -> dict[str, str]:
     """
     failed: dict[str, str] = {}
     for path in results:
+        unfit = causes_of(path)
         for one in _lines(path):
-            cause = cause_of(one)
+            cause = cause_of(one) or (Outcome.UNFIT.value if one.custom_id in unfit else None)
             if cause is None:
                 failed.pop(one.custom_id, None)
             else:

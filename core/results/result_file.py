@@ -6,18 +6,21 @@ A line that cannot be read becomes a row of the type `unreadable`. It is shown a
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batchtui.core.api import result_line
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.batches.price import Tokens
 from batchtui.core.errors import StateError
+from batchtui.core.results import unfit
 from batchtui.core.results.read_ahead import ReadAhead
+from batchtui.core.results.unfit import Unfit
 
 Type = Literal["succeeded", "errored", "canceled", "expired", "unreadable"]
 
@@ -42,7 +45,8 @@ class ToolCall(Struct, frozen=True, gc=False):
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
     """One result. `text` is the text of the answer. `outcome` is None if the line is unreadable. `tools` are the calls
-    of the user's tools. All of it is hostile text, unchanged."""
+    of the user's tools. `unfit` says why an answer that came in full does not fit. All of it is hostile text,
+    unchanged."""
 
     custom_id: str
     type: Type
@@ -55,18 +59,29 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     request_id: str = ""
     tokens: Tokens | None = None
     tools: tuple[ToolCall, ...] = ()
+    unfit: str = ""
 
     @property
     def answered(self) -> bool:
         """Whether it is of use as it is."""
         return self.outcome is Outcome.ANSWERED
 
+    def judged(self, causes: Mapping[str, str]) -> Row:
+        """The same, but unfit if `causes` says why. What has no usable answer anyway keeps its own outcome."""
+        why = causes.get(self.custom_id) if causes and self.answered else None
+        return self if why is None else replace(self, outcome=Outcome.UNFIT, unfit=why)
+
 
 class Results:
-    """The lines of one results file, by index in the order of the file. Reading is safe from several threads."""
+    """The lines of one results file, by index in the order of the file. Reading is safe from several threads.
 
-    def __init__(self, path: Path, file: ReadAhead) -> None:
+    `unfit` is what is known beside the file about answers that do not fit; None if nothing is.
+    """
+
+    def __init__(self, path: Path, file: ReadAhead, known: Unfit | None) -> None:
         self.path = path
+        self.unfit = known
+        self._causes = known.causes if known else {}
         self._file = file
         self._starts = array("Q")
         self._ends = array("Q")
@@ -77,15 +92,16 @@ class Results:
         """Finds where the lines are, in one pass over the bytes that decodes nothing.
 
         Raises:
-            StateError: the file is missing or cannot be read.
+            StateError: the file is missing or cannot be read, or what is known beside it cannot.
         """
+        known = unfit.read(path)
         try:
             file = ReadAhead(path)
         except OSError as error:
             gone = isinstance(error, FileNotFoundError)
             hint = "Retrieve the batch again." if gone else "Change its permissions, or those of its folder."
             raise StateError(f"The results in {path} cannot be read: {error.strerror}.", hint) from error
-        return cls(path, file)
+        return cls(path, file, known)
 
     def _scan(self) -> None:
         at = start = 0
@@ -128,7 +144,7 @@ class Results:
 
     def row(self, index: int) -> Row:
         """One result with its answer."""
-        return read_row(self.raw(index))
+        return read_row(self.raw(index)).judged(self._causes)
 
     def head(self, index: int) -> Head:
         """What a table shows for one result."""
@@ -164,7 +180,7 @@ def read_row(raw: bytes) -> Row:
             custom_id=full.custom_id,
             type="succeeded",
             outcome=message.outcome,
-            text=_text(message.content or ()),
+            text=whole_text(message.content or ()),
             stop_reason=message.stop_reason or "",
             model=message.model,
             tokens=message.usage.tokens if message.usage and message.usage.readable else None,
@@ -185,13 +201,22 @@ def read_row(raw: bytes) -> Row:
     return Row(custom_id=full.custom_id, type="expired", outcome=Outcome.EXPIRED)
 
 
-def _text(blocks: Sequence[result_line.ContentBlock]) -> str:
+def whole_text(blocks: Sequence[result_line.ContentBlock]) -> str:
     """The text blocks, joined. Citations split a text into blocks that follow each other; texts on both sides of
     another block, such as a server's tool, are paragraphs of their own."""
     if len(blocks) == 1 and blocks[0].type == "text":
         return blocks[0].text or ""
+    return "\n\n".join(_paragraphs(blocks))
+
+
+def last_text(blocks: Sequence[result_line.ContentBlock]) -> str:
+    """The last of these paragraphs: what the model wrote once it had called all tools of the server."""
+    return next(reversed(_paragraphs(blocks)), "")
+
+
+def _paragraphs(blocks: Sequence[result_line.ContentBlock]) -> list[str]:
     runs = ("".join(block.text or "" for block in run) for is_text, run in groupby(blocks, _is_text) if is_text)
-    return "\n\n".join(run for run in runs if run)
+    return [run for run in runs if run]
 
 
 def _is_text(block: result_line.ContentBlock) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified
 from batchtui.core.files import NewFile, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary as summaries
+from batchtui.core.results.judge import judged
 from batchtui.core.results.summary import Summary
 from batchtui.core.results.verify import Expected, Verdict, Verifier, expected_from, verify_file
 from batchtui.core.state.tickets import ticket
@@ -86,8 +88,9 @@ class ResultPlace:
             f"batchtui retrieve {self._batch.label} --as-is FILE",
         )
 
-    def describe(self, verdict: Verdict, now: datetime) -> Summary:
+    def describe(self, verdict: Verdict, now: datetime, stopped: Callable[[], bool]) -> Summary:
         batch = self._batch
+        verdict = judged(verdict, self._archive, self.result, stopped)
         summary = summaries.summarise(verdict, batch_id=str(batch.id), name=batch.name, made_at=batch.began, now=now)
         summaries.write(self._summary, summary)
         return summary
@@ -107,7 +110,11 @@ async def retrieve(
     place = ResultPlace(paths, batch)
     try:
         verdict = await asyncio.to_thread(place.already) or await _download(api, place, str(batch.id), report)
-        return await asyncio.to_thread(place.describe, verdict, clock())
+        stop = Event()
+        try:
+            return await asyncio.to_thread(place.describe, verdict, clock(), stop.is_set)
+        finally:
+            stop.set()
     except OSError as error:
         raise StateError(
             f"The results could not be written in {paths.results}: {error.strerror}.",

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.batches.batch import Output, noted
+from batchtui.core.batches.cache_use import CacheUse, cache_use
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
@@ -27,7 +28,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """Counts, errors by type, tokens, cost and fingerprint of verified results.
 
     `outcomes` is None in a summary of an older version. `usage` is split by price. `actual_usd` is None if it is not
-    known; `unpriced` names the models without a price. `anomalies` is empty unless results were kept in spite of them.
+    known; `unpriced` names the models without a price. `cache` is None if no tokens were cached, or if an older
+    version made the summary. `anomalies` is empty unless results were kept in spite of them.
     Error texts and models are hostile text.
     """
 
@@ -45,6 +47,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     actual_usd: float | None = None
     saved_usd: float | None = None
     unpriced: tuple[str, ...] = ()
+    cache: CacheUse | None = None
     anomalies: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
 
@@ -80,6 +83,7 @@ def summarise(
         actual_usd=cost.actual_usd,
         saved_usd=cost.saved_usd,
         unpriced=cost.unpriced,
+        cache=cache_use(verdict.usage, made_at, share),
         anomalies=verdict.anomalies,
     )
 
@@ -109,6 +113,14 @@ def read(path: Path) -> Summary:
         raise StateError(
             f"The summary in {path} cannot be read: {inert_line(str(error), 120)}", "Retrieve the batch again."
         ) from error
+
+
+def note_outcomes(path: Path, outcomes: Outcomes) -> None:
+    """Corrects the outcomes in the summary in a file. Does nothing if there is none that can be read and written."""
+    with suppress(StateError, OSError):
+        known = read(path)
+        if known.outcomes != outcomes:
+            write(path, replace(known, outcomes=outcomes))
 
 
 def note_output(path: Path, output: Output) -> None:

@@ -13,7 +13,7 @@ from batchtui.core.requests.deep import flaws
 from batchtui.core.requests.fast_check import FastCheck
 from batchtui.core.requests.flaw import api_text
 from batchtui.core.settings import API_VERSION, OLDER_VERSION, Rules
-from batchtui.core.simulator.models import find
+from batchtui.core.simulator.reach import Reach
 
 _TOGETHER = 500
 """Plain rows that are looked at together, which is far quicker."""
@@ -33,41 +33,37 @@ class Judge:
         older = version < API_VERSION
         self._rules = Rules(OLDER_VERSION if older else API_VERSION, frozenset(), tuple(betas))
         self._fast = FastCheck(self._rules)
-        self._now = now
+        self._reach = Reach(now, tuple(betas))
 
     def all(self, params: Sequence[bytes]) -> list[Verdict | None]:
         """A verdict for each that fails. All are JSON objects."""
         verdicts: list[Verdict | None] = []
         for start in range(0, len(params), _TOGETHER):
-            lines = [_line(one) for one in params[start : start + _TOGETHER]]
-            requests = self._fast.read_all(b"".join(lines), lines)
-            if requests is not None and all(self._answers(request.params.model) for request in requests):
-                verdicts += [None] * len(lines)
+            some = params[start : start + _TOGETHER]
+            lines = [_line(one) for one in some]
+            if self._fast.read_all(b"".join(lines), lines) is None:
+                verdicts += map(self.one, some)
             else:
-                verdicts += [self.one(raw) for raw in params[start : start + _TOGETHER]]
+                verdicts += map(self._by_model, some)
         return verdicts
 
-    def one(self, raw: bytes) -> Verdict | None:
-        """Why this one fails, None if it does not."""
+    def one(self, raw: bytes, *, counting: bool = False) -> Verdict | None:
+        """Why this one fails, None if it does not; or why it is not counted."""
         line = _line(raw)
-        plain = self._fast.read_all(line, [line])
-        if plain is not None:
-            model = plain[0].params.model
-            return None if self._answers(model) else Verdict("not_found_error", f"model: {model}")
+        if self._fast.read_all(line, [line]) is not None:
+            return self._by_model(raw, counting=counting)
         params = json.loads(raw)
         found = flaws(params, self._rules)
         model = params.get("model")
-        named = isinstance(model, str) and model and all(flaw.field == "params.model" for flaw in found)
-        if named and not self._answers(model):
-            return Verdict("not_found_error", f"model: {model}")
-        if not found:
-            self._fast.remember(line)
-            return None
+        if isinstance(model, str) and model and all(flaw.field == "params.model" for flaw in found):
+            if not found:
+                self._fast.remember(line)
+            return self._by_model(raw, counting=counting)
         return Verdict("invalid_request_error", api_text(found[0]))
 
-    def _answers(self, model: str) -> bool:
-        known = find(model)
-        return known is not None and known.lifecycle(self._now) != "retired"
+    def _by_model(self, raw: bytes, *, counting: bool = False) -> Verdict | None:
+        refusal = self._reach.refusal(raw, counting=counting)
+        return Verdict(*refusal) if refusal else None
 
 
 def _line(params: bytes) -> bytes:

@@ -125,7 +125,7 @@ def read_count(body: bytes | bytearray, judge: Judge) -> int:
     budget = params.get("thinking")
     budget = budget.get("budget_tokens") if isinstance(budget, dict) else 0
     most = budget + 1 if isinstance(budget, int) and budget > 0 else 1
-    if verdict := judge.one(msgspec.json.encode({**params, "max_tokens": most})):
+    if verdict := judge.one(msgspec.json.encode({**params, "max_tokens": most}), counting=True):
         raise Refused(_STATUS.get(verdict.error, 400), verdict.error, verdict.message)
     return len(body) // 4
 

@@ -57,7 +57,7 @@ def main() -> None:
     home = Path(sys.argv[1])
     paths = Paths(data=home, config=home, log=home)
     with Store(paths).transaction() as tx:
-        tx.put(batch("left"), batch("right"), *(batch(f"still {number}") for number in range(100)))
+        tx.put(batch("left"), batch("right"), *(batch(f"still-{number}") for number in range(100)))
     say("ready")
     for line in sys.stdin:
         verb, *numbers = line.split()

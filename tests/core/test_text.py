@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchtui.core.text import ago, aligned, duration, inert, inert_line, money, number, plural, size
+from batchtui.core.text import ago, aligned, duration, inert, inert_line, likely_and_most, money, number, plural, size
 
 EVERY = [chr(code) for code in range(0x110000)]
 KEPT_CONTROLS = "\t\n"
@@ -136,3 +136,21 @@ def test_money_that_is_not_known_is_not_shown_as_none_at_all(usd: float | None, 
 def test_wide_and_joining_characters_keep_the_columns_in_line() -> None:
     rows = [("東京", "1"), ("plain", "22"), ("cafe\u0301", "3"), ("ｆｕｌｌ", "444")]
     assert aligned(rows, {1}).splitlines() == ["東京        1", "plain      22", "cafe\u0301        3", "ｆｕｌｌ  444"]
+
+
+@pytest.mark.parametrize(
+    ("usd", "most", "words", "plain"),
+    [
+        (0.76, 0.88, "~$0.76, ≤$0.88", "~$0.76, <=$0.88"),
+        (0.88, 0.88, "~$0.88, ≤$0.88", "~$0.88, <=$0.88"),
+        (0.0, 0.00001, "~$0.00, ≤$0.0001", "~$0.00, <=$0.0001"),
+        (0.00001, 1.0, "<$0.0001, ≤$1.00", "<$0.0001, <=$1.00"),
+        (0.76, None, "~$0.76", "~$0.76"),
+        (None, None, "–", "–"),
+    ],
+)
+def test_the_likely_price_and_the_most_are_two_numbers(
+    usd: float | None, most: float | None, words: str, plain: str
+) -> None:
+    assert likely_and_most(usd, most) == words
+    assert likely_and_most(usd, most, plain=True) == plain

@@ -63,10 +63,10 @@ async def test_a_retry_offers_each_kind_with_its_price_and_sends_what_is_marked(
         await hand.until(lambda: hand.app.session.batch(batch.ref).state is State.RETRIEVED)
         await hand.press("t")
         await hand.shows("Send again: notes")
-        assert re.search(r"3 cut off: raise max_tokens · about \$0\.\d+, at most \$0\.\d+", hand.words)
-        assert re.search(r"1 expired · about \$0\.\d+", hand.words)
-        assert "To be sent again: 1 request (1 expired). Left out: 3 cut. That is about $" in hand.words
-        before = re.search(r"max_tokens · (about \S+ at most \S+)", hand.words)
+        assert re.search(r"3 cut off: raise max_tokens · ~\$0\.\d+, ≤\$0\.\d+", hand.words)
+        assert re.search(r"1 expired · ~\$0\.\d+", hand.words)
+        assert "To be sent again: 1 request (1 expired). Left out: 3 cut. That is ~$" in hand.words
+        before = re.search(r"max_tokens · (~\S+ ≤\S+)", hand.words)
         await hand.press("space", "down", "space")
         await hand.says("To be sent again: 3 requests (3 cut). Left out: 1 expired.")
         await hand.press("up", "space")

@@ -35,9 +35,11 @@ def request(number: int) -> dict[str, Any]:
             {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "weather", "input": {"a": 1}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "sunny"}]},
         ]
-        params["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+        params["thinking"] = {"type": "adaptive"}
         params["max_tokens"] = 2048
-        params["output_config"] = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+        params["output_config"] = {
+            "format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}
+        }
     return {"custom_id": f"row-{number}", "params": params}
 
 

@@ -38,7 +38,7 @@ def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now:
         minutes=60,
         ended_at=now - timedelta(minutes=20),
         request_counts=Counts(0, 1990, 7, 0, 3),
-        cost=Cost(estimated_usd=12.0, actual_usd=10.5, saved_usd=10.5),
+        cost=Cost(estimated_usd=12.0, actual_usd=10.5, saved_usd=10.5, max_usd=20.0),
     )
     facts = said(batch, now)
     assert facts["requests"] == ["2,000", "1,990 succeeded", "7 errored", "3 expired"]
@@ -48,7 +48,7 @@ def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now:
     assert facts["kept"] == ["by the API for 28d 23h"]
     assert facts["can"] == ["retrieve, forget"]
     assert facts["cost"] == ["$10.50", "$10.50 less than at the standard price"]
-    assert facts["estimate"] == ["$12.00"]
+    assert facts["estimate"] == ["~$12.00, ≤$20.00"]
 
 
 def test_trouble_comes_with_its_hint_before_the_rest(make: Make, now: datetime) -> None:

@@ -18,6 +18,7 @@ from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
+from batchtui.tui.cli.cache_report import cache_json, cached
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed
 from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
 from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wait_for
@@ -43,7 +44,7 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
             looked = await desk.examine(file, offline=offline, report=progress("Checking"))
         except BatchtuiError as error:
             return failed(error, json=json)
-    checked, over = looked.checked, looked.over_limit
+    checked, over, plain = looked.checked, looked.over_limit, desk.settings.ascii
     if json:
         about = {"requests": checked.requests, "bytes": checked.bytes, "models": list(checked.models)}
         out(
@@ -56,11 +57,12 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
                     "touches": [touch_json(one) for one in looked.touches],
                     "first": msgspec.json.decode(looked.first) if looked.first else None,
                     "cost": cost_json(looked) if looked.estimate else None,
+                    "cache": cache_json(looked.cache, looked.system_cache),
                 }
             )
         )
     else:
-        out("\n".join(described(looked) if checked.ok else [problems(checked), *touched(looked.touches)]))
+        out("\n".join(described(looked, plain=plain) if checked.ok else [problems(checked), *touched(looked.touches)]))
         tell_notes(looked)
         if over:
             complain(over)
@@ -72,16 +74,18 @@ def _dear(over: OverLimit | None) -> list[Problem]:
     return [Problem(None, "max_cost", over.message, over.hint, "over_limit")] if over else []
 
 
-def described(looked: Preflight) -> list[str]:
-    """Describes a valid file in a few lines: its contents, its cost, and how the cost was worked out."""
+def described(looked: Preflight, *, plain: bool) -> list[str]:
+    """Describes a valid file in a few lines: its contents, its cost, and how the cost was worked out. With `plain`, the
+    signs of ours are ASCII."""
     lines = [summary(looked.checked)]
     if looked.first:
         lines += ["the first request:", inert(looked.first.decode(errors="replace")).rstrip()]
     if looked.checked.batches > 1:
         lines.append(f"sent as {looked.checked.batches} or more batches, under one name")
     if looked.estimate and looked.whole:
-        lines += [f"{in_words(looked.whole)}", f"    {looked.whole.how}"]
-        lines += [f"    {line}" for line in each_step(looked)]
+        lines += [f"{in_words(looked.whole, plain=plain)}", f"    {looked.whole.how}"]
+        lines += [f"    {line}" for line in each_step(looked, plain=plain)]
+        lines += cached(looked.cache, looked.system_cache, job=looked.checked.path.suffix == ".toml")
     return lines + touched(looked.touches)
 
 
@@ -91,12 +95,15 @@ def touched(touches: Sequence[Touch]) -> list[str]:
     return ["besides the files in its own folder, this job", *lines] if lines else []
 
 
-def each_step(looked: Preflight) -> list[str]:
+def each_step(looked: Preflight, *, plain: bool) -> list[str]:
     """A line for each step of a job that has several: its requests and its price."""
     if not (looked.estimate and looked.later):
         return []
     named = [("first step", looked.estimate), *((f"then {name}", one) for name, one in looked.later)]
-    return [f"{inert_line(name, 60)}: {plural(one.requests, 'request')}, {in_words(one)}" for name, one in named]
+    return [
+        f"{inert_line(name, 60)}: {plural(one.requests, 'request')}, {in_words(one, plain=plain)}"
+        for name, one in named
+    ]
 
 
 def summary(checked: Checked) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from batchtui.tui.demo import Stage
 
 _NEEDS = "The simulator needs two more packages."
+_SHARES = ("errored", "expired", "refused", "cut", "paused", "unfit")
 _HOW = "pip install 'batchtui[demo]'"
 
 
@@ -96,6 +97,8 @@ def simulate(*, port: int, **settings: Any) -> int:
     expired, a larger max_tokens for what was cut, another model for what was refused, a paused turn that is sent back.
     A share of 1 holds for every attempt.
     """
+    if sum(settings[name] for name in _SHARES) > 1:
+        raise click.UsageError("The shares add up to more than 1. Each is a part of all requests.")
     try:
         from batchtui.core.simulator.server import serve
         from batchtui.core.simulator.world import SimulatorSettings

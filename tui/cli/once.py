@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State
-from batchtui.core.batches.standing import standing
+from batchtui.core.batches.standing import found_unfit, standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
@@ -40,7 +40,7 @@ async def _once(*, json: bool) -> int:
 
 
 async def _one_cycle(desk: Desk, *, json: bool) -> int:
-    began = desk.clock()
+    began, before = desk.clock(), await desk.snapshot()
     cycle = await desk.cycle()
     if cycle.polled_by and cycle.due:
         cycle = await _ask_poller(desk, cycle)
@@ -54,7 +54,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
             out(line(batch, desk.clock()))
     _tell(cycle, snapshot)
     await tell_outputs(desk, batches, began)
-    return exit_code(cycle, snapshot)
+    return exit_code(cycle, snapshot, before)
 
 
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
@@ -110,15 +110,16 @@ def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
             say(f"batchtui: {batch.ref} is unconfirmed. {inert_line(batch.trouble.hint)}")
 
 
-def exit_code(cycle: Cycle, snapshot: Snapshot) -> int:
-    """The exit code for the worst thing that happened. Batches that are still in progress count as success."""
+def exit_code(cycle: Cycle, snapshot: Snapshot, before: Snapshot) -> int:
+    """The exit code for the worst thing that happened. Batches that are still in progress count as success; answers
+    that were already known to be of no use `before` do not count."""
     codes = {one.error.exit_code for one in cycle.errors}
     if cycle.blocked:
         codes.add(cycle.blocked.exit_code)
     if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):
         codes.add(errors.NEEDS_PERSON)
     failed = {batch.id for batch in snapshot.batches if batch.unanswered}
-    if failed.intersection(cycle.retrieved):
+    if failed.intersection(cycle.retrieved) or found_unfit(before, snapshot):
         codes.add(errors.SOME_FAILED)
     return next((code for code in _WORST_FIRST if code in codes), errors.OK)
 

@@ -29,7 +29,7 @@ from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 from batchtui.core.results.summary import Summary, spelled_out
 from batchtui.core.state.poller import Poller
-from batchtui.core.text import aligned, duration, inert, inert_line, money, number, plural, size
+from batchtui.core.text import aligned, duration, inert, inert_line, likely_and_most, money, number, plural, size
 
 SCHEMA = 1
 
@@ -190,13 +190,17 @@ def details(
     summary: Summary | None,
     now: datetime,
     left: Mapping[str, str] = MappingProxyType({}),
+    *,
+    plain: bool = False,
 ) -> str:
     """Everything known about one batch, one label and value per line.
 
-    `left` maps an output, as worded by `written`, to the file of the rows that failed or did not fit.
+    `left` maps an output, as worded by `written`, to the file of the rows that failed or did not fit. With
+    `plain`, the signs of ours are ASCII.
     """
     counts = batch.request_counts
     kept = retention_left(batch, now)
+    estimated = batch.cost.estimated_usd is not None
     rows: list[tuple[str, str]] = [
         ("name", batch.name),
         ("id", batch.id or _no_id(batch)),
@@ -213,6 +217,7 @@ def details(
         ("expires", _when(batch.expires_at, now) if batch.state in UNDER_WAY | UNSETTLED else ""),
         ("kept until", f"{duration(kept)} from now" if kept and kept > timedelta() and batch.ended_at else ""),
         ("cost", _cost(batch) if summary or batch.cost.actual_usd is not None else ""),
+        ("estimate", likely_and_most(batch.cost.estimated_usd, batch.cost.max_usd, plain=plain) if estimated else ""),
         ("input", submission.input if submission else ""),
         ("size", size(submission.bytes) if submission and submission.bytes else ""),
         ("results", batch.results_path or ""),
@@ -229,6 +234,7 @@ def details(
             ("tokens", f"{model}: {number(tokens.input)} in, {number(tokens.output)} out")
             for model, tokens in summary.tokens.items()
         ]
+        rows += [("cache", summary.cache.words)] if summary.cache else []
     if batch.trouble:
         rows += [("trouble", batch.trouble.message), ("", batch.trouble.hint)]
     return "\n".join(f"{label:<10}  {inert_line(value, 2000)}" for label, value in rows if value)
@@ -262,7 +268,7 @@ def problems(checked: Checked) -> str:
     lines = []
     for problem in checked.problems:
         place = problem.where or "file"
-        field = f", {inert_line(problem.field, 60)}" if problem.field else ""
+        field = f", {inert_line(problem.field, 200)}" if problem.field else ""
         lines.append(f"{place}{field}: {inert(problem.message)}")
         if problem.hint:
             lines.append(f"    {inert(problem.hint)}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import Batch, Output, State
+from batchtui.core.batches.batch import Batch, Output, Snapshot, State
 from batchtui.core.batches.find import is_id
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
@@ -62,7 +62,6 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 wrong.append(error_json(error, word))
                 code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
             got += batches
-            code = code or next((outcome(one) for one in batches if one.state is State.RETRIEVED), errors.OK)
         try:
             submissions = {batch.submission for batch in got}
             troubles = await desk.advance(submissions, max_cost) if got else []
@@ -71,6 +70,8 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                 said = {trouble.message for trouble in troubles}
                 troubles += [one for one in standing(snapshot, submissions) if one.message not in said]
                 wrong += failures_json(troubles, snapshot.batches)
+                got = _as_they_are(got, snapshot)
+                code = code or _outcome(got)
                 told = {one.ref: one for one in with_submission(snapshot)}
                 got = [told.get(one.ref, one) for one in got]
             for trouble in troubles:
@@ -83,7 +84,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
         except BatchtuiError as error:
             complain(error)
             wrong.append(error_json(error))
-            code = code or error.exit_code
+            code = code or _outcome(got) or error.exit_code
     if json:
         out(dumps({"batches": [batch_json(batch) for batch in got], "errors": wrong}))
     else:
@@ -91,6 +92,21 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             if batch.results_path:
                 out(inert(batch.results_path))
     return code
+
+
+def _outcome(batches: Sequence[Batch]) -> int:
+    return next((code for one in batches if one.state is State.RETRIEVED and (code := outcome(one))), errors.OK)
+
+
+def _as_they_are(batches: Sequence[Batch], snapshot: Snapshot) -> list[Batch]:
+    """The batches once their outputs ran; says how many more answers those found unfit."""
+    known = {one.ref: one for one in snapshot.batches}
+    now = [known.get(one.ref, one) for one in batches]
+    for before, after in zip(batches, now, strict=True):
+        if (more := after.unanswered - before.unanswered) > 0 and before.state is State.RETRIEVED:
+            do = plural(more, "answer does", "answers do")
+            say(f"{do} not fit what its outputs need: batchtui show {after.label} says more.")
+    return now
 
 
 async def _not_going_on(desk: Desk, batches: Sequence[Batch]) -> list[BatchtuiError]:

@@ -22,13 +22,13 @@ from batchtui.core.desk.retry_proposal import (
     Share,
     how_to_take,
     in_words,
-    likely_usd,
+    price_of,
     shares,
 )
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.text import inert_line, money, plural
+from batchtui.core.text import inert_line, likely_and_most, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
 from batchtui.tui.cli.report import failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
@@ -138,7 +138,8 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
                 causes.update(proposal.chosen.causes)
                 left.update(proposal.chosen.left)
             by_kind.extend(shares(proposals))
-            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){_price(proposals, by_kind)}.")
+            price = _price(proposals, by_kind, plain=desk.settings.ascii)
+            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
             if left:
                 say(f"Left out: {in_words(left)}.")
                 say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
@@ -172,16 +173,14 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
         return max((failure.error.exit_code for failure in failures), default=errors.OK)
 
 
-def _price(proposals: Sequence[Proposal], by_kind: Sequence[Share]) -> str:
-    """The likely price as a clause; of each kind, if there are several."""
-    likely = likely_usd(proposals)
-    if likely is None:
-        return ""
+def _price(proposals: Sequence[Proposal], by_kind: Sequence[Share], *, plain: bool) -> str:
+    """The likely price and the most as a clause; also of each kind, if there are several."""
+    price = price_of(proposals, plain=plain)
     taken = [one for one in by_kind if one.taken]
-    each = ", ".join(f"{one.kind} {money(one.estimated_usd)}" for one in taken) if len(taken) > 1 else ""
-    most = [one.max_usd for one in taken if one.max_usd is not None]
-    at_most = f", at most {money(sum(most))}" if taken and len(most) == len(taken) else ""
-    return f", for about {money(likely)}{at_most}" + (f" ({each})" if each else "")
+    if not price or len(taken) < 2:
+        return price and f", {price}"
+    each = [f"{one.kind} {likely_and_most(one.estimated_usd or 0, one.max_usd, plain=plain)}" for one in taken]
+    return f", {price}: {'; '.join(each)}"
 
 
 async def _apply_unmatched(desk: Desk, batches: Sequence[Batch]) -> bool:

@@ -65,7 +65,7 @@ async def _send(desk: Desk, proposal: Proposal, file: Path, max_cost: float | No
         shown = inert_line(str(file))
         say(f"To resend from {shown}: {plural(len(chosen.ids), 'request')} ({in_words(causes)}).")
         if edited.looked.estimate:
-            say(price(edited.looked.estimate))
+            say(price(edited.looked.estimate, plain=desk.settings.ascii))
         if left:
             say(f"Not in the file, so not sent: {in_words(left)}.")
         tell_notes(edited.looked)

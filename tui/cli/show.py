@@ -35,11 +35,11 @@ def list_(*, remote: bool, everything: bool, cost: bool, as_json: bool) -> int:
 
 async def _costs(*, json: bool) -> int:
     async with desk_for("batchtui list", logged=False) as desk:
-        batches = (await desk.snapshot()).batches
+        batches, plain = (await desk.snapshot()).batches, desk.settings.ascii
     if json:
         out(dumps({"batches": [batch_json(batch) for batch in batches], "cost": spending_json(batches)}))
     elif batches:
-        out(spending_text(batches))
+        out(spending_text(batches, plain=plain))
     else:
         say("No batches yet. Submit a file of requests: batchtui submit FILE")
     return errors.OK
@@ -114,7 +114,7 @@ async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
         out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
     else:
         left = {written(one): str(await desk.failed_rows(one) or "") for one in batch.outputs}
-        out(details(batch, submission, summary, desk.clock(), left))
+        out(details(batch, submission, summary, desk.clock(), left, plain=desk.settings.ascii))
         if lines := attempts_text(sent):
             out(lines)
         if parts:

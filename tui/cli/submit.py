@@ -115,7 +115,7 @@ async def _submit(wanted: _Wanted) -> int:
         began = desk.clock()
         try:
             looked = await _look(desk, wanted)
-            _agree(looked, wanted)
+            _agree(looked, wanted, plain=desk.settings.ascii)
             batch = await _send(desk, looked, wanted)
         except NotSubmittable as error:
             return not_submittable(wanted.file, error, json=wanted.json)
@@ -142,7 +142,7 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
     return looked
 
 
-def _agree(looked: Preflight, wanted: _Wanted) -> None:
+def _agree(looked: Preflight, wanted: _Wanted, *, plain: bool) -> None:
     """Prints the notes, and asks before sending many requests, or a job that touches what is outside its folder.
 
     Raises:
@@ -155,7 +155,7 @@ def _agree(looked: Preflight, wanted: _Wanted) -> None:
     many = looked.checked.requests >= ASK_FROM
     asked = sys.stdin.isatty() and sys.stderr.isatty() and not wanted.yes
     if asked and (many or looked.touches):
-        say("\n".join(described(looked)))
+        say("\n".join(described(looked, plain=plain)))
         if not agree("Send them, and let the job do all that?" if looked.touches else "Send them?"):
             raise click.Abort
     elif looked.touches:

@@ -24,7 +24,7 @@ from batchtui.core.desk.now_runs import Unfinished
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.touch import NotAgreed
-from batchtui.core.text import inert_line, money, number, plural
+from batchtui.core.text import inert_line, likely, likely_and_most, money, number, plural
 from batchtui.tui.cli.check import touched
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_outputs
 from batchtui.tui.cli.progress_line import Line
@@ -51,7 +51,7 @@ async def run_now(
 
         def agreed(proposal: NowProposal) -> bool:
             nonlocal began
-            _announce(proposal, parallel or PARALLEL)
+            _announce(proposal, parallel or PARALLEL, plain=desk.settings.ascii)
             _agree(file, proposal, yes=yes)
             interrupts.begin()
             began = desk.clock()
@@ -85,13 +85,13 @@ async def run_now(
         return code
 
 
-def _announce(proposal: NowProposal, parallel: int) -> None:
+def _announce(proposal: NowProposal, parallel: int, *, plain: bool) -> None:
     looked, known = proposal.looked, proposal.known
     if looked is None:
         assert known
         _announce_rest(known)
         return
-    _announce_price(looked, parallel)
+    _announce_price(looked, parallel, plain=plain)
     if known:
         left = looked.checked.requests - known.answered
         say(f"An earlier run answered {number(known.answered)}; {number(left)} are left.")
@@ -102,7 +102,7 @@ def _announce(proposal: NowProposal, parallel: int) -> None:
         raise looked.over_limit
 
 
-def _announce_price(looked: Preflight, parallel: int) -> None:
+def _announce_price(looked: Preflight, parallel: int, *, plain: bool) -> None:
     models = ", ".join(inert_line(model, 60) for model in looked.checked.models)
     say(f"{plural(looked.checked.requests, 'request')} to {models}, without a batch and {parallel} at a time.")
     estimate = looked.whole
@@ -110,12 +110,10 @@ def _announce_price(looked: Preflight, parallel: int) -> None:
     if estimate.standard_usd is None:
         say(f"The cost is not known: no price for {', '.join(inert_line(one, 60) for one in estimate.unpriced)}.")
     else:
-        likely, most = money(estimate.standard_usd), money(most_usd(estimate, STANDARD))
-        bound = f", at most {most}," if most != likely else ""
+        said = likely_and_most(estimate.standard_usd, most_usd(estimate, STANDARD), plain=plain)
         if estimate.unbounded:
-            bound = f", with no upper bound because of {inert_line(' and '.join(estimate.unbounded), 120)},"
-        about = f"About {likely}{bound}"
-        say(f"{about} at the standard price; {money(estimate.batch_usd)} in a batch ({estimate.how}).")
+            said += f", with no upper bound because of {inert_line(' and '.join(estimate.unbounded), 120)},"
+        say(f"{said} at the standard price; {likely(estimate.batch_usd)} in a batch ({estimate.how}).")
     for note in looked.notes:
         say(note)
 

@@ -196,5 +196,6 @@ def facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("tokens", f"{number(tokens.input)} in, {number(tokens.output)} out, {inert_line(model, 60)}")
         for model, tokens in summary.tokens.items()
     ]
+    rows += [("cache", summary.cache.words)] if summary.cache else []
     rows += [("warning", inert_line(anomaly)) for anomaly in summary.anomalies]
     return tuple(rows)

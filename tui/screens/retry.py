@@ -36,6 +36,7 @@ class RetryScreen(ModalScreen[Wanted | None]):
         self._session = session
         self._refs = refs
         self._title = title
+        self._plain = session.desk.settings.ascii
         self._proposals = proposals
         self._priced: tuple[str, str] | None = ("", "")
 
@@ -46,7 +47,7 @@ class RetryScreen(ModalScreen[Wanted | None]):
         with Vertical(classes="dialog form"):
             yield Static(f"Send again: {inert_line(self._title, 60)}", classes="title", markup=False)
             for one in every:
-                yield Mark(Content(kind_line(one)), value=one.kind in usual, id=f"kind-{one.kind}")
+                yield Mark(Content(kind_line(one, plain=self._plain)), value=one.kind in usual, id=f"kind-{one.kind}")
             with Horizontal(classes="changes"):
                 yield Input(placeholder="max_tokens, as it was", type="integer", max_length=9, id="max-tokens")
                 yield Input(placeholder="model, as it was", max_length=200, id="model")
@@ -82,7 +83,7 @@ class RetryScreen(ModalScreen[Wanted | None]):
     def _say(self) -> None:
         ready = self._priced == self._changes()
         chosen = [one.taking(self.kinds) for one in self._proposals]
-        asked = retry_question(chosen) if ready else "Looking up the price."
+        asked = retry_question(chosen, plain=self._plain) if ready else "Looking up the price."
         some = any(one.requests for one in chosen)
         self._report(asked if some else "Mark what should be sent again, with space.", ready=ready and some)
 
@@ -113,7 +114,7 @@ class RetryScreen(ModalScreen[Wanted | None]):
         self._say()
 
     def _labels(self) -> Iterator[tuple[Mark, str]]:
-        every = {f"kind-{one.kind}": kind_line(one) for one in shares(self._proposals)}
+        every = {f"kind-{one.kind}": kind_line(one, plain=self._plain) for one in shares(self._proposals)}
         return ((mark, every[mark.id]) for mark in self.query(Mark) if mark.id in every)
 
     @on(Mark.Accepted)

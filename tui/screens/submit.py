@@ -151,7 +151,7 @@ class SubmitScreen(ModalScreen[None]):
             return replace(looked, notes=(*looked.notes, note))
 
     def _show(self, looked: Preflight, *, asking: bool = False) -> None:
-        lines = what_it_holds(looked)
+        lines = what_it_holds(looked, plain=self._session.desk.settings.ascii)
         self._report([*lines, *([[("Asking the API about the models and the price.", "dim")]] if asking else [])])
         self._set(looked=looked, asking=asking)
 

@@ -8,13 +8,14 @@ from batchtui.core.text import inert_line, number, plural, size
 from batchtui.widgets.segments import Segment
 
 
-def what_it_holds(looked: Preflight) -> list[list[Segment]]:
-    """What a checked file holds: its requests and their price, or its problems and what to do about each."""
+def what_it_holds(looked: Preflight, *, plain: bool = False) -> list[list[Segment]]:
+    """What a checked file holds: its requests and their price, or its problems and what to do about each. With `plain`,
+    the price is in ASCII."""
     checked = looked.checked
     models = ", ".join(inert_line(model, 60) for model in checked.models)
     about = " · ".join(part for part in (plural(checked.requests, "request"), size(checked.bytes), models) if part)
     if checked.ok:
-        price = in_words(looked.whole) if looked.whole else "no problems found"
+        price = in_words(looked.whole, plain=plain) if looked.whole else "no problems found"
         several = (
             [[(f"Sent as {checked.batches} batches or more, under one name.", "dim")]] if checked.batches > 1 else []
         )

@@ -21,6 +21,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\-_\s]*={0,2}\s*")
 _BLANK_HINT = "Write some text, or leave it out."
 _NO_TEXT = "text content blocks must contain non-whitespace text"
 _USER_ID = 512
+_GOES_ON = ("_tool_result", "server_tool_use", "mcp_tool_use", "compaction")
+"""Blocks of a turn that the API itself continues: it paused, or was compacted."""
+
 _TITLE = 500
 
 
@@ -57,7 +60,7 @@ def _last(request: Request, message: Message) -> Iterator[Flaw]:
     """
     if message.role != "assistant" or request.params.get("fallback_credit_token"):
         return
-    if message.blocks and message.blocks[-1].type.endswith(("_tool_result", "server_tool_use", "compaction")):
+    if any(block.type.endswith(_GOES_ON) for block in message.blocks):
         return
     path, model = message.path, request.model
     if from_on(model, 4, 6) or model.startswith("claude-mythos-preview"):

@@ -27,20 +27,25 @@ def flaws(request: Request) -> Iterator[Flaw]:
         yield from _roles(message, calls, results)
         yield from _ids(calls, used)
         if message.role == "assistant":
-            yield from _unanswered(calls, _turn(messages, index + 1, "user"))
+            yield from _unanswered(calls, _next_turn(messages, index))
         if message.role == "user":
             yield from _results(message, results, _before(messages, index))
         for result in results:
             yield from _mixed(result)
 
 
-def _turn(messages: list[Message], start: int, role: str) -> list[Part] | None:
-    """The blocks of the messages of one role that follow, which the API joins to one turn; None at the very end."""
-    if start >= len(messages):
+def _next_turn(messages: list[Message], index: int) -> list[Part] | None:
+    """The blocks of the user's turn after an assistant message; None if there is none.
+
+    The API joins messages of one role that follow each other to one turn.
+    """
+    while index < len(messages) and messages[index].role == "assistant":
+        index += 1
+    if index == len(messages):
         return None
     blocks: list[Part] = []
-    for message in messages[start:]:
-        if message.role != role:
+    for message in messages[index:]:
+        if message.role != "user":
             break
         blocks += message.blocks
     return blocks
@@ -82,7 +87,7 @@ def _ids(calls: list[Part], used: set[str]) -> Iterator[Flaw]:
 def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Flaw]:
     if following is None:
         return  # the very end is a prefill, which has its own rules
-    answered = {block.value.get("tool_use_id") for block in following if block.type == "tool_result"}
+    answered = {block.text("tool_use_id") for block in following if block.type == "tool_result"}
     for call in calls:
         name = call.value.get("id")
         if isinstance(name, str) and name not in answered:
@@ -93,7 +98,7 @@ def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Fla
 
 
 def _results(message: Message, results: list[Part], before: list[Part]) -> Iterator[Flaw]:
-    calls = {block.value.get("id") for block in before if block.type == "tool_use"}
+    calls = {block.text("id") for block in before if block.type == "tool_use"}
     answered: set[object] = set()
     for result in results:
         name, path = result.value.get("tool_use_id"), f"{result.path}.tool_use_id"
@@ -108,7 +113,7 @@ def _results(message: Message, results: list[Part], before: list[Part]) -> Itera
             said = "each tool_use must have a single result"
             yield Flaw("tool_turns", path, what, "Keep one result.", said)
         answered.add(name)
-    if results and calls and message.blocks[0].type != "tool_result" and results[0].value.get("tool_use_id") in calls:
+    if results and calls and message.blocks[0].type != "tool_result" and results[0].text("tool_use_id") in calls:
         what = f"{results[0].path} comes after other content."
         hint = "Put tool results first, then text."
         said = "`tool_result` blocks must come first in the message that answers `tool_use`"

@@ -96,7 +96,7 @@ def test_the_text_shows_all_of_it_and_names_are_inert() -> None:
     assert [table.split()[0] for table in tables] == ["BATCH", "NAME", "DAY"]
     assert all(table.splitlines()[-1].startswith("total") for table in tables)
     line = next(line for line in tables[0].splitlines() if "msgbatch_a" in line)
-    assert line.split()[-5:] == ["3", "$3.00", "$2.00", "$4.00", "$2.00"]
+    assert line.split()[-6:] == ["3", "~$3.00", "–", "$2.00", "$4.00", "$2.00"]
     assert "1 pending" in tables[1]
     assert "2 unpriced" in tables[1]
 

@@ -52,7 +52,7 @@ def test_a_document_may_cost_as_much_as_the_longest_prompt(tmp_path: Path, block
     with pytest.raises(OverLimit, match=r"up to \$3\.30"):
         hold(found, 3.2)
     hold(found, 3.4)
-    assert "at most $3.30" in in_words(found)
+    assert "≤$3.30" in in_words(found)
 
 
 def test_a_document_that_is_written_to_a_cache_may_cost_twice_as_much(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_has_no_bound_is_not_sent_under_any_limit_and_no_most_is_said(
     with pytest.raises(OverLimit, match=re.escape(named)):
         hold_more("The retry", found, 0.0, 1e9, "how")
     hold(found, None)
-    assert "at most" not in in_words(found)
+    assert "≤" not in in_words(found)
     assert "no upper bound because of " in in_words(found)
     assert named in in_words(found)
 

@@ -20,7 +20,7 @@ from batchtui.core.cost.tally import Ceiling, Measured, Sum, measure
 from batchtui.core.cost.token_count import Sampled, count, pick
 from batchtui.core.errors import BadInput
 from batchtui.core.results.summary import Summary
-from batchtui.core.simulator.faults import Answer
+from batchtui.core.simulator.faults import Answer, Drop
 from tests.conftest import KEY, PATIENCE, World
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -37,22 +37,22 @@ def total(**amounts: float) -> Sum:
 def measured(model: str, **amounts: float) -> Measured:
     most = Ceiling()
     most.input, most.written_1h, most.output = 3 * M, 2 * M, int(amounts["most"])
-    return Measured({(model, 0, ""): total(**amounts)}, {(model, 0, "global"): most}, {model: 1}, {model: 100})
+    return Measured({(model, 0, ""): total(**amounts)}, {(model, 0, "global"): most}, {model: 1})
 
 
 CACHED = measured("claude-sonnet-5-5", requests=500, plain=M, first=0.4 * M, first_1h=0.1 * M, again_1h=2 * M, most=M)
 """It can cost up to 6 for input, 8 for what is written to a cache, 10 for output: 24 dollars, 12 in a batch."""
 
 
-def test_without_a_past_answers_are_as_long_as_they_may_be_and_caches_are_written_each_time() -> None:
+def test_without_a_past_answers_are_as_long_as_they_may_be_and_caches_are_read_as_documented() -> None:
     found = price(CACHED, Sampled(), {}, AT)
-    # 2 for input, 1 for 0.4M at 2.50, 8.40 for 2.1M at 4, 10 for output: 21.40
-    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(10.70), pytest.approx(12))
-    assert found.standard_usd == pytest.approx(21.40)
+    # 2 for input, 1 for 0.4M at 2.50, 3.28 for 0.82M at 4, 0.128 for 1.28M read at 0.10, 10 for output: 16.408
+    assert (found.batch_usd, found.batch_max_usd) == (pytest.approx(8.204), pytest.approx(12))
+    assert found.standard_usd == pytest.approx(16.408)
     assert (found.requests, found.input_tokens, found.input_tokens_max) == (500, 3_500_000, 5_000_000)
     assert (found.output_tokens, found.output_tokens_max) == (M, M)
     assert "max_tokens" in found.how
-    assert "written each time" in found.how
+    assert "read 30% of the time if kept for 5 minutes, 64% if for an hour" in found.how
 
 
 def test_with_a_past_the_likely_price_stands_beside_the_highest() -> None:
@@ -95,7 +95,7 @@ def summary(name: str, *usage: Usage) -> Summary:
 def test_the_past_is_that_of_the_same_name_where_there_is_one() -> None:
     mine = summary("notes", Usage("m", Tokens(output=300, cache_read=30, cache_creation_1h=10), requests=10))
     others = summary("other", Usage("m", Tokens(output=5000), requests=10), Usage("n", Tokens(output=20), requests=4))
-    assert usual([others, mine], "notes") == {"m": Usual(30.0, 0.75, 1), "n": Usual(5.0, 0.0, 1)}
+    assert usual([others, mine], "notes") == {"m": Usual(30.0, 0.75, 1), "n": Usual(5.0, None, 1)}
     assert usual([others, mine], "else")["m"].output == 265.0
     assert usual([summary("x", Usage("m", Tokens(), requests=0))], "x") == {}
 
@@ -119,7 +119,6 @@ def test_each_request_is_put_in_its_price_tier_and_its_place(tmp_path: Path) -> 
         ("other", 0, ""),
     }
     assert found.first_seen == {"claude-haiku-5-5": 1, "other": 4}
-    assert found.longest == {"claude-haiku-5-5": 50, "other": 50}
     assert measure(path, {"claude-haiku-5-5": 0.5}).sums.keys() == found.sums.keys() - {
         ("claude-haiku-5-5", 100_000, "")
     }
@@ -141,7 +140,7 @@ def test_a_file_that_changed_meanwhile_is_said(tmp_path: Path) -> None:
 
 def test_the_sample_comes_from_all_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "rows", [params() for _ in range(1000)])
-    picked = [json.loads(row)["custom_id"] for row in pick(path, 1000)]
+    picked = [json.loads(row.row)["custom_id"] for row in pick(path, 1000)]
     assert picked == [f"r{at}" for at in range(25, 1000, 50)]
     assert len(pick(path, 1000, 3)) == 3
     assert len(pick(write(tmp_path / "few", [params()] * 2), 2)) == 2
@@ -168,21 +167,21 @@ async def test_exact_counts_set_the_measure_right(api: AnthropicApi, world: Worl
     assert found.plain != pytest.approx(sum(one.plain for one in measure(path, {}).sums.values()), rel=0.1)
 
 
-async def test_what_the_api_would_refuse_is_noted_and_the_rest_is_counted(
+async def test_what_the_api_would_refuse_is_told_and_the_rest_is_counted(
     api: AnthropicApi, world: World, tmp_path: Path
 ) -> None:
     world.control.fault("count", Answer(400, message="messages.0: no"))
     sampled = await count(api, pick(write(tmp_path / "rows", [params()] * 8), 8))
     assert sampled.counted == 7
-    [note] = sampled.notes
-    assert "would refuse r" in note
-    assert "messages.0: no" in note
+    assert sampled.notes == ()
+    [refused] = sampled.refused
+    assert (refused.field, refused.message) == ("params.messages[0]", "no")
 
 
-async def test_an_api_that_cannot_count_is_asked_only_a_few_times(
+async def test_a_host_that_does_not_answer_is_asked_only_a_few_times(
     api: AnthropicApi, world: World, tmp_path: Path
 ) -> None:
-    world.control.fault("count", Answer(529), times=None)
+    world.control.fault("count", Drop("before"), times=None)
     sampled = await count(api, pick(write(tmp_path / "rows", [params()] * 20), 20))
     world.control.clear_faults()
     assert (sampled.counted, sampled.factors, len(sampled.notes)) == (0, {}, 1)

@@ -64,7 +64,8 @@ async def test_without_a_key_it_is_said_that_models_were_not_checked(world: Worl
     looked = await keyless.examine(path)
     await keyless.close()
     assert looked.checked.ok
-    assert ["not checked" in note for note in looked.notes] == [True]
+    assert ["not checked" in note for note in looked.notes] == [True, False]
+    assert "claude-novel-9 is not a model that this version knows" in looked.notes[1]
     assert looked.estimate is not None
     assert looked.estimate.unpriced == ("claude-novel-9",)
     assert world.control.calls() == []
@@ -112,9 +113,8 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
     outputs = (
         '[[output]]\nkind = "csv"\npath = "a.csv"\n[[output]]\nkind = "jsonl"\npath = "b.jsonl"\noverwrite = true\n'
     )
-    (world.folder / "job.toml").write_text(
-        JOB.replace("haiku-55", "haiku-5-5").replace("[[step]]", f"{outputs}[[step]]")
-    )
+    job = JOB.replace("haiku-55", "haiku-5-5").replace("[[step]]", f"{outputs}[[step]]")
+    (world.folder / "job.toml").write_text(job)
     assert (await desk.examine(world.folder / "job.toml")).notes == ()
     for name in ("a.csv", "b.jsonl"):
         (world.folder / name).touch()
@@ -171,6 +171,6 @@ def estimate(likely: float | None, most: float | None) -> Estimate:
 
 
 def test_the_price_in_words() -> None:
-    assert in_words(estimate(1.0, 5.0)) == "about $1.00, at most $5.00; $2.00 without a batch"
-    assert in_words(estimate(5.0, 5.0)) == "at most about $5.00; $10.00 without a batch"
+    assert in_words(estimate(1.0, 5.0)) == "~$1.00, ≤$5.00; $2.00 without a batch"
+    assert in_words(estimate(5.0, 5.0), plain=True) == "~$5.00, <=$5.00; $10.00 without a batch"
     assert "claude-novel-9" in in_words(estimate(None, None))

@@ -74,7 +74,7 @@ def test_what_stands_before_a_mark_is_a_segment_and_equal_beginnings_have_equal_
     assert keys[0] == keys[1]
     assert keys[0][0] == keys[2][0]
     assert keys[0][1] != keys[2][1]
-    assert prompt([text(3500, **CACHED)], model="claude-opus-4-6", system=system).segments[0].key != keys[0][0]
+    assert prompt([text(3500, **CACHED)], model="claude-sonnet-4-5", system=system).segments[0].key != keys[0][0]
 
 
 def test_a_beginning_too_short_for_any_cache_is_plain() -> None:

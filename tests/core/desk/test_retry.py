@@ -25,6 +25,9 @@ from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.simulator.world import draw
 from tests.conftest import World
 
+NEWER = "newer_than_the_sdk"
+"""A parameter that the user vouches for, so that it is sent, and that the API does not know after all."""
+
 OVERLOADED = 1
 """Which of the simulator's failures this is."""
 
@@ -56,7 +59,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
     params = {"model": "claude-haiku-5-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
     with path.open("w") as file:
         for name in sorted((one for group in groups for one in group), key=draw):
-            more = {"metadata": 1} if name in bad else {}
+            more = {NEWER: 1} if name in bad else {}
             file.write(json.dumps({"custom_id": name, "params": {**params, **more}}) + "\n")
     world.control.settings(errored=0.1, expired=0.1)
     return path
@@ -65,7 +68,7 @@ def made(world: World, fine: int, expired: int, overloaded: int, invalid: int) -
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     world.control.settings(duration=3600)
-    opened = world.desk(more_params=["metadata"])  # so that requests go out that the API refuses
+    opened = world.desk(more_params=[NEWER])
     yield opened
     await opened.close()
 
@@ -260,7 +263,7 @@ def put(path: Path, rows: Sequence[object]) -> None:
 
 
 def mended(row: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in row["params"].items() if name != "metadata"}
+    kept = {name: value for name, value in row["params"].items() if name != NEWER}
     return {**row, "params": {**kept, "max_tokens": 65}}
 
 
@@ -278,7 +281,7 @@ async def test_what_failed_goes_through_a_file_and_is_sent_as_edited(world: Worl
     assert written == [row for row in rows_of(path) if row["custom_id"] in proposal.failed]
     assert proposal.chosen.causes == {"invalid_request_error": 4, "expired": 3}
 
-    edited = [mended(row) for row in written if "metadata" in row["params"]]
+    edited = [mended(row) for row in written if NEWER in row["params"]]
     put(file, edited)
     seen: list[Edited] = []
     again = await desk.retry_edited(proposal, file, agreed=lambda one: not seen.append(one))  # type: ignore[func-returns-value]

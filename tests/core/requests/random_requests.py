@@ -127,6 +127,28 @@ class Maker:
         return None
 
 
+def spoil(value: Any, luck: random.Random) -> None:
+    """Changes one thing anywhere in a request: another type, a key too many or too few."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(one: Any) -> None:
+        for key, inner in one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ():
+            places.append((one, key))
+            walk(inner)
+
+    walk(value)
+    owner, key = luck.choice(places)
+    what = luck.random()
+    if what < 0.4:
+        owner[key] = luck.choice([None, 5, "", True, [], {}, "zzz", -1, 1.5, [[]], [None]])
+    elif what < 0.7:
+        owner.pop(key)
+    elif isinstance(owner, dict):
+        owner["more"] = 1
+    else:
+        owner.append(luck.choice(["x", None, {}]))
+
+
 def is_json(hint: Any) -> bool:
     """Whether an alternative is JSON: the SDK also takes bytes, files and its own objects."""
     if get_origin(hint) in (Union, Annotated):

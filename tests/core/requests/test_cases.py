@@ -2,16 +2,19 @@
 names it. The cases are in `cases.jsonl`, each with its source."""
 
 import json
+import random
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchtui.core.requests.check import check
+from batchtui.core.requests.deep import flaws
 from batchtui.core.requests.problems import Problem
-from batchtui.core.settings import Rules
-from tests.core.requests.random_requests import Maker
+from batchtui.core.settings import OLDER_VERSION, Rules
+from tests.core.requests.random_requests import Maker, spoil
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("cases.jsonl").read_text().splitlines()]
 
@@ -47,6 +50,10 @@ def test_a_value_that_differs_in_every_row_is_looked_at_in_every_row(tmp_path: P
     rows += [{**params, "tools": [{**tool, "name": "a b"}]}, {**params, "tools": [tool], "top_k": 1}]
     rows += [{**params, "tools": [tool], "messages": [{"role": "user", "content": " "}]}]
     rows += [{**params, "tools": [tool], "system": [{"type": "text"}]}, {**params, "tools": [tool], "system": "s"}]
+    marked = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]
+    rows += [{**params, "tools": [tool], "messages": [{"role": "user", "content": marked * count}]} for count in (4, 5)]
+    rows += [{**params, "tools": [tool], "messages": []}, {**params, "tools": [tool], "max_tokens": 0}]
+    rows += [{**params, "tools": [tool], "messages": [{"role": "human", "content": "x"}]}]
     path = tmp_path / "input.jsonl"
     path.write_text("".join(json.dumps({"custom_id": f"r{at}", "params": one}) + "\n" for at, one in enumerate(rows)))
     assert [(one.line, one.field) for one in check(path).problems] == [
@@ -54,6 +61,10 @@ def test_a_value_that_differs_in_every_row_is_looked_at_in_every_row(tmp_path: P
         (7, "params.top_k"),
         (8, "params.messages[0].content"),
         (9, "params.system[0].text"),
+        (12, "params.messages[0].content[4].cache_control"),
+        (13, "params.messages"),
+        (14, "params.max_tokens"),
+        (15, "params.messages[0].role"),
     ]
 
 
@@ -65,3 +76,21 @@ def test_a_thousand_valid_requests_made_from_the_sdks_types_raise_no_alarm(tmp_p
     assert checked.ok, [(one.line, one.field, one.message) for one in checked.problems]
     assert checked.requests == 1000
     assert len("".join(rows)) > 1_000_000, "they hold something"
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(OLDER_VERSION, betas=("mcp-client-2025-11-20",))])
+def test_whatever_is_spoilt_is_found_the_same_in_a_file_of_many_rows_as_alone(tmp_path: Path, rules: Rules) -> None:
+    """Remembering what was good hides nothing, and no shape however odd stops the check."""
+    luck, good = random.Random(8), [Maker(seed).request() for seed in range(30)]
+    every = [json.loads(json.dumps(luck.choice(good))) for _ in range(1500)]
+    for params in every:
+        for _ in range(luck.choice([0, 1, 1, 2])):
+            spoil(params, luck)
+    path = tmp_path / "input.jsonl"
+    path.write_text("\n".join(json.dumps({"custom_id": f"r{at}", "params": one}) for at, one in enumerate(every)))
+    alone = [(at, flaw.kind) for at, one in enumerate(every, 1) for flaw in flaws(one, rules)]
+    checked = check(path, rules=rules)
+    assert checked.problem_count == len(alone) > 500
+    assert checked.kinds == Counter(kind for _, kind in alone)
+    first = [(one.line, one.kind) for one in checked.problems]
+    assert first == alone[: len(first)]

@@ -81,6 +81,12 @@ def test_tokens_are_counted_and_what_cannot_be_counted_is_refused(bare: Bare) ->
     assert status == 404
 
 
+def test_a_prompt_is_counted_however_long_it_is(bare: Bare) -> None:
+    params = {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": "word " * 200_000}]}
+    status, said = bare.ask("POST", "/v1/messages/count_tokens", json.dumps(params).encode())
+    assert (status, said["input_tokens"] > 200_000) == (200, True)
+
+
 def test_a_request_to_a_retired_or_unknown_model_fails_when_its_turn_comes(client: Anthropic, control: Control) -> None:
     names = ("claude-opus-4-1-20250805", "claude-3-5-haiku-latest", "claude-nothing-9", "claude-haiku-4-5")
     rows = [requests(1, prefix=f"{name}-", model=name)[0] for name in names]

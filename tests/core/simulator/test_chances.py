@@ -138,9 +138,8 @@ def test_requests_end_as_they_are_told_and_what_is_sent_again_may_succeed(client
         "expired": 1,
         "end_turn": 5,
     }
-    assert [
-        name for name, result in first.items() if kind(result) == "end_turn" and not result.message.content
-    ] == sorted(["row-5", "row-6"], key=list(first).index)
+    empty = {name for name, result in first.items() if kind(result) == "end_turn" and not result.message.content}
+    assert empty == {"row-5", "row-6"}
     second = sent(client, control, rows)
     assert kinds(second) == {"max_tokens": 1, "refusal": 1, "pause_turn": 1, "end_turn": 7}
     with pytest.raises(ValueError, match="nonsense"):

@@ -45,6 +45,9 @@ def test_it_ends_with_the_block_and_its_settings_reach_it() -> None:
         errored=0.1,
         expired=0.2,
         refused=0.3,
+        cut=0.01,
+        paused=0.02,
+        unfit=0.03,
         answer_chars=99,
         clock_offset=-60,
     )

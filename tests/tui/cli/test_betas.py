@@ -122,3 +122,11 @@ def test_betas_in_the_sdks_own_variable_count_and_are_not_lost(world: World, mon
     ended = world.run("submit", file, "--beta", OTHER)
     assert ended.returncode == 0, ended.stderr
     assert sent(world, "create") == [f"{OTHER},{BETA}"]
+
+
+def test_a_beta_that_the_sdk_does_not_list_is_noted_with_what_is_near(world: World) -> None:
+    ended = world.run("check", file_of(world), "--json", "--offline", "--beta", "ouput-300k-2026-03-24")
+    assert ended.returncode == 0
+    [note] = json.loads(ended.stdout)["notes"]
+    assert "ouput-300k-2026-03-24" in note
+    assert OTHER in note

@@ -32,6 +32,7 @@ BATCH = {
     "processing_status",
     "requests",
     "request_counts",
+    "outcomes",
     "submitted_at",
     "created_at",
     "ended_at",

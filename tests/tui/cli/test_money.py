@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchtui.core.simulator.faults import Answer
 from batchtui.core.state.store import Store
-from batchtui.core.text import money
+from batchtui.core.text import likely_and_most
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -36,7 +37,7 @@ def test_check_says_the_price_how_it_is_known_and_what_it_would_be_without_a_bat
     assert "exact count of 20 requests" in cost["how"]
     plain = world.run("check", "rows.jsonl").stdout.splitlines()
     assert plain[0].startswith("100 requests (")
-    assert plain[1].startswith(f"about {money(cost['estimated_usd'])}, at most {money(cost['max_usd'])}; ")
+    assert plain[1].startswith(f"{likely_and_most(cost['estimated_usd'], cost['max_usd'])}; ")
     assert plain[1].endswith("without a batch")
     assert plain[2].strip() == cost["how"]
 
@@ -143,7 +144,7 @@ def test_a_job_whose_steps_can_cost_more_than_its_limit_is_a_problem_and_is_not_
         assert found["cost"][name] == pytest.approx(first[name] + second[name])
     assert first["max_usd"] < 0.001 < 0.06 < second["estimated_usd"] < second["max_usd"]
     plain = world.run("check", "dear.toml")
-    assert "then second: 2 requests, about $0.06" in plain.stdout
+    assert "then second: 2 requests, ~$0.06" in plain.stdout
     assert "the limit is $0.0100" in plain.stderr
     ended = world.run("submit", "dear.toml", "--json")
     assert ended.returncode == 1
@@ -230,7 +231,7 @@ def test_retry_says_each_cause_and_sends_a_linked_batch(world: World) -> None:
     assert (said["retried"], said["left"]) == ({"expired": expired}, {})
     [batch] = said["batches"]
     assert batch["requests"] == expired
-    assert f"{expired} expired), for about $0.0" in ended.stderr
+    assert f"{expired} expired), ~$0.0" in ended.stderr
     assert f"Resent {expired} requests of rows as " in ended.stderr
     again = world.run("retry", first, "--yes", "--json")
     assert again.returncode == 1
@@ -313,3 +314,16 @@ def test_what_would_fail_again_goes_through_a_file_to_be_edited(world: World) ->
     said = json.loads(sent.stdout)
     assert (said["retried"], said["left"]) == ({"invalid_request_error": 1}, {"invalid_request_error": 1})
     assert world.control.custom_ids(said["batches"][0]["id"]) == ["req-0"]
+
+
+def test_what_the_api_refuses_when_it_counts_is_not_sent(world: World) -> None:
+    for command in ("check", "submit"):
+        world.control.fault("count", Answer(400, "invalid_request_error", "messages.0.content: too odd"), times=1)
+        ended = world.run(command, world.rows(3).name, "--json")
+        assert ended.returncode == 1
+        shown = json.loads(ended.stdout)
+        assert shown["problems"] == 1
+        [error] = shown["errors"]
+        assert (error["field"], error["line"] in (1, 2, 3)) == ("params.messages[0].content", True)
+        assert "too odd" in error["message"]
+    assert world.control.calls("create") == []

@@ -100,7 +100,7 @@ def test_it_is_refused_when_written_if_the_disk_changed_meanwhile(
     change(world.folder)
     before = (world.folder / spared).read_bytes()
     ended = world.run("--once", "--json")
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     [error] = json.loads(ended.stdout)["errors"]
     assert "No output replaces it." in error["message"]
     assert (world.folder / spared).read_bytes() == before

@@ -152,7 +152,9 @@ def test_the_demo_runs_headless_without_a_key_in_an_empty_home(tmp_path: Path) -
 
 
 def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: "World") -> None:
-    process = world.start("simulate", "--duration", "0")
+    shares = {"errored": 0.1, "expired": 0.15, "refused": 0.05, "cut": 0.2, "paused": 0.02, "unfit": 0.03}
+    told = [part for name, share in shares.items() for part in (f"--{name}", str(share))]
+    process = world.start("simulate", "--duration", "0", *told)
     try:
         assert process.stdout
         lines = [process.stdout.readline().strip() for _ in range(2)]
@@ -160,6 +162,8 @@ def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: 
         assert names == ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
         url = lines[0].partition("=")[2]
         assert Control(url).stats().batches == 0
+        settings = Control(url).settings()
+        assert {name: getattr(settings, name) for name in shares} == shares
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)

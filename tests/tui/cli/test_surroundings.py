@@ -103,6 +103,12 @@ def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[s
     assert "is not a finite number" in ended.stderr
 
 
+def test_shares_of_more_than_everything_are_refused(world: "World") -> None:
+    ended = world.run("simulate", "--errored", "0.6", "--cut", "0.5")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "add up to more than 1" in ended.stderr
+
+
 def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> None:
     """Textual draws on stderr: with `2>errors` the app would run unseen."""
     ours, theirs = pty.openpty()

@@ -203,17 +203,12 @@ def described(proposals: Sequence[Proposal]) -> str:
     return f"{said} Left out: {in_words(left)}." if left else said
 
 
-def price_of(proposals: Sequence[Proposal], *, plain: bool = False) -> str:
-    """What all of them are likely to cost, and the most. Empty if the likely cost is not known; `plain` is ASCII."""
-    expected = likely_usd(proposals)
-    most = _sum(cost for one in proposals for cost in _ceilings(one))
-    return "" if expected is None else likely_and_most(expected, most, plain=plain)
-
-
-def likely_usd(proposals: Sequence[Proposal]) -> float | None:
-    """The likely cost of all that would be sent; None if it is not known. What was never sent has the share of its
-    first estimate."""
-    return _sum(cost for one in proposals for cost in _costs(one))
+def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:
+    """What all that would be sent is likely to cost, and the most. Empty if the likely cost is not known; with `plain`,
+    in ASCII."""
+    costs = [cost for one in proposals for cost in _costs(one)]
+    expected = _sum(usd for usd, _ in costs)
+    return "" if expected is None else likely_and_most(expected, _sum(most for _, most in costs), plain=plain)
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
@@ -222,22 +217,19 @@ def _sum(amounts: Iterable[float | None]) -> float | None:
     return None if None in known else sum(amount for amount in known if amount is not None)
 
 
-def _costs(proposal: Proposal) -> Iterator[float | None]:
+def _costs(proposal: Proposal) -> Iterator[tuple[float | None, float | None]]:
+    """The likely cost and the most of each kind that would be sent. What was never sent has its share of the first
+    estimate, and of its most."""
     first = proposal.first
     if proposal.unsent:
         known = first.cost.estimated_usd is not None and first.requests
-        yield (first.cost.estimated_usd or 0) * proposal.unsent / first.requests if known else None
-    for kind in kinds_of(proposal.chosen.causes) if not proposal.unsent else ():
+        share = proposal.unsent / first.requests if first.requests else 0
+        most = first.cost.max_usd
+        yield (first.cost.estimated_usd or 0) * share if known else None, None if most is None else most * share
+        return
+    for kind in kinds_of(proposal.chosen.causes):
         estimate = proposal.prices.get(kind)
-        yield estimate.batch_usd if estimate else None
-
-
-def _ceilings(proposal: Proposal) -> Iterator[float | None]:
-    if proposal.unsent:
-        yield proposal.first.cost.max_usd
-    for kind in kinds_of(proposal.chosen.causes) if not proposal.unsent else ():
-        estimate = proposal.prices.get(kind)
-        yield estimate.batch_max_usd if estimate else None
+        yield (estimate.batch_usd, estimate.batch_max_usd) if estimate else (None, None)
 
 
 class Share(Struct, frozen=True):

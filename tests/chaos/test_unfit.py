@@ -14,6 +14,7 @@ import pytest
 from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.desk.desk import Desk
+from batchtui.core.desk.retry_wanted import EVERYTHING
 from batchtui.core.errors import NothingNew
 from batchtui.core.jobs import run_output
 from tests.conftest import World, in_this_process
@@ -125,9 +126,9 @@ async def test_what_follows_no_schema_and_what_an_output_needs_are_unfit_and_can
     assert failed(world) == {"w1": ("unfit", "the answer has no score"), "w2": ("unfit", "json.score is null")}
     assert second.requests == 2  # the step goes on without them
     say(world, **ALL_GOOD)
-    proposal, *_ = await desk.propose_retry([first.ref], include_permanent=True)
+    proposal, *_ = await desk.propose_retry([first.ref], EVERYTHING)
     assert proposal.failed == {"w1": "unfit", "w2": "unfit"}
-    await desk.retry([first.ref], include_permanent=True)
+    await desk.retry([first.ref], EVERYTHING)
     first, _, retry = await finish(world, desk)
     assert retry.outcomes == Outcomes(answered=2)
     assert first.outcomes == Outcomes(answered=2, unfit=2)

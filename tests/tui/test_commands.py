@@ -11,7 +11,7 @@ from textual.screen import Screen
 from batchtui.tui import app, screens
 from batchtui.tui.app import BatchtuiApp
 from batchtui.tui.commands import COMMANDS, Where, bindings, commands
-from batchtui.tui.screens import answer, batch, batches, confirm, export, log, setup, submit, trouble
+from batchtui.tui.screens import answer, batch, batches, confirm, export, log, retry, setup, submit, trouble
 from batchtui.tui.screens.help import HelpScreen
 
 TUI = Path(app.__file__).parent
@@ -26,6 +26,7 @@ CLASSES: dict[type[Screen], Where] = {
     submit.SubmitScreen: Where.FORM,
     export.ExportScreen: Where.FORM,
     confirm.ConfirmScreen: Where.CONFIRM,
+    retry.RetryScreen: Where.CONFIRM,
     trouble.TroubleScreen: Where.TROUBLE,
 }
 

@@ -28,7 +28,7 @@ from batchtui.core.desk.retry_proposal import (
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable
-from batchtui.core.text import inert_line, likely, plural
+from batchtui.core.text import inert_line, likely_and_most, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
 from batchtui.tui.cli.report import failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
@@ -174,11 +174,13 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
 
 
 def _price(proposals: Sequence[Proposal], by_kind: Sequence[Share], *, plain: bool) -> str:
-    """The price as a clause; of each kind, if there are several."""
+    """The likely price and the most as a clause; also of each kind, if there are several."""
     price = price_of(proposals, plain=plain)
     taken = [one for one in by_kind if one.taken]
-    each = ", ".join(f"{one.kind} {likely(one.estimated_usd)}" for one in taken) if len(taken) > 1 else ""
-    return price and f", {price}" + (f" ({each})" if each else "")
+    if not price or len(taken) < 2:
+        return price and f", {price}"
+    each = [f"{one.kind} {likely_and_most(one.estimated_usd or 0, one.max_usd, plain=plain)}" for one in taken]
+    return f", {price}: {'; '.join(each)}"
 
 
 async def _apply_unmatched(desk: Desk, batches: Sequence[Batch]) -> bool:

@@ -36,6 +36,7 @@ class RetryScreen(ModalScreen[Wanted | None]):
         self._session = session
         self._refs = refs
         self._title = title
+        self._plain = session.desk.settings.ascii
         self._proposals = proposals
         self._priced: tuple[str, str] | None = ("", "")
         self._plain = session.desk.settings.ascii

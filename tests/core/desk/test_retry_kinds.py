@@ -16,7 +16,7 @@ from batchtui.core.batches.retries import DEFAULT, Kind, with_retries
 from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import write
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, likely_usd, shares
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, shares
 from batchtui.core.desk.retry_rows import _content
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted, again
 from batchtui.core.errors import NotAllowed, OverLimit
@@ -24,6 +24,7 @@ from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Store
+from batchtui.core.text import likely_and_most
 from tests.conftest import World
 
 CUT, REFUSED, PAUSED = Kind.CUT, Kind.REFUSED, Kind.PAUSED
@@ -87,7 +88,8 @@ async def test_these_kinds_go_with_their_change_and_the_others_are_left(world: W
         PAUSED: (2, False),
         Kind.EXPIRED: (1, False),
     }
-    assert likely_usd(seen) == by_kind[CUT].estimated_usd
+    cut = by_kind[CUT]
+    assert price_of(seen, plain=False) == likely_and_most(cut.estimated_usd or 0, cut.max_usd)
     assert again.cost.max_usd == pytest.approx(by_kind[CUT].max_usd)
     assert (again.cost.max_usd or 0) > 5 * (as_it_was.max_usd or 1), "it is priced with the change"
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -53,12 +54,22 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     clock_offset: float = 0.0
 
 
+class Cached(NamedTuple):
+    """So many tokens of a prompt can be read from the cache or are written to it, for an hour or for 5 minutes."""
+
+    tokens: int
+    an_hour: bool
+
+
+NOT_CACHED = Cached(0, an_hour=False)
+
+
 class SimulatedRequest(Struct, frozen=True, gc=False):
     """The parts of a request that an answer needs. `problem` says why it fails, and is empty if it does not; `error` is
     the type of that error.
 
     `draw` is 64 bits derived from the custom_id; all randomness for this request comes from it. `wanted` is the form
-    that the answer should have. `continued` says that it sends a paused turn back.
+    that the answer should have. `continued` says that it sends a paused turn back. `cached` is what a mark caches.
     """
 
     custom_id: str
@@ -71,6 +82,7 @@ class SimulatedRequest(Struct, frozen=True, gc=False):
     error: str = "invalid_request_error"
     wanted: Wanted = PLAIN
     continued: bool = False
+    cached: Cached = NOT_CACHED
 
 
 def draw(custom_id: str) -> int:

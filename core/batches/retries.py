@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
@@ -30,7 +30,10 @@ _OVER = frozenset({State.RETRIEVED, State.REJECTED, State.GONE})
 
 def first_of(snapshot: Snapshot, batch: Batch) -> Batch:
     """The batch that a retry goes back to; the batch itself if it is not a retry or its first batch was forgotten."""
-    known = {one.ref: one for one in snapshot.batches}
+    return _first({one.ref: one for one in snapshot.batches}, batch)
+
+
+def _first(known: Mapping[str, Batch], batch: Batch) -> Batch:
     seen = {batch.ref}
     while batch.retry_of in known and batch.retry_of not in seen:
         batch = known[batch.retry_of]
@@ -40,15 +43,16 @@ def first_of(snapshot: Snapshot, batch: Batch) -> Batch:
 
 def with_retries(snapshot: Snapshot, batch: Batch) -> list[Batch]:
     """The first batch and all its retries, in the order they were sent. Its results are merged from these."""
-    first = first_of(snapshot, batch)
-    retries = [one for one in snapshot.batches if one.ref != first.ref and first_of(snapshot, one).ref == first.ref]
+    known = {one.ref: one for one in snapshot.batches}
+    first = _first(known, batch)
+    retries = [one for one in snapshot.batches if one.ref != first.ref and _first(known, one).ref == first.ref]
     return [first, *sorted(retries, key=lambda one: (one.submitted_at, one.ref))]
 
 
 def attempts(snapshot: Snapshot, batches: Iterable[Batch]) -> list[Batch]:
-    """Every batch that these requests were sent in: each first one, followed by its retries."""
+    """Every batch that these requests were sent in, each first one and its retries; none if there is no retry."""
     found = {one.ref: one for batch in batches for one in with_retries(snapshot, batch)}
-    return list(found.values())
+    return list(found.values()) if any(one.retry_of for one in found.values()) else []
 
 
 def not_over(batches: Iterable[Batch]) -> Batch | None:

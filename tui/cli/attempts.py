@@ -22,9 +22,7 @@ def attempts_json(batches: Sequence[Batch]) -> list[dict[str, Any]]:
 
 
 def attempts_text(batches: Sequence[Batch]) -> str:
-    """A line for each attempt; nothing if there was no retry."""
-    if not any(one.retry_of for one in batches):
-        return ""
+    """A line for each attempt."""
     return "\n".join(f"{'attempt':<10}  {_line(one)}" for one in batches)
 
 

@@ -110,13 +110,14 @@ async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
         batch, parts = rolled_up(submission, known), known
     sent = attempts(snapshot, known)
     if json:
-        shown = {**details_json(batch, submission, summary), "attempts": attempts_json(sent)}
+        shown = details_json(batch, submission, summary)
+        shown |= {"attempts": attempts_json(sent)} if sent else {}
         out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
     else:
         left = {written(one): str(await desk.failed_rows(one) or "") for one in batch.outputs}
         out(details(batch, submission, summary, desk.clock(), left, plain=desk.settings.ascii))
-        if lines := attempts_text(sent):
-            out(lines)
+        if sent:
+            out(attempts_text(sent))
         if parts:
             out(table(parts, desk.clock()))
     return errors.OK

@@ -137,6 +137,8 @@ class _Building:
                     f"Nothing is new: {rows_sent_before(self.under_way, self.answered)}.",
                     "Nothing was sent. To send rows again on purpose, set new_only = false.",
                 )
+            if self._new_only and not self.skipped:
+                raise NothingNew("Nothing is new: the source has no rows.", "Nothing was sent.")
             self._nothing()
         built = Built(
             requests=self.requests,

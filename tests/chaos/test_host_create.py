@@ -26,6 +26,19 @@ def test_a_page_of_a_proxy_refuses_nothing_that_the_api_has_made(shop: Shop, hos
     assert [one.id for one in host.batches] == [one["id"] for one in shop.json("list")[1]["batches"]]
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(403, "forbidden"), (400, "bad_request"), (451, "x"), (413, "payload_too_large"), (429, "quota")],
+)
+def test_the_shape_of_the_apis_envelope_without_its_words_refuses_nothing(
+    shop: Shop, host: Host, status: int, kind: str
+) -> None:
+    host.lie("create", instead(Reply.envelope(status, kind)))
+    assert shop.run("submit", str(shop.rows())).returncode == 0, "the list shows it"
+    assert shop.run("submit", str(shop.rows())).returncode != 0
+    assert host.calls("create") == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 407, 413, 429])
 def test_what_no_list_shows_yet_is_unknown_and_is_not_sent_again(shop: Shop, host: Host, status: int) -> None:
     host.lie("create", instead(Reply.html(status)))

@@ -263,3 +263,14 @@ async def test_without_a_batch_what_was_answered_is_left_out_too(world: World, d
     assert [batch.requests for batch in finished.batches] == [2]
     with pytest.raises(NothingNew, match="5 rows have their answers"):
         await desk.now(job(world, range(5)))
+
+
+def test_a_source_that_has_no_rows_left_has_nothing_new(world: World) -> None:
+    """Such as `WHERE status = 'pending'` once all is done, run every hour."""
+    path = job(world, range(0))
+    for command in (("submit", str(path)), ("submit", str(path), "--json"), ("check", str(path))):
+        ended = world.run(*command)
+        assert (ended.returncode, "Nothing is new" in ended.stderr) == (0, True), ended.stderr
+    job(world, range(0), new_only=False)
+    assert world.run("submit", str(path)).returncode == 1, "else it may be a mistake"
+    assert sent(world) == []

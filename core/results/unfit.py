@@ -82,7 +82,12 @@ def read(results: Path) -> Unfit | None:
         return msgspec.json.decode(path.read_bytes(), type=Unfit)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise StateError(
+            f"Which answers do not fit cannot be read from {path}: {error.strerror}.",
+            "Change its permissions, or those of its folder.",
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise StateError(
             f"Which answers do not fit cannot be read from {path}: {inert_line(str(error), 120)}",
             "Put the file back from a copy. Without it, its answers count as they came.",

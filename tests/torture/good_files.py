@@ -37,9 +37,9 @@ def request(number: int) -> dict[str, Any]:
         ]
         params["thinking"] = {"type": "adaptive"}
         params["max_tokens"] = 2048
-        params["output_config"] = {
-            "format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}
-        }
+        fields = {"score": {"type": "number"}, "label": {"type": "string"}}
+        schema = {"type": "object", "properties": fields, "additionalProperties": False}
+        params["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return {"custom_id": f"row-{number}", "params": params}
 
 

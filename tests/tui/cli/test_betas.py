@@ -80,9 +80,9 @@ def test_betas_go_with_counts_and_the_create_and_stay_with_the_submission(world:
 
 
 def test_a_retry_is_checked_and_sent_with_the_betas_of_its_batch(world: World) -> None:
-    world.control.settings(expired=1.0)
-    ended = world.run("submit", file_of(world, context_management=EDITS), "--beta", BETA, "--wait")
-    assert ended.returncode == 3
+    world.control.settings(expired=1.0, duration=0)
+    assert world.run("submit", file_of(world, context_management=EDITS), "--beta", BETA).returncode == 0
+    assert world.run("--once").returncode == 3
     world.control.settings(expired=0.0)
     ended = world.run("retry", "rows", "--yes", "--json")
     assert ended.returncode == 0, ended.stderr
@@ -100,8 +100,10 @@ def test_without_a_batch_they_go_with_every_message(world: World) -> None:
 def test_a_job_names_them_and_its_steps_are_sent_with_them(world: World) -> None:
     (world.folder / "job.toml").write_text(JOB)
     (world.folder / "rows.csv").write_text("id\n1\n2\n")
-    ended = world.run("submit", "job.toml", "--beta", OTHER, "--wait")
-    assert ended.returncode == 0, ended.stderr
+    world.control.settings(duration=0)
+    for command in (("submit", "job.toml", "--beta", OTHER), ("--once",), ("--once",)):
+        ended = world.run(*command)
+        assert ended.returncode == 0, ended.stderr
     assert sent(world, "create") == [f"{OTHER},{BETA}"] * 2
     (world.folder / "job.toml").write_text(JOB.replace('betas = ["context-management-2025-06-27"]', ""))
     ended = world.run("check", "job.toml", "--json", "--offline")

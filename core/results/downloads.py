@@ -74,7 +74,7 @@ class Downloads:
 
         try:
             async with self._slots:
-                made = await retrieve(await self._connection.api(), self._paths, batch, self._clock, tell)
+                made = await self._fetched(batch, tell)
         except OtherBatch as error:
             log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
             trouble = Trouble.of(error, self._clock())
@@ -128,6 +128,16 @@ class Downloads:
             one.state in UNSETTLED and one.attempt and (one.attempt.account, one.digest) == (account, batch.digest)
             for one in (await self._disk.snapshot()).batches
         )
+
+    async def _fetched(self, batch: Batch, tell: Report) -> Summary:
+        """Downloads it. That its results are others' is believed only if they are so twice: a cache may mix them up,
+        and an id that was given up wrongly is bought again."""
+        api = await self._connection.api()
+        try:
+            return await retrieve(api, self._paths, batch, self._clock, tell)
+        except OtherBatch:
+            log.warning("%s has results with other ids; looking again", batch.id)
+            return await retrieve(api, self._paths, batch, self._clock, tell)
 
     async def _change(self, batch: Batch, change: Callable[[Batch], Batch]) -> Batch | None:
         """Changes the downloaded batch, unless another id was found for it in the meantime."""

@@ -27,7 +27,8 @@ class Identifier:
         self._seen: set[tuple[str, str]] = set()
 
     async def rule_out(self, api: Api, batch: Batch, candidates: Sequence[Remote]) -> None:
-        """Notes on an unconfirmed batch which ended candidate has its ids, and which have others and no longer fit.
+        """Notes on an unconfirmed batch which ended candidate has its ids, and which have others, twice, and no longer
+        fit.
 
         Raises, once all candidates were checked:
             ApiError: the results of one could not be downloaded.
@@ -39,7 +40,7 @@ class Identifier:
             if one.ended_at is None or (batch.ref, one.id) in self._seen:
                 continue
             try:
-                same = await self._same_ids(api, one, expected)
+                same = await self._same_ids(api, one, expected) or await self._same_ids(api, one, expected)
             except BatchtuiError as error:
                 failure = failure or error
                 continue

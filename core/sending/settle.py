@@ -9,7 +9,7 @@ once they have ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +22,9 @@ from batchtui.core.batches.remote import Remote
 
 SKEW = timedelta(minutes=2)
 """How far apart the clocks of the API's own servers may be."""
+
+_TICK = timedelta(seconds=2)
+"""A Date header has whole seconds."""
 
 SLOWEST_UPLOAD = 50_000
 """Bytes per second. A create may be accepted as long as its body could still have been on its way."""
@@ -44,8 +47,8 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     """Matches intents with `listed` batches. `claimed` are ids that belong to other batches of this state.
 
     A listed batch that fits an intent being sent right now is left to that intent: its answer is on the way. Intents
-    with the same rows are interchangeable: they share out the candidates, oldest to oldest. A candidate that fits
-    intents with different rows proves nothing for either.
+    with the same ids share out the candidates by time, also those that the ids of their results prove. A candidate
+    that fits intents with different ids proves nothing for either.
     """
     sending = [intent for intent in intents if intent.state is State.SUBMITTING]
     free = (one for one in listed if one.id not in claimed and not any(_fits(rival, one) for rival in sending))
@@ -53,14 +56,15 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     found: dict[str, Remote] = {}
     groups: dict[tuple[str, int], list[Batch]] = {}
     for intent in sorted(intents, key=lambda one: one.submitted_at):
-        if intent in sending:
-            continue
-        assert intent.attempt
-        if proven := next((one for one in pool if one.id == intent.attempt.proven), None):
-            found[intent.ref] = proven
-            pool.remove(proven)
-        else:
+        if intent not in sending:
+            assert intent.attempt
             groups.setdefault((intent.digest, intent.attempt.bytes), []).append(intent)
+    for key, group in list(groups.items()):
+        theirs = {intent.attempt.proven for intent in group if intent.attempt}
+        shared = _share_out(group, [one for one in pool if one.id in theirs], _could_be)
+        found |= shared
+        groups[key] = [intent for intent in group if intent.ref not in shared]
+    pool = [one for one in pool if one.id not in {taken.id for taken in found.values()}]
     fits = {key: [one for one in pool if any(_fits(intent, one) for intent in group)] for key, group in groups.items()}
     wanted: dict[str, int] = {}
     for candidates in fits.values():
@@ -70,7 +74,7 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     for key, group in groups.items():
         candidates = fits[key]
         if candidates and len(candidates) <= len(group) and all(wanted[one.id] == 1 for one in candidates):
-            found |= _share_out(group, candidates)
+            found |= _share_out(group, candidates, _fits)
         else:
             for intent in group:
                 could = tuple(one for one in pool if why_not_it(intent, one) is None)
@@ -84,15 +88,26 @@ def claim(intent: Batch, one: Remote) -> Batch:
     return replace(observe(replace(intent, doubtful=True), one), trouble=None)
 
 
-def _share_out(group: Sequence[Batch], candidates: Sequence[Remote]) -> dict[str, Remote]:
+def _share_out(
+    group: Sequence[Batch], candidates: Sequence[Remote], fits: Callable[[Batch, Remote], bool]
+) -> dict[str, Remote]:
+    """Each candidate, oldest first, goes to the intent that was begun last before it was made: the ids of two files may
+    be the same, and an older intent had its time."""
     found: dict[str, Remote] = {}
     left = list(group)
     for one in candidates:
-        owner = next((intent for intent in left if _fits(intent, one)), None)
-        if owner:
+        able = [intent for intent in left if fits(intent, one)]
+        begun = [intent for intent in able if intent.attempt and intent.attempt.started_at <= one.created_at + _TICK]
+        if able:
+            owner = begun[-1] if begun else able[0]
             left.remove(owner)
             found[owner.ref] = one
     return found
+
+
+def _could_be(intent: Batch, one: Remote) -> bool:
+    assert intent.attempt
+    return one.id == intent.attempt.proven or why_not_it(intent, one) is None
 
 
 def why_not_it(intent: Batch, one: Remote, claimed: AbstractSet[str] = frozenset()) -> str | None:

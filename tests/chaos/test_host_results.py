@@ -90,3 +90,15 @@ def test_ids_that_are_nobodys_are_named_though_they_hold_half_a_pair(shop: Shop,
     assert ended.returncode == 1
     assert "does not belong to this batch" in ended.stderr
     assert "broke" not in ended.stderr
+
+
+def test_results_of_others_once_give_up_no_batch_that_was_found_in_the_list(shop: Shop, host: Host) -> None:
+    """A cache mixes two batches up; what is given up is bought again."""
+    shop.lose_the_answer(shop.rows(2))
+    host.lie("results", lambda *_: sent(("theirs-0", message()), ("theirs-1", message())))
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    [made] = host.batches
+    assert shop.states() == ["retrieved"]
+    assert shop.json("list")[1]["batches"][0]["id"] == made.id
+    assert host.calls("results") == 2

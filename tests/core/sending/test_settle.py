@@ -128,12 +128,22 @@ def test_the_same_ids_with_other_params_are_other_rows() -> None:
     assert found(intents, [listed("a")]) == {}
 
 
-def test_submissions_of_the_same_rows_share_what_fits_oldest_to_oldest() -> None:
+def test_submissions_with_the_same_ids_share_what_fits_by_time() -> None:
+    """Also files of other rows whose ids and size are the same: what is made goes to what was begun last before."""
     intents = [intent("b2", at=NOON + timedelta(minutes=5)), intent("b1")]
     remotes = [listed("new", timedelta(minutes=5, seconds=1)), listed("old")]
     assert found(intents, remotes) == {"b1": "old", "b2": "new"}
-    assert found(intents, remotes[:1]) == {"b1": "new"}
+    assert found(intents, remotes[:1]) == {"b2": "new"}
     assert found(intents, remotes[1:]) == {"b1": "old"}
+
+
+def test_what_the_ids_of_its_results_prove_goes_by_time_among_those_with_the_same_ids() -> None:
+    first, second = intent("b1"), intent("b2", at=NOON + timedelta(seconds=10))
+    assert first.attempt
+    first = replace(first, attempt=replace(first.attempt, proven="msgbatch_a"))
+    assert found([first, second], [listed("a", timedelta(seconds=10, milliseconds=300))]) == {"b2": "a"}
+    assert found([first, second], [listed("a", timedelta(seconds=1))]) == {"b1": "a"}
+    assert found([first], [listed("a", timedelta(seconds=10))]) == {"b1": "a"}
 
 
 def test_more_candidates_than_submissions_of_the_same_rows_decide_nothing() -> None:

@@ -83,12 +83,18 @@ def over_limit(submission: Submission, most: float, go: str) -> OverLimit:
 
 
 def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
-    """The batches that a word means, over all steps, and their submission. Raises UsageError as `batches_for` does."""
+    """The batches that a word means, over all steps, and their submission: also one that a damaged submission lost.
+
+    Raises:
+        UsageError: as `batches_for`.
+    """
     batches = batches_for(snapshot, word)
     submission = snapshot.submissions.get(batches[0].submission)
     if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
         return batches, submission
-    return plan.members(snapshot, submission) if submission else batches, submission
+    ours = plan.members(snapshot, submission) if submission else []
+    known = {one.ref for one in ours}
+    return [*ours, *(one for one in batches if one.ref not in known)], submission
 
 
 def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:

@@ -163,6 +163,11 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
     submission = snapshot.submissions.get(batch.submission)
     whole = members(snapshot, submission) if submission else [batch]
     refused = with_it(batch, whole)
+    if not refused:
+        raise NotAllowed(
+            f"The state no longer says that {batch.ref} is part of its submission: it was edited.",
+            f"Restore state.json from a backup, or run batchtui forget {batch.ref} and submit the rows again.",
+        )
     for one in refused:
         if since := sent_since(snapshot, paths, one):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"

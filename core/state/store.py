@@ -19,6 +19,7 @@ from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
 from batchtui.core.state.edited import flaw
 from batchtui.core.state.state_file import AtomicStorage, Packed
+from batchtui.core.text import inert_line
 
 SCHEMA = 1
 """Goes up when an older program must no longer write the file. Within one number, a program that changes a record
@@ -156,6 +157,8 @@ class Store:
                 )
             batches = _records(tables.get("batches", {}), _batch, before.batches)
             submissions = _records(tables.get("submissions", {}), _submission, before.submissions)
+            for key in tables["meta"]:
+                _document_id(key)
         except KeyError as error:
             raise self._storage.unreadable("it has no revision") from error
         except (ValueError, RecursionError) as error:
@@ -215,10 +218,18 @@ def _records(
                 raise ValueError(f"document {key}: {said}")
         records[key] = record
         by_ref[record.ref] = record
-        ids[record.ref] = int(key)
+        ids[record.ref] = _document_id(key)
     if len(by_ref) != len(table) or len(set(ids.values())) != len(ids):
         raise ValueError("two documents claim the same record")
     return Records(table, records, by_ref, ids)
+
+
+def _document_id(key: str) -> int:
+    """The number of a document, as TinyDB reads it when it saves. Raises ValueError if the key is not one."""
+    try:
+        return int(key)
+    except ValueError:
+        raise ValueError(f"{inert_line(key, 40)!r} is not the number of a document") from None
 
 
 def _different(staged: Mapping[str, Record | None], stored: Records[Record], revision: int) -> dict[str, Record | None]:

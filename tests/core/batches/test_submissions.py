@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.remote import Counts
-from batchtui.core.batches.submissions import batches_for, rolled_up, word_for
+from batchtui.core.batches.submissions import batches_for, rolled_up, whole, word_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import UsageError
 
@@ -69,3 +69,9 @@ def test_the_word_for_all_of_it_can_be_typed_as_it_is_said(name: str, word: str)
     whole = replace(submission(), name=name)
     known = Snapshot(1, tuple(replace(one, name=name) for one in parts()), {"s": whole})
     assert word_for(known, whole) == word
+
+
+def test_a_batch_that_its_submission_lost_is_still_meant_by_its_name() -> None:
+    lost = replace(parts()[0], ref="elsewhere")
+    snapshot = Snapshot(1, (lost,), {"s": submission()})
+    assert whole(snapshot, "notes") == ([lost], submission())

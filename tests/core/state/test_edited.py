@@ -87,3 +87,16 @@ def test_numbers_and_nesting_that_nothing_can_hold_are_refused(paths: Paths, val
     paths.state.write_text(text.replace('"requests":1', f'"requests":{value}', 1))
     with pytest.raises(StateError, match="cannot be read"):
         Store(paths).snapshot()
+
+
+@pytest.mark.parametrize("table", ["batches", "submissions", "meta"])
+@pytest.mark.parametrize("key", ["=1+1", "", "1.5", "\u001b[2J"])
+def test_a_document_without_a_number_is_refused_when_read(paths: Paths, table: str, key: str) -> None:
+    """TinyDB would break only while it saves what was found out by then."""
+    state = json.loads(paths.state.read_text())
+    state[table][key] = state[table]["1"] if table == "meta" else state[table].pop("1")
+    paths.state.write_text(json.dumps(state))
+    with pytest.raises(StateError) as refused:
+        Store(paths).snapshot()
+    assert "is not the number of a document" in refused.value.message
+    assert "\u001b" not in refused.value.message

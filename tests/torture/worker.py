@@ -33,7 +33,7 @@ ADDRESSES = 6_000_000_000
 
 
 def peak() -> int:
-    """The most memory in bytes that this process has had. On Linux `ru_maxrss` begins with the parent's: exec keeps it."""
+    """The most memory in bytes that this process has had. On Linux, exec keeps the parent's peak in `ru_maxrss`."""
     with suppress(OSError):
         return int(_PEAK.findall(Path("/proc/self/status").read_bytes())[0]) * 1024
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

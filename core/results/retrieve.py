@@ -49,7 +49,8 @@ class ResultPlace:
     """Where results are stored. Call all of it in a thread."""
 
     def __init__(self, paths: Paths, batch: Batch) -> None:
-        assert batch.id
+        if batch.id is None:
+            raise StateError(f"{batch.ref} has ended but has no id: the state was edited.", "Restore it from a backup.")
         self._batch = batch
         self.result = paths.result(batch.id)
         self._summary = paths.summary(batch.id)

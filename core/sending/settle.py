@@ -134,7 +134,8 @@ def _fits(intent: Batch, one: Remote) -> bool:
 
 
 def _earliest(attempt: Attempt) -> datetime:
-    return (attempt.newest or attempt.started_at) - SKEW
+    since = attempt.newest or attempt.started_at
+    return since - SKEW if since.year > 1 else since
 
 
 def _time_to_appear(attempt: Attempt) -> timedelta:

@@ -6,10 +6,11 @@ import re
 from datetime import datetime
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import asdict
 
-from batchtui.core.batches.batch import UNDER_WAY, Batch, State, Submission
+from batchtui.core.batches.batch import Batch, Submission, Trouble
+from batchtui.core.batches.remote import Counts
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 """What refs and ids are made of: they become parts of paths, and must lead nowhere else."""
@@ -17,7 +18,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ODD_YEAR = re.compile(rb'"(?!20)\d{4}-\d\d-\d\dT')
 _ODD_NUMBER = re.compile(rb":(-|\d{13})")
 _MOST = 1 << 40
-_AT_THE_API = UNDER_WAY | {State.ENDED}
 
 
 def flaw(record: Batch | Submission, raw: Raw) -> str:
@@ -25,8 +25,6 @@ def flaw(record: Batch | Submission, raw: Raw) -> str:
     for name, word in (("ref", record.ref), ("id", getattr(record, "id", None))):
         if word is not None and not _NAME.fullmatch(word):
             return f"{name} cannot be a name of ours"
-    if isinstance(record, Batch) and record.id is None and record.state in _AT_THE_API:
-        return f"it is {record.state.words} but has no id"
     data = bytes(raw)
     if not _ODD_YEAR.search(data) and not _ODD_NUMBER.search(data.replace(b" ", b"")):
         return ""
@@ -39,8 +37,6 @@ def _odd(value: Any) -> str:
         return f"is in the year {value.year}"
     if isinstance(value, int) and not 0 <= value < _MOST:
         return "is out of range"
-    if isinstance(value, Struct):
-        value = tuple(asdict(value).values())
-    if isinstance(value, tuple):
-        return next((said for one in value if (said := _odd(one))), "")
+    if isinstance(value, Trouble | Counts):
+        return next((said for one in asdict(value).values() if (said := _odd(one))), "")
     return ""

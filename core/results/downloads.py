@@ -81,7 +81,7 @@ class Downloads:
             await self._change(batch, lambda current: unclaimed(current, trouble))
             raise
         except BatchtuiError as error:
-            log.warning("%s not retrieved: %s", batch.id, error.message)
+            log.warning("%s not retrieved: %s", batch.label, error.message)
             if await self._was_never_there(batch, error):
                 trouble = Trouble(_NOT_THERE, _SEARCHED, self._clock())
                 await self._change(batch, lambda current: unclaimed(current, trouble, refuse=False))
@@ -92,7 +92,7 @@ class Downloads:
             await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
         except Exception as error:
-            log.exception("%s not retrieved", batch.id)
+            log.exception("%s not retrieved", batch.label)
             hint = f"The details are in {self._paths.log_file}"
             broken = BatchtuiError(f"Retrieving it failed ({type(error).__name__}).", hint)
             trouble = Trouble.of(broken, self._clock())

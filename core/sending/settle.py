@@ -134,8 +134,7 @@ def _fits(intent: Batch, one: Remote) -> bool:
 
 
 def _earliest(attempt: Attempt) -> datetime:
-    since = attempt.newest or attempt.started_at
-    return since - SKEW if since.year > 1 else since
+    return (attempt.newest or attempt.started_at) - SKEW
 
 
 def _time_to_appear(attempt: Attempt) -> timedelta:

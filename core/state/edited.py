@@ -6,11 +6,10 @@ import re
 from datetime import datetime
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from batchtui.core.batches.batch import Batch, Submission, Trouble
-from batchtui.core.batches.remote import Counts
+from batchtui.core.batches.batch import Batch, Submission
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 """What refs and ids are made of: they become parts of paths, and must lead nowhere else."""
@@ -33,10 +32,12 @@ def flaw(record: Batch | Submission, raw: Raw) -> str:
 
 def _odd(value: Any) -> str:
     """Amounts of money may be anything: they are only shown and compared."""
-    if isinstance(value, datetime) and not 2000 < value.year < 3000:
+    if isinstance(value, datetime) and not 2000 <= value.year < 3000:  # 2000: `NOTHING_LISTED`
         return f"is in the year {value.year}"
     if isinstance(value, int) and not 0 <= value < _MOST:
         return "is out of range"
-    if isinstance(value, Trouble | Counts):
-        return next((said for one in asdict(value).values() if (said := _odd(one))), "")
+    if isinstance(value, Struct):
+        value = tuple(asdict(value).values())
+    if isinstance(value, tuple):
+        return next((said for one in value if (said := _odd(one))), "")
     return ""

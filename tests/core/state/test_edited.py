@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, State, Submission, Trouble
+from batchtui.core.batches.batch import Attempt, Batch, State, Submission, Trouble
 from batchtui.core.errors import StateError
 from batchtui.core.paths import Paths
+from batchtui.core.results.retrieve import ResultPlace
+from batchtui.core.sending.settle import NOTHING_LISTED
 from batchtui.core.state.store import Store
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -60,6 +63,24 @@ def paths(tmp_path: Any) -> Paths:
         ("batches", "requests", 2**70, "requests is out of range"),
         ("batches", "request_counts", {"succeeded": 2**70}, "request_counts is out of range"),
         ("batches", "requests", "5", "document 1: Expected `int`, got `str`"),
+        (
+            "batches",
+            "attempt",
+            {"started_at": "2026-11-26T10:00:00Z", "bytes": 1, "newest": "0001-01-01T00:00:00Z"},
+            "attempt is in the year 1",
+        ),
+        (
+            "batches",
+            "attempt",
+            {"started_at": "9999-12-31T23:59:59Z", "bytes": 1},
+            "attempt is in the year 9999",
+        ),
+        (
+            "submissions",
+            "waiting",
+            [{"ref": "p", "requests": 2**70, "bytes": 1, "digest": ""}],
+            "waiting is out of range",
+        ),
         ("batches", "state", "fine", "document 1: Invalid enum value"),
         ("batches", "id", "../../../etc/passwd", "id cannot be a name of ours"),
         ("batches", "ref", "../b1", "ref cannot be a name of ours"),
@@ -100,3 +121,17 @@ def test_a_document_without_a_number_is_refused_when_read(paths: Paths, table: s
         Store(paths).snapshot()
     assert "is not the number of a document" in refused.value.message
     assert "\u001b" not in refused.value.message
+
+
+def test_what_the_api_can_say_is_no_damage(paths: Paths) -> None:
+    """A list that was empty before the create, and an answer of a host whose clock is centuries off."""
+    attempt = Attempt(started_at=NOW, bytes=1, newest=NOTHING_LISTED, looked_at=NOW.replace(year=2999))
+    with Store(paths).transaction() as tx:
+        tx.put(replace(tx.snapshot.batches[0], attempt=attempt, created_at=NOW.replace(year=2999)))
+    assert Store(paths).snapshot().batches[0].attempt == attempt
+
+
+def test_an_ended_batch_without_an_id_says_so_where_its_results_would_go(paths: Paths) -> None:
+    lost = replace(Store(paths).snapshot().batches[0], id=None)
+    with pytest.raises(StateError, match="b1 has ended but has no id"):
+        ResultPlace(paths, lost)

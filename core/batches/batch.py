@@ -122,7 +122,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     identifies the key and the host that it is known under. `attempt` is kept until the API has shown the batch by
     itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
     its results decide. `outcomes` counts what its results are worth; None until they are here. `failing_since` is when
-    a request for them first failed.
+    a request for them first failed. `remote_deleted_at` is when the API's copy was deleted. `told` names the events
+    that people and programs were told of (see `events`).
     """
 
     ref: str
@@ -154,6 +155,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     outcomes: Outcomes | None = None
     trouble: Trouble | None = None
     failing_since: Time | None = None
+    remote_deleted_at: Time | None = None
+    told: tuple[str, ...] = ()
     cost: Cost = Cost()
     outputs: tuple[Output, ...] = ()
     revision: int = 0
@@ -217,7 +220,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     is sent without a batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else
     sent. `max_cost` is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers
     were found not to allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten
-    batches, and of answers that were lost, None if not known.
+    batches, and of answers that were lost, None if not known. What has not ended by `deadline` is canceled; what has no
+    answer then is sent at once, without a batch. `told` is as in `Batch`, for events of the whole submission.
     """
 
     ref: str
@@ -242,6 +246,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     max_cost: float | None = None
     held_at: Time | None = None
     forgotten_usd: float | None = 0.0
+    deadline: Time | None = None
+    told: tuple[str, ...] = ()
     revision: int = 0
 
 

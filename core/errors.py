@@ -74,14 +74,15 @@ class Failure(NamedTuple):
         return self.error.hint
 
 
-def unforeseen(error: Exception, what: str) -> BatchtuiError:
-    """An error that no code expected, in words: one batch or job has it, and the others go on. `what` failed."""
+def unforeseen(error: Exception, what: str, then: str = "It is tried again.") -> BatchtuiError:
+    """An error that no code expected, in words: one batch or job has it, and the others go on. `what` failed, and
+    `then` says what happens next."""
     if isinstance(error, BatchtuiError):
         return error
     if isinstance(error, OSError):
         about = f" ({error.filename})" if error.filename else ""
         said = f"{what} failed: {error.strerror or type(error).__name__}{about}."
-        return BatchtuiError(said, f"{way_out(error)} It is tried again.")
+        return BatchtuiError(said, f"{way_out(error)} {then}".strip())
     return BatchtuiError(f"{what} failed ({type(error).__name__}).", "The details are in batchtui.log.")
 
 

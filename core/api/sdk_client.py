@@ -6,7 +6,7 @@ import importlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from batchtui.core.api.bounds import refusing
 from batchtui.core.api.credentials import Credentials, is_loopback
@@ -36,11 +36,9 @@ def build_client(
     if not os.environ.get("ANTHROPIC_BASE_URL"):
         os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK would use an empty one as the host
     sdk, http = import_sdk()
-    # Without a transport, the SDK's client uses HTTP_PROXY even for this machine, whatever `trust_env` says.
-    local = is_loopback(urlsplit(credentials.base_url or "").hostname or "")
-    direct: dict[str, Any] = {"transport": http.AsyncHTTPTransport()} if local else {}
     hooks = {"response": [refusing(idle_timeout)]}
     try:
+        direct = _direct(http, urlsplit(credentials.base_url or ""))
         client = sdk.AsyncAnthropic(
             api_key=credentials.key,
             base_url=credentials.base_url,
@@ -60,6 +58,14 @@ def build_client(
     if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
         raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")
     return cast("anthropic.AsyncAnthropic", client)
+
+
+def _direct(http: Any, url: SplitResult) -> dict[str, Any]:
+    """The options for a host on this machine: without a transport of its own, the SDK's client asks HTTP_PROXY even
+    for that one, whatever `trust_env` says. Plain http needs no certificates, so a bad SSL_CERT_FILE is no matter."""
+    if not is_loopback(url.hostname or ""):
+        return {}
+    return {"transport": http.AsyncHTTPTransport(verify=url.scheme == "https")}
 
 
 def import_sdk() -> tuple[Any, Any]:

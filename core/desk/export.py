@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output, Snapshot
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, way_out
 from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.outputs import files, kinds
 from batchtui.core.outputs.export import export, refuse_ours, to_export
@@ -53,11 +53,14 @@ def place_for(to: str, paths: Paths) -> Path:
     What names a file an answer is not followed: those names come from keys, not from a person.
 
     Raises:
-        BadInput: it is where batchtui keeps its own files, or a link that leads to nothing.
+        BadInput: it is where batchtui keeps its own files, a link that leads to nothing, or nothing can be there.
     """
     target = refuse_ours(target_path(to), paths)
-    if files.is_pattern(target.name) or not target.is_symlink():
-        return target
+    try:
+        if files.is_pattern(target.name) or not target.is_symlink():
+            return target
+    except OSError as error:
+        raise BadInput(f"{inert_line(to, 200)} cannot be written: {error.strerror}.", way_out(error)) from error
     real = Path(os.path.realpath(target))
     if not real.exists():
         shown = inert_line(str(target))

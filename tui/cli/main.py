@@ -149,7 +149,7 @@ def _broken(error: Exception) -> BatchtuiError:
     with suppress(Exception):
         wait_for(begin())
     log.error("a command broke", exc_info=error)
-    return errors.unforeseen(error, "This command")
+    return errors.unforeseen(error, "This command", "")
 
 
 def _as_json(error: BatchtuiError, arguments: list[str]) -> None:

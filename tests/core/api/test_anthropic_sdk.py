@@ -274,3 +274,12 @@ async def test_an_environment_that_allows_no_connection_is_said(
     with pytest.raises(BadInput, match="cannot be set up") as raised:
         await _api(None).open()
     assert name in raised.value.hint
+
+
+async def test_plain_http_to_this_machine_needs_no_certificates(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    api = _api(world.url)
+    await api.open()
+    await api.close()
+    with pytest.raises(BadInput, match="SSL_CERT_FILE is /nowhere"):
+        await _api(world.url.replace("http:", "https:")).open()

@@ -539,6 +539,16 @@ def test_export_writes_where_it_is_told_and_prints_the_path(cli: Cli) -> None:
     ]
 
 
+@pytest.mark.parametrize("place", ["x" * 300 + ".csv", "x" * 300 + "/out.db"])
+@pytest.mark.parametrize("command", ["export", "retrieve"])
+def test_a_target_that_nothing_can_be_at_is_said(cli: Cli, command: str, place: str) -> None:
+    batch_id = cli.submit()
+    cli.finish(batch_id)
+    ended = cli(command, batch_id, "--to", place, "--json")
+    assert_error(ended, 1, "cannot be written: ")
+    assert "again" not in ended.err
+
+
 def test_export_says_where_the_failed_ones_are(cli: Cli) -> None:
     cli.world.control.settings(errored=1)
     batch_id = cli.submit()

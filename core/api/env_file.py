@@ -36,11 +36,12 @@ def read_env_file(path: Path, name: str) -> EnvFile:
         return EnvFile()
     except OSError as error:
         return EnvFile(why_not=f"it cannot be read ({error.strerror})")
-    key = ""
-    for line in _text(data).splitlines():
-        found = _LINE.match(line)
-        if found and found[1] == name:
-            key = _value(found[2])
+    found = [one[2] for line in _text(data).splitlines() if (one := _LINE.match(line)) and one[1] == name]
+    key = _value(found[-1]) if found else ""
+    if key.startswith(("'", '"')):
+        return EnvFile(why_not=f"the quote around its {name} is not closed on the same line")
+    if "$" in key:
+        return EnvFile(why_not=f"its {name} names another variable, and those are not filled in here")
     return EnvFile(key, "" if key else f"it has no {name}")
 
 

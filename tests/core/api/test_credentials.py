@@ -46,6 +46,20 @@ def test_a_setting_names_another_variable(folder: Path) -> None:
     assert found(folder, settings, ANTHROPIC_API_KEY=OTHER).key == f"{OTHER}w"
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("ANTHROPIC_API_KEY=$WORK_KEY", "names another variable"),
+        ('ANTHROPIC_API_KEY="${WORK_KEY}"', "names another variable"),
+        ("ANTHROPIC_API_KEY='sk-ant-\nrest'", "is not closed on the same line"),
+    ],
+)
+def test_a_key_that_other_tools_would_put_together_is_not_taken_as_it_stands(folder: Path, line: str, why: str) -> None:
+    (folder / ".env").write_text(line + "\n")
+    with pytest.raises(NoKey, match=f"is not used: .*{why}"):
+        found(folder)
+
+
 @pytest.mark.parametrize("key", ["", "sk-ant of two words"])
 def test_the_variable_that_is_said_to_hold_the_key_is_the_one_that_is_asked_for(folder: Path, key: str) -> None:
     with pytest.raises(NoKey) as raised:

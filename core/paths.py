@@ -48,6 +48,11 @@ class Paths(Struct, frozen=True):
         return self.data / "poller.poke"
 
     @property
+    def looked(self) -> Path:
+        """Its time is that of the last look that succeeded, whoever looked."""
+        return self.data / "poller.looked"
+
+    @property
     def submit_lock(self) -> Path:
         """Held while a create is under way: if it is free, the process that left an intent has died."""
         return self.data / "submit.lock"
@@ -60,7 +65,8 @@ class Paths(Struct, frozen=True):
     @property
     def locks(self) -> tuple[Path, ...]:
         """The files beside the state that processes use to coordinate."""
-        return self.state_lock, self.poller_lock, self.poller, self.poke, self.submit_lock, self.outputs_lock
+        polling = self.poller_lock, self.poller, self.poke, self.looked
+        return self.state_lock, *polling, self.submit_lock, self.outputs_lock
 
     @property
     def requests(self) -> Path:

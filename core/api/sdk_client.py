@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +17,7 @@ from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:
     import anthropic
+    import httpx2
 
 CONNECT_TIMEOUT = 10.0
 """Seconds."""
@@ -36,28 +38,48 @@ def build_client(
     if not os.environ.get("ANTHROPIC_BASE_URL"):
         os.environ.pop("ANTHROPIC_BASE_URL", None)  # the SDK would use an empty one as the host
     sdk, http = import_sdk()
-    hooks = {"response": [refusing(idle_timeout)]}
     try:
-        direct = _direct(http, urlsplit(credentials.base_url or ""))
-        client = sdk.AsyncAnthropic(
-            api_key=credentials.key,
-            base_url=credentials.base_url,
-            max_retries=0,
-            default_headers={"anthropic-version": api_version},
-            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks=hooks, **direct),
-            timeout=http.Timeout(idle_timeout, connect=CONNECT_TIMEOUT),
-        )
+        with _settings_named(clean):
+            client = sdk.AsyncAnthropic(
+                api_key=credentials.key,
+                base_url=credentials.base_url,
+                max_retries=0,
+                default_headers={"anthropic-version": api_version},
+                http_client=build_http(credentials.base_url, response=[refusing(idle_timeout)]),
+                timeout=http.Timeout(idle_timeout, connect=CONNECT_TIMEOUT),
+            )
     except sdk.AnthropicError as error:
         raise NoKey(f"The SDK cannot sign in: {clean(str(error))}", "Sign in again, or set a key.") from None
+    if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
+        raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")
+    return cast("anthropic.AsyncAnthropic", client)
+
+
+def build_http(base_url: str | None, **hooks: list[Any]) -> httpx2.AsyncClient:
+    """The HTTP client for a host: redirects off, and no proxy between us and this machine.
+
+    Raises:
+        BadInput: the proxy or the certificates set in the environment cannot be used.
+    """
+    sdk, http = import_sdk()
+    with _settings_named(inert_line):
+        direct = _direct(http, urlsplit(base_url or ""))
+        client = sdk.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks=hooks, **direct)
+    return cast("httpx2.AsyncClient", client)
+
+
+@contextmanager
+def _settings_named(clean: Callable[[str], str]) -> Iterator[None]:
+    """Turns what keeps a client from being made into a BadInput that names the setting."""
+    _sdk, http = import_sdk()
+    try:
+        yield
     except (ImportError, OSError, ValueError, http.InvalidURL) as error:
         what, do = fault_of(error, os.environ, http.Proxy)
         raise BadInput(
             f"The connection cannot be set up: {what or clean(str(error))}.",
             do or "Check the proxy and certificate settings in the environment.",
         ) from None
-    if client.base_url.scheme != "https" and not is_loopback(client.base_url.host):
-        raise NoKey(f"The profile names {inert_line(str(client.base_url))}, which is not https.", "Fix the profile.")
-    return cast("anthropic.AsyncAnthropic", client)
 
 
 def _direct(http: Any, url: SplitResult) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from batchtui.core.text import inert_line
 
 T = TypeVar("T")
 
-_HOST = "https://api.anthropic.com"
+HOST = "https://api.anthropic.com"
 _BETWEEN = f"A proxy or a sign-in page may be in between. {ASK_LATER}"
 
 
@@ -52,7 +52,7 @@ class Faults:
             raise NoKey(f"The SDK cannot sign in: {self.clean(str(error))}", "Set ANTHROPIC_API_KEY.") from None
 
     def _unreached(self, message: str, reason: str) -> Unreachable:
-        host = urlsplit(self._credentials.base_url or _HOST).hostname or ""
+        host = urlsplit(self._credentials.base_url or HOST).hostname or ""
         host = "" if is_loopback(host) else host
         return Unreachable(message, ASK_LATER).advising(advice(reason, host, os.environ))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from batchtui.core.text import inert_line
 
@@ -43,16 +44,38 @@ def advice(reason: str, host: str, environment: Mapping[str, str]) -> str:
     Without a `host`, it is this machine, which no proxy is asked for.
     """
     if _UNTRUSTED in reason:
-        return _trust(environment)
-    name = _set(_PROXIES, environment)
-    if not name or not host or _excepted(host, environment.get(_set(_EXCEPT, environment), "")):
+        return _trust(reason, environment)
+    name = proxy_for(host, environment)
+    if not name:
         return ""
     if "407" in reason or "roxy Authentication" in reason:
         return f"The proxy wants a name and a password: {name}=http://NAME:PASSWORD@HOST:PORT"
     return f"It goes through the proxy {_place(environment[name])} of {name}: check that, or except {host} in NO_PROXY."
 
 
-def _trust(environment: Mapping[str, str]) -> str:
+def proxy_for(host: str, environment: Mapping[str, str]) -> str:
+    """The variable that names the proxy through which calls to a host go; empty if they go directly."""
+    name = _set(_PROXIES, environment)
+    excepted = not host or _excepted(host, environment.get(_set(_EXCEPT, environment), ""))
+    return "" if excepted else name
+
+
+def way_to(host: str, environment: Mapping[str, str]) -> str:
+    """How calls get to a host: `directly`, or `through the proxy HOST:PORT of NAME`; and whose certificates count."""
+    name, trusted = proxy_for(host, environment), _set(_CERTIFICATES, environment)
+    way = f"through the proxy {_place(environment[name])} of {name}" if name else "directly"
+    return way + (f", trusting {trusted}" if trusted and host else "")
+
+
+def next_hop(host: str, environment: Mapping[str, str]) -> str:
+    """The host that a call to a host connects to: itself, or its proxy."""
+    name = proxy_for(host, environment)
+    return (urlsplit(f"//{_place(environment[name])}").hostname or "") if name else host
+
+
+def _trust(reason: str, environment: Mapping[str, str]) -> str:
+    if "not yet valid" in reason or "has expired" in reason:
+        return "Check the clock of this machine: it decides whether a certificate is valid."
     if name := _set(_CERTIFICATES, environment):
         return f"Check {name}: its certificates are trusted in place of the usual ones."
     if name := _set(_NOT_READ, environment):

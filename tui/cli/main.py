@@ -45,6 +45,7 @@ class _Commands(click.Group):
         "retry": "retry",
         "cancel": "cancel",
         "forget": "cancel",
+        "doctor": "doctor",
         "examples": "examples",
         "demo": "demo",
         "simulate": "demo",

@@ -1,0 +1,165 @@
+"""Checks who holds our locks, and whether the process that polls still does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from batchtui.core.desk.doctor_check import Check, Trouble, summed
+from batchtui.core.paths import Paths
+from batchtui.core.state.poller import Election, Poller
+from batchtui.core.state.silence import SILENT, Silence, stalled
+
+NAME = "locks"
+
+_KERNEL = Path("/proc/locks")
+_STEP = 0.25
+_LONG = 1.0
+"""Seconds. A change of the state takes milliseconds."""
+
+
+class Holder(NamedTuple):
+    """The process that holds a lock, as far as the kernel says."""
+
+    pid: int | None
+
+    @property
+    def words(self) -> str:
+        return f"pid {self.pid}" if self.pid else "a process elsewhere"
+
+    @property
+    def way_out(self) -> str:
+        if self.pid:
+            return f"If it hangs, end it: kill {self.pid}."
+        return "If it hangs, end it where it runs: on another machine, or in a container."
+
+
+def look(paths: Paths, clock: Callable[[], datetime], sleep: Callable[[float], None] = time.sleep) -> Check:
+    """Takes up to `SILENT` seconds if the process that polls gave no sign of life lately, otherwise no time.
+
+    No lock is kept from anyone, but for an instant where the kernel does not say who holds it.
+    """
+    held: dict[Path, Holder] = {}
+    troubles = []
+    for path in (paths.poller_lock, paths.state_lock, paths.submit_lock, paths.outputs_lock):
+        try:
+            if found := holder(path):
+                held[path] = found
+        except OSError as error:
+            hint = "Remove it; batchtui makes the file anew."
+            troubles.append(Trouble(f"{path} cannot be locked: {error.strerror}.", hint))
+    election = Election(paths, "batchtui doctor", clock)
+    poller = _poller(election, sleep) if paths.poller_lock in held else None
+    if paths.poller_lock in held:
+        troubles += _polling(election, poller, held[paths.poller_lock], clock, sleep)
+    troubles += [one for path, its in held.items() if path != paths.poller_lock for one in _stuck(path, its)]
+    if paths.state_lock in held and not _is_stopped(held[paths.state_lock].pid):
+        troubles += _long(paths.state_lock, held[paths.state_lock], sleep)
+    does = [f"{poller.words()} polls"] if poller else []
+    does += [f"{held[path].words} {what}" for path, what in _doing(paths) if path in held]
+    return summed(NAME, troubles, f"{', '.join(does)}." if does else "Nobody holds one.")
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds a lock; None if nobody does. Raises OSError if it cannot be one."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        about = os.fstat(opened)
+        if pid := _holder_by_kernel(about):
+            return Holder(pid)
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Holder(None)
+    else:
+        return None
+    finally:
+        os.close(opened)
+
+
+def _holder_by_kernel(about: os.stat_result) -> int | None:
+    """Who holds it by Linux's table of locks, such as `1: FLOCK ADVISORY WRITE 42 fe:00:2285855 0 EOF`."""
+    place = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+    try:
+        lines = _KERNEL.read_text().splitlines()
+    except OSError:
+        return None
+    fields = [line.split() for line in lines]
+    pids = (one[4] for one in fields if len(one) > 5 and one[1] == "FLOCK" and one[5] == place)
+    return next((int(pid) for pid in pids if pid.isdigit() and int(pid)), None)
+
+
+def _poller(election: Election, sleep: Callable[[float], None]) -> Poller | None:
+    """Who polls; gives a new one a second to say so."""
+    for _ in range(4):
+        if poller := election.who():
+            return poller
+        sleep(_STEP)
+    return None
+
+
+def _polling(
+    election: Election,
+    poller: Poller | None,
+    held: Holder,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Iterator[Trouble]:
+    if poller is None:
+        if holder(election.lock):
+            said = f"{held.words} holds the place of the one that polls, but does not say so: perhaps nobody looks."
+            yield Trouble(said, held.way_out)
+        return
+    silent = float("inf") if poller.here and _is_stopped(poller.pid) else _silence(election, clock, sleep)
+    if error := stalled(poller, silent, clock(), asked=True):
+        yield Trouble(error.message, error.hint)
+
+
+def _silence(election: Election, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> float:
+    """Seconds without a sign of life, watched unless there was one just now."""
+    first = election.last_beat()
+    if 0 <= clock().timestamp() - first / 1e9 < SILENT:
+        return 0.0
+    silence, silent = Silence(), 0.0
+    while silent < SILENT and election.last_beat() == first:
+        silent = silence.seconds(first, time.monotonic())
+        sleep(_STEP)
+    return silent if election.last_beat() == first else 0.0
+
+
+def _stuck(path: Path, held: Holder) -> Iterator[Trouble]:
+    if _is_stopped(held.pid):
+        hint = f"Let it go on (kill -CONT {held.pid}), or end it (kill -KILL {held.pid}): the lock is then free."
+        yield Trouble(f"{held.words} holds {path.name} and is stopped: others wait for it.", hint)
+
+
+def _long(path: Path, held: Holder, sleep: Callable[[float], None]) -> Iterator[Trouble]:
+    for _ in range(round(_LONG / _STEP)):
+        sleep(_STEP)
+        if holder(path) != held:
+            return
+    said = f"{held.words} has held {path.name} for over {_LONG:g} s; a change takes milliseconds."
+    yield Trouble(said, f"{held.way_out} What is saved stays.")
+
+
+def _doing(paths: Paths) -> tuple[tuple[Path, str], ...]:
+    return (
+        (paths.submit_lock, "is sending"),
+        (paths.outputs_lock, "writes outputs"),
+        (paths.state_lock, "saves"),
+    )
+
+
+def _is_stopped(pid: int | None) -> bool:
+    """Whether a process was stopped, by the kernel's word; false where that cannot be seen."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    except (OSError, IndexError):
+        return False

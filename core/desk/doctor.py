@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -141,29 +142,37 @@ def _in_folders(paths: Paths, asking: Asking, service: Callable[[], Check]) -> I
 
         return doctor_locks.look(paths, asking.clock)
 
-    snapshots: list[Snapshot] = []  # the state, if it could be read
-    yield from _made(("folders",), folders)
-    yield from _made(("state",), state)
-    yield from _made(("locks",), locks)
-    yield from _made(("service",), service)
-    if not snapshots:
-        for name in ("expiring", "disk", "look", "waiting"):
-            yield not_known(name, "Not looked at: the state cannot be read.", "See state.")
-        return
-    from batchtui.core.desk import doctor_state
-    from batchtui.core.state.poller import Election, last_look
+    def expiring() -> Check:
+        from batchtui.core.desk import doctor_state
 
-    snapshot, now, retrieves = snapshots[0], asking.clock(), asking.settings.auto_retrieve
-    here = doctor_state.results_here(paths)
+        return doctor_state.expiring(snapshots[0], asking.clock(), doctor_state.results_here(paths))
+
+    def disk() -> Check:
+        from batchtui.core.desk import doctor_disk
+
+        return doctor_disk.look(paths, snapshots[0].batches if snapshots else ())
 
     def look() -> Check:
-        poller = Election(paths, "batchtui doctor", asking.clock).who()
-        return doctor_state.look(snapshot, poller, last_look(paths), now, retrieves=retrieves)
+        from batchtui.core.desk import doctor_state
+        from batchtui.core.state.poller import Election, last_look
 
-    yield from _made(("expiring",), lambda: doctor_state.expiring(snapshot, now, here))
-    yield from _made(("disk",), lambda: doctor_state.disk(paths, snapshot))
-    yield from _made(("look",), look)
-    yield from _made(("waiting",), lambda: doctor_state.waiting(snapshot))
+        now, retrieves = asking.clock(), asking.settings.auto_retrieve
+        poller = Election(paths, "batchtui doctor", asking.clock).who()
+        return doctor_state.look(snapshots[0], poller, last_look(paths), now, retrieves=retrieves)
+
+    def waiting() -> Check:
+        from batchtui.core.desk import doctor_state
+
+        return doctor_state.waiting(snapshots[0])
+
+    snapshots: list[Snapshot] = []  # the state, if it could be read
+    for name, work in (("folders", folders), ("state", state), ("locks", locks), ("service", service)):
+        yield from _made((name,), work)
+    for name, work in (("expiring", expiring), ("disk", disk), ("look", look), ("waiting", waiting)):
+        if snapshots or name == "disk":
+            yield from _made((name,), work)
+        else:
+            yield not_known(name, "Not looked at: the state cannot be read.", "See state.")
 
 
 def _config(place: Place) -> Check:
@@ -224,8 +233,12 @@ def _bounded(work: Callable[[], T], seconds: float) -> T:
 def _in_words(error: Exception) -> BatchtuiError:
     if isinstance(error, BatchtuiError):
         return error
+    if isinstance(error, ImportError):
+        said = f"A package that it needs cannot be imported: {inert_line(str(error))}."
+        hint = f"See packages; or install all anew: {sys.executable} -m pip install --force-reinstall batchtui"
+        return BatchtuiError(said, hint)
     said = f"It could not be checked ({type(error).__name__}: {inert_line(str(error))})."
-    return BatchtuiError(said, "If packages is well, please report this line.")
+    return BatchtuiError(said, "This is a fault of batchtui: please report this line.")
 
 
 def _cleaner(place: Place) -> Callable[[str], str]:

@@ -39,7 +39,12 @@ class Holder(NamedTuple):
         return "If it hangs, end it where it runs: on another machine, or in a container."
 
 
-def look(paths: Paths, clock: Callable[[], datetime], sleep: Callable[[float], None] = time.sleep) -> Check:
+def look(
+    paths: Paths,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None] = time.sleep,
+    ticks: Callable[[], float] = time.monotonic,
+) -> Check:
     """Takes up to `SILENT` seconds if the process that polls gave no sign of life lately, otherwise no time.
 
     No lock is kept from anyone, but for an instant where the kernel does not say who holds it.
@@ -56,7 +61,7 @@ def look(paths: Paths, clock: Callable[[], datetime], sleep: Callable[[float], N
     election = Election(paths, "batchtui doctor", clock)
     poller = _poller(election, sleep) if paths.poller_lock in held else None
     if paths.poller_lock in held:
-        troubles += _polling(election, poller, held[paths.poller_lock], clock, sleep)
+        troubles += _polling(election, poller, held[paths.poller_lock], clock, sleep, ticks)
     troubles += [one for path, its in held.items() if path != paths.poller_lock for one in _stuck(path, its)]
     if paths.state_lock in held and not _is_stopped(held[paths.state_lock].pid):
         troubles += _long(paths.state_lock, held[paths.state_lock], sleep)
@@ -111,25 +116,28 @@ def _polling(
     held: Holder,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
+    ticks: Callable[[], float],
 ) -> Iterator[Trouble]:
     if poller is None:
         if holder(election.lock):
             said = f"{held.words} holds the place of the one that polls, but does not say so: perhaps nobody looks."
             yield Trouble(said, held.way_out)
         return
-    silent = float("inf") if poller.here and _is_stopped(poller.pid) else _silence(election, clock, sleep)
+    silent = float("inf") if poller.here and _is_stopped(poller.pid) else _silence(election, clock, sleep, ticks)
     if error := stalled(poller, silent, clock(), asked=True):
         yield Trouble(error.message, error.hint)
 
 
-def _silence(election: Election, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> float:
+def _silence(
+    election: Election, clock: Callable[[], datetime], sleep: Callable[[float], None], ticks: Callable[[], float]
+) -> float:
     """Seconds without a sign of life, watched unless there was one just now."""
     first = election.last_beat()
     if 0 <= clock().timestamp() - first / 1e9 < SILENT:
         return 0.0
     silence, silent = Silence(), 0.0
     while silent < SILENT and election.last_beat() == first:
-        silent = silence.seconds(first, time.monotonic())
+        silent = silence.seconds(first, ticks())
         sleep(_STEP)
     return silent if election.last_beat() == first else 0.0
 

@@ -1,12 +1,9 @@
-"""Checks the state and what follows from it: results about to go, disk space, the last look, and what waits."""
+"""Checks the state and what follows from it: results about to go, the last look, and what waits for a person."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
-from statistics import median
 
 import msgspec
 from msgspec import Struct
@@ -16,14 +13,14 @@ from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, State, reten
 from batchtui.core.batches.standing import standing
 from batchtui.core.desk.doctor_check import Check, Trouble, failed, not_asked, summed, well, wrong
 from batchtui.core.errors import StateError
-from batchtui.core.files import is_there, own_way_out
+from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.results.retrieve import where
 from batchtui.core.state.poller import Poller
 from batchtui.core.state.store import Meta, Store
 from batchtui.core.text import ago, duration, inert_line, plural, size
 
-STATE, EXPIRING, DISK, LOOK, WAITING = NAMES = ("state", "expiring", "disk", "look", "waiting")
+STATE, EXPIRING, LOOK, WAITING = "state", "expiring", "look", "waiting"
 
 SOON = timedelta(days=5)
 """Before results go."""
@@ -32,11 +29,6 @@ UNSEEN = timedelta(hours=1)
 """How long batches may be under way without a look: cron jobs and timers look more often."""
 
 _OVERDUE = timedelta(minutes=5)
-_LEAST_SPACE = 200_000_000
-_USUAL_RESULT = 1500
-"""Bytes of a result where there are none yet: 100,000 of a few sentences have 150 MB."""
-
-_SAMPLE = 20
 _NAMED = 3
 
 
@@ -91,36 +83,6 @@ def results_here(paths: Paths) -> Callable[[Batch], bool]:
     return here
 
 
-def disk(paths: Paths, snapshot: Snapshot, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Check:
-    """Whether the results to come fit, twice as a download and its results are there at once for a moment."""
-    place = next((one for one in (paths.results, *paths.results.parents) if one.is_dir()), Path("/"))
-    try:
-        about = statvfs(place)
-    except OSError as error:
-        return wrong(DISK, f"The space on the disk of {place} is not known: {error.strerror}.", own_way_out(error))
-    coming = [one for one in snapshot.batches if one.state in UNDER_WAY or one.state is State.ENDED]
-    estimate = round(sum(one.requests for one in coming) * _bytes_per_result(paths, snapshot.batches))
-    needed, free = max(2 * estimate, _LEAST_SPACE), about.f_bavail * about.f_frsize
-    what = f"the results of {plural(len(coming), 'batch', 'batches')} may need" if coming else "it takes"
-    said = f"{size(free)} are free for {place}; {what} {size(needed)}."
-    hint = "Free some space, or set BATCHTUI_HOME to a folder on another disk."
-    if about.f_files and not about.f_favail:
-        return wrong(DISK, f"The disk of {place} takes no more files.", "Remove files there, however small.")
-    return well(DISK, said) if free >= needed else wrong(DISK, said, hint)
-
-
-def _bytes_per_result(paths: Paths, batches: Collection[Batch]) -> float:
-    """As in the results that are here, otherwise the usual size."""
-    sizes: list[float] = []
-    for batch in batches:
-        if batch.state is State.RETRIEVED and batch.requests and len(sizes) < _SAMPLE:
-            try:
-                sizes.append(where(paths, batch).stat().st_size / batch.requests)
-            except OSError:
-                continue
-    return median(sizes) if sizes else _USUAL_RESULT
-
-
 def look(snapshot: Snapshot, poller: Poller | None, last: datetime | None, now: datetime, *, retrieves: bool) -> Check:
     """When a process last looked at the batches with success. `retrieves`: whether looking also retrieves."""
     states = UNDER_WAY | {State.UNCONFIRMED} | ({State.ENDED} if retrieves else set())
@@ -134,7 +96,8 @@ def look(snapshot: Snapshot, poller: Poller | None, last: datetime | None, now: 
     if poller and poller.failing:
         said = f"{poller.words()} polls, but its last look failed: {inert_line(poller.failing)} {when}."
         return wrong(LOOK, said, "See key and connection. It tries again on its own.")
-    unseen = now - (seen or min(one.submitted_at for one in pending))
+    since = min(one.submitted_at for one in pending)  # a poller with nothing to do does not look
+    unseen = now - max(since, seen or since)
     if (poller and poller.overdue(now) < _OVERDUE) or unseen < UNSEEN:
         return well(LOOK, f"{when}; {who}.")
     under = plural(len(pending), "batch is", "batches are")

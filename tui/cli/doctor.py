@@ -9,7 +9,6 @@ import click
 from batchtui.core import errors
 from batchtui.core.desk.doctor import NAMES, Check, examine, exit_code, find_place
 from batchtui.core.text import inert_line
-from batchtui.tui.cli.command_desk import as_json
 from batchtui.tui.cli.report import dumps
 from batchtui.tui.cli.terminal import out
 
@@ -20,7 +19,7 @@ _WIDTH = max(map(len, NAMES))
 
 @click.command(short_help="Say what is wrong, and what to do.")
 @click.option("--offline", is_flag=True, help="Ask nobody: neither the API nor a name server.")
-@as_json
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def doctor(*, offline: bool, as_json: bool) -> int:
     """Check packages, settings, key, connection, clock, folders, state, locks, service, results about to go, disk.
 

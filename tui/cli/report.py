@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import asdict
@@ -22,7 +22,6 @@ from batchtui.core.batches.batch import (
     retention_left,
 )
 from batchtui.core.batches.progress import Counted, progress
-from batchtui.core.desk.cycle import Cycle
 from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
@@ -30,6 +29,9 @@ from batchtui.core.requests.touch import Touch
 from batchtui.core.results.summary import Summary, spelled_out
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import aligned, duration, inert, inert_line, likely_and_most, money, number, plural, size
+
+if TYPE_CHECKING:
+    from batchtui.core.desk.cycle import Cycle
 
 SCHEMA = 1
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from batchtui.core.api.credentials import Credentials, find_credentials, is_loopback
+from batchtui.core.api.http_errors import ASK_LATER
 from batchtui.core.api.probe import Answered, ask_without_key, host_of, resolves_in_time
 from batchtui.core.api.sdk_faults import HOST
 from batchtui.core.api.surroundings import next_hop, way_to
@@ -89,7 +90,7 @@ async def _look(asking: Asking) -> list[Check]:
     if asking.offline:
         return [_key_unasked(found), _host(found, None), *_unasked(found, asking)]
     if found.no_host:
-        untold = [not_known(name, "Not asked: the host cannot be used.") for name in (CONNECTION, CLOCK)]
+        untold = [not_known(name, "Not asked: the host cannot be used.", "See host.") for name in (CONNECTION, CLOCK)]
         return [_key_unasked(found), _host(found, None), *untold]
     found, heard = await _ask(found, asking)
     return [key(found, heard), _host(found, heard), connection(found, heard, asking), clock(heard)]
@@ -204,11 +205,11 @@ def connection(found: Found, heard: Heard, asking: Asking) -> Check:
         return well(CONNECTION, f"The API answers in {heard.took:.1f} s, {way}.")
     if isinstance(error, NoKey):
         return not_known(CONNECTION, "Not asked: the key cannot be used.", "See key.", FAILED)
-    if isinstance(error, ApiError) and not error.advice:
+    if isinstance(error, ApiError) and error.hint == ASK_LATER:
         where = f"Check the network: name servers, firewall, VPN. The host is {inert_line(found.host, 100)}."
         changed = bool(asking.environment.get(_SETTING))
         error.with_hint(f"{where} It comes from {_SETTING}: is that right?" if changed else where)
-    elif isinstance(error, ApiError):
+    elif isinstance(error, ApiError) and error.advice:
         error.with_next("Nothing is lost meanwhile.")
     return failed(CONNECTION, error)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -12,7 +14,7 @@ from batchtui.core.desk.doctor_check import Check, Trouble, summed
 from batchtui.core.desk.doctor_mounts import shared_by
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.files import locked_file, own_way_out, part_of
-from batchtui.core.paths import Paths
+from batchtui.core.paths import Paths, seen
 from batchtui.core.reading import read_text
 from batchtui.core.toml import LONGEST, read_toml
 
@@ -29,7 +31,8 @@ _TRIAL = 4096
 
 def look(paths: Paths) -> Check:
     """Changes nothing but for a file that is written and removed again."""
-    places = dict.fromkeys((paths.data, paths.config, paths.log, paths.requests, paths.results))
+    inside = [one for one in (paths.requests, paths.results) if os.path.lexists(one)]
+    places = dict.fromkeys((paths.data, paths.config, paths.log, *inside))
     troubles = [one for folder in places for one in _folder(folder)]
     if not troubles and paths.data.is_dir():
         troubles += [*_written(paths.data), *_files(paths)]
@@ -59,8 +62,7 @@ def _folder(folder: Path) -> Iterator[Trouble]:
         mode = stat.S_IMODE(about.st_mode)
         yield Trouble(f"Other users can {can} {folder} ({mode:04o}).", f"chmod 700 {quote(str(folder))}")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        hint = f"chmod 700 {quote(str(folder))}; or set BATCHTUI_HOME to a folder that you own."
-        yield Trouble(f"{folder} cannot be read or written.", hint)
+        yield Trouble(f"{folder} cannot be read or written.", _way_out(folder))
 
 
 def _missing(folder: Path) -> Iterator[Trouble]:
@@ -71,8 +73,12 @@ def _missing(folder: Path) -> Iterator[Trouble]:
         return
     above = next((one for one in folder.parents if one.exists()), Path("/"))
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        hint = "Give yourself write access to it, or set BATCHTUI_HOME to a folder that you own."
-        yield Trouble(f"{folder} cannot be made in {above}.", hint)
+        yield Trouble(f"{folder} cannot be made in {above}.", _way_out(above))
+
+
+def _way_out(folder: Path) -> str:
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    return own_way_out(OSError(errno.EROFS if read_only else errno.EACCES, ""))
 
 
 def _owned(path: Path, about: os.stat_result) -> Iterator[Trouble]:
@@ -97,12 +103,15 @@ def _written(folder: Path) -> Iterator[Trouble]:
 
 
 def _files(paths: Paths) -> Iterator[Trouble]:
-    seen = [(one, one.lstat()) for one in _ours(paths) if os.path.lexists(one)]
-    for one, about in seen:
+    known = []
+    for one in _ours(paths):
+        with suppress(FileNotFoundError):  # others make and remove files all the time
+            known.append((one, one.lstat()))
+    for one, about in known:
         if about.st_uid != os.geteuid():
             yield from _owned(one, about)
             return
-    open_to_others = [one for one, about in seen if stat.S_ISREG(about.st_mode) and about.st_mode & _OTHERS]
+    open_to_others = [one for one, about in known if stat.S_ISREG(about.st_mode) and about.st_mode & _OTHERS]
     if open_to_others:
         more = f" and {len(open_to_others) - 1:,} more" if len(open_to_others) > 1 else ""
         folders = " ".join(quote(str(one)) for one in dict.fromkeys((paths.data, paths.log)))
@@ -126,12 +135,13 @@ def _ours(paths: Paths) -> Iterator[Path]:
 
 def _settings(path: Path) -> Iterator[Trouble]:
     """A person writes it, so others may read it, unless it holds the addresses that notices go to."""
+    if not (about := seen(path)):
+        return
+    yield from _owned(path, about)
     try:
-        about = path.stat()
         secret = "notify" in read_toml(read_text(path, LONGEST))
     except (OSError, ValueError, BatchtuiError):
-        return  # there is none, or the check `config` says what is wrong with it
-    yield from _owned(path, about)
+        secret = False  # the check `config` says what is wrong with it
     if about.st_mode & (_OTHERS if secret else _CHANGE):
         can = "read the addresses for notices in" if secret and not about.st_mode & _CHANGE else "change"
         yield Trouble(f"Other users can {can} {path}.", f"chmod 600 {quote(str(path))}")

@@ -58,7 +58,7 @@ def look(extras: Collection[str] = (), places: Sequence[str] | None = None) -> C
         if one.extra and one.extra not in extras:
             continue
         has = _installed(one.package, places)
-        why = f", which {inert_line(one.extra)} in config.toml needs," if one.extra else ""
+        why = f", which [{one.extra}] in config.toml needs," if one.extra else ""
         if has is None:
             troubles.append(Trouble(f"{one.package}{why} is not installed.", f"Install it: {_pip(one.words)}"))
         elif not one.allows(has.version):

@@ -121,7 +121,10 @@ async def _ask(found: Found, asking: Asking) -> tuple[Found, Heard]:
     try:
         if found.credentials:
             api = AnthropicApi(found.credentials, answer_timeout=PATIENCE, idle_timeout=PATIENCE, api_version=version)
-            found = Found(found.credentials, str((await api.open()).base_url))
+            try:
+                found = Found(found.credentials, str((await api.open()).base_url))
+            except NoKey as error:
+                found = Found(None, found.base_url, no_key=error)
         hop = next_hop(found.outside, asking.environment) or found.host
         if not await asyncio.to_thread(resolves_in_time, hop, PATIENCE):
             said = f"The name {inert_line(hop, 100)} was not looked up within {PATIENCE:g} s."
@@ -133,7 +136,7 @@ async def _ask(found: Found, asking: Asking) -> tuple[Found, Heard]:
     except BatchtuiError as error:
         return found, Heard(None, failure=error)
     else:
-        return found, await _with_key(api, heard) if api else heard
+        return found, await _with_key(api, heard) if api and found.credentials else heard
     finally:
         if api:
             await api.close()
@@ -161,8 +164,6 @@ def key(found: Found, heard: Heard) -> Check:
     if found.credentials is None:
         return failed(KEY, found.no_key or NoKey("No API key was found."))
     where = _where(found.credentials)
-    if isinstance(heard.failure, NoKey):
-        return failed(KEY, heard.failure)
     if heard.trouble or not heard.asked:
         return not_known(KEY, f"{where} It is not known whether the API accepts it.", "See connection.", UNREACHABLE)
     match heard.refused:
@@ -203,8 +204,6 @@ def connection(found: Found, heard: Heard, asking: Asking) -> Check:
     error = heard.trouble
     if error is None:
         return well(CONNECTION, f"The API answers in {heard.took:.1f} s, {way}.")
-    if isinstance(error, NoKey):
-        return not_known(CONNECTION, "Not asked: the key cannot be used.", "See key.", FAILED)
     if isinstance(error, ApiError) and error.hint == ASK_LATER:
         where = f"Check the network: name servers, firewall, VPN. The host is {inert_line(found.host, 100)}."
         changed = bool(asking.environment.get(_SETTING))

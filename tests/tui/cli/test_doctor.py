@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -207,6 +208,13 @@ def test_a_key_that_is_refused_is_found(doctor: Doctor) -> None:
     assert (visit.code, visit.wrong) == (NO_KEY, {"key"})
     assert "refused the key from ANTHROPIC_API_KEY" in visit["key"]
     assert "Set a valid key" in visit["key"]
+
+
+def test_a_profile_that_is_not_there_is_found(doctor: Doctor) -> None:
+    visit = doctor(ANTHROPIC_API_KEY=None, ANTHROPIC_PROFILE="nowhere")
+    assert (visit.code, visit.wrong) == (NO_KEY, {"key"})
+    assert "nowhere" in visit["key"]
+    assert "Sign in again" in visit["key"]
 
 
 def test_a_refusal_that_echoes_the_key_does_not_bring_it_out(doctor: Doctor, world: World) -> None:
@@ -636,11 +644,10 @@ def test_with_everything_broken_each_check_says_its_own(doctor: Doctor, world: W
 
 
 def test_without_a_home_every_check_that_needs_none_runs(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_home(_path: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
+    def nobody(_: int) -> None:
+        raise KeyError
 
-    monkeypatch.setattr(Path, "expanduser", no_home)
-    monkeypatch.setattr(os.path, "expanduser", str)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
     visit = doctor(BATCHTUI_HOME=None, HOME=None, XDG_DATA_HOME=None, XDG_CONFIG_HOME=None, XDG_STATE_HOME=None)
     assert "Set BATCHTUI_HOME" in visit["folders"]
     assert {"packages", "key", "host", "connection", "clock", "service"}.isdisjoint(visit.wrong)

@@ -39,6 +39,14 @@ CURRENT: Final = Rules()
 Seconds = Annotated[float, Meta(gt=0)]
 
 
+class Keep(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[keep]` in `config.toml`."""
+
+    remote_days: Annotated[float, Meta(gt=0, le=29)] | None = None
+    """Days after which the polling process deletes the API's copy of results that are here and verified. None: never;
+    the API itself drops it 29 days after the batch was created."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """`config.toml`. Times are in seconds."""
 
@@ -68,6 +76,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     theme: str = ""
     """A Textual theme; empty for the theme of batchtui."""
+
+    keep: Keep = Keep()
 
     keys: dict[str, str] = {}
     """Remapped keys: maps the id of a command to the keys that run it, separated by commas."""

@@ -39,6 +39,8 @@ def _of(before: Batch | None, batch: Batch) -> Iterator[News]:
     name = inert_line(batch.name, 60)
     if before is None or before.state is not batch.state:
         yield News(f"{name} {_became(batch)}")
+    if batch.remote_deleted_at and before and not before.remote_deleted_at and batch.state is before.state:
+        yield News(f"The API's copy of {name} was deleted.")
     trouble = batch.trouble
     if trouble and (before is None or before.trouble is None or before.trouble.message != trouble.message):
         yield News(f"{name}: {trouble.message}", trouble.hint, bad=True)
@@ -80,4 +82,4 @@ def _became(batch: Batch) -> str:
             left = f", {batch.outcomes.words()}" if batch.outcomes and batch.outcomes.unanswered else ""
             return f"was retrieved and verified: {plural(counts.total, 'result')}{left}."
         case State.GONE:
-            return "is no longer kept by the API."
+            return "was deleted at the API." if batch.remote_deleted_at else "is no longer kept by the API."

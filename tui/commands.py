@@ -80,6 +80,10 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.FORGET,
     ),
     Command(
+        "delete", "X", "Delete API's copy", "Of results that are here (asks first)",
+        "Batch", _ROOMS, verb=Verb.DELETE,
+    ),
+    Command(
         "copy", "y", "Copy", "Copy the id; in a batch, the results path",
         "Batch", (*_ROOMS, Where.ANSWER),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
 from batchtui.core.batches.retries import Kind
@@ -34,6 +34,19 @@ def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
     return (
         f"Forget {named(rows)}? {whose} requests on this machine are deleted{too}. "
         "What the API has stays there; retrieved results stay in their folder."
+    )
+
+
+def delete_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], lost: Mapping[str, str]) -> str:
+    """Names the `rows`, what nobody can do any more, and what is lost for good: `lost` are reasons by ref."""
+    gone = [batch for batch in batches if batch.ref in lost]
+    kept = sum(batch.requests for batch in batches) - sum(batch.requests for batch in gone)
+    stay = f" {plural(kept, 'result')} on this machine {'stays' if kept == 1 else 'stay'}." if kept else ""
+    why = f" ({lost[gone[0].ref].rstrip('.')})" if len(gone) == 1 else ""
+    lose = f" Lost for good: {plural(sum(one.requests for one in gone), 'result')}{why}." if gone else ""
+    return (
+        f"Delete the API's copy of {named(rows)}? No other machine, tool or person can download it then."
+        f"{stay}{inert_line(lose, 600)}"
     )
 
 
@@ -92,6 +105,11 @@ def canceled(rows: Sequence[Batch], batches: Sequence[Batch], sending: Sequence[
     if any(batch.state in UNDER_WAY for batch in batches):
         return f"{named(rows)} {'is' if len(rows) == 1 else 'are'} being canceled; what has run so far is kept."
     return f"{named(rows)} had ended before {'it' if len(rows) == 1 else 'they'} could be canceled."
+
+
+def deleted(rows: Sequence[Batch]) -> str:
+    """The message after the API's copy was deleted."""
+    return f"The API's copy of {named(rows)} is deleted; the results stay here."
 
 
 def forgotten(rows: Sequence[Batch]) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from batchtui.core.batches.batch import TIME_LIMIT, UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.expiry import about_to_go
 from batchtui.core.batches.progress import progress
 from batchtui.core.text import duration, inert_line, money, number
 from batchtui.widgets.bar import bar
@@ -30,15 +31,16 @@ COLUMNS = (
 """The columns. `failed` counts every request that ended without an answer; `age` is since sending, ended or not."""
 
 _SOON = timedelta(hours=1)
-_SOON_GONE = timedelta(days=3)
 
 
 def time_left(batch: Batch, now: datetime) -> timedelta | None:
     """Time until unfinished requests expire while the batch runs; later, until the API drops its results."""
+    if (going := about_to_go(batch, now)) is not None:
+        return going
     if batch.state in UNDER_WAY:
         began = batch.began
         return (batch.expires_at or began + TIME_LIMIT) - now
-    if batch.state in (State.ENDED, State.RETRIEVED):
+    if batch.state in (State.ENDED, State.RETRIEVED) and not batch.remote_deleted_at:
         return retention_left(batch, now)
     return None
 
@@ -78,7 +80,8 @@ def _expires(batch: Batch, now: datetime, none: Segment) -> Segment:
         return "over", "dim" if batch.state is State.RETRIEVED else "warn"
     if batch.state is State.RETRIEVED:
         return duration(left), "dim"
-    return duration(left), "warn" if left < (_SOON if batch.state in UNDER_WAY else _SOON_GONE) else ""
+    soon = left < _SOON if batch.state in UNDER_WAY else False
+    return duration(left), "warn" if soon or about_to_go(batch, now) else ""
 
 
 def _cost(batch: Batch, none: Segment) -> Segment:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.expiry import about_to_go
 from batchtui.core.batches.outcomes import WORDS, Outcome
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.batches.remote import Counts
@@ -31,6 +32,8 @@ MEANING = {
 }
 """What each state means for the user."""
 
+_LOST = "The API's copy was deleted before its results were here."
+
 _TONES = {Outcome.CUT: "warn", Outcome.PAUSED: "warn", Outcome.CANCELED: "warn", Outcome.EXPIRED: "warn"}
 
 _APART = timedelta(minutes=1)
@@ -42,7 +45,7 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
     state = look(batch, ascii=plain)
     yield "state", (f"{state.glyph} {state.word}", state.tone)
     if not (batch.trouble and batch.state in UNDER_WAY):  # with trouble, this may no longer be true
-        yield "", (MEANING[batch.state], "dim")
+        yield "", (_LOST if batch.state is State.GONE and batch.remote_deleted_at else MEANING[batch.state], "dim")
     if batch.trouble:
         yield "trouble", (inert(batch.trouble.message), "bad")
         if batch.trouble.hint:
@@ -102,10 +105,14 @@ def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fac
         left = time_left(batch, now)
         if left is not None:
             yield "limit", (f"requests not run within {duration(max(left, timedelta()))} expire", "")
-    kept = retention_left(batch, now)
-    if kept is not None and batch.state in (State.ENDED, State.RETRIEVED):
-        said = f"by the API for {duration(kept)}" if kept > timedelta() else "no longer by the API"
-        yield "kept", (said, "warn" if batch.state is State.ENDED and kept < timedelta(days=3) else "")
+    kept, going = retention_left(batch, now), about_to_go(batch, now)
+    if batch.remote_deleted_at:
+        yield "kept", ("no longer by the API: its copy was deleted", "")
+        yield "", (_moment(batch.remote_deleted_at, now), "dim")
+    elif going:
+        yield "kept", (f"by the API for {duration(going)}, and not here: retrieve it", "warn")
+    elif kept is not None and batch.state in (State.ENDED, State.RETRIEVED):
+        yield "kept", (f"by the API for {duration(kept)}" if kept > timedelta() else "no longer by the API", "")
     if batch.retrieved_at:
         yield "retrieved", (_moment(batch.retrieved_at, now), "")
 

@@ -2,7 +2,8 @@
 
 The SDK takes over a second to import, and it retries a create that got no clear answer, which buys a batch twice
 (SDK 2.12, `_base_client.py`). So only this module imports it, late and in a thread. Retries and redirects are off for
-every call. The bodies of creates and results pass as raw bytes through its public `post` and `get`.
+every call. The bodies of creates and results pass as raw bytes through its public `post` and `get`; its public `delete`
+would read an answer of any length, so a delete goes through its batches' `with_streaming_response`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import gc
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 from msgspec import Meta, Struct
 
@@ -28,7 +29,7 @@ from batchtui.core.api.protocol import PAGE, Betas, Page, Report
 from batchtui.core.api.result_line import decode_message
 from batchtui.core.api.sdk_client import CONNECT_TIMEOUT, build_client, import_sdk
 from batchtui.core.api.sdk_faults import Faults
-from batchtui.core.batches.remote import Remote
+from batchtui.core.batches.remote import BatchId, Remote
 from batchtui.core.errors import ApiError, NotSent, OutcomeUnknown, Unreachable
 from batchtui.core.settings import API_VERSION
 
@@ -46,6 +47,11 @@ _ONCE: dict[str, Any] = {"max_retries": 0, "follow_redirects": False}
 class _List(Struct):
     data: Annotated[list[Remote], Meta(max_length=PAGE)]
     has_more: bool = False
+
+
+class _Deleted(Struct):
+    id: BatchId
+    type: Literal["message_batch_deleted"]
 
 
 class _Answer(NamedTuple):
@@ -136,6 +142,15 @@ class AnthropicApi:
         except Unreachable as error:
             error.with_next("The next poll shows whether it was canceled anyway. If not, cancel it again.")
             raise
+
+    async def delete(self, batch_id: str) -> None:
+        client = await self.open()
+        asked = client.messages.batches.with_streaming_response.delete(batch_id)
+
+        async def response() -> httpx2.Response:
+            return (await asked.__aenter__()).http_response
+
+        self._same(batch_id, self._faults.decode((await self._ask(response())).content, _Deleted).id)
 
     @asynccontextmanager
     async def results(self, batch_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -230,7 +245,10 @@ class AnthropicApi:
 
     def _about(self, batch_id: str, content: bytes) -> Remote:
         remote = self._faults.decode(content, Remote)
-        if remote.id != batch_id:
-            said = self._faults.clean(remote.id)
-            raise Unreachable(f"The host answered about {said} when asked about {batch_id}.", ASK_LATER)
+        self._same(batch_id, remote.id)
         return remote
+
+    def _same(self, asked: str, told: str) -> None:
+        if told != asked:
+            said = self._faults.clean(told)
+            raise Unreachable(f"The host answered about {said} when asked about {asked}.", ASK_LATER)

@@ -55,6 +55,16 @@ class Api(Protocol):
 
     async def cancel(self, batch_id: str) -> Remote: ...
 
+    async def delete(self, batch_id: str) -> None:
+        """Deletes an ended batch and its results at the API.
+
+        Raises:
+            NotFound: the API does not know it: never, no longer, not yet, or not with this key.
+            Unreachable: it may be deleted or not; asking about it tells.
+            ApiError: the API refused, as it does before the batch has ended.
+        """
+        ...
+
     def results(self, batch_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The raw bytes of the result lines as they arrive, always from our own host."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State, Trouble
@@ -53,6 +55,14 @@ def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:
         failing_since=None,
         cost=replace(batch.cost, actual_usd=None, saved_usd=None),
     )
+
+
+def without_copy(batch: Batch, at: datetime) -> Batch:
+    """The batch after the API's copy was deleted. If its results were not here, they are gone."""
+    batch = replace(batch, remote_deleted_at=batch.remote_deleted_at or at)
+    if batch.state is State.RETRIEVED:
+        return batch
+    return replace(batch, state=State.GONE, trouble=None, failing_since=None)
 
 
 def _state(remote: Remote) -> State:

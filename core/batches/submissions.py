@@ -180,6 +180,8 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
     ended = [one.ended_at for one in batches if one.ended_at]
     retrieved = [one.retrieved_at for one in batches if one.retrieved_at]
     over = state in (State.ENDED, State.RETRIEVED)
+    copies = [one for one in batches if one.id and not one.remote_deleted_at]
+    deleted = [one.remote_deleted_at for one in batches if one.remote_deleted_at and not copies]
     outputs = _outputs([*(one for batch in batches for one in batch.outputs), *submission.outputs])
     return Batch(
         ref=submission.ref,
@@ -194,6 +196,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         expires_at=min((one.expires_at for one in batches if one.expires_at and not one.ended_at), default=None),
         ended_at=max(ended, default=None) if over else None,
         retrieved_at=max(retrieved, default=None) if state is State.RETRIEVED else None,
+        remote_deleted_at=max(deleted, default=None),
         models=submission.models,
         betas=submission.betas,
         trouble=submission.trouble or troubled or trouble_of(outputs, submission.ref),

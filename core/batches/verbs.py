@@ -16,6 +16,7 @@ class Verb(StrEnum):
     RETRY = "retry"
     CANCEL = "cancel"
     FORGET = "forget"
+    DELETE = "delete"
 
 
 _NOT_YET = "Still running: the API hands out results only when the whole batch has ended."
@@ -54,8 +55,42 @@ def why_not(verb: Verb, batch: Batch) -> str | None:
             if batch.state is State.CANCELING:
                 return "It is being canceled: forget it once it has ended."
             return _DOUBTFUL if batch.doubtful else "It is still running: cancel it first."
+        case Verb.DELETE:
+            return why_not_forced(batch) or _why_keep(batch)
         case Verb.OPEN:
             return None
+
+
+def no_copy(batch: Batch) -> str | None:
+    """Why there is certainly no copy at the API that could be deleted; None if there is one, or may be."""
+    if batch.remote_deleted_at:
+        return "The API's copy is deleted already."
+    if batch.state is State.REJECTED:
+        return "The API refused this batch, so it has no copy of it."
+    if batch.id is None and batch.state is State.RETRIEVED:
+        return "It was sent without a batch, so the API keeps no copy of it."
+    return None
+
+
+def why_not_forced(batch: Batch) -> str | None:
+    """Why the API's copy cannot be deleted even if its results are lost by that; None if it can."""
+    if reason := no_copy(batch):
+        return reason
+    if batch.id is None:
+        return _UNSURE
+    if batch.doubtful:
+        return _DOUBTFUL
+    if batch.state is State.CANCELING:
+        return "It is being canceled: the API deletes a batch only once it has ended."
+    if batch.state in UNDER_WAY:
+        return "It is still running, and the API deletes a batch only once it has ended: cancel it first."
+    return None
+
+
+def _why_keep(batch: Batch) -> str | None:
+    if batch.state is State.ENDED:
+        return "Its results are not on this machine yet: retrieve it first."
+    return None if batch.state is State.RETRIEVED else "Its results are not on this machine."
 
 
 def _why_not_retrieve(batch: Batch) -> str | None:
@@ -65,6 +100,8 @@ def _why_not_retrieve(batch: Batch) -> str | None:
         return _UNSURE
     if batch.state is State.REJECTED:
         return "The API refused this batch, so there are no results."
+    if batch.state is State.GONE and batch.remote_deleted_at:
+        return "The API's copy was deleted before its results were here."
     if batch.state is State.GONE:
         return "The API keeps results for 29 days after a batch is created; these are gone."
     return None

@@ -22,6 +22,8 @@ async def as_is(batch: Batch, to: str, context: Context, report: Report | None) 
         ApiError: the batch or its results are not available.
     """
     target = refuse_ours(target_path(to), context.paths)
+    if batch.remote_deleted_at:
+        raise NotAllowed("The API's copy is deleted.", f"batchtui show {batch.label} says where its results are.")
     api = await context.connection.api()
     if batch.id and batch.state is not State.RETRIEVED:
         batch = observe(batch, await api.get(batch.id))

@@ -13,6 +13,7 @@ from batchtui.core.api.protocol import Api
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.desk import leftovers
+from batchtui.core.desk.keep import Keeping
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
 from batchtui.core.jobs.canary_outputs import try_outputs
 from batchtui.core.jobs.steps import StepRunner
@@ -79,6 +80,7 @@ class Cycles:
         self._parts = parts
         self._steps = steps
         self._interval = interval
+        self._keeping = Keeping(context)
         self._identifier = Identifier(context.disk, context.paths)
         self._following: set[asyncio.Task[None]] = set()
         self._failures = 0
@@ -110,6 +112,7 @@ class Cycles:
             log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
         retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
         submitted = await self.advance(errors)
+        await self._keeping.run()
         return await self._announce(
             Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
         )
@@ -130,6 +133,7 @@ class Cycles:
             or look.open_intents(snapshot, self._clock())
             or (self._auto_retrieve and self._to_retrieve(snapshot))
             or plan.can_go_on(snapshot)
+            or self._keeping.due(snapshot)
         )
 
     def _to_retrieve(self, snapshot: Snapshot) -> list[Batch]:

@@ -19,7 +19,7 @@ from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.batches.beta_names import betas_of
 from batchtui.core.clock import utc_now
 from batchtui.core.desk import adopt
-from batchtui.core.desk.state_desk import StateDesk
+from batchtui.core.desk.removing_desk import RemovingDesk
 from batchtui.core.errors import Failure
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths, as_path, find_paths
@@ -31,7 +31,6 @@ from batchtui.core.state.store_thread import StoreThread
 
 if TYPE_CHECKING:
     from batchtui.core.cost.preflight import Preflight
-    from batchtui.core.desk.cancel import CancelOutcome
     from batchtui.core.desk.now import NowProposal
     from batchtui.core.desk.now_run import Finished
     from batchtui.core.desk.retry_edited import Edited
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from batchtui.core.requests.split import Cut
 
 
-class Desk(StateDesk):
+class Desk(RemovingDesk):
     """Opened by `open_desk`. Its methods raise only subclasses of `BatchtuiError` for expected errors."""
 
     async def examine(
@@ -254,21 +253,6 @@ class Desk(StateDesk):
         errors: list[Failure] = []
         await self._cycles.advance(errors)
         return errors
-
-    async def cancel(self, *refs: str, submissions: Collection[str] = ()) -> CancelOutcome:
-        """Asks the API to cancel batches, and all of `submissions`: what has run by then is kept and billed."""
-        from batchtui.core.desk.cancel import cancel_all
-
-        try:
-            return await cancel_all(refs, submissions, self._context)
-        finally:
-            await self.poke()
-
-    async def forget(self, *refs: str, submissions: Collection[str] = ()) -> list[Batch]:
-        """Drops batches, and all of `submissions`, from this state. Result files stay, and so does the API's copy."""
-        from batchtui.core.desk.cancel import forget_all
-
-        return await forget_all(refs, submissions, self._context)
 
 
 def open_desk(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from batchtui.core.results.summary import Summary
 
 
+_BACK = "Put the file back from a copy of yours."
+
 Redact = Callable[[str], str]
 """Removes keys from a text."""
 
@@ -189,6 +191,8 @@ class StateDesk:
         batch = await self.find(ref)
         if batch.state is State.RETRIEVED and await asyncio.to_thread(is_there, where(self.paths, batch)):
             return batch
+        if batch.state is State.RETRIEVED and batch.remote_deleted_at:
+            raise NotAllowed(f"{where(self.paths, batch)} is not there any more, and the API's copy is deleted.", _BACK)
         if batch.id is None or batch.state in (State.REJECTED, State.GONE):
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
         if batch.state is not State.ENDED:

@@ -124,7 +124,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
         seen |= listing.batches
 
     def write(tx: Transaction) -> tuple[Settled, dict[str, BatchtuiError]]:
-        trusted = _accounts_of(tx.snapshot, seen, account)
+        trusted = accounts_of(tx.snapshot, seen, account)
         wrong = dict[str, BatchtuiError]()
         for batch in running:
             current = tx.batch(batch.ref)
@@ -155,7 +155,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     return Looked(settled.several, wrong)
 
 
-def _accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:
+def accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:
     """The accounts for which this one's list speaks: itself, and those of which it shows a batch that we know.
 
     Another key of the same workspace shows the same batches; a key of another one shows none of ours. That counts for

@@ -37,13 +37,13 @@ def cancel(*, batch: str, yes: bool, as_json: bool) -> int:
 async def _cancel(word: str, *, yes: bool, json: bool) -> int:
     async with desk_for("batchtui cancel") as desk:
         try:
-            batches, whole = _meant(await desk.snapshot(), word)
+            batches, whole = meant(await desk.snapshot(), word)
             open_ = _open(batches)
             held = [whole] if whole and (whole.waiting or whole.steps) and not whole.stopped else []
             if not open_ and not held:
                 reason = why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel."
                 raise NotAllowed(reason, f"batchtui show {batches[0].label}")
-            _ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
+            ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
             done = await desk.cancel(*refs, submissions=wholes)
             snapshot = await desk.snapshot()
@@ -72,7 +72,7 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
         return max((one.exit_code for one in done.failures.values()), default=errors.OK)
 
 
-def _meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
+def meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
     """One batch if `word` is its id, a whole submission if it is a name or ref."""
     try:
         batch = find(snapshot.batches, word)
@@ -122,12 +122,12 @@ def forget(*, batch: str, yes: bool, as_json: bool) -> int:
 async def _forget(word: str, *, yes: bool, json: bool) -> int:
     async with desk_for("batchtui forget") as desk:
         try:
-            batches, whole = _meant(await desk.snapshot(), word)
+            batches, whole = meant(await desk.snapshot(), word)
             for batch in batches:
                 if reason := why_not(Verb.FORGET, batch):
                     raise NotAllowed(reason, f"batchtui show {batch.label}")
             held = [whole] if whole and (whole.waiting or whole.steps) else []
-            _ask(forget_question([whole or batches[0]], batches, held), yes=yes)
+            ask(forget_question([whole or batches[0]], batches, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
             batches = await desk.forget(*refs, submissions=wholes)
         except BatchtuiError as error:
@@ -138,7 +138,7 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
         return errors.OK
 
 
-def _ask(question: str, *, yes: bool) -> None:
+def ask(question: str, *, yes: bool) -> None:
     """Continues only if the user agrees. Without a terminal to ask on, --yes is required."""
     if yes:
         return

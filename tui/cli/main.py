@@ -44,6 +44,7 @@ class _Commands(click.Group):
         "export": "retrieve",
         "retry": "retry",
         "cancel": "cancel",
+        "delete": "delete",
         "forget": "cancel",
         "doctor": "doctor",
         "examples": "examples",

@@ -21,6 +21,7 @@ from batchtui.core.batches.batch import (
     age,
     retention_left,
 )
+from batchtui.core.batches.expiry import state_words, warning
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
@@ -67,6 +68,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "expires_at": _time(batch.expires_at),
         "results_path": batch.results_path,
         "retrieved_at": _time(batch.retrieved_at),
+        "remote_deleted_at": _time(batch.remote_deleted_at),
         "trouble": {"message": trouble.message, "hint": trouble.hint, "at": _time(trouble.at)} if trouble else None,
         "cost": {
             "estimated_usd": batch.cost.estimated_usd,
@@ -150,11 +152,12 @@ def poller_json(poller: Poller) -> dict[str, Any]:
 
 def line(batch: Batch, now: datetime) -> str:
     """One batch on one line: name, id, state, counts, age, cost, and what is wrong with it."""
-    words = [inert_line(batch.name, 40), batch.label, batch.state.words, _counts(batch, now)]
+    words = [inert_line(batch.name, 40), batch.label, state_words(batch, now), _counts(batch, now)]
     if batch.state in UNDER_WAY or batch.ended_at:
         words.append(f"{'took' if batch.ended_at else 'for'} {duration(age(batch, now))}")
     if batch.cost.actual_usd is not None:
         words.append(money(batch.cost.actual_usd))
+    words += ["API's copy deleted"] if batch.remote_deleted_at else []
     text = " · ".join(word for word in words if word)
     return text + (f"\n    {inert_line(batch.trouble.message)}" if batch.trouble else "")
 
@@ -166,7 +169,7 @@ def table(batches: Sequence[Batch], now: datetime) -> str:
         (
             inert_line(batch.name, 40) or "–",
             batch.label,
-            batch.state.words,
+            state_words(batch, now),
             _counts(batch, now),
             number(batch.unanswered) if batch.unanswered else "",
             duration(max(now - batch.began, timedelta())),
@@ -201,7 +204,7 @@ def details(
     `plain`, the signs of ours are ASCII.
     """
     counts = batch.request_counts
-    kept = retention_left(batch, now)
+    kept = None if batch.remote_deleted_at else retention_left(batch, now)
     estimated = batch.cost.estimated_usd is not None
     rows: list[tuple[str, str]] = [
         ("name", batch.name),
@@ -218,6 +221,8 @@ def details(
         ("ended", _when(batch.ended_at, now)),
         ("expires", _when(batch.expires_at, now) if batch.state in UNDER_WAY | UNSETTLED else ""),
         ("kept until", f"{duration(kept)} from now" if kept and kept > timedelta() and batch.ended_at else ""),
+        ("warning", warning(batch, now)),
+        ("API's copy", f"deleted {_when(batch.remote_deleted_at, now)}" if batch.remote_deleted_at else ""),
         ("cost", _cost(batch) if summary or batch.cost.actual_usd is not None else ""),
         ("estimate", likely_and_most(batch.cost.estimated_usd, batch.cost.max_usd, plain=plain) if estimated else ""),
         ("input", submission.input if submission else ""),

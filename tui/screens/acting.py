@@ -23,6 +23,8 @@ from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.sentences import (
     cancel_question,
     canceled,
+    delete_question,
+    deleted,
     forget_question,
     forgotten,
     named,
@@ -179,6 +181,14 @@ class Room(Screen[None]):
             question = forget_question(rows, batches, wholes)
             self._ask(question, f"Forget {things(rows)}", "Keep", self._forget(rows, batches, wholes))
 
+    def action_delete(self) -> None:
+        """Deletes the API's copy of the chosen batches whose results are here, once the user has agreed."""
+        rows, batches = self.chosen(), self.allowed(Verb.DELETE)
+        rows = self._concerned(rows, batches, [])
+        if rows:
+            question = delete_question(rows, batches, {})
+            self._ask(question, "Delete API's copy", "Keep", self._delete(rows, batches))
+
     def _concerned(self, rows: Sequence[Batch], batches: Sequence[Batch], wholes: Sequence[Submission]) -> list[Batch]:
         """The rows that the action affects."""
         refs = {batch.ref for batch in batches} | {batch.submission for batch in batches}
@@ -222,6 +232,20 @@ class Room(Screen[None]):
             refs = {one.ref for one in batches}
             forgetting = desk.forget(*refs, submissions={one.ref for one in wholes})
             await self.session.run(Task(Kind.OTHER, f"Forgetting {named(rows)}"), forgetting, lambda _: forgotten(rows))
+
+        return work
+
+    def _delete(self, rows: Sequence[Batch], batches: Sequence[Batch]) -> Callable[[], Awaitable[None]]:
+        desk = self.session.desk
+
+        async def each() -> None:
+            done = await desk.delete(*(one.ref for one in batches))
+            for error in done.failures.values():
+                raise error
+
+        async def work() -> None:
+            task = Task(Kind.OTHER, f"Deleting the API's copy of {named(rows)}")
+            await self.session.run(task, each(), lambda _: deleted(rows))
 
         return work
 

@@ -80,7 +80,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.FORGET,
     ),
     Command(
-        "delete", "X", "Delete API's copy", "Of results that are here (asks first)",
+        "delete", "X", "Delete copy", "The API's copy of results here (asks first)",
         "Batch", _ROOMS, verb=Verb.DELETE,
     ),
     Command(

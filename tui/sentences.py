@@ -43,11 +43,9 @@ def delete_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
     kept = sum(batch.requests for batch in batches) - sum(batch.requests for batch in gone)
     stay = f" {plural(kept, 'result')} on this machine {'stays' if kept == 1 else 'stay'}." if kept else ""
     why = f" ({lost[gone[0].ref].rstrip('.')})" if len(gone) == 1 else ""
-    lose = f" Lost for good: {plural(sum(one.requests for one in gone), 'result')}{why}." if gone else ""
-    return (
-        f"Delete the API's copy of {named(rows)}? No other machine, tool or person can download it then."
-        f"{stay}{inert_line(lose, 600)}"
-    )
+    lost_now = plural(sum(one.requests for one in gone), "result")
+    lose = f" {inert_line(f'Lost for good: {lost_now}{why}.', 600)}" if gone else ""
+    return f"Delete the API's copy of {named(rows)}? No other machine, tool or person can download it then.{stay}{lose}"
 
 
 def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str:

@@ -64,6 +64,7 @@ CALLS: dict[str, Callable[[AnthropicApi], Any]] = {
     "list": lambda api: api.page(),
     "get": lambda api: api.get("msgbatch_1"),
     "cancel": lambda api: api.cancel("msgbatch_1"),
+    "delete": lambda api: api.delete("msgbatch_1"),
     "message": lambda api: api.message(b'{"max_tokens":1}'),
     "models": lambda api: models.look_up(api, ("claude-haiku-5-5",)),
     "count": lambda api: api.free("/v1/messages/count_tokens", b"{}"),

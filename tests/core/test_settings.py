@@ -33,6 +33,9 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         (b'clipboard = "both"\n', "clipboard"),
         (b'more_params = ["no name"]\n', "more_params"),
         (b"keys = 1\n", "keys"),
+        (b"keep = 7\n", "keep"),
+        (b"[keep]\ndays = 7\n", "days"),
+        *((f"[keep]\nremote_days = {days}\n".encode(), "keep.remote_days") for days in ("0", "-1", "30", "nan", "'a'")),
         (b"theme = '\xff'\n", "UTF-8"),
     ],
 )
@@ -44,6 +47,13 @@ def test_a_mistake_names_the_file_and_the_place(tmp_path: Path, text: bytes, wor
     assert str(path) in caught.value.message
     assert words in caught.value.message
     assert caught.value.hint
+
+
+def test_copies_at_the_api_are_kept_unless_days_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    for text, days in (("[keep]\n", None), ("[keep]\nremote_days = 7\n", 7), ("keep.remote_days = 0.5\n", 0.5)):
+        path.write_text(text)
+        assert read_settings(path).keep.remote_days == days
 
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:

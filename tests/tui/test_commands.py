@@ -85,6 +85,7 @@ def test_the_keys_are_those_that_people_know() -> None:
         "retry": "t",
         "cancel": "x",
         "forget": "D",
+        "delete": "X",
         "copy": "y",
         "mark": "space",
         "filter": "slash",

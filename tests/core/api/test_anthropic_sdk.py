@@ -73,6 +73,25 @@ async def test_the_calls_give_our_records_and_are_counted(api: AnthropicApi, wor
     assert [call.headers["accept-encoding"] for call in calls if call.call == "results"] == ["identity"]
 
 
+async def test_a_delete_is_asked_for_once_and_believed_only_about_its_batch(api: AnthropicApi, world: World) -> None:
+    running, ended = world.control.preload(Preload(key=KEY, count=2))
+    with pytest.raises(ApiError, match="before its processing has ended") as refused:
+        await api.delete(running)
+    assert (refused.value.status, refused.value.by_api) == (400, True)
+    world.control.finish(ended)
+    for body in ('{"id":"msgbatch_x","type":"message_batch_deleted"}', f'{{"id":"{ended}","type":"message_batch"}}'):
+        world.control.fault("delete", Answer(200, body=body))
+        with pytest.raises(Unreachable):
+            await api.delete(ended)
+    await api.delete(ended)
+    with pytest.raises(NotFound) as gone:
+        await api.delete(ended)
+    assert gone.value.by_api
+    calls = world.control.calls()
+    assert [call.call for call in calls] == ["delete"] * api.calls == ["delete"] * 5
+    assert {call.retry_count for call in calls} == {0}
+
+
 async def test_pages_go_on_after_the_last_of_the_page_before(api: AnthropicApi, world: World) -> None:
     ids = world.control.preload(Preload(key=KEY, count=5))
     first = await api.page(limit=3)

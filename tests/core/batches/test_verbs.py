@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State, Trouble
-from batchtui.core.batches.verbs import Verb, why_not
+from batchtui.core.batches.verbs import Verb, no_copy, why_not, why_not_forced
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
@@ -29,6 +29,26 @@ def batch(state: State) -> Batch:
 @pytest.mark.parametrize("state", State)
 def test_a_state_allows_these_verbs_and_no_others(state: State) -> None:
     assert {verb for verb in Verb if why_not(verb, batch(state)) is None} == ALLOWED[state]
+
+
+SETTLED = {State.ENDED, State.RETRIEVED, State.GONE}
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_copy_of_what_has_ended_can_go_and_that_of_what_is_here_without_force(state: State) -> None:
+    unknown = state in (State.SUBMITTING, State.UNCONFIRMED, State.REJECTED)
+    one = replace(batch(state), id=None if unknown else "msgbatch_1")
+    assert (why_not(Verb.DELETE, one) is None) == (state is State.RETRIEVED)
+    assert (why_not_forced(one) is None) == (state in SETTLED)
+    assert (no_copy(one) is None) == (state is not State.REJECTED)
+    for never in (replace(one, doubtful=True), replace(one, remote_deleted_at=NOW), replace(one, id=None)):
+        assert why_not(Verb.DELETE, never)
+        assert why_not_forced(never)
+
+
+def test_results_that_were_deleted_at_the_api_before_they_were_here_say_so() -> None:
+    reason = why_not(Verb.RETRIEVE, replace(batch(State.GONE), remote_deleted_at=NOW))
+    assert reason == "The API's copy was deleted before its results were here."
 
 
 @pytest.mark.parametrize("state", State)

@@ -87,6 +87,7 @@ def test_a_batch_has_these_fields_and_no_others() -> None:
         "expires_at": "2026-11-23T11:05:00+00:00",
         "results_path": "/home/me/results/msgbatch_01aa.jsonl",
         "retrieved_at": "2026-11-22T13:05:00+00:00",
+        "remote_deleted_at": None,
         "trouble": {"message": "It failed.", "hint": "Wait.", "at": "2026-11-22T13:05:00+00:00"},
         "cost": {"estimated_usd": 1.5, "max_usd": 2.5, "actual_usd": 1.25, "saved_usd": 1.25},
         "betas": [],
@@ -106,6 +107,7 @@ def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
         "outcomes",
         "results_path",
         "retrieved_at",
+        "remote_deleted_at",
         "trouble",
     }
     assert blank["cost"] == {"estimated_usd": None, "max_usd": None, "actual_usd": None, "saved_usd": None}

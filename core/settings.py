@@ -77,6 +77,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     theme: str = ""
     """A Textual theme; empty for the theme of batchtui."""
 
+    desktop_notices: bool = True
+    """Whether the app says an end outside of itself: in the terminal's title, and by bell and desktop notice while the
+    terminal is out of focus."""
+
     keep: Keep = Keep()
 
     keys: dict[str, str] = {}

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from textual import on, work
 from textual.binding import Binding
 from textual.command import Provider
 from textual.dom import DOMNode
+from textual.timer import Timer
 
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import FAILED, BatchtuiError
 from batchtui.core.logs import log
+from batchtui.tui.attention import one_by_one
 from batchtui.tui.keymap import faults
-from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
+from batchtui.tui.messages import BatchesChanged, Called, Pulse, PulseChanged, Reported, TaskEnded, TaskStarted
 from batchtui.tui.safe_app import SafeApp
 from batchtui.tui.screens.acting import Room
 from batchtui.tui.screens.batches import BatchesScreen
@@ -33,6 +37,7 @@ from batchtui.tui.session import Session
 from batchtui.tui.sync import Sync, has_key
 from batchtui.tui.tasks import Kind
 from batchtui.tui.theme import DARK
+from batchtui.tui.voice import Voice
 
 
 def _palette() -> type[Provider]:
@@ -55,6 +60,9 @@ class BatchtuiApp(SafeApp):
         super().__init__(desk.paths.log_file, plain=desk.settings.ascii)
         self.session = Session(desk, clock, self.post_message)
         self.sync = Sync(desk, clock, self.post_message, self.session.tasks)
+        settings = desk.settings
+        self.voice = Voice(self.to_terminal, os.environ, on=settings.desktop_notices, ascii=settings.ascii)
+        self._title_stays: Timer | None = None
         self._first: asyncio.Future[tuple[Snapshot, bool]] | None = None
         self._clashes: set[str] = set()
         self.register_theme(DARK)
@@ -95,6 +103,8 @@ class BatchtuiApp(SafeApp):
 
     def _begin(self) -> None:
         self.run_worker(_warm, thread=True, group="warm")
+        self._say_running()
+        self.voice.begin()
         self._watch()
         self._poll()
 
@@ -116,6 +126,26 @@ class BatchtuiApp(SafeApp):
         self.session.snapshot = message.snapshot
         for room in self._rooms():
             room.changed()
+        self._say_running()
+
+    def _say_running(self) -> None:
+        for room in self._rooms():
+            if type(room) is BatchesScreen:
+                self.voice.running(room.running)
+
+    @on(Called)
+    def _called(self, message: Called) -> None:
+        for one in one_by_one(message.calls):
+            self.say(f"{one.text} {one.hint}".rstrip(), bad=one.bad)
+        self.voice.call(message.calls, focused=self.app_focus)
+        if self._title_stays:
+            self._title_stays.stop()
+        self._title_stays = self.set_timer(_TITLE_STAYS, self.voice.seen) if self.app_focus else None
+
+    def watch_app_focus(self, focus: bool) -> None:
+        """The title goes on once the person is back."""
+        if focus:
+            self.voice.seen()
 
     @on(PulseChanged)
     def _pulse_changed(self, message: PulseChanged) -> None:
@@ -202,6 +232,9 @@ class BatchtuiApp(SafeApp):
                 )
 
 
+_TITLE_STAYS = 60.0
+"""Seconds that the title says what has ended, if the terminal has the focus or does not tell whether it has."""
+
 _SETTLED = 1.0
 """Seconds until the first paint is over."""
 
@@ -251,6 +284,9 @@ def run_app(desk: Desk) -> int:
         try:
             code = await app.run_async()
         finally:
+            with suppress(OSError, ValueError):  # the terminal may be gone
+                sys.stderr.write(app.voice.end())
+                sys.stderr.flush()
             await _closed(desk)
         return (app.return_code or FAILED) if code is None else code
 

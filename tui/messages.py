@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from textual.message import Message
 
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.state.poller import Poller
+from batchtui.tui.attention import Call
 from batchtui.tui.tasks import Task
 
 
@@ -49,6 +51,14 @@ class PulseChanged(Message):
     def can_replace(self, message: Message) -> bool:
         """Only the newest one counts."""
         return isinstance(message, PulseChanged)
+
+
+class Called(Message):
+    """Something ended, or waits for the user, who may be looking elsewhere."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        super().__init__()
+        self.calls = calls
 
 
 class TaskStarted(Message):

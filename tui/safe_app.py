@@ -38,6 +38,11 @@ class SafeApp(App[int]):
         if all(shown.message != line for shown in self._notifications):
             self.notify(line, severity="error" if bad else "information", timeout=BAD if bad else GOOD, markup=False)
 
+    def to_terminal(self, sequence: str) -> None:
+        """Writes a sequence to the terminal beside what is drawn. It must be inert but for what it is to do."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
     def _fatal_error(self) -> None:
         """Ends the app without Textual's traceback, which prints the locals of every frame: one may hold a prompt."""
         error = sys.exception()

@@ -17,7 +17,8 @@ from batchtui.core.logs import log
 from batchtui.core.state.poller import Poller
 from batchtui.core.text import inert_line
 from batchtui.tui.activity import news
-from batchtui.tui.messages import BatchesChanged, Pulse, PulseChanged, Reported
+from batchtui.tui.attention import calls
+from batchtui.tui.messages import BatchesChanged, Called, Pulse, PulseChanged, Reported
 from batchtui.tui.tasks import Kind, Task
 
 WATCH = 1.0
@@ -191,6 +192,8 @@ class Sync:
     def _tell_news(self, snapshot: Snapshot) -> None:
         for item in news(self._snapshot, snapshot):
             self._post(Reported(item.text, item.hint, bad=item.bad))
+        if found := calls(self._snapshot, snapshot):
+            self._post(Called(found))
         waiting = {batch.ref for batch in snapshot.batches if batch.state is State.ENDED and not batch.trouble}
         for ref in self._downloads.keys() - waiting:
             self._tasks.pop(self._downloads.pop(ref), None)

@@ -66,6 +66,11 @@ class BatchesScreen(Room):
         """The table."""
         return self.query_one(BatchTable)
 
+    @property
+    def running(self) -> int:
+        """How many rows are under way."""
+        return self._counts[0]
+
     def chosen(self) -> list[Batch]:
         """The marked batches, or else the one under the cursor."""
         return self.table.selected()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from batchtui.core.batches import plan
-from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.errors import Unreachable
 from batchtui.core.text import inert_line, plural
+
+_MOVING = UNDER_WAY | UNSETTLED
 
 SHOWN = 3
 """How many things are said one by one. Of more, the rest is counted."""
@@ -44,31 +45,29 @@ def calls(before: Snapshot, after: Snapshot) -> list[Call]:
         ref = submissions.get(failure.batch or "", "")
         if (failure.batch, failure.message) not in waited and failure.error.code != Unreachable.code and ref in names:
             found.setdefault(ref, Call(names[ref], f"{names[ref]}: {failure.message}", failure.hint, bad=True))
-    rows_before = dict(_rows(was))
-    for ref, row in _rows(now):
-        if ref not in found and (said := _over(rows_before.get(ref), row, names[ref])):
-            found[ref] = said
-    return list(found.values())
+    ran = {one.submission for one in was.batches if one.state in _MOVING}
+    ours: dict[str, list[Batch]] = {}
+    for one in now.batches:
+        ours.setdefault(one.submission, []).append(one)
+    for ref in ran & names.keys() - found.keys():
+        if row := _over(now.submissions[ref], ours.get(ref, [])):
+            found[ref] = Call(names[ref], f"{names[ref]} ended: {row.share}.")
+    return [found[ref] for ref in now.submissions if ref in found]
 
 
 def _only(snapshot: Snapshot, submissions: set[str]) -> Snapshot:
     ours = tuple(one for one in snapshot.batches if one.submission in submissions)
-    return Snapshot(
-        snapshot.revision, ours, {ref: one for ref, one in snapshot.submissions.items() if ref in submissions}
-    )
+    wholes = {ref: snapshot.submissions[ref] for ref in snapshot.submissions if ref in submissions}
+    return Snapshot(snapshot.revision, ours, wholes)
 
 
-def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Batch]]:
-    """Each submission as one row, even if it has only one batch so far."""
-    for ref, submission in snapshot.submissions.items():
-        if ours := plan.members(snapshot, submission):
-            yield ref, rolled_up(submission, ours)
-
-
-def _over(before: Batch | None, row: Batch, name: str) -> Call | None:
-    """The call for a row that was under way and is over now. Who is refused is told by the form that sent it."""
-    ran = before is not None and before.state in UNDER_WAY | UNSETTLED
-    return Call(name, f"{name} ended: {row.share}.") if ran and row.state in (State.ENDED, State.RETRIEVED) else None
+def _over(submission: Submission, batches: Sequence[Batch]) -> Batch | None:
+    """The row of a submission if all of it has ended. What was refused is told by the form that sent it."""
+    if not batches or any(one.state in _MOVING for one in batches):
+        return None
+    alone = len(batches) == 1 and not (submission.waiting or submission.steps)
+    row = batches[0] if alone else rolled_up(submission, batches)
+    return row if row.state in (State.ENDED, State.RETRIEVED) else None
 
 
 def one_by_one(found: Sequence[Call]) -> list[Call]:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.expiry import about_to_go
 from batchtui.core.text import ago, duration, inert_line, number
 from batchtui.widgets.segments import Segment, cells, content, cut, fit
 
@@ -33,7 +34,10 @@ class Status(Struct, frozen=True):
 
 
 def needs_you(batch: Batch, now: datetime | None = None) -> bool:
-    """Whether the user should look at it: an unknown outcome, a recent rejection, trouble, results to retrieve."""
+    """Whether the user should look at it: an unknown outcome, a recent rejection, trouble, results to retrieve, or
+    such as are about to go."""
+    if now is not None and about_to_go(batch, now):
+        return True
     match batch.state:
         case State.UNCONFIRMED:
             return True

@@ -67,7 +67,7 @@ def no_copy(batch: Batch) -> str | None:
         return "The API's copy is deleted already."
     if batch.state is State.REJECTED:
         return "The API refused this batch, so it has no copy of it."
-    if batch.id is None and batch.state is State.RETRIEVED:
+    if batch.id is None and batch.state is State.RETRIEVED and not batch.is_whole:
         return "It was sent without a batch, so the API keeps no copy of it."
     return None
 
@@ -76,7 +76,7 @@ def why_not_forced(batch: Batch) -> str | None:
     """Why the API's copy cannot be deleted even if its results are lost by that; None if it can."""
     if reason := no_copy(batch):
         return reason
-    if batch.id is None:
+    if batch.id is None and (batch.state in UNSETTLED or not batch.is_whole):
         return _UNSURE
     if batch.doubtful:
         return _DOUBTFUL

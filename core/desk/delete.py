@@ -106,12 +106,9 @@ async def _make_sure(api: Api, batch: Batch, context: Context, error: ApiError) 
     """
     again = f"batchtui delete {batch.label} finds out, and deletes it if it is still there."
     try:
-        seen = [(await api.get(str(batch.id))).id]
-    except NotFound:
-        seen = []
+        listing = None if await _is_known(api, str(batch.id)) else await read_list(api, (str(batch.id),), batch.began)
     except ApiError as unclear:
         raise Unreachable(f"It is not known whether it was deleted: {error.message}", again) from unclear
-    listing = None if seen else await read_list(api, (str(batch.id),), batch.began)
     if listing is None or batch.id in listing.batches:
         raise Unreachable(f"The API still has it. {error.message}", "Delete it again later.") from error
     trusted = accounts_of(await context.disk.snapshot(), listing.batches, context.connection.account)
@@ -122,3 +119,11 @@ async def _make_sure(api: Api, batch: Batch, context: Context, error: ApiError) 
         ) from error
     if not listing.complete:
         raise Unreachable("The API's list could not be read far enough back to tell whether it was deleted.", again)
+
+
+async def _is_known(api: Api, batch_id: str) -> bool:
+    try:
+        await api.get(batch_id)
+    except NotFound:
+        return False
+    return True

@@ -48,6 +48,24 @@ def test_a_batch_without_a_name_is_called_by_its_id(make: Make, now: datetime) -
     assert text(make(name=""), "name", now) == "msgbatch_" + "0" * 24
 
 
+@pytest.mark.parametrize("state", [State.ENDED, State.IN_PROGRESS, State.CANCELING])
+def test_results_about_to_go_are_marked_also_if_the_end_was_never_seen(make: Make, now: datetime, state: State) -> None:
+    old = make(state=state, minutes=60 * 24 * 26, created_at=now - timedelta(days=26))
+    assert cells(old, now, None, 20)["expires"] == (("3d 0h", "warn"),)
+    assert text(old, "name", now) == "! batch-0"
+
+
+def test_results_that_stay_for_long_are_not_marked(make: Make, now: datetime) -> None:
+    ended = make(state=State.ENDED, minutes=60 * 24 * 20, created_at=now - timedelta(days=20), ended_at=now)
+    assert cells(ended, now, None, 20)["expires"] == (("9d 0h", ""),)
+    assert text(ended, "name", now) == "batch-0"
+
+
+def test_a_copy_that_was_deleted_does_not_expire(make: Make, now: datetime) -> None:
+    deleted = make(state=State.RETRIEVED, created_at=now - timedelta(days=26), remote_deleted_at=now)
+    assert text(deleted, "expires", now) == "–"
+
+
 def test_what_is_not_known_is_ascii_too(make: Make, now: datetime) -> None:
     for batch in (make(state=State.REJECTED, created_at=None), make(cost=Cost(estimated_usd=1.0))):
         assert all(text(batch, column, now, plain=True).isascii() for column in cells(batch, now, None, 20, True))

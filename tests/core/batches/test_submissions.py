@@ -30,6 +30,17 @@ def submission(*, waiting: tuple[Part, ...] = (), trouble: Trouble | None = None
     )
 
 
+def test_the_row_of_a_whole_has_no_copy_at_the_api_once_no_part_has_one() -> None:
+    first, second = (replace(one, id=f"msgbatch_{one.ref}") for one in parts())
+    deleted = replace(first, remote_deleted_at=NOW)
+    assert rolled_up(submission(), [deleted, second]).remote_deleted_at is None
+    last = replace(second, remote_deleted_at=NOW.replace(hour=15))
+    assert rolled_up(submission(), [deleted, last]).remote_deleted_at == NOW.replace(hour=15)
+    refused = replace(second, id=None, state=State.REJECTED)
+    assert rolled_up(submission(), [deleted, refused]).remote_deleted_at == NOW
+    assert rolled_up(submission(), parts()).remote_deleted_at is None
+
+
 def parts(state: State = State.RETRIEVED) -> list[Batch]:
     counts = Counts(succeeded=3, errored=1)
     return [

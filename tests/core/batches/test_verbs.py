@@ -46,6 +46,16 @@ def test_the_copy_of_what_has_ended_can_go_and_that_of_what_is_here_without_forc
         assert why_not_forced(never)
 
 
+def test_the_row_of_a_whole_submission_has_no_id_and_can_be_deleted() -> None:
+    row = replace(batch(State.RETRIEVED), ref="s1")
+    assert row.is_whole
+    assert why_not(Verb.DELETE, row) is None
+    assert why_not(Verb.DELETE, replace(row, remote_deleted_at=NOW))
+    assert why_not(Verb.DELETE, replace(row, state=State.IN_PROGRESS)) == (
+        "It is still running, and the API deletes a batch only once it has ended: cancel it first."
+    )
+
+
 def test_results_that_were_deleted_at_the_api_before_they_were_here_say_so() -> None:
     reason = why_not(Verb.RETRIEVE, replace(batch(State.GONE), remote_deleted_at=NOW))
     assert reason == "The API's copy was deleted before its results were here."

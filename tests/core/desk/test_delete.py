@@ -199,6 +199,7 @@ async def test_what_nobody_answers_stays_open_and_is_settled_by_the_next(world: 
     world.control.fault("get" if what == "get" else "list", Drop("accepted"))
     error = (await desk.delete(batch.ref)).failures[batch.ref]
     assert isinstance(error, Unreachable)
+    assert "It is not known whether it was deleted" in error.message
     assert (await as_it_is(desk, batch)).remote_deleted_at is None
     (done,) = (await desk.delete(batch.ref)).batches  # answered with 404
     assert done.remote_deleted_at

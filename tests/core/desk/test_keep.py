@@ -128,6 +128,22 @@ async def test_a_failure_is_tried_again_later_and_is_no_trouble(
     assert [one.trouble for one in (await desk.snapshot()).batches] == [None, None]
 
 
+async def test_a_copy_that_went_without_an_answer_is_noted_by_a_later_cycle(
+    world: World, opened: Opened, clock: Clock
+) -> None:
+    desk = opened()
+    await retrieved(world, desk)
+    clock.ahead = KEPT
+    world.control.fault("delete", Drop("accepted"))
+    world.control.fault("get", Drop("accepted"))
+    await desk.cycle()
+    assert left(world) == set()
+    assert [one.remote_deleted_at for one in (await desk.snapshot()).batches] == [None]
+    clock.ahead += keep.REST
+    assert (await desk.cycle()).errors == ()
+    assert [bool(one.remote_deleted_at) for one in (await desk.snapshot()).batches] == [True]
+
+
 async def test_one_that_the_api_refuses_does_not_hold_up_the_others(world: World, opened: Opened, clock: Clock) -> None:
     desk = opened()
     first, second = await retrieved(world, desk, "first"), await retrieved(world, desk, "second")

@@ -54,12 +54,12 @@ async def delete_all(refs: Collection[str], context: Context, *, force: bool) ->
         raise NotAllowed(no_copy(known[0]) or "", f"batchtui show {known[0].label}")
     for one in there:
         if reason := why_not_forced(one) if force else why_not(Verb.DELETE, one):
-            raise _refused(one, reason)
+            raise _refused(one, reason, forced=why_not_forced(one) is None)
     if not force:
         why = await unproven(there, context)
         for one in there:
             if reason := why.get(one.ref):
-                raise _refused(one, reason, _FORCE.format(one.label))
+                raise _refused(one, reason, forced=True)
     done: list[Batch] = []
     failures: dict[str, BatchtuiError] = {}
     for one in there:
@@ -71,8 +71,9 @@ async def delete_all(refs: Collection[str], context: Context, *, force: bool) ->
     return DeleteOutcome(done, failures)
 
 
-def _refused(batch: Batch, reason: str, hint: str = "") -> NotAllowed:
-    return NotAllowed(f"Nothing was deleted. {batch.label}: {reason}", hint or f"batchtui show {batch.label}")
+def _refused(batch: Batch, reason: str, *, forced: bool) -> NotAllowed:
+    hint = _FORCE.format(batch.label) if forced else f"batchtui show {batch.label}"
+    return NotAllowed(f"Nothing was deleted. {batch.label}: {reason}", hint)
 
 
 async def delete(batch: Batch, context: Context) -> Batch:

@@ -39,6 +39,7 @@ BATCH = {
     "expires_at",
     "results_path",
     "retrieved_at",
+    "remote_deleted_at",
     "trouble",
     "cost",
     "outputs",

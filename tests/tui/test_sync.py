@@ -232,6 +232,14 @@ def test_what_became_of_a_batch_is_news() -> None:
     assert told(batch(), ended) == ["notes has ended: 4 of 5 requests succeeded."]
 
 
+def test_a_copy_that_was_deleted_at_the_api_is_news() -> None:
+    here = batch(state=State.RETRIEVED)
+    deleted = batch(state=State.RETRIEVED, remote_deleted_at=NOON, revision=2)
+    assert told(here, deleted) == ["The API's copy of notes was deleted."]
+    gone = batch(state=State.GONE, remote_deleted_at=NOON, revision=2)
+    assert told(batch(state=State.ENDED), gone) == ["notes was deleted at the API."]
+
+
 def test_new_trouble_is_news_and_the_same_trouble_again_is_not() -> None:
     first = batch(trouble=Trouble("Too slow.", "Wait.", NOON), revision=2)
     again = batch(trouble=Trouble("Too slow.", "Wait.", NOON + timedelta(minutes=1)), revision=3)

@@ -32,6 +32,19 @@ def test_a_running_batch_claims_no_counts(make: Make, now: datetime) -> None:
     assert facts["limit"] == ["requests not run within 23h 30m expire"]
 
 
+def test_what_the_api_still_keeps_is_said_as_it_is(make: Make, now: datetime) -> None:
+    here = make(state=State.RETRIEVED, minutes=60, ended_at=now)
+    assert said(here, now)["kept"] == ["by the API for 28d 23h"]
+    assert "delete" in said(here, now)["can"][0]
+    deleted = make(state=State.RETRIEVED, minutes=60, ended_at=now, remote_deleted_at=now - timedelta(minutes=5))
+    assert said(deleted, now)["kept"] == ["no longer by the API: its copy was deleted", "11:55 UTC, 5m ago"]
+    assert "delete" not in said(deleted, now)["can"][0]
+    lost = make(state=State.GONE, minutes=60, ended_at=now, remote_deleted_at=now)
+    assert said(lost, now)["state"][1] == "The API's copy was deleted before its results were here."
+    going = make(state=State.ENDED, minutes=60 * 24 * 26, ended_at=now)
+    assert said(going, now)["kept"] == ["by the API for 3d 0h, and not here: retrieve it"]
+
+
 def test_an_ended_batch_tells_counts_times_and_what_can_be_done(make: Make, now: datetime) -> None:
     batch = make(
         state=State.ENDED,

@@ -142,7 +142,8 @@ def test_each_kind_goes_again_with_its_change_and_all_thousand_are_exported_in_e
     parquet = pyarrow.parquet.read_table(world.folder / "all.parquet").to_pylist()
     with sqlite3.connect(world.folder / "all.db") as db:
         base = db.execute("SELECT custom_id, text FROM answers").fetchall()
-    assert [row["custom_id"] for row in table] == [row["custom_id"] for row in parquet] == [row[0] for row in base] == ids
+    assert ids == [row["custom_id"] for row in table]
+    assert ids == [row["custom_id"] for row in parquet] == [row[0] for row in base]
     files = {path.stem: path.read_text() for path in (world.folder / "files").iterdir()}
     assert files == dict(base) == {row["custom_id"]: row["text"] for row in parquet}
     assert json.loads(files["req-175"]).keys() == {"score"}, "the input of its tool"

@@ -65,7 +65,7 @@ async def preflight(
     path: Path,
     checked: Checked,
     connection: Connection | None,
-    past: dict[str, Usual],
+    past: Mapping[str, Usual],
     now: datetime,
     betas: Betas = (),
     *,

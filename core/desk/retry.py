@@ -17,7 +17,7 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
-from batchtui.core.desk.retry_price import with_prices
+from batchtui.core.desk.retry_price import past_for, with_prices
 from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs, propose_all
 from batchtui.core.desk.retry_rows import copy_chosen
 from batchtui.core.desk.retry_unsent import send_unsent
@@ -218,7 +218,8 @@ async def _again(
         rules = context.rules_with(betas)
         part, checked = await asyncio.to_thread(archive, proposal, paths, rules, named=mine.new_ref)
         try:
-            past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            before = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            past = past_for(kinds_of(proposal.chosen.causes), before)
             looked = await preflight(paths.archive(part.ref), checked, asked, past, context.clock(), betas)
             _good(await asyncio.to_thread(_named, looked.checked, proposal))
             part = await priced(proposal, part, looked.estimate, disk, max_cost)

@@ -50,8 +50,8 @@ class Proposal(Struct, frozen=True):
     `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
     row may have been edited for one of them. `unsent` counts requests that the API never took because it
     refused `first`: they and the parts behind it are sent as they are. `seen` are the other runs that were looked at.
-    `turns` are the batches that may have paused turns, by ref, with their results. `prices` are those of each kind of
-    failed request, once they were asked for.
+    `turns` are the batches that may have paused turns, by ref, with their results. Once they were asked for, `prices`
+    are those of each kind of failed request, and `no_longer` counts the cut ones whose max_tokens would not grow.
     """
 
     first: Batch
@@ -64,6 +64,7 @@ class Proposal(Struct, frozen=True):
     wanted: Wanted = Wanted()
     turns: tuple[tuple[str, Path], ...] = ()
     prices: dict[Kind, Estimate] = {}
+    no_longer: int = 0
 
     @property
     def requests(self) -> int:
@@ -206,6 +207,15 @@ def described(proposals: Sequence[Proposal]) -> str:
         left.update(proposal.chosen.left)
     said = f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)})."
     return f"{said} Left out: {in_words(left)}." if left else said
+
+
+def repeats(proposals: Sequence[Proposal]) -> list[str]:
+    """What would most likely fail again in the same way, a sentence each."""
+    cut = sum(one.no_longer for one in proposals if Kind.CUT in one.wanted.kinds)
+    refused = sum(one.chosen.causes.get(Kind.REFUSED, 0) for one in proposals if not one.wanted.model)
+    said = [f"{plural(cut, 'cut answer')} would be cut again: max_tokens is no larger than before."] if cut else []
+    asked = f"The model that refused {plural(refused, 'request')} is asked again: another may answer."
+    return [*said, asked] if refused else said
 
 
 def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:

@@ -23,6 +23,7 @@ from batchtui.core.desk.retry_proposal import (
     how_to_take,
     in_words,
     price_of,
+    repeats,
     shares,
 )
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
@@ -51,7 +52,7 @@ class Kinds(click.ParamType[frozenset[Kind]]):
         return frozenset(Kind(word) for word in words)
 
 
-@click.command(short_help="Resend what did not succeed, as a new batch.")
+@click.command(short_help="Resend requests that have no usable answer, as a new batch.")
 @click.argument("batch")
 @click.option("--take", type=Kinds(), metavar="KINDS", help=f"Only these kinds of requests, of: {','.join(Kind)}.")
 @click.option(
@@ -85,12 +86,16 @@ def retry(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Resend the unsuccessful requests of a retrieved batch, as a new linked batch.
+    """Resend the requests of a retrieved batch that have no usable answer, as a new linked batch.
 
     Resends expired and canceled requests and API failures that may pass (transient); with --take, the kinds that it
     names and no others. Answers that were cut need a larger --max-tokens, refused requests usually another --model;
-    a paused turn is continued. When the first results are exported, the new ones are merged with them. To edit requests
-    before they are sent, use --rows. Answers that met no row of a table before are applied again.
+    a paused turn goes on from where it is. Each kind is told with its number and its price first. A request that is
+    under way or has its answer is never sent again. When the first results are exported, the new ones are merged with
+    them. To edit requests before they are sent, use --rows.
+
+    With the name of a submission, its parts that the API refused are sent, too. Answers that met no row of a table
+    before are applied again.
     """
     if include_permanent and take is not None:
         raise click.UsageError("--include-permanent sends all that failed: use it without --take.")
@@ -140,6 +145,8 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
             by_kind.extend(shares(proposals))
             price = _price(proposals, by_kind, plain=desk.settings.ascii)
             say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            for sentence in repeats(proposals):
+                say(f"  {sentence}")
             if left:
                 say(f"Left out: {in_words(left)}.")
                 say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
@@ -162,7 +169,7 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
                 return failed(error, json=json, batch=word)
             batches = []
         except NotSubmittable as error:
-            return not_submittable(error.checked.path, error, json=json)
+            return not_submittable(f"The retry of {error.checked.path}", error, json=json)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         snapshot = await desk.snapshot()

@@ -16,7 +16,7 @@ from batchtui.core.batches.retries import DEFAULT, Kind, with_retries
 from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import write
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, shares
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, repeats, shares
 from batchtui.core.desk.retry_rows import _content
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted, again
 from batchtui.core.errors import NotAllowed, OverLimit
@@ -92,6 +92,26 @@ async def test_these_kinds_go_with_their_change_and_the_others_are_left(world: W
     assert price_of(seen, plain=False) == likely_and_most(cut.estimated_usd or 0, cut.max_usd)
     assert again.cost.max_usd == pytest.approx(by_kind[CUT].max_usd)
     assert (again.cost.max_usd or 0) > 5 * (as_it_was.max_usd or 1), "it is priced with the change"
+    already = 3 * 64 * 0.25e-6
+    assert (cut.estimated_usd or 0) > already < (again.cost.estimated_usd or 0), "longer than what was cut"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (taking(CUT), ["3 cut answers would be cut again: max_tokens is no larger than before."]),
+        (taking(CUT, max_tokens=64), ["3 cut answers would be cut again: max_tokens is no larger than before."]),
+        (taking(CUT, max_tokens=65), []),
+        (taking(REFUSED), ["The model that refused 1 request is asked again: another may answer."]),
+        (taking(REFUSED, model="claude-sonnet-5-5"), []),
+        (taking(PAUSED, Kind.EXPIRED), []),
+    ],
+)
+async def test_what_would_fail_again_in_the_same_way_is_said_before_it_is_sent(
+    world: World, desk: Desk, wanted: Wanted, said: list[str]
+) -> None:
+    first = await mixed(world, desk)
+    assert repeats(await desk.propose_retry([first.ref], wanted)) == said
 
 
 async def test_of_itself_it_takes_what_may_pass_and_says_how_to_send_the_rest(world: World, desk: Desk) -> None:

@@ -34,6 +34,12 @@ def test_each_kind_is_sent_with_its_change_and_all_have_their_answer(
     assert f"{had['cut']} cut" in plain.stderr
     assert f"batchtui retry {first} --take cut,refused,paused" in plain.stderr
 
+    poor = ran("retry", "rows", "--yes", "--take", "cut", "--max-tokens", "64", "--max-cost", "0")
+    assert poor.returncode == 1
+    assert f"{had['cut']} cut answers would be cut again: max_tokens is no larger than before." in poor.stderr
+    retired = ran("retry", "rows", "--yes", "--take", "refused", "--model", "claude-opus-4-1")
+    assert retired.returncode == 1
+    assert f"The retry of {first} was not submitted: nothing was sent." in retired.stderr
     ended = world.run("retry", "rows", "--yes", "--take", "cut", "--max-tokens", "500", "--json")
     assert ended.returncode == 0, ended.stderr
     said = json.loads(ended.stdout)

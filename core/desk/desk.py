@@ -141,9 +141,9 @@ class Desk(RemovingDesk):
 
     async def propose_retry(self, refs: Sequence[str], wanted: Wanted) -> list[Proposal]:
         """What retries of these batches would send, with prices. Raises as `retry_proposal.propose`."""
-        from batchtui.core.desk import retry_price, retry_proposal
+        from batchtui.core.desk import retry_price, retry_several
 
-        found = await retry_proposal.propose_all(refs, self._context, wanted)
+        found = await retry_several.propose_all(refs, self._context, wanted)
         return await retry_price.with_prices(found, self._context)
 
     async def retry(
@@ -154,6 +154,7 @@ class Desk(RemovingDesk):
         agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
         max_cost: float | None = None,
         report: Report | None = None,
+        sent: list[Batch] | None = None,
     ) -> list[Batch]:
         """Resends what failed in batches, if `agreed`: what is `wanted`. Raises as `retry.retry`."""
         from batchtui.core.desk.retry import retry
@@ -168,6 +169,7 @@ class Desk(RemovingDesk):
                 agreed=agreed,
                 max_cost=max_cost,
                 report=report,
+                sent=sent,
             )
         finally:
             await self.poke()

@@ -18,8 +18,9 @@ from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
 from batchtui.core.desk.retry_price import past_for, with_prices
-from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs, propose_all
+from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs
 from batchtui.core.desk.retry_rows import copy_chosen
+from batchtui.core.desk.retry_several import hold_all, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import Busy, NotAllowed
@@ -185,6 +186,7 @@ async def retry(
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
     max_cost: float | None = None,
     report: Report | None = None,
+    sent: list[Batch] | None = None,
 ) -> list[Batch]:
     """Sends again what is `wanted` of what failed in batches, if `agreed` accepts it; otherwise sends nothing.
 
@@ -195,12 +197,13 @@ async def retry(
         NotAllowed: there is nothing to retry, or not yet.
         NotSubmittable: a row cannot be sent as it is.
         OverLimit: it could cost more than the limit.
-        BatchtuiError: as `send`; what was sent before stays sent.
+        BatchtuiError: as `send`; what was sent before stays sent, and is in `sent`.
     """
     proposals = await with_prices(await propose_all(refs, context, wanted or Wanted()), context)
     if not agreed(proposals):
         return []
-    sent: list[Batch] = []
+    hold_all(proposals, await context.disk.snapshot(), max_cost)
+    sent = [] if sent is None else sent
     for proposal in proposals:
         if proposal.unsent:
             sent += await send_unsent(proposal, context, parts, max_cost, report)

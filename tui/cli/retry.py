@@ -31,7 +31,7 @@ from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert_line, likely_and_most, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
-from batchtui.tui.cli.report import failures_json
+from batchtui.tui.cli.report import error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
 
 
@@ -137,6 +137,7 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
         causes: Counter[str] = Counter()
         left: Counter[str] = Counter()
         by_kind: list[Share] = []
+        sent: list[Batch] = []
 
         def agreed(proposals: Sequence[Proposal]) -> bool:
             for proposal in proposals:
@@ -161,6 +162,7 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
                 agreed=agreed,
                 max_cost=max_cost,
                 report=progress("Submitting"),
+                sent=sent,
             )
             if not batches:
                 raise click.Abort
@@ -168,9 +170,14 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
             if not unmatched:
                 return failed(error, json=json, batch=word)
             batches = []
-        except NotSubmittable as error:
-            return not_submittable(f"The retry of {error.checked.path}", error, json=json)
         except BatchtuiError as error:
+            if sent:
+                went = sum((Counter(one.retried) for one in sent), Counter[str]())
+                tell_sent(sent, went, left, [error_json(error, word)], by_kind, json=json)
+                complain(error)
+                return error.exit_code
+            if isinstance(error, NotSubmittable):
+                return not_submittable(f"The retry of {error.checked.path}", error, json=json)
             return failed(error, json=json, batch=word)
         snapshot = await desk.snapshot()
         failures = list(standing(snapshot, {one.submission for one in meant})) if unmatched else []

@@ -223,7 +223,7 @@ def test_tinydb_alone_opens_the_file_and_reads_every_document(paths: Paths) -> N
         assert [found.doc_id for found in documents] == [1, 2]
         assert msgspec.convert(dict(documents[0]), Batch) == replace(FULL, revision=1)
         assert database.table("submissions").get(doc_id=1)["ref"] == "s1"
-        assert database.table("meta").get(doc_id=1) == {"schema": 1, "revision": 1}
+        assert database.table("meta").get(doc_id=1) == {"schema": 2, "revision": 1}
 
 
 def test_document_ids_never_change_and_two_stores_never_give_one_twice(paths: Paths) -> None:

@@ -59,21 +59,32 @@ def holding(snapshot: Snapshot, now: datetime, only: Container[str] | None = Non
     return list(_holding(snapshot, now, only))
 
 
-def untold(snapshot: Snapshot, now: datetime) -> list[Happened]:
-    """The events that hold and are not told yet."""
-    return list(_holding(snapshot, now, untold=True))
+def untold(snapshot: Snapshot, now: datetime, only: Container[str] | None = None) -> list[Happened]:
+    """The same, without what is told."""
+    return list(_holding(snapshot, now, only, untold=True))
+
+
+def changed(before: Snapshot, after: Snapshot) -> set[str]:
+    """The refs of the batches that are not the same objects as in `before`, and of their submissions and the changed
+    ones: only there can anything be new, but for what comes with time alone."""
+    old = {one.ref: one for one in before.batches}
+    refs = {ref for ref, one in after.submissions.items() if before.submissions.get(ref) is not one}
+    for one in after.batches:
+        if old.get(one.ref) is not one:
+            refs |= {one.ref, one.submission}
+    return refs
+
+
+def moving(snapshot: Snapshot) -> set[str]:
+    """The refs of the batches for which time alone makes events."""
+    return {one.ref for one in snapshot.batches if one.state in (State.IN_PROGRESS, State.ENDED)}
 
 
 def happened(before: Snapshot, after: Snapshot, now: datetime) -> list[Event]:
     """What is new in `after`, for whoever has both: by any process, told or not."""
-    old = {one.ref: one for one in before.batches}
-    changed = {one.ref for one in after.batches if old.get(one.ref) is not one}
-    changed |= {ref for ref, one in after.submissions.items() if before.submissions.get(ref) is not one}
-    changed |= {one.submission for one in after.batches if one.ref in changed}
-    if not changed:
-        return []
-    known = {one.event.id for one in _holding(before, now, changed) if _is_seen(one)}
-    return [one.event for one in _holding(after, now, changed) if _is_seen(one) and one.event.id not in known]
+    refs = changed(before, after)
+    known = {one.event.id for one in _holding(before, now, refs) if _is_seen(one)}
+    return [one.event for one in _holding(after, now, refs) if _is_seen(one) and one.event.id not in known]
 
 
 def _is_seen(one: Happened) -> bool:
@@ -105,11 +116,15 @@ def _holding(
 ) -> Iterator[Happened]:
     """The events of the batches and submissions whose refs are in `only`, or of all."""
     pace: dict[object, timedelta | None] = {}
+    past: dict[object, list[Batch]] = {}
 
     def slow_for(batch: Batch) -> timedelta | None:
         key = (batch.models, batch.requests)
         if key not in pace:
-            pace[key] = slow(snapshot.batches, batch)
+            if not past:
+                for one in snapshot.batches:
+                    past.setdefault(one.models if one.ended_at else None, []).append(one)
+            pace[key] = slow(past.get(batch.models, ()), batch)
         return pace[key]
 
     written: dict[str, list[Output]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +20,20 @@ StepName = Callable[[Submission, int], str]
 """The name of a step of a submission, whose number counts from 1; empty if it is not known."""
 
 
-def record(tx: Transaction, journal: Journal, now: datetime, step_name: StepName, redact: Callable[[str], str]) -> int:
-    """Journals every event that is not recorded yet and marks it; returns how many. Raises OSError, and then marks
-    nothing.
+def record(
+    tx: Transaction,
+    journal: Journal,
+    now: datetime,
+    only: Container[str],
+    step_name: StepName,
+    redact: Callable[[str], str],
+) -> int:
+    """Journals every event of the records in `only` that is not recorded yet, and marks it; returns how many. Raises
+    OSError, and then marks nothing.
 
     The journal is written first: after a kill in between, the event is found again under the same id.
     """
-    found = sorted(untold(tx.snapshot, now), key=lambda one: one.event.at)
+    found = sorted(untold(tx.snapshot, now, only), key=lambda one: one.event.at)
     if not found:
         return 0
     journal.add([_told(one, tx, step_name, redact) for one in found], now)

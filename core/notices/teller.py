@@ -12,7 +12,8 @@ from threading import Event as Stop
 import msgspec
 from msgspec.structs import replace
 
-from batchtui.core.batches.events import untold
+from batchtui.core.batches.batch import Snapshot
+from batchtui.core.batches.events import changed, moving, untold
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -24,6 +25,7 @@ from batchtui.core.notices.record import StepName, record, safe_json
 from batchtui.core.notices.standing import Standing
 from batchtui.core.paths import Paths
 from batchtui.core.settings import Notify
+from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural
 
@@ -56,6 +58,7 @@ class Teller:
         self._redact = redact
         self._step_name = step_name
         self._journal = Journal(paths.events)
+        self._examined = Snapshot()
         self._standings: dict[str, Standing] = {}
         self._mark = Mark()
         self._unread: list[Line] = []
@@ -116,10 +119,23 @@ class Teller:
         snapshot, now = await self._disk.snapshot(), self._clock()
         if looked:
             await self._disk.run(lambda: self._follow_outage(blocked, now))
-        if await asyncio.to_thread(untold, snapshot, now):
+        if await asyncio.to_thread(self._any_untold, snapshot, now):
             redact = self._redact()
-            count = await self._disk.commit(lambda tx: record(tx, self._journal, now, self._step_name, redact))
+
+            def write(tx: Transaction) -> int:
+                return record(tx, self._journal, now, self._concerned(tx.snapshot), self._step_name, redact)
+
+            count = await self._disk.commit(write)
             log.info("recorded %s", plural(count, "event"))
+        self._examined = snapshot
+
+    def _any_untold(self, snapshot: Snapshot, now: datetime) -> bool:
+        concerned = self._concerned(snapshot)
+        return bool(concerned and untold(snapshot, now, concerned))
+
+    def _concerned(self, snapshot: Snapshot) -> set[str]:
+        """The records in which there can be anything new."""
+        return changed(self._examined, snapshot) | moving(snapshot)
 
     def _follow_outage(self, blocked: BatchtuiError | None, now: datetime) -> None:
         before = outage.read(self._paths.outage)

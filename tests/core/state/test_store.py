@@ -250,7 +250,7 @@ def test_tables_of_others_in_the_file_are_kept(paths: Paths) -> None:
 
 def test_a_newer_state_is_refused_and_left_as_it_is(paths: Paths) -> None:
     put(paths, batch("a"))
-    content = paths.state.read_bytes().replace(b'"schema":1', b'"schema":2')
+    content = paths.state.read_bytes().replace(b'"schema":2', b'"schema":3')
     paths.state.write_bytes(content)
     store = Store(paths)
     with pytest.raises(StateError) as caught:

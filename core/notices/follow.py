@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchtui.core.errors import StateError
 from batchtui.core.files import own_way_out, private_folder
+from batchtui.core.notices import standing
 from batchtui.core.notices.journal import Journal, Line, Mark, read_on
 from batchtui.core.paths import Paths
 
@@ -32,7 +33,7 @@ class Follower:
         if said.isdigit():
             self._mark = Mark(int(said))
         else:
-            self._mark = Mark(Journal(paths.events).last())
+            self._mark = Mark(max(Journal(paths.events).last(), reached(paths)))
             self.seen(self._mark.seq)
 
     def read(self) -> list[Line]:
@@ -79,3 +80,12 @@ def follow(paths: Paths) -> Follower:
         return Follower(paths)
     except OSError as error:
         raise StateError(f"Events cannot be followed in {paths.data}: {error.strerror}.", own_way_out(error)) from error
+
+
+def reached(paths: Paths) -> int:
+    """The highest number of a line that any channel or follower has had."""
+    numbers = [one.seq for one in standing.read(paths.notices).values()]
+    for file in paths.data.glob(paths.events_seen(0).name.replace("0", "*")):
+        with suppress(OSError, ValueError):
+            numbers.append(int(file.read_bytes()))
+    return max(numbers, default=0)

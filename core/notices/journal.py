@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -94,10 +94,12 @@ def encoded(event: Mapping[str, Any]) -> str:
 
 
 class Journal:
-    """The journal as one process writes it."""
+    """The journal as one process writes it. Its numbers go on above `reached`: so far somebody has read, maybe one that
+    is gone by now."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reached: Callable[[], int] = lambda: 0) -> None:
         self._path = path
+        self._reached = reached
         self._mark = Mark()
         self._ids: set[str] = set()
 
@@ -109,19 +111,18 @@ class Journal:
                 self._ids.add(_id.decode(line.event).id)
         return self._mark.seq
 
-    def add(self, events: Sequence[Mapping[str, Any]], now: datetime, least: int = 0) -> None:
-        """Appends the events that are not there yet, durably; their numbers are above `least`. Only one process at a
-        time may do so. Raises OSError."""
-        seq = max(self.last(), least)
+    def add(self, events: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Appends the events that are not there yet, durably. Only one process at a time may do so. Raises OSError."""
+        seq = self.last()
         new = [one for one in events if one["id"] not in self._ids]
         if not new:
             return
+        seq, is_new = max(seq, self._reached()), not self._path.exists()
         lines = [
             f'{{"seq":{number},"seen":"{now.isoformat()}","event":{encoded(one)}}}\n'
             for number, one in enumerate(new, seq + 1)
         ]
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        is_new = not self._path.exists()
         with os.fdopen(os.open(self._path, flags, 0o600), "wb") as file:
             whole = self._mark.offset if not is_new else 0  # what a killed process left of a line is written over
             file.seek(whole)

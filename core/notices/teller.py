@@ -20,6 +20,7 @@ from batchtui.core.logs import log
 from batchtui.core.notices import outage, standing
 from batchtui.core.notices.channel import Channel, NotTold
 from batchtui.core.notices.channels import channels, names
+from batchtui.core.notices.follow import reached
 from batchtui.core.notices.journal import Journal, Line, Mark, read_on
 from batchtui.core.notices.record import StepName, record, safe_json
 from batchtui.core.notices.standing import Standing
@@ -57,7 +58,7 @@ class Teller:
         self._environment = environment
         self._redact = redact
         self._step_name = step_name
-        self._journal = Journal(paths.events)
+        self._journal = Journal(paths.events, lambda: reached(paths))
         self._examined = Snapshot()
         self._standings: dict[str, Standing] = {}
         self._mark = Mark()
@@ -109,7 +110,7 @@ class Teller:
         """Reads how far the channels have come. A new one is told of what is found from now on."""
         known = standing.read(self._paths.notices)
         if known.keys() != set(wanted):
-            new = Standing(self._journal.last())
+            new = Standing(max(self._journal.last(), reached(self._paths)))
             known = {name: known.get(name, new) for name in wanted}
             standing.write(self._paths.notices, known)
         if known != self._standings:  # another process told some in the meantime
@@ -117,8 +118,8 @@ class Teller:
 
     async def _record(self, blocked: BatchtuiError | None, looked: bool) -> None:
         snapshot, now = await self._disk.snapshot(), self._clock()
-        if looked:
-            await self._disk.run(lambda: self._follow_outage(blocked, now))
+        if looked and (outage.matters(blocked) or await self._disk.run(self._paths.outage.exists)):
+            await self._disk.commit(lambda _: self._follow_outage(blocked, now))  # the journal needs the state's lock
         if await asyncio.to_thread(self._any_untold, snapshot, now):
             redact = self._redact()
 

@@ -81,9 +81,13 @@ class Teller:
                     log.error("events are not told: %s", said, exc_info=None if known else error)
                 self._said = said
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Ends what is being told: it is told again by the next process, with the same id."""
         self._stop.set()
+
+    async def close(self) -> None:
+        """Ends what is being told, and waits for that."""
+        self.stop()
         async with self._one:
             pass
 

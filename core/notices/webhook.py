@@ -19,7 +19,7 @@ from batchtui.core.notices.channel import NotTold
 from batchtui.core.notices.journal import Line
 from batchtui.core.text import inert_line
 
-TOTAL = 20.0
+TOTAL = 10.0
 """Seconds for one event, with all tries."""
 
 PAUSES = (1.0, 3.0)

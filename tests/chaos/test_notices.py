@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -76,10 +78,8 @@ async def test_several_at_once_on_one_state_tell_each_event_once(world: World, r
     assert len({name for name, _ in receiver.told}) == len(receiver.told) == 12
 
 
-def test_what_was_done_by_hand_is_told_by_a_once_that_has_nothing_to_ask_and_imports_nothing_for_it(
-    world: World, receiver: Receiver
-) -> None:
-    configure(world, receiver)
+def by_hand(world: World) -> None:
+    """A batch that was retrieved since the last cycle."""
     now = datetime.now(UTC)
     retrieved = Batch(
         ref="b1",
@@ -96,6 +96,27 @@ def test_what_was_done_by_hand_is_told_by_a_once_that_has_nothing_to_ask_and_imp
     with Store(world.paths).transaction() as tx:
         tx.put(retrieved)
         tx.put_submission(Submission(ref="s1", name="by hand", created_at=now, requests=1, batches=("b1",)))
+
+
+def test_a_channel_that_hangs_does_not_hold_up_a_monitor_that_is_to_end(world: World, receiver: Receiver) -> None:
+    configure(world, receiver)
+    by_hand(world)
+    held = threading.Event()
+    receiver.answers = [lambda _: held.wait(60) and None]
+    process = world.start("monitor")
+    assert receiver.came.wait(60)
+    began = time.monotonic()
+    process.terminate()
+    process.communicate()
+    held.set()
+    assert (process.returncode, time.monotonic() - began < 5) == (0, True)
+
+
+def test_what_was_done_by_hand_is_told_by_a_once_that_has_nothing_to_ask_and_imports_nothing_for_it(
+    world: World, receiver: Receiver
+) -> None:
+    configure(world, receiver)
+    by_hand(world)
     ended = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "batchtui.tui", "--once"],
         cwd=world.folder,

@@ -60,6 +60,7 @@ async def _monitor(interval: float, *, events: bool) -> int:
         desk_for("batchtui monitor", interval=interval) as desk,
         printing_events(desk, stopped, wanted=events),
     ):
+        stopping = asyncio.create_task(_stop_telling(desk, stopped))
         say(f"Polling every {interval:g} s. Ctrl-C stops it; nothing is lost.")
         seen: dict[str, tuple[int, str]] = {}
         stalled: PollerStalled | None = None
@@ -75,7 +76,14 @@ async def _monitor(interval: float, *, events: bool) -> int:
             except BatchtuiError as error:
                 complain(error)
             stalled = await _rest(desk, interval, stopped, stalled)
+        await stopping
     return errors.OK
+
+
+async def _stop_telling(desk: Desk, stopped: asyncio.Event) -> None:
+    """Lets no slow channel of `[notify]` hold up the end."""
+    await stopped.wait()
+    desk.stop_telling()
 
 
 def _tell_changes(

@@ -67,6 +67,8 @@ def untold(snapshot: Snapshot, now: datetime, only: Container[str] | None = None
 def changed(before: Snapshot, after: Snapshot) -> set[str]:
     """The refs of the batches that are not the same objects as in `before`, and of their submissions and the changed
     ones: only there can anything be new, but for what comes with time alone."""
+    if before is after:
+        return set()
     old = {one.ref: one for one in before.batches}
     refs = {ref for ref, one in after.submissions.items() if before.submissions.get(ref) is not one}
     for one in after.batches:

@@ -16,6 +16,9 @@ from batchtui.core.errors import OutputFailed
 from batchtui.core.notices.journal import Journal
 from batchtui.core.state.store import Transaction
 
+MOST = 2000
+"""How many events are recorded in one transaction, so that no other process waits for long."""
+
 StepName = Callable[[Submission, int], str]
 """The name of a step of a submission, whose number counts from 1; empty if it is not known."""
 
@@ -28,12 +31,12 @@ def record(
     step_name: StepName,
     redact: Callable[[str], str],
 ) -> int:
-    """Journals every event of the records in `only` that is not recorded yet, and marks it; returns how many. Raises
-    OSError, and then marks nothing.
+    """Journals the first `MOST` events of the records in `only` that are not recorded yet, and marks them; returns how
+    many. Raises OSError, and then marks nothing.
 
     The journal is written first: after a kill in between, the event is found again under the same id.
     """
-    found = sorted(untold(tx.snapshot, now, only), key=lambda one: one.event.at)
+    found = sorted(untold(tx.snapshot, now, only), key=lambda one: one.event.at)[:MOST]
     if not found:
         return 0
     journal.add([_told(one, tx, step_name, redact) for one in found], now)

@@ -22,7 +22,7 @@ from batchtui.core.notices.channel import Channel, NotTold
 from batchtui.core.notices.channels import channels, names
 from batchtui.core.notices.follow import reached
 from batchtui.core.notices.journal import Journal, Line, Mark, read_on
-from batchtui.core.notices.record import StepName, record, safe_json
+from batchtui.core.notices.record import MOST, StepName, record, safe_json
 from batchtui.core.notices.standing import Standing
 from batchtui.core.paths import Paths
 from batchtui.core.settings import Notify
@@ -130,8 +130,10 @@ class Teller:
             def write(tx: Transaction) -> int:
                 return record(tx, self._journal, now, self._concerned(tx.snapshot), self._step_name, redact)
 
-            count = await self._disk.commit(write)
-            log.info("recorded %s", plural(count, "event"))
+            count = MOST
+            while count == MOST:
+                count = await self._disk.commit(write)
+                log.info("recorded %s", plural(count, "event"))
         self._examined = snapshot
 
     def _any_untold(self, snapshot: Snapshot, now: datetime) -> bool:

@@ -130,6 +130,16 @@ async def test_without_a_channel_it_is_marked_in_silence_and_one_that_is_set_lat
     assert [one["ref"] for one in receiver.events] == ["b3", "b5"], "b4 came while nobody was to be told"
 
 
+async def test_more_than_one_transaction_holds_are_all_told_in_their_order(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("record", "teller"):
+        monkeypatch.setattr(f"batchtui.core.notices.{place}.MOST", 3)
+    await house.put(*(batch(f"b{number}", NOW + timedelta(seconds=number)) for number in range(7)))
+    await house.teller(webhook=receiver.url).tell()
+    assert [one["ref"] for one in receiver.events] == [f"b{number}" for number in range(7)]
+
+
 async def test_only_what_is_asked_for_is_told(house: House, receiver: Receiver) -> None:
     await house.put(batch(state=State.RETRIEVED, ended_at=NOW, retrieved_at=NOW))
     await house.teller(webhook=receiver.url, on=(EventName.RETRIEVED,)).tell()

@@ -14,15 +14,13 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import RETENTION, Batch, Output, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.batch import RETENTION, UNDER_WAY, Batch, Output, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.event import Event, Place, Step
+from batchtui.core.batches.expiry import WARNED, about_to_go, warning
 from batchtui.core.batches.progress import slow
 from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import Busy, OverLimit, RowsUnmatched, Unreachable
 from batchtui.core.event_names import EventName
-
-WARNING = timedelta(days=5)
-"""How long before the API deletes results that are not here a person is warned."""
 
 PATIENCE = timedelta(minutes=10)
 """How long a download must fail for a passing reason, such as a broken connection, before that is an event."""
@@ -79,7 +77,7 @@ def changed(before: Snapshot, after: Snapshot) -> set[str]:
 
 def moving(snapshot: Snapshot) -> set[str]:
     """The refs of the batches for which time alone makes events."""
-    return {one.ref for one in snapshot.batches if one.state in (State.IN_PROGRESS, State.ENDED)}
+    return {one.ref for one in snapshot.batches if one.state is State.ENDED or one.state in UNDER_WAY}
 
 
 def happened(before: Snapshot, after: Snapshot, now: datetime) -> list[Event]:
@@ -186,12 +184,12 @@ def _of_batch(batch: Batch, whole: Submission | None, slow: timedelta | None, no
     if trouble and not _passes(batch, trouble) and not (whole and _same(whole.trouble, trouble)):
         yield _Found(EventName.TROUBLE, _cause(trouble), trouble.at, _said(trouble))
     if slow is not None and (age := now - batch.began) > slow:
-        more = {"age_seconds": age.total_seconds(), "slow_seconds": slow.total_seconds()}
-        yield _Found(EventName.LATE, which, batch.began + slow, more)
-    if batch.state is State.ENDED and batch.created_at and not batch.remote_deleted_at:
+        figures = {"age_seconds": age.total_seconds(), "slow_seconds": slow.total_seconds()}
+        yield _Found(EventName.LATE, which, batch.began + slow, figures)
+    if batch.created_at and about_to_go(batch, now):
         gone_at = batch.created_at + RETENTION
-        if gone_at - WARNING <= now < gone_at:
-            yield _Found(EventName.EXPIRING, which, gone_at - WARNING, {"gone_at": gone_at})
+        more = {"gone_at": gone_at, "message": warning(batch, now)}
+        yield _Found(EventName.EXPIRING, which, gone_at - WARNED, more)
     if batch.remote_deleted_at:
         yield _Found(EventName.DELETED, which, batch.remote_deleted_at, {})
 

@@ -61,7 +61,7 @@ class Webhook:
 
     def _post(self, body: bytes, headers: dict[str, str], until: float, stop: Stop) -> None:
         """One POST in a thread of its own, whose connection is cut when the time is up or nobody waits any more."""
-        connection = _connection(self._url, max(until - time.monotonic(), _STEP))
+        connection = _connection(self._url, 2 * TOTAL)  # in case that it is not cut: the time for all tries decides
         outcome: list[NotTold | None] = []
 
         def post() -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from batchtui.core.batches.batch import Attempt, Batch, Output, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.event import Event, as_json
 from batchtui.core.batches.events import changed, happened, holding, submission_with_marks, untold, with_marks
+from batchtui.core.batches.observe import without_copy
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.progress import ENOUGH
 from batchtui.core.batches.remote import Counts
@@ -234,10 +235,13 @@ def test_results_that_are_not_here_are_warned_of_five_days_before_they_go() -> N
         return "expiring" in names(state(one), now)
 
     assert [warned(ended, gone - timedelta(days=days)) for days in (6, 5, 1, 0)] == [False, True, True, False]
-    assert the("expiring", state(ended), gone - HOUR).gone_at == gone
+    event = the("expiring", state(ended), gone - HOUR)
+    assert (event.gone_at, event.at) == (gone, gone - timedelta(days=5))
+    assert "batchtui retrieve msgbatch_b1" in str(event.message)
     here = replace(ended, state=State.RETRIEVED, retrieved_at=NOW)
     assert not warned(here, gone - HOUR)
-    assert not warned(replace(ended, remote_deleted_at=NOW), gone - HOUR)
+    assert not warned(without_copy(ended, NOW), gone - HOUR)
+    assert warned(batch(created_at=NOW), gone - HOUR), "it was not looked at since"
 
 
 def test_a_submission_that_its_limit_holds_is_over_budget_and_no_other_trouble() -> None:

@@ -75,8 +75,9 @@ class Webhook:
         thread.start()
         while thread.is_alive() and time.monotonic() < until and not stop.is_set():
             thread.join(_STEP)
+        over = bool(outcome)
         _cut(connection)
-        if not outcome:
+        if not over:
             raise NotTold("stopped" if stop.is_set() else f"it did not answer within {TOTAL:g} s")
         if outcome[0]:
             raise outcome[0]

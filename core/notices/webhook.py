@@ -70,6 +70,8 @@ class Webhook:
                 outcome.append(None)
             except NotTold as error:
                 outcome.append(error)
+            except Exception as error:  # noqa: BLE001 - the connection was cut under it, or it is a fault of ours
+                outcome.append(NotTold(f"it failed ({type(error).__name__})"))
 
         thread = Thread(target=post, name="webhook", daemon=True)
         thread.start()

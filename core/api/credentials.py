@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from batchtui.core.api.env_file import read_env_file
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.hosts import is_loopback
 from batchtui.core.programs import LOOKS_LIKE_A_KEY
 from batchtui.core.settings import Settings
 from batchtui.core.text import inert_line
@@ -111,16 +111,6 @@ def _base_url(value: str) -> str | None:
     if parts.path.rstrip("/").endswith("/v1"):
         raise BadInput("ANTHROPIC_BASE_URL ends in /v1, which is added anyway.", hint)
     return value
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | None = None) -> Callable[[str], str]:

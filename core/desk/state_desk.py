@@ -14,6 +14,8 @@ from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
+from batchtui.core.batches.event import Event
+from batchtui.core.batches.events import happened
 from batchtui.core.batches.find import find
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
@@ -21,8 +23,11 @@ from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
 from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
+from batchtui.core.jobs.late_answers import step_name
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
+from batchtui.core.notices.follow import Follower, follow
+from batchtui.core.notices.teller import Teller
 from batchtui.core.paths import seen
 from batchtui.core.results import summary
 from batchtui.core.results.downloads import Downloads
@@ -62,8 +67,18 @@ class StateDesk:
         self._parts = WaitingParts(context, self._sender)
         self._silence = Silence()
         self._beating: asyncio.Task[None] | None = None
+        self._teller = Teller(
+            context.disk,
+            context.paths,
+            context.settings.notify,
+            context.clock,
+            environment=context.connection.environment,
+            redact=redact,
+            step_name=lambda submission, number: step_name(context.paths, submission, number),
+        )
+        steps = StepRunner(context)
         self._cycles = Cycles(
-            context, self._election, self._downloads, self._parts, StepRunner(context), interval=interval
+            context, self._election, self._downloads, self._parts, steps, self._teller, interval=interval
         )
 
     async def __aenter__(self) -> Self:
@@ -89,6 +104,22 @@ class StateDesk:
     async def changed(self, before: Snapshot) -> Snapshot | None:
         """The state if it differs from `before`, whoever changed it; otherwise None. Costs one stat."""
         return now if (now := await self.snapshot()) is not before else None
+
+    def stop_telling(self) -> None:
+        """Lets no slow channel hold up a process that is to end: what it was not told, the next process tells."""
+        self._teller.stop()
+
+    def happened(self, before: Snapshot, after: Snapshot) -> list[Event]:
+        """What is new in `after`, by whichever process, as events."""
+        return happened(before, after, self.clock())
+
+    async def follow_events(self) -> Follower:
+        """A reader of every event from where the last such reader came to. It must be closed.
+
+        Raises:
+            StateError: it cannot be noted how far they were read.
+        """
+        return await self._disk.run(lambda: follow(self.paths))
 
     async def find(self, word: str) -> Batch:
         """The batch that an id, a ref, a name or a unique prefix means. Raises UsageError unless just one matches."""
@@ -248,6 +279,7 @@ class StateDesk:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
         await self._cycles.close()
+        await self._teller.close()
         await self._downloads.close()
         await self._connection.close()
         await self._disk.run(self._election.resign)

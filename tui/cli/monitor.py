@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import click
@@ -15,6 +15,7 @@ from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, PollerStalled
 from batchtui.tui.cli.command_desk import desk_for, tell_outputs
+from batchtui.tui.cli.events import printing_events
 from batchtui.tui.cli.report import line
 from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
 
@@ -33,16 +34,18 @@ _STEP = 1.0
     metavar="S",
     help="Seconds between polls of the API.",
 )
-def monitor(*, interval: float) -> int:
+@click.option("--events", is_flag=True, help="Print one JSON object a line to stdout for each thing that happened.")
+def monitor(*, interval: float, events: bool) -> int:
     """Repeat until stopped: poll, retrieve, run outputs, submit what is waiting.
 
     Polls every S seconds and prints a line for each batch that changed. If another batchtui is already polling, this
-    one waits, and takes over when it ends.
+    one waits, and takes over when it ends. With --events, those lines go to stderr; what is printed goes on where the
+    last monitor --events ended, also after a kill: then an event may come twice, with the same id.
     """
-    return wait_for(_monitor(interval))
+    return wait_for(_monitor(interval, events=events))
 
 
-async def _monitor(interval: float) -> int:
+async def _monitor(interval: float, *, events: bool) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -53,7 +56,11 @@ async def _monitor(interval: float) -> int:
 
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    async with desk_for("batchtui monitor", interval=interval) as desk:
+    async with (
+        desk_for("batchtui monitor", interval=interval) as desk,
+        printing_events(desk, stopped, wanted=events),
+    ):
+        stopping = asyncio.create_task(_stop_telling(desk, stopped))
         say(f"Polling every {interval:g} s. Ctrl-C stops it; nothing is lost.")
         seen: dict[str, tuple[int, str]] = {}
         stalled: PollerStalled | None = None
@@ -64,20 +71,29 @@ async def _monitor(interval: float) -> int:
                 for failure in cycle.errors:
                     complain(failure.error)
                 batches = with_submission(await desk.snapshot())
-                _tell_changes(batches, seen, desk.clock())
+                _tell_changes(batches, seen, desk.clock(), say if events else out)
                 await tell_outputs(desk, batches, began)
             except BatchtuiError as error:
                 complain(error)
             stalled = await _rest(desk, interval, stopped, stalled)
+        await stopping
     return errors.OK
 
 
-def _tell_changes(batches: Sequence[Batch], seen: dict[str, tuple[int, str]], now: datetime) -> None:
+async def _stop_telling(desk: Desk, stopped: asyncio.Event) -> None:
+    """Lets no slow channel of `[notify]` hold up the end."""
+    await stopped.wait()
+    desk.stop_telling()
+
+
+def _tell_changes(
+    batches: Sequence[Batch], seen: dict[str, tuple[int, str]], now: datetime, tell: Callable[[str], None]
+) -> None:
     for batch in reversed(batches):
         now_is = (batch.revision, batch.trouble.message if batch.trouble else "")
         if seen.get(batch.ref) != now_is:
             seen[batch.ref] = now_is
-            out(line(batch, now))
+            tell(line(batch, now))
 
 
 async def _rest(

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batchtui.core.api.credentials import Credentials, find_credentials, is_loopback, redactor
+from batchtui.core.api.credentials import Credentials, find_credentials, redactor
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.hosts import is_loopback
 from batchtui.core.settings import Settings
 
 KEY = "sk-ant-test-0001"

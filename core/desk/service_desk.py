@@ -190,11 +190,12 @@ class ServiceDesk:
         for folder in proposal.wanted.folders:
             private_folder(folder)
         written = [one.path for one in proposal.files]
-        left = [one for one in self._manager.places() if one not in written and one.exists()]
-        if left and proposal.reached:
+        there = [one for one in self._manager.places() if one.exists()]
+        if there and proposal.reached:  # a timer may take the place of a process that stays, or the other way round
             run_all(self._manager.stop_commands(), self._environment)
-        for path in left:
-            service_file.remove(path)
+        for path in there:
+            if path not in written:
+                service_file.remove(path)
         for file in proposal.files:
             service_file.write(file)
         begin = self._manager.start_commands(timer=proposal.wanted.timer)

@@ -49,7 +49,7 @@ def _names_a_key(name: str, settings: Settings) -> bool:
 def _refused(error: NoKey, settings: Settings, key_file: Path, shell: Mapping[str, str]) -> NoKey:
     name = settings.key_variable
     if key_file.is_symlink() or key_file.exists():
-        return NoKey(error.message, f"chmod 600 {shlex.quote(str(key_file))} makes it yours alone, if that is wrong.")
+        return error
     said = f"The service would find no API key: it does not see the {inert_line(name)} of this shell."
     if not shell.get(name):
         said = f"The service would find no API key. {error.message}"

@@ -114,9 +114,7 @@ class Systemd:
 def _said(service: Mapping[str, str], timer: Mapping[str, str] | None = None) -> Service:
     """What `systemctl show` said; with a timer, it is the timer that is active and enabled."""
     leading = service if timer is None else timer
-    state = leading.get("ActiveState", "")
-    if state == "active" or timer is not None:
-        state = f"{state} ({leading.get('SubState', '')})"
+    state = f"{leading.get('ActiveState', '')} ({leading.get('SubState', '')})"
     if (result := service.get("Result", "success")) != "success":
         state = f"{state}, last run: {result}"
     pid = int(service.get("MainPID") or 0)

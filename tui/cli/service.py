@@ -204,6 +204,8 @@ def _wrong(said: Status) -> list[BatchtuiError]:
         return [ServiceFailed("No service is installed.", "batchtui service install")]
     if not said.reached:
         return [ServiceFailed(f"No {said.manager} answers here.", "Ask in a session of the user that it belongs to.")]
+    if "auto-restart" in said.service.state:
+        return [ServiceFailed("The service failed and is started again within a minute.", "batchtui service logs")]
     if not said.service.active:
         return [ServiceFailed("The service does not run.", "batchtui service logs says why; install starts it again.")]
     return []

@@ -18,7 +18,7 @@ from batchtui.core.jobs.late_answers import read_job_of
 from batchtui.core.paths import Paths, is_folder
 from batchtui.core.service import service_file
 from batchtui.core.service.launchd_manager import Launchd
-from batchtui.core.service.manager import Manager, Service, run, run_all
+from batchtui.core.service.manager import Manager, Service, home_of, run, run_all
 from batchtui.core.service.reach import out_of_reach
 from batchtui.core.service.service_file import ServiceFile, Standing
 from batchtui.core.service.service_key import ServiceKey, key_for_service
@@ -121,7 +121,7 @@ class ServiceDesk:
             raise BadInput("launchd cannot limit what a service writes.", "Leave out --write.")
         environment, notes = kept(self._environment, self._paths)
         services = self._manager.environment()
-        home = Path(self._environment.get("HOME") or Path.home())
+        home = home_of(self._environment)
         seen = {**(services or {}), **environment, "HOME": str(home)}
         key = key_for_service(self._settings, seen, home, self._paths.key_file, self._environment)
         wanted = Wanted(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from batchtui.core.service.launchd_agent import LABEL, agent
-from batchtui.core.service.manager import Service, run
+from batchtui.core.service.manager import Service, home_of, run
 from batchtui.core.service.service_file import ServiceFile, marked
 from batchtui.core.service.wanted import Wanted
 
@@ -25,8 +25,7 @@ class Launchd:
         self._environment = environment
         self._names = names
         self._stderr = log / "service.stderr"
-        home = Path(environment.get("HOME") or Path.home())
-        self._path = home / "Library/LaunchAgents" / f"{LABEL}.plist"
+        self._path = home_of(environment) / "Library/LaunchAgents" / f"{LABEL}.plist"
         self._domain = f"gui/{os.getuid()}"
 
     def files(self, wanted: Wanted) -> list[ServiceFile]:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from batchtui.core.errors import ServiceFailed
+from batchtui.core.paths import expanded
 from batchtui.core.programs import without_keys
 from batchtui.core.service.service_file import ServiceFile
 from batchtui.core.service.wanted import Wanted
@@ -88,6 +89,11 @@ class Manager(Protocol):
     def notes(self) -> list[str]:
         """What a person should know about services here."""
         ...
+
+
+def home_of(environment: Mapping[str, str]) -> Path:
+    """The person's home folder. Raises BadInput if there is none."""
+    return Path(environment.get("HOME") or expanded("~"))
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Ran:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
 from batchtui.core.service import systemd_unit
-from batchtui.core.service.manager import NOT_FOUND, Service, run
+from batchtui.core.service.manager import NOT_FOUND, Service, home_of, run
 from batchtui.core.service.service_file import ServiceFile, marked
 from batchtui.core.service.systemd_unit import SERVICE, TIMER
 from batchtui.core.service.wanted import Wanted
@@ -39,8 +40,8 @@ class Systemd:
     def __init__(self, environment: Mapping[str, str], sysctl: Path = _SYSCTL) -> None:
         self._environment = environment
         self._sysctl = sysctl
-        config = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or Path.home()) / ".config"
-        self._folder = Path(config) / "systemd/user"
+        config = environment.get("XDG_CONFIG_HOME")
+        self._folder = (Path(config) if config else home_of(environment) / ".config") / "systemd/user"
         self._service = self._folder / SERVICE
         self._timer = self._folder / TIMER
 
@@ -100,7 +101,7 @@ class Systemd:
 
     def notes(self) -> list[str]:
         notes = []
-        if not (_LINGERS / getpass.getuser()).exists():
+        if not (_LINGERS / _user()).exists():
             notes.append(
                 "It runs while you are logged in. To have it run from the start of the machine, and after you log "
                 "out: loginctl enable-linger"
@@ -109,6 +110,13 @@ class Systemd:
         if drop_ins.is_dir():
             notes.append(f"Your own drop-ins in {drop_ins} hold as well.")
         return notes
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _said(service: Mapping[str, str], timer: Mapping[str, str] | None = None) -> Service:

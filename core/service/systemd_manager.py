@@ -25,6 +25,9 @@ _FORBIDS = {
 }
 """The kernel settings with which users can make no namespaces, and their values."""
 
+_NO_NAMESPACES = (217, 218, 226)
+"""How a unit ends whose user namespace, capabilities or mounts could not be set up (systemd.exec(5))."""
+
 _ASKED = (
     "LoadState,UnitFileState,ActiveState,SubState,Result,MainPID,NRestarts,ExecMainStatus,ActiveEnterTimestamp,"
     "NextElapseUSecRealtime"
@@ -62,7 +65,8 @@ class Systemd:
     def namespaces(self) -> bool:
         """Asks the manager to run a program with them; if it cannot be asked, looks at the kernel's settings."""
         probe = ["systemd-run", "--user", "--quiet", "--wait", "--collect", *systemd_unit.PROBED, "true"]
-        if self.environment() is not None and (code := run(probe, self._environment).code) != NOT_FOUND:
+        code = run(probe, self._environment).code if self.environment() is not None else NOT_FOUND
+        if code == 0 or code in _NO_NAMESPACES:
             return code == 0
         return not any(self._set(name) == value for name, value in _FORBIDS.items())
 

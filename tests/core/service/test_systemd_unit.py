@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core import errors
+from batchtui.core.service.systemd_manager import Systemd
 from batchtui.core.service.systemd_unit import PROBED, SERVICE, TIMER, service, timer
 from batchtui.core.service.wanted import Wanted
 
@@ -121,3 +122,21 @@ def test_nothing_in_a_path_means_anything_to_systemd(wanted: Wanted) -> None:
     assert r'''ExecStart="/tmp/a %%h $$x \"q\" 'a' \\ é ; #dir" "-m" "monitor"''' in text
     assert r'''Environment="BATCHTUI_HOME=/tmp/a %%h $x \"q\" 'a' \\ é ; #dir"''' in text
     assert r"""LoadCredential=anthropic_api_key:/tmp/a %%h $x "q" 'a' \ é ; #dir""" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "possible"),
+    [
+        ("user/max_user_namespaces", "0", False),
+        ("user/max_user_namespaces", "96365", True),
+        ("kernel/unprivileged_userns_clone", "0", False),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", False),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0", True),
+    ],
+)
+def test_without_a_manager_the_kernels_settings_say_whether_there_are_namespaces(
+    tmp_path: Path, name: str, value: str, *, possible: bool
+) -> None:
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text(f"{value}\n")
+    assert Systemd({"HOME": str(tmp_path), "PATH": "/nowhere"}, tmp_path).namespaces() is possible

@@ -6,15 +6,22 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from batchtui.core.batches.batch import Submission
+from batchtui.core.jobs.read_job import read_job
+from batchtui.core.state.store import Store
 from tests.conftest import KEY
 
 if TYPE_CHECKING:
     from tests.conftest import World
+
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 
 FAKE = """#!/bin/sh
 here={here}
@@ -259,8 +266,11 @@ def test_a_service_that_could_not_write_where_answers_go_is_not_installed(manage
         '[[step]]\nname = "later"\n[step.request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 9\nuser = "{{ key }}"\n'
         '[[step.output]]\nkind = "files"\npath = "later/{{ key }}.md"\n'
     )
-    (world.folder / "rows.csv").write_text("id\na\n")
-    assert world.run("submit", "job.toml", "--yes").returncode == 0
+    job = read_job(world.folder / "job.toml")
+    world.paths.requests.mkdir(mode=0o700)
+    world.paths.job("s1").write_bytes(msgspec.json.encode(job))
+    with Store(world.paths).transaction() as tx:
+        tx.put_submission(Submission(ref="s1", name="evals", created_at=NOW, requests=1, outputs=job.steps[0].outputs))
     (world.folder / "only").mkdir()
     ended = managed.service("install", "--yes", "--write", "only")
     assert ended.returncode == 1

@@ -106,6 +106,11 @@ class Paths(Struct, frozen=True):
         return self.config / "config.toml"
 
     @property
+    def key_file(self) -> Path:
+        """The API key, if the user put it into a file of its own. Never written by batchtui."""
+        return self.config / "anthropic_api_key"
+
+    @property
     def log_file(self) -> Path:
         return self.log / "batchtui.log"
 
@@ -139,7 +144,7 @@ class Paths(Struct, frozen=True):
 
     def named(self) -> frozenset[Path]:
         """Every file that batchtui needs outside `requests` and `results`, and where it is if its name is a link."""
-        ours = (self.state, self.settings, *self.locks, self.log_file, self.log_lock)
+        ours = (self.state, self.settings, self.key_file, *self.locks, self.log_file, self.log_lock)
         places = [target_path(str(one)) for one in ours]
         return frozenset(places).union(Path(os.path.realpath(one)) for one in places)
 

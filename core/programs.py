@@ -16,8 +16,8 @@ from batchtui.core.text import inert_line
 
 LOOKS_LIKE_A_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 
-_SECRET = re.compile(r"ANTHROPIC_\w*(KEY|TOKEN|SECRET|HEADERS)")
-"""The variables from which the SDK takes a secret."""
+_SECRET = re.compile(r"ANTHROPIC_\w*(KEY|TOKEN|SECRET|HEADERS)|CREDENTIALS_DIRECTORY")
+"""The variables from which the SDK takes a secret, and the one that says where systemd put ours."""
 
 
 def without_keys(environment: Mapping[str, str], name: str = "", secrets: Collection[str] = ()) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchtui.core.api.connection import Connection
-from batchtui.core.api.credentials import find_credentials, redactor
+from batchtui.core.api.credentials import KeyFinder
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.batches.beta_names import betas_of
@@ -279,6 +279,7 @@ def open_desk(
     paths = paths or find_paths(environment)
     settings = read_settings(paths.settings)
     here = folder or Path()  # works even if the current folder is gone
-    connection = Connection(settings, lambda: find_credentials(settings, environment, here))
+    keys = KeyFinder(settings, environment, here, paths.key_file)
+    connection = Connection(settings, keys.find)
     context = Context(connection, StoreThread(Store(paths)), paths, settings, clock, betas_of(betas, environment))
-    return Desk(context, command=command, interval=interval, redact=lambda: redactor(environment, settings, here))
+    return Desk(context, command=command, interval=interval, redact=keys.redactor)

@@ -101,14 +101,14 @@ def find(asking: Asking) -> Found:
     """The key and the host, without asking anyone."""
     environment, no_host = dict(asking.environment), None
     try:
-        credentials = find_credentials(asking.settings, environment, asking.folder)
+        credentials = find_credentials(asking.settings, environment, asking.folder, asking.key_file)
     except NoKey as error:
         return Found(None, environment.get(_SETTING) or HOST, no_key=error)
     except BadInput as error:
         no_host = error
         del environment[_SETTING]
         try:
-            credentials = find_credentials(asking.settings, environment, asking.folder)
+            credentials = find_credentials(asking.settings, environment, asking.folder, asking.key_file)
         except NoKey as missing:
             return Found(None, HOST, missing, no_host)
     return Found(credentials, credentials.base_url or HOST, None, no_host)

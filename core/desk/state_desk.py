@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ from batchtui.core.state.poller import BEAT, Election, Poller
 from batchtui.core.state.silence import Silence, stalled
 
 if TYPE_CHECKING:
+    from batchtui.core.desk.service_desk import ServiceDesk
     from batchtui.core.results.summary import Summary
 
 
@@ -268,6 +270,13 @@ class StateDesk:
             if (at := time.monotonic()) - asked > self.next_delay(cycle, snapshot):  # it may be set to look more seldom
                 await self.poke()
                 asked = at
+
+    def service(self, kind: str | None = None) -> ServiceDesk:
+        """The background service of this state, `systemd` or `launchd`, by default what this platform has."""
+        from batchtui.core.desk.service_desk import ServiceDesk, manager_for
+
+        manager = manager_for(kind, self.paths, os.environ)
+        return ServiceDesk(self.paths, self.settings, self._disk.snapshot, manager, os.environ)
 
     def write_log(self) -> None:
         """Writes the log from now on. Nothing that looks like a key gets into it."""

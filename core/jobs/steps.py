@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from batchtui.core.batches import plan
+from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.batches.price import HALF, STANDARD
 from batchtui.core.batches.spending import committed
@@ -57,7 +57,7 @@ class StepRunner:
     async def go(self) -> list[Failure]:
         """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
         snapshot = await self._disk.snapshot()
-        if not plan.can_go_on(snapshot):
+        if not going_on.can_go_on(snapshot):
             return []
         lock = Lock(self._paths.outputs_lock)
         if not await asyncio.to_thread(lock.try_acquire):
@@ -183,6 +183,8 @@ class StepRunner:
                 return False
             if current.batches != submission.batches:  # part of it was retried in the meantime
                 return False
+            if current.urgent != submission.urgent:  # its deadline passed in the meantime: it has another price
+                return False
             _leave_outputs(tx, current)
             tx.put_submission(
                 replace(
@@ -193,7 +195,7 @@ class StepRunner:
                     waiting=parts,
                     canary=bool(following.canary) and not current.urgent,
                     requests=current.requests + sum(part.requests for part in parts),
-                    trouble=not_over(current.input, self._clock()) if current.urgent else None,
+                    trouble=not_over(current.input, self._clock()) if current.by_hand else None,
                     held_at=None,
                 )
             )
@@ -209,7 +211,7 @@ class StepRunner:
 
         ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
         share = STANDARD if submission.urgent else HALF
-        go = command(submission.input) if submission.urgent else f"batchtui retrieve {ours[-1].label}"
+        go = command(submission.input) if submission.by_hand else f"batchtui retrieve {ours[-1].label}"
 
         what = f"The step {inert_line(following.name, 60)}"
 

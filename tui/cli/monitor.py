@@ -65,7 +65,7 @@ async def _monitor(interval: float, *, events: bool) -> int:
         seen: dict[str, tuple[int, str]] = {}
         stalled: PollerStalled | None = None
         while not stopped.is_set():
-            began = desk.clock()
+            began, pause = desk.clock(), interval
             try:
                 cycle = await desk.cycle()
                 for failure in cycle.errors:
@@ -73,9 +73,11 @@ async def _monitor(interval: float, *, events: bool) -> int:
                 batches = with_submission(await desk.snapshot())
                 _tell_changes(batches, seen, desk.clock(), say if events else out)
                 await tell_outputs(desk, batches, began)
+                if not cycle.blocked:  # a deadline may be nearer
+                    pause = min(interval, desk.next_delay(cycle, await desk.snapshot()))
             except BatchtuiError as error:
                 complain(error)
-            stalled = await _rest(desk, interval, stopped, stalled)
+            stalled = await _rest(desk, pause, stopped, stalled)
         await stopping
     return errors.OK
 

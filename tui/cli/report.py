@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import asdict
 
-from batchtui.core.batches.batch import (
-    UNDER_WAY,
-    UNSETTLED,
-    Batch,
-    Output,
-    State,
-    Submission,
-    age,
-    retention_left,
-)
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
 from batchtui.core.batches.expiry import state_words, warning
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.batches.spending import besides

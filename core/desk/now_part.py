@@ -99,6 +99,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         state=State.RETRIEVED,
         part=part.number,
         step=part.step,
+        step_name=submission.name_of_step(part.step),
         request_counts=verdict.counts,
         outcomes=verdict.outcomes,
         ended_at=now,

@@ -16,7 +16,7 @@ from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, SentBefore
+from batchtui.core.errors import BatchtuiError, SameRows, SentBefore
 from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
@@ -25,9 +25,10 @@ from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.check import described, tell_notes, touched
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
+from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
-from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
+from batchtui.tui.cli.wait import stay
 
 ASK_FROM = 1000
 """From this many requests on, the user is asked first if there is a terminal."""
@@ -165,11 +166,12 @@ def _agree(looked: Preflight, wanted: _Wanted, *, plain: bool) -> None:
 
 
 async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
-    """Sends it. If some rows were sent before, asks first; without a terminal, only `--again` sends them again."""
+    """Sends it. If some rows of a job were sent before, asks first; without a terminal, and if they are the very same
+    rows, only `--again` sends them again."""
     try:
         return await _sent_once(desk, looked, wanted, again=wanted.again)
     except SentBefore as error:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if isinstance(error, SameRows) or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         complain(error)
         if not agree("Buy all of it again?"):
@@ -194,12 +196,12 @@ async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
     if not wanted.json or wanted.wait:
         await _say_sent(desk, batch)
     if wanted.wait:
-        return await stay(desk, batch.submission, json=wanted.json)
+        return await stay(desk, [batch.submission], json=wanted.json)
     sent = await _sent(desk, batch)
     refused = _refused(await desk.snapshot(), batch)
     if wanted.json:
         wrong = [error_json(refused)] if refused else []
-        out(dumps({"batches": [batch_json(one) for one in sent], "errors": wrong}))
+        out(dumps(Batches(batches=[batch_json(one) for one in sent], errors=wrong)))
     else:
         out("\n".join(one.label for one in sent if one.state is not State.REJECTED))
     if refused:

@@ -17,6 +17,7 @@ from batchtui.core.logs import log
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Damage, Drop
 from batchtui.tui.cli.main import run
+from tests.json_output import held
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -44,6 +45,7 @@ BATCH = {
     "cost",
     "outputs",
     "betas",
+    "step",
 }
 ERROR = {"batch", "code", "message", "hint"}
 FIELDS = {
@@ -92,6 +94,7 @@ class Cli:
             code = run(list(arguments))
         out, err = self.capfd.readouterr()
         assert KEY not in out + err
+        held(list(arguments), code, out, self.world.folder)
         return Ended(code, out, err)
 
     def submit(self, *arguments: str, rows: int = 5, name: str = "rows.jsonl", prefix: str = "req-") -> str:

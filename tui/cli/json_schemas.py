@@ -37,7 +37,7 @@ _KINDS = {
     "list": _Kind("list --json", (Listed,)),
     "show": _Kind("show --json", (Shown, Failed)),
     "once": _Kind("--once --json", (Once, Failed)),
-    "check": _Kind("check --json", (CheckedFile, Failed)),
+    "check": _Kind("check --json", (CheckedFile, Batches)),
     "submit": _Kind("submit --json, also with --wait and --now", (Batches,)),
     "wait": _Kind("wait --json", (Batches,)),
     "retrieve": _Kind("retrieve --json", (Batches,)),

@@ -111,6 +111,7 @@ def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
         "retrieved_at",
         "remote_deleted_at",
         "trouble",
+        "step",
     }
     assert blank["cost"] == {"estimated_usd": None, "max_usd": None, "actual_usd": None, "saved_usd": None}
     assert blank["outputs"] == []

@@ -8,11 +8,11 @@ import msgspec
 
 from batchtui.core.error_codes import ERROR_CODES
 from batchtui.tui.cli.check_records import CheckedFile
+from batchtui.tui.cli.event_record import Event
 from batchtui.tui.cli.records import (
     Batches,
     Doctor,
     ErrorRecord,
-    Event,
     Examples,
     Failed,
     Listed,
@@ -50,9 +50,6 @@ _KINDS = {
     "event": _Kind("a line of monitor --events, and what a notice carries", (Event,)),
     "job": _JOB,
 }
-_OPEN = frozenset({Event})
-"""What may have more fields than are named."""
-
 ABOUT = {name: kind.about for name, kind in _KINDS.items()}
 """What each schema is of."""
 
@@ -67,8 +64,7 @@ def schema_of(name: str) -> Schema:
         job, tables = job_schema()
         return {**head, **job, "$defs": tables}
     refs, found = msgspec.json.schema_components(kind.shapes, ref_template="#/$defs/{name}")
-    open_ = {one.__name__ for one in _OPEN}
-    defs = {one: _spelled(schema, closed=one not in open_) for one, schema in sorted(found.items())}
+    defs = {one: _spelled(schema) for one, schema in sorted(found.items())}
     if ErrorRecord.__name__ in defs:
         defs[ErrorRecord.__name__]["properties"]["code"] = _code()
     return {**head, **({"anyOf": list(refs)} if len(refs) > 1 else refs[0]), "$defs": defs}
@@ -79,7 +75,7 @@ def _code() -> Schema:
     return {"oneOf": [{"const": code, "description": meaning} for code, meaning in ERROR_CODES.items()]}
 
 
-def _spelled(schema: Schema, *, closed: bool) -> Schema:
+def _spelled(schema: Schema) -> Schema:
     """The schema of a record that is printed with all of its fields, but for those that can be UNSET."""
     if "properties" not in schema:
         return schema
@@ -87,10 +83,4 @@ def _spelled(schema: Schema, *, closed: bool) -> Schema:
     needed = [name for name, field in fields.items() if name in schema.get("required", ()) or "default" in field]
     plain = {name: {key: one for key, one in field.items() if key != "default"} for name, field in fields.items()}
     about = {"description": " ".join(schema["description"].split())} if "description" in schema else {}
-    return {
-        **schema,
-        **about,
-        "properties": plain,
-        "required": needed,
-        **({"additionalProperties": False} if closed else {}),
-    }
+    return {**schema, **about, "properties": plain, "required": needed, "additionalProperties": False}

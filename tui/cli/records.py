@@ -19,21 +19,6 @@ SCHEMA: Final = 1
 """The version of the JSON. Fields may be added to it; if one is taken away or means something else, it changes."""
 
 
-EventName = Literal[
-    "submitted",
-    "unconfirmed",
-    "ended",
-    "retrieved",
-    "output",
-    "step",
-    "trouble",
-    "late",
-    "expiring",
-    "over_budget",
-    "deleted",
-]
-
-
 class Record(Struct, frozen=True, kw_only=True):
     """One JSON object. A field that is UNSET is left out, all others are there."""
 
@@ -65,7 +50,8 @@ class BatchRecord(Record, frozen=True, kw_only=True):
     """A batch. What is not known is null, never zero.
 
     `id` is the API's, `ref` ours: null if only the API knows the batch. `requests` is how many were sent; `outcomes`
-    counts what their answers are worth, once they are here. `step` is the name of its step, null if it is of no job.
+    counts what their answers are worth, once they are here. `remote_deleted_at` is when the API's copy was deleted.
+    `step` is the name of its step, null if it is of no job.
     """
 
     id: str | None
@@ -84,13 +70,14 @@ class BatchRecord(Record, frozen=True, kw_only=True):
     expires_at: Time | None
     results_path: str | None
     retrieved_at: Time | None
+    remote_deleted_at: Time | None
     trouble: TroubleRecord | None
     cost: Cost
     outputs: tuple[OutputRecord, ...]
 
 
 class SubmissionRecord(Record, frozen=True, kw_only=True):
-    """What a person sent. `adopted`: somebody else sent it."""
+    """What a person sent. `adopted`: somebody else sent it. What has not ended by `deadline` is canceled."""
 
     ref: str
     input: str
@@ -98,6 +85,7 @@ class SubmissionRecord(Record, frozen=True, kw_only=True):
     bytes: int
     models: tuple[str, ...]
     adopted: bool
+    deadline: Time | None
 
 
 class AttemptRecord(Record, frozen=True, kw_only=True):
@@ -255,16 +243,6 @@ class Doctor(Printed, frozen=True, kw_only=True):
 
     ok: bool
     checks: list[CheckRecord]
-
-
-class Event(Printed, frozen=True, kw_only=True):
-    """One thing that happened: a line of `monitor --events`, and what a notice carries. `id` is the same if it is told
-    twice; `batch` is what to call the batch. Each kind of event has more fields of its own."""
-
-    id: str
-    at: Time
-    event: EventName
-    batch: str | None
 
 
 def spelled(part: Any) -> Any:

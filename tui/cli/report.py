@@ -75,6 +75,7 @@ def details_json(
             bytes=submission.bytes,
             models=submission.models,
             adopted=submission.adopted,
+            deadline=submission.deadline,
         )
     return DetailsRecord(
         **_fields(batch),

@@ -208,6 +208,7 @@ def test_the_details_add_the_submission_and_the_summary() -> None:
         "bytes": 9,
         "models": ["m"],
         "adopted": False,
+        "deadline": None,
     }
     assert said["summary"]["sha256"] == "f" * 64
     assert said["summary"]["verified_at"] == "2026-11-22T13:05:00+00:00"
@@ -324,7 +325,8 @@ def test_a_problem_has_its_place_its_words_and_its_hint() -> None:
 
 
 def test_more_problems_than_are_kept_are_counted_by_kind() -> None:
-    text = problem_report.problems(checked(Problem(1, "", "No.", "", "bad"), count=2500, kinds={"bad": 2400, "worse": 100}))
+    many = checked(Problem(1, "", "No.", "", "bad"), count=2500, kinds={"bad": 2400, "worse": 100})
+    text = problem_report.problems(many)
     assert text.splitlines()[1:] == ["… 2,500 problems in all:", "    2,400 x bad", "    100 x worse"]
 
 

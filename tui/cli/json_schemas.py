@@ -44,6 +44,7 @@ _KINDS = {
     "export": _Kind("export --json", (Batches,)),
     "retry": _Kind("retry --json", (Retried, Batches)),
     "cancel": _Kind("cancel --json", (Batches,)),
+    "delete": _Kind("delete --json", (Batches,)),
     "forget": _Kind("forget --json", (Batches,)),
     "examples": _Kind("examples --json", (Examples, Failed)),
     "doctor": _Kind("doctor --json", (Doctor, Failed)),

@@ -51,4 +51,5 @@ def held(arguments: Sequence[str], code: int, out: str, folder: Path) -> None:
     assert not unlike, f"not as the schema {name} says: {unlike[:3]}\n{out[:2000]}"
     wrong: list[Any] = said.get("errors", said.get("checks", []) if code else [])
     assert code in _SPOKEN_FOR or wrong, f"exit code {code} without an error: {arguments}"
-    assert code != errors.OK or not wrong, f"exit code 0 with an error: {wrong}"
+    told = name == "service"  # install --print says which key is missing
+    assert code != errors.OK or told or not wrong, f"exit code 0 with an error: {wrong}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
+from batchtui.core.batches.event import SCHEMA as EVENT_SCHEMA
+from batchtui.core.batches.event import Event
 from batchtui.core.error_codes import ERROR_CODES
 from batchtui.tui.cli.check_records import CheckedFile
-from batchtui.tui.cli.event_record import Event
 from batchtui.tui.cli.records import (
     Batches,
     Doctor,
@@ -17,10 +19,10 @@ from batchtui.tui.cli.records import (
     Failed,
     Listed,
     Once,
-    Printed,
     Retried,
     Shown,
 )
+from batchtui.tui.cli.service_records import ServiceInstalled, ServiceRemoved, ServiceStatus, ServiceUnasked
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,7 +31,7 @@ Schema = dict[str, Any]
 
 class _Kind(NamedTuple):
     about: str
-    shapes: tuple[type[Printed], ...]
+    shapes: tuple[type[Struct], ...]
 
 
 _JOB = _Kind("a job file (TOML), as the JSON that it is read as", ())
@@ -47,6 +49,10 @@ _KINDS = {
     "delete": _Kind("delete --json", (Batches,)),
     "forget": _Kind("forget --json", (Batches,)),
     "examples": _Kind("examples --json", (Examples, Failed)),
+    "service": _Kind(
+        "service install, uninstall and status --json",
+        (ServiceInstalled, ServiceRemoved, ServiceStatus, ServiceUnasked, Failed),
+    ),
     "doctor": _Kind("doctor --json", (Doctor, Failed)),
     "event": _Kind("a line of monitor --events, and what a notice carries", (Event,)),
     "job": _JOB,
@@ -66,6 +72,10 @@ def schema_of(name: str) -> Schema:
         return {**head, **job, "$defs": tables}
     refs, found = msgspec.json.schema_components(kind.shapes, ref_template="#/$defs/{name}")
     defs = {one: _spelled(schema) for one, schema in sorted(found.items())}
+    if Event in kind.shapes:  # a record of core, which says its number as it is printed
+        event = defs[Event.__name__]
+        event["properties"] = {"schema": {"const": EVENT_SCHEMA}, **event["properties"]}
+        event["required"] = list(event["properties"])
     if ErrorRecord.__name__ in defs:
         defs[ErrorRecord.__name__]["properties"]["code"] = _code()
     return {**head, **({"anyOf": list(refs)} if len(refs) > 1 else refs[0]), "$defs": defs}

@@ -152,6 +152,11 @@ def poller_stalled(stage: Stage) -> Ended:
         other.resign()
 
 
+def service_failed(stage: Stage) -> Ended:
+    """Nothing is installed in this home."""
+    return stage.run("service", "status", "--systemd")
+
+
 def output_failed(stage: Stage) -> Ended:
     assert stage.run("submit", stage.job(), "--yes").returncode == 0
     stage.news("DROP TABLE news")
@@ -230,6 +235,7 @@ SCENARIOS: dict[str, Callable[[Stage], Ended]] = {
         state,
         busy,
         poller_stalled,
+        service_failed,
         output_failed,
         rows_unmatched,
         unanswered,

@@ -43,7 +43,7 @@ def way_out(error: OSError) -> str:
 
 
 class BatchtuiError(Exception):
-    """An error that the user must see: what happened (`message`) and what to do next (`hint`)."""
+    """It failed, for a reason that has no code of its own. `message` says what happened, `hint` what to do next."""
 
     exit_code = FAILED
     code = "failed"
@@ -118,10 +118,28 @@ class OverLimit(NotAllowed):
     code = "over_limit"
 
 
-class SentBefore(NotAllowed):
-    """Some rows of a job were sent before under its name. Nothing was sent."""
+class Unagreed(BatchtuiError):
+    """A job wants what a person must agree to first, and nobody did. Nothing was sent."""
 
+    code = "not_agreed"
+
+
+class SentBefore(NotAllowed):
+    """The same rows, or some rows of a job, were sent before. Nothing was sent.
+
+    `earlier` is what to call the batch that holds them; empty if there is none, or more than one.
+    """
+
+    exit_code = ALREADY_SENT
     code = "already_sent"
+
+    def __init__(self, message: str, hint: str = "", earlier: str = "") -> None:
+        super().__init__(message, hint)
+        self.earlier = earlier
+
+
+class SameRows(SentBefore):
+    """The very same rows were sent a short time ago, or are under way. Nothing was sent."""
 
 
 class StateError(BatchtuiError):
@@ -173,6 +191,13 @@ class Unverified(BatchtuiError):
     """Downloaded results did not pass the check; there is no file under the final name."""
 
     code = "unverified"
+
+
+class TimedOut(BatchtuiError):
+    """It was waited for as long as was asked, and is not there yet. It goes on."""
+
+    exit_code = TIMED_OUT
+    code = "timed_out"
 
 
 class Stopped(BatchtuiError):
@@ -232,7 +257,7 @@ class Unreachable(ApiError):
 
 
 class NotFound(ApiError):
-    """404: unknown in this key's workspace, not yet known, or no longer known."""
+    """The API answered 404: unknown in this key's workspace, not yet known, or no longer known."""
 
     code = "not_found"
 
@@ -248,6 +273,9 @@ class OutcomeUnknown(ApiError):
     code = "unknown_outcome"
 
 
+_CODES = frozenset(
+    one.code for one in tuple(vars().values()) if isinstance(one, type) and issubclass(one, BatchtuiError)
+)
 _EXIT_CODES = {
     one.code: one.exit_code for one in (OutputFailed, RowsUnmatched, Unanswered, NoKey, Unreachable, OutcomeUnknown)
 }
@@ -256,6 +284,6 @@ _EXIT_CODES = {
 def said_before(code: str, message: str, hint: str) -> BatchtuiError:
     """An error that was recorded by its code and is still true. Without a known code, it is a plain failure."""
     error = BatchtuiError(message, hint)
-    error.code = code or error.code
+    error.code = code if code in _CODES else error.code
     error.exit_code = _EXIT_CODES.get(code, FAILED)
     return error

@@ -26,6 +26,7 @@ from batchtui.core.simulator.control import Control
 from batchtui.core.simulator.process import Running, start_process
 from batchtui.core.simulator.world import SimulatorSettings
 from batchtui.tui.cli.main import run
+from tests.json_output import held
 
 KEY = "sk-ant-canary-5up3rs3cr3t-0001"
 """A marked key: no file, log, output or argument list may ever hold it."""
@@ -62,6 +63,7 @@ def in_this_process(
         log.removeHandler(handler)
         handler.close()
     out, err = capfd.readouterr()
+    held(list(arguments), code, out, folder)
     return subprocess.CompletedProcess(list(arguments), code, out, err)
 
 
@@ -125,6 +127,7 @@ class World:
         """Runs the command line until it ends."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=timeout)
+        held(list(arguments), process.returncode, out, self.folder)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def once(self) -> tuple[int, dict[str, Any]]:

@@ -115,7 +115,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One Message Batch: the API's object, our `state` of it, and what happened to its results.
 
     `ref` is ours and never changes; `id` is the API's and None until known. `part` counts from 1 among the batches
-    that one submission was split into; `step` is the index of its step. A retry holds the requests of another batch
+    that one submission was split into; `step` is the index of its step, `step_name` its name, empty if it is of no job
+    or was sent by an older version. A retry holds the requests of another batch
     that did not succeed: `retry_of` is the ref of that batch, and `retried` counts them by kind (see `retries`). Both
     are empty otherwise. `digest` is the sha256 over
     the sorted custom_ids that were sent, empty if somebody else sent them. `betas` went with its create. `account`
@@ -137,6 +138,7 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     id: str | None = None
     part: int = 1
     step: int = 0
+    step_name: str = ""
     retry_of: str = ""
     retried: dict[str, int] = {}
     processing_status: ProcessingStatus | None = None
@@ -219,14 +221,14 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     `sha256` is over all archived rows. `betas` go with all of them. `batches` are refs, in the order of parts and
     steps. `waiting` are the parts that the polling process has yet to send. With `canary`, the first part of a step is
     sent alone; the others wait until its answers are here and all are usable. `step` counts the steps begun before this
-    one; `steps` names those that follow once its answers are here. `outputs` belong to this step. `trouble` says why
-    nothing happens at the moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that
-    is sent without a batch: the polling process does not send its waiting parts as batches, and answers them at once if
-    a deadline made it urgent. `adopted` marks one that somebody else sent. `max_cost` is the most that all of its steps
-    together may cost, in US dollars. `held_at` is when its answers were found not to allow the next step; newer answers
-    are checked again. `forgotten_usd` is the cost of its forgotten batches, and of answers that were lost, None if not
-    known. What has not ended by `deadline` is canceled; what has no answer then is sent at once, without a batch.
-    `told` is as in `Batch`, for events of the whole submission.
+    one; `steps` names those that follow once its answers are here, `step_names` all of a job. `outputs` belong to this
+    step. `trouble` says why nothing happens at the moment; with `stopped`, nothing ever happens automatically. `urgent`
+    marks a submission that is sent without a batch: the polling process does not send its waiting parts as batches, and
+    answers them at once if a deadline made it urgent. `adopted` marks one that somebody else sent. `max_cost` is the
+    most that all of its steps together may cost, in US dollars. `held_at` is when its answers were found not to allow
+    the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten batches, and of answers
+    that were lost, None if not known. What has not ended by `deadline` is canceled; what has no answer then is sent at
+    once, without a batch. `told` is as in `Batch`, for events of the whole submission.
     """
 
     ref: str
@@ -243,6 +245,7 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     canary: bool = False
     step: int = 0
     steps: tuple[str, ...] = ()
+    step_names: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
     trouble: Trouble | None = None
     stopped: bool = False
@@ -259,6 +262,10 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     def by_hand(self) -> bool:
         """Whether it is a run without a batch that only a person goes on with, by `--now`."""
         return self.urgent and self.deadline is None
+
+    def name_of_step(self, step: int) -> str:
+        """The name of a step by its index; empty if this is no job, or was sent by an older version."""
+        return self.step_names[step] if step < len(self.step_names) else ""
 
 
 class Snapshot(Struct, frozen=True, gc=False):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
-from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from batchtui.core.batches.batch import Batch, Part, State, Submission
 from batchtui.core.text import aligned, ceiling, inert_line, likely, money, number
@@ -34,6 +32,15 @@ class Spent(Struct, frozen=True, kw_only=True):
     saved_usd: float | None
     pending: int
     unpriced: int
+
+
+class Spending(Struct, frozen=True, kw_only=True):
+    """What was spent, by batch, by name and by day, and in all."""
+
+    by_batch: list[Spent]
+    by_name: list[Spent]
+    by_day: list[Spent]
+    total: Spent
 
 
 def committed(batches: Iterable[Batch], waiting: Iterable[Part] = (), before: float | None = 0.0) -> float | None:
@@ -119,14 +126,9 @@ def _bound(amounts: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(amounts) else None
 
 
-def spending_json(batches: Sequence[Batch]) -> dict[str, Any]:
-    """All four views, for scripts."""
-    return {
-        "by_batch": [asdict(one) for one in by_batch(batches)],
-        "by_name": [asdict(one) for one in by_name(batches)],
-        "by_day": [asdict(one) for one in by_day(batches)],
-        "total": asdict(total(batches)),
-    }
+def spending(batches: Sequence[Batch]) -> Spending:
+    """All four views."""
+    return Spending(by_batch=by_batch(batches), by_name=by_name(batches), by_day=by_day(batches), total=total(batches))
 
 
 def spending_text(batches: Sequence[Batch], *, plain: bool = False) -> str:

@@ -89,6 +89,7 @@ class Cycles:
         self._identifier = Identifier(context.disk, context.paths)
         self._following: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._advancing = 0
         self._swept: float | None = None
         self._way_out = WayOut(context, self.advance)
 
@@ -210,14 +211,23 @@ class Cycles:
 
     async def advance(self, errors: list[Failure]) -> tuple[str, ...]:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
-        await try_outputs(self._disk, self._paths)
-        await self._parts.judge_canaries()
-        await self._way_out.gather_rests(errors)
-        wrong = await self._steps.go()
-        dear = await self._parts.judge_limits()
-        sent, failed = await self._parts.send()
+        self._advancing += 1
+        try:
+            await try_outputs(self._disk, self._paths)
+            await self._parts.judge_canaries()
+            await self._way_out.gather_rests(errors)
+            wrong = await self._steps.go()
+            dear = await self._parts.judge_limits()
+            sent, failed = await self._parts.send()
+        finally:
+            self._advancing -= 1
         errors += [*wrong, *dear, *failed]
         return tuple(sent)
+
+    @property
+    def going_on(self) -> bool:
+        """Whether outputs are being written or parts sent at the moment."""
+        return self._advancing > 0
 
     async def _go_on_after(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
         """Goes on once the downloads that nobody waits for are done."""

@@ -79,7 +79,7 @@ class Now:
 
         Raises:
             NotSubmittable: the file has problems.
-            NotAllowed: the same rows were submitted recently, and `again` is false.
+            SentBefore: the same rows were submitted recently, and `again` is false.
             NotAgreed: nobody agreed to what the job touches.
             OverLimit: it could cost more than the limit.
             Stopped: it was stopped before it finished.
@@ -132,7 +132,7 @@ class Now:
         """The run of these rows whose first step is not answered, if any: what `begin` would find or refuse.
 
         Raises:
-            NotAllowed: the same rows were submitted recently, and `again` is false.
+            SentBefore: the same rows were submitted recently, and `again` is false.
         """
         snapshot = await self._disk.snapshot()
         known = self._runs.of(snapshot, sha256)
@@ -147,7 +147,7 @@ class Now:
 
         Raises:
             BadInput: the file or the job has problems, or its rows have changed.
-            NotAllowed: the same rows were submitted recently, and `again` is false.
+            SentBefore: the same rows were submitted recently, and `again` is false.
             NoKey: there is no key.
         """
         await self._connection.api()

@@ -124,6 +124,7 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         step=part.step,
         retry_of=part.retry_of,
         retried=part.retried,
+        step_name=submission.name_of_step(part.step),
         request_counts=verdict.counts,
         outcomes=verdict.outcomes,
         ended_at=now,

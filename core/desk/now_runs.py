@@ -114,7 +114,7 @@ class Runs:
         """The unfinished run of the same rows, else the draft as a new one.
 
         Raises:
-            NotAllowed: the same rows were submitted recently, and `again` is false.
+            SentBefore: the same rows were submitted recently, and `again` is false.
         """
         known = self.of(tx.snapshot, made.sha256)
         if known:
@@ -134,6 +134,7 @@ class Runs:
             waiting=made.parts,
             outputs=made.outputs,
             steps=made.steps,
+            step_names=made.step_names,
             max_cost=made.max_cost,
             betas=made.betas,
             trouble=not_over(made.input, now),
@@ -147,7 +148,7 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
     """Does nothing if these rows were not submitted recently.
 
     Raises:
-        NotAllowed: they were.
+        SameRows: they were.
     """
     if earlier := sent_before(snapshot, sha256, now):
         raise sent_already(earlier, earlier.requests)

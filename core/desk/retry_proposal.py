@@ -16,7 +16,7 @@ from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import DEFAULT, Kind, not_over, with_retries
 from batchtui.core.batches.submissions import first_steps
 from batchtui.core.desk.retry_wanted import Wanted, listed
-from batchtui.core.errors import NotAllowed
+from batchtui.core.errors import NotAllowed, SentBefore
 from batchtui.core.files import is_there
 from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.paths import Paths
@@ -41,6 +41,13 @@ class NothingLeft(NotAllowed):
     def __init__(self, message: str, hint: str, left: Mapping[str, int] = MappingProxyType({})) -> None:
         super().__init__(message, hint)
         self.left = left
+
+
+class SentSince(NothingLeft):
+    """A later run of the job sent the same rows again. A retry would buy them twice."""
+
+    exit_code = SentBefore.exit_code
+    code = SentBefore.code
 
 
 class NotYet(NotAllowed):
@@ -116,7 +123,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
     since = sent_since(snapshot, paths, first) if failed else frozenset()
     failed = {custom_id: cause for custom_id, cause in failed.items() if custom_id not in since}
     if since and not failed:
-        raise NothingLeft(
+        raise SentSince(
             f"What failed was sent again since, by a later run of {inert_line(first.name)}.",
             "There is nothing to retry.",
         )
@@ -177,7 +184,7 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
     for one in refused:
         if since := sent_since(snapshot, paths, one):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
-            raise NothingLeft(
+            raise SentSince(
                 f"{were} sent again since, by a later run of {inert_line(one.name)}.",
                 f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
             )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Self
 from batchtui.core import logs
 from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
 from batchtui.core.batches.event import Event
 from batchtui.core.batches.events import happened
@@ -22,7 +21,7 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
-from batchtui.core.errors import BatchtuiError, Failure, NoKey, NotAllowed, PollerStalled
+from batchtui.core.errors import BatchtuiError, Failure, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.late_answers import step_name
 from batchtui.core.jobs.steps import StepRunner
@@ -237,44 +236,26 @@ class StateDesk:
             batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 
-    async def wait(self, submission: str, report: Report | None = None) -> list[Batch]:
-        """Cycles until a submission is done, or can go no further on its own. Returns its batches as they are then.
+    async def wait(
+        self,
+        *submissions: str,
+        patience: float | None = None,
+        report: Report | None = None,
+        tell: Callable[[str], None] = log.info,
+    ) -> list[Batch]:
+        """Cycles until submissions are done, or can go no further on their own. Returns their batches as they are then.
 
-        Done means that every part and step is retrieved and its outputs are written. `Batch.submission` names it.
-
-        Raises:
-            NotAllowed: it was forgotten in the meantime.
-            NoKey: there is no key.
-            PollerStalled: the process that polls is stopped or hangs.
-            BatchtuiError: its results could not be retrieved.
+        Done means that every part and step is retrieved and its outputs are written. `Batch.submission` names one.
+        `tell` hears of each trouble on the way once. Raises TimedOut after `patience` seconds, else as `Wait.done`.
         """
-        asked = time.monotonic()
-        while True:
-            cycle = await self.cycle()
-            await self.answered()
-            snapshot = await self.snapshot()
-            whole = snapshot.submissions.get(submission)
-            batches = plan.members(snapshot, whole) if whole else []
-            if whole is None or not batches:
-                raise NotAllowed("The batch was forgotten in the meantime.", "batchtui list shows the rest.")
-            if isinstance(cycle.blocked, NoKey):
-                raise cycle.blocked
-            if not self.settings.auto_retrieve and any(one.state is State.ENDED for one in batches):
-                for one in batches:
-                    if one.state is State.ENDED:
-                        await self.retrieve(one.ref, report)
-                continue
-            if not going_on.goes_on(snapshot, whole, batches):
-                return batches
-            if not cycle.polled_by:
-                await asyncio.sleep(self.next_delay(cycle, snapshot))
-                continue
-            await asyncio.sleep(2.0)
-            if error := await self.stalled():
-                raise error
-            if (at := time.monotonic()) - asked > self.next_delay(cycle, snapshot):  # it may be set to look more seldom
-                await self.poke()
-                asked = at
+        from batchtui.core.desk.wait import Wait
+
+        return await Wait(self, submissions, patience=patience, report=report, tell=tell).done()
+
+    @property
+    def going_on(self) -> bool:
+        """Whether this process sends or writes at the moment: cut short, it would not be known what came of that."""
+        return self._cycles.going_on
 
     def service(self, kind: str | None = None) -> ServiceDesk:
         """The background service of this state, `systemd` or `launchd`, by default what this platform has."""

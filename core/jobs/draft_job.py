@@ -211,6 +211,7 @@ def draft_job(
             canary=bool(job.steps[0].canary),
             outputs=job.steps[0].outputs,
             steps=tuple(step.name for step in job.steps[1:]),
+            step_names=tuple(step.name for step in job.steps),
             max_cost=job.max_cost,
             betas=rules.betas,
             under_way=0 if job.new_only else made.built.under_way,

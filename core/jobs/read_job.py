@@ -79,6 +79,10 @@ class _Output(Struct, kw_only=True):
     path: str = ""
 
 
+TABLES: dict[str, type[Struct]] = {"job": _JobHead, "step": _Head, "source": _Source, "output": _Output}
+"""The shapes of a job's tables, by what they are."""
+
+
 def read_job(path: Path) -> Job:
     """Reads the job in a file, and its template files too, so that no part of it changes later.
 

@@ -28,6 +28,10 @@ class _Request(Struct, kw_only=True):
     params: dict[str, Any] = {}
 
 
+TABLE = _Request
+"""The shape of a [request]."""
+
+
 def read_request(tables: Tables, table: object, at: Field, folder: Path) -> Request | None:
     """The request in a table of a job in `folder`, with its template files. What is wrong with it is noted."""
     given = tables.take(table, _Request, at)

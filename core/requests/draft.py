@@ -48,6 +48,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     canary: bool = False
     outputs: tuple[Output, ...] = ()
     steps: tuple[str, ...] = ()
+    step_names: tuple[str, ...] = ()
     max_cost: float | None = None
     betas: tuple[str, ...] = ()
     under_way: int = 0

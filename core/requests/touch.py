@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import Unagreed
 from batchtui.core.text import inert_line, plural
 
 _NAMED = 3
@@ -30,7 +30,7 @@ class Touch(Struct, frozen=True):
         return f"{self.does} {inert_line(self.what, 2000)} ({self.field})"
 
 
-class NotAgreed(BatchtuiError):
+class NotAgreed(Unagreed):
     """A job touches what is outside its folder, or runs a program, and nobody agreed to that. Nothing was sent."""
 
     def __init__(self, path: Path, touches: Collection[Touch]) -> None:

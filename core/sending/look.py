@@ -83,6 +83,11 @@ def never_accepted(batch: Batch) -> bool:
     return batch.state is State.UNCONFIRMED and batch.trouble is not None and batch.trouble.message == _NOTHING
 
 
+def needs_person(batch: Batch) -> bool:
+    """Whether looking on settles nothing: a person must decide about it, or set the key that it was sent with."""
+    return never_accepted(batch) or (batch.trouble is not None and batch.trouble.message == _OTHER)
+
+
 def under_way(snapshot: Snapshot) -> list[Batch]:
     return [batch for batch in snapshot.batches if batch.state in UNDER_WAY]
 

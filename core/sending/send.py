@@ -144,6 +144,7 @@ class Sender:
             state=State.SUBMITTING,
             part=part.number,
             step=part.step,
+            step_name=whole.name_of_step(part.step),
             retry_of=part.retry_of,
             retried=part.retried,
             models=part.models,

@@ -19,7 +19,7 @@ from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.batches.unmatched import due_again
-from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SentBefore, Unreachable
+from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SameRows, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
@@ -53,19 +53,22 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime, server_time: dat
     return None
 
 
-def sent_already(earlier: Batch, requests: int) -> NotAllowed:
+def sent_already(earlier: Batch, requests: int) -> SameRows:
     """The error for requests that were already sent as `earlier`."""
     one = requests == 1
     sent = f"The same {plural(requests, 'request')} {'was' if one else 'were'} submitted before"
     named = f"{inert_line(earlier.name)} ({earlier.label})"
     if earlier.state in UNSETTLED:
-        return NotAllowed(
+        return SameRows(
             f"{sent}, as {named}, and it is not known yet whether the API accepted {'it' if one else 'them'}.",
             "batchtui --once looks for them. Submitting them with --again may buy them twice.",
+            earlier.label,
         )
     state = earlier.state.words
-    return NotAllowed(
-        f"{sent}, as {named}, and {'is' if one else 'are'} {state}.", "To buy them a second time, submit with --again."
+    return SameRows(
+        f"{sent}, as {named}, and {'is' if one else 'are'} {state}.",
+        "To buy them a second time, submit with --again.",
+        earlier.label,
     )
 
 
@@ -96,8 +99,8 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
     """Sends the first part of a draft; from the same moment on, the others wait in the state.
 
     Raises:
-        NotAllowed: the same rows were sent within a day or are not over, and `again` is false; or it was canceled
-            before it could be sent.
+        SentBefore: the same rows were sent within a day or are not over, and `again` is false.
+        NotAllowed: it was canceled before it could be sent.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
         BatchtuiError: it was certainly not accepted, and none of it is kept.
     """
@@ -118,6 +121,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         canary=draft.canary,
         outputs=draft.outputs,
         steps=draft.steps,
+        step_names=draft.step_names,
         max_cost=draft.max_cost,
         betas=draft.betas,
         deadline=draft.deadline,
@@ -138,7 +142,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         if earlier and not again:
             raise sent_already(earlier, submission.requests)
         if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
-            raise NotAllowed(
+            raise SameRows(
                 "Some of the same requests were already answered without a batch, with --now.",
                 "Go on with --now, or buy all of them in a batch with --again.",
             )

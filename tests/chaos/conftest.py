@@ -13,6 +13,7 @@ import pytest
 
 from tests.chaos.hostile_host import Host, Reply, hosting, instead
 from tests.conftest import PATIENCE, World, in_this_process
+from tests.json_output import held
 
 KEY, OTHER = "sk-ant-first-0001", "sk-ant-second-0002"
 
@@ -78,7 +79,7 @@ def processes(host: Host, world: World) -> Shop:
     """Each command is a process."""
 
     def apart(environment: dict[str, str], arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-m", "batchtui.tui", *arguments],
             cwd=world.folder,
             env=environment,
@@ -88,5 +89,7 @@ def processes(host: Host, world: World) -> Shop:
             timeout=PATIENCE,
             check=False,
         )
+        held(arguments, ended.returncode, ended.stdout, world.folder)
+        return ended
 
     return Shop(host, world, apart)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from batchtui.core.batches.batch import Batch
 from batchtui.core.text import inert_line, number, plural
+from batchtui.tui.cli.records import AttemptRecord
 from batchtui.tui.cli.report import batch_json
 
-_SHOWN = ("id", "ref", "state", "requests", "request_counts", "outcomes", "submitted_at", "retrieved_at", "cost")
+
+def attempts_json(batches: Sequence[Batch]) -> list[AttemptRecord]:
+    """Each attempt as scripts see it."""
+    return [_attempt(one) for one in batches]
 
 
-def attempts_json(batches: Sequence[Batch]) -> list[dict[str, Any]]:
-    """Each attempt as scripts see it. `kinds` counts the requests of a retry by why they were sent again."""
-    every = [(one, batch_json(one)) for one in batches]
-    return [
-        {**{name: told[name] for name in _SHOWN}, "retry_of": one.retry_of or None, "kinds": one.retried}
-        for one, told in every
-    ]
+def _attempt(batch: Batch) -> AttemptRecord:
+    told = batch_json(batch)
+    return AttemptRecord(
+        id=told.id,
+        ref=told.ref,
+        state=told.state,
+        requests=told.requests,
+        request_counts=told.request_counts,
+        outcomes=told.outcomes,
+        submitted_at=told.submitted_at,
+        retrieved_at=told.retrieved_at,
+        cost=told.cost,
+        retry_of=batch.retry_of or None,
+        kinds=batch.retried,
+    )
 
 
 def attempts_text(batches: Sequence[Batch]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from batchtui.core.cost.cache_advice import RATES, Advice, in_words
 from batchtui.core.cost.system_cache import SystemCache
 from batchtui.core.text import inert_line
+from batchtui.tui.cli.check_records import CacheRecord, SystemCacheRecord
 
 Steps = Sequence[tuple[str, SystemCache]]
 """Steps by name, with what becomes of their system prompts."""
@@ -23,29 +23,25 @@ def cached(advice: Advice | None, steps: Steps, *, job: bool) -> list[str]:
     return lines
 
 
-def cache_json(advice: Advice | None, steps: Steps) -> dict[str, Any] | None:
-    """The same for scripts; null if the requests share nothing and no step wants a cache.
-
-    `shared` are the parts of the prompt that all requests to `model` begin with, in the order of the cache;
-    `more_tokens` begin the text after them. Each pair of amounts is for the highest and the lowest of `hit_rates`.
-    """
+def cache_json(advice: Advice | None, steps: Steps) -> CacheRecord | None:
+    """The same for scripts; None if the requests share nothing and no step wants a cache."""
     if advice is None and not steps:
         return None
     shared = advice.shared if advice else None
     usd = advice.usd if advice else None
-    return {
-        "model": shared.model if shared else None,
-        "requests": shared.requests if shared else None,
-        "shared": list(shared.parts) if shared else [],
-        "tokens": shared.total if shared else 0,
-        "more_tokens": shared.more if shared else 0,
-        "minimum_tokens": advice.smallest if advice else None,
-        "long_enough": bool(advice and advice.long_enough),
-        "marked": bool(shared and shared.marked),
-        "uncached_usd": advice.plain_usd if advice else None,
-        "usd_5m": list(usd["5m"]) if usd else None,
-        "usd_1h": list(usd["1h"]) if usd else None,
-        "hit_rates": list(RATES),
-        "worth": advice.worth if advice else None,
-        "system_cache": [{"step": name, "asked": one.asked, "ttl": one.ttl, "why": one.words} for name, one in steps],
-    }
+    return CacheRecord(
+        model=shared.model if shared else None,
+        requests=shared.requests if shared else None,
+        shared=list(shared.parts) if shared else [],
+        tokens=shared.total if shared else 0,
+        more_tokens=shared.more if shared else 0,
+        minimum_tokens=advice.smallest if advice else None,
+        long_enough=bool(advice and advice.long_enough),
+        marked=bool(shared and shared.marked),
+        uncached_usd=advice.plain_usd if advice else None,
+        usd_5m=list(usd["5m"]) if usd else None,
+        usd_1h=list(usd["1h"]) if usd else None,
+        hit_rates=list(RATES),
+        worth=advice.worth if advice else None,
+        system_cache=[SystemCacheRecord(step=name, asked=one.asked, ttl=one.ttl, why=one.words) for name, one in steps],
+    )

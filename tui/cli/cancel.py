@@ -15,6 +15,7 @@ from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import agree, complain, out, say, wait_for
 from batchtui.tui.sentences import cancel_question, forget_question, still_sent
@@ -67,7 +68,7 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
         labels = {one.ref: one.label for one in snapshot.batches}
         if json:
             wrong = [error_json(one, labels.get(ref, ref)) for ref, one in done.failures.items()]
-            out(dumps({"batches": [batch_json(one) for one in shown], "errors": wrong}))
+            out(dumps(Batches(batches=[batch_json(one) for one in shown], errors=wrong)))
         elif done.batches or not done.failures:
             out(_labels(shown))
         for ref, one in done.failures.items():
@@ -137,7 +138,7 @@ async def _forget(word: str, *, yes: bool, json: bool) -> int:
             return failed(error, json=json, batch=word)
         for batch in batches:
             say(f"Forgot {batch.label}.")
-        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else _labels(batches))
+        out(dumps(Batches(batches=[batch_json(one) for one in batches])) if json else _labels(batches))
         return errors.OK
 
 

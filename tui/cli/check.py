@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -21,8 +20,10 @@ from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 from batchtui.core.text import inert, inert_line, plural, size
 from batchtui.tui.cli.cache_report import cache_json, cached
+from batchtui.tui.cli.check_records import CheckedFile, CostRecord, DeadlineCost, FileRecord, StepCost
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed
-from batchtui.tui.cli.report import dumps, problem_json, problems, touch_json
+from batchtui.tui.cli.problem_report import problem_json, problems
+from batchtui.tui.cli.report import dumps, touch_json
 from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wait_for
 
 
@@ -61,21 +62,7 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
             return failed(error, json=json)
     checked, over, plain = looked.checked, looked.over_limit, desk.settings.ascii
     if json:
-        about = {"requests": checked.requests, "bytes": checked.bytes, "models": list(checked.models)}
-        out(
-            dumps(
-                {
-                    "file": about,
-                    "problems": checked.problem_count + bool(over),
-                    "errors": [problem_json(one) for one in (*checked.problems, *_dear(over))],
-                    "notes": list(looked.notes),
-                    "touches": [touch_json(one) for one in looked.touches],
-                    "first": msgspec.json.decode(looked.first) if looked.first else None,
-                    "cost": cost_json(looked) if looked.estimate else None,
-                    "cache": cache_json(looked.cache, looked.system_cache),
-                }
-            )
-        )
+        out(dumps(_checked(looked, over)))
     else:
         good = described(looked, desk.clock(), plain=plain) if checked.ok else []
         out("\n".join(good or [problems(checked), *touched(looked.touches)]))
@@ -85,9 +72,22 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
     return errors.OK if checked.ok and not over else errors.FAILED
 
 
-def _dear(over: OverLimit | None) -> list[Problem]:
-    """The problem of what would be refused under the limit that the job sets itself."""
-    return [Problem(None, "max_cost", over.message, over.hint, "over_limit")] if over else []
+def _checked(looked: Preflight, over: OverLimit | None) -> CheckedFile:
+    """What was found, for scripts. That it would be refused under its own limit is a problem as well."""
+    checked = looked.checked
+    wrong = [problem_json(one) for one in checked.problems]
+    if over:
+        wrong.append(problem_json(Problem(None, "max_cost", over.message, over.hint, over.code), over.code))
+    return CheckedFile(
+        file=FileRecord(requests=checked.requests, bytes=checked.bytes, models=list(checked.models)),
+        problems=checked.problem_count + bool(over),
+        errors=wrong,
+        notes=list(looked.notes),
+        touches=[touch_json(one) for one in looked.touches],
+        first=msgspec.json.decode(looked.first) if looked.first else None,
+        cost=cost_json(looked) if looked.estimate else None,
+        cache=cache_json(looked.cache, looked.system_cache),
+    )
 
 
 def described(looked: Preflight, now: datetime, *, plain: bool) -> list[str]:
@@ -136,39 +136,34 @@ def tell_notes(looked: Preflight) -> None:
         say(inert(note))
 
 
-def cost_json(looked: Preflight) -> dict[str, Any]:
-    """The cost of all steps for scripts, and of each. Dollar amounts are null if a price is not known; `max_usd` also
-    if something has no bound."""
+def cost_json(looked: Preflight) -> CostRecord:
+    """The cost of all steps for scripts, and of each."""
     assert looked.estimate
     assert looked.whole
     estimate = looked.whole
     steps = [(looked.name, looked.estimate), *looked.later]
-    return {
-        "estimated_usd": estimate.batch_usd,
-        "max_usd": estimate.batch_max_usd,
-        "standard_usd": estimate.standard_usd,
-        "input_tokens": estimate.input_tokens,
-        "input_tokens_max": estimate.input_tokens_max,
-        "output_tokens": estimate.output_tokens,
-        "output_tokens_max": estimate.output_tokens_max,
-        "unpriced": list(estimate.unpriced),
-        "unbounded": list(estimate.unbounded),
-        "how": estimate.how,
-        "deadline": _deadline_json(estimate, looked.deadline) if looked.deadline else None,
-        "steps": [_step_json(name, one) for name, one in steps],
-    }
+    return CostRecord(
+        estimated_usd=estimate.batch_usd,
+        max_usd=estimate.batch_max_usd,
+        standard_usd=estimate.standard_usd,
+        input_tokens=estimate.input_tokens,
+        input_tokens_max=estimate.input_tokens_max,
+        output_tokens=estimate.output_tokens,
+        output_tokens_max=estimate.output_tokens_max,
+        unpriced=list(estimate.unpriced),
+        unbounded=list(estimate.unbounded),
+        how=estimate.how,
+        deadline=_deadline_cost(estimate, looked.deadline) if looked.deadline else None,
+        steps=[_step_cost(name, one) for name, one in steps],
+    )
 
 
-def _deadline_json(estimate: Estimate, deadline: datetime) -> dict[str, Any]:
-    """The deadline, and what it costs if nothing has ended by then."""
+def _deadline_cost(estimate: Estimate, deadline: datetime) -> DeadlineCost:
     late = missed(estimate)
-    return {"at": deadline.isoformat(), "estimated_usd": late.estimated_usd, "max_usd": late.max_usd}
+    return DeadlineCost(at=deadline, estimated_usd=late.estimated_usd, max_usd=late.max_usd)
 
 
-def _step_json(name: str, estimate: Estimate) -> dict[str, Any]:
-    return {
-        "step": name,
-        "requests": estimate.requests,
-        "estimated_usd": estimate.batch_usd,
-        "max_usd": estimate.batch_max_usd,
-    }
+def _step_cost(name: str, estimate: Estimate) -> StepCost:
+    return StepCost(
+        step=name, requests=estimate.requests, estimated_usd=estimate.batch_usd, max_usd=estimate.batch_max_usd
+    )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec.structs import asdict
+from msgspec import UNSET
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.find import is_id
 from batchtui.core.desk.desk import Desk, open_desk
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.errors import BatchtuiError, UsageError
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.touch import NotAgreed
-from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.report import batch_json, dumps, error_json, problem_json, problems, touch_json, written
+from batchtui.core.text import inert, inert_line, plural
+from batchtui.tui.cli.problem_report import problem_json, problems
+from batchtui.tui.cli.records import Batches, BatchRecord, ErrorRecord, KindRecord, Retried
+from batchtui.tui.cli.report import batch_json, dumps, error_json, touch_json, written
 from batchtui.tui.cli.terminal import BetaName, complain, out, say
 
 if TYPE_CHECKING:
@@ -48,14 +51,12 @@ async def desk_for(
         yield desk
 
 
-def failed(
-    error: BatchtuiError, *, json: bool, batch: str | None = None, batches: list[dict[str, object]] | None = None
-) -> int:
+def failed(error: BatchtuiError, *, json: bool, batch: str | None = None, batches: Sequence[BatchRecord] = ()) -> int:
     """Reports an error in text, and in JSON if asked for; the exit code. `batch` is the word the user typed."""
     wrong = [] if error.exit_code == errors.OK else [error_json(error, batch)]
-    touches = {"touches": [touch_json(one) for one in error.touches]} if isinstance(error, NotAgreed) else {}
+    touches = [touch_json(one) for one in error.touches] if isinstance(error, NotAgreed) else UNSET
     if json:
-        out(dumps({"batches": batches or [], **touches, "errors": wrong}))
+        out(dumps(Batches(batches=list(batches), touches=touches, errors=wrong)))
     complain(error)
     return error.exit_code
 
@@ -64,10 +65,33 @@ def not_submittable(what: Path | str, error: NotSubmittable, *, json: bool) -> i
     """Reports every problem of `what` was rejected, a file or a retry; the exit code."""
     if json:
         wrong = [problem_json(one) for one in error.checked.problems]
-        out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
+        out(dumps(Batches(problems=error.checked.problem_count, errors=wrong)))
     say(f"batchtui: {inert_line(str(what))} was not submitted: nothing was sent.")
     say(problems(error.checked))
     return error.exit_code
+
+
+async def meant(desk: Desk, word: str) -> list[Batch]:
+    """The batches that a word means. An id that this state never saw is followed from now on. Raises as `adopt`."""
+    try:
+        return await desk.batches_for(word)
+    except UsageError:
+        if not is_id(word):
+            raise
+    batch = await desk.adopt(word)
+    if batch.doubtful:
+        say(f"{batch.label} is probably {inert(batch.name)}, whose answer was lost: the ids of its results will tell.")
+    else:
+        say(f"{batch.label} was not sent from here; it is now followed as {batch.name}.")
+    return [batch]
+
+
+def worst(codes: Collection[int]) -> int:
+    """The exit code for the worst of several."""
+    return next((code for code in _WORST_FIRST if code in codes), errors.OK)
+
+
+_WORST_FIRST = (errors.NO_KEY, errors.UNREACHABLE, errors.NEEDS_PERSON, errors.FAILED, errors.SOME_FAILED)
 
 
 def outcome(batch: Batch) -> int:
@@ -88,7 +112,7 @@ def tell_sent(
     batches: Sequence[Batch],
     causes: Mapping[str, int],
     left: Mapping[str, int],
-    wrong: Sequence[Mapping[str, object]] = (),
+    wrong: Sequence[ErrorRecord] = (),
     kinds: Sequence[Share] = (),
     *,
     json: bool,
@@ -98,9 +122,28 @@ def tell_sent(
         say(f"Resent {plural(batch.requests, 'request')} of {inert_line(batch.name)} as {batch.label}.")
         say(f"  batchtui retrieve {batch.label}")
     if json:
-        sent = {"batches": [batch_json(batch) for batch in batches]}
-        by_kind = [asdict(one) for one in kinds]
-        out(dumps({**sent, "retried": dict(causes), "left": dict(left), "kinds": by_kind, "errors": list(wrong)}))
+        out(
+            dumps(
+                Retried(
+                    batches=[batch_json(batch) for batch in batches],
+                    retried=dict(causes),
+                    left=dict(left),
+                    kinds=[_kind(one) for one in kinds],
+                    errors=list(wrong),
+                )
+            )
+        )
     else:
         for batch in batches:
             out(batch.label)
+
+
+def _kind(share: Share) -> KindRecord:
+    return KindRecord(
+        kind=share.kind,
+        requests=share.requests,
+        causes=share.causes,
+        taken=share.taken,
+        estimated_usd=share.estimated_usd,
+        max_usd=share.max_usd,
+    )

@@ -14,6 +14,7 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.cancel import ask, meant, yes_option
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
 from batchtui.tui.sentences import delete_question
@@ -49,7 +50,7 @@ async def _delete(words: Sequence[str], *, force: bool, yes: bool, json: bool) -
         labels = {one.ref: one.label for one in snapshot.batches}
         if json:
             wrong = [error_json(one, labels.get(ref, ref)) for ref, one in done.failures.items()]
-            out(dumps({"batches": [batch_json(one) for one in done.batches], "errors": wrong}))
+            out(dumps(Batches(batches=[batch_json(one) for one in done.batches], errors=wrong)))
         elif done.batches:
             out("\n".join(one.label for one in done.batches))
         for ref, one in done.failures.items():

@@ -9,6 +9,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.desk.doctor import NAMES, Check, examine, exit_code, find_place
 from batchtui.core.text import inert_line
+from batchtui.tui.cli.records import CheckRecord, Doctor
 from batchtui.tui.cli.report import dumps
 from batchtui.tui.cli.terminal import out
 
@@ -35,8 +36,8 @@ def doctor(*, offline: bool, as_json: bool) -> int:
             out(_lines(check, plain=plain))
     code = exit_code(checks)
     if as_json:
-        shown = [{"name": one.name, "ok": one.ok, "message": one.message, "hint": one.hint} for one in checks]
-        out(dumps({"ok": code == errors.OK, "checks": shown}))
+        shown = [CheckRecord(name=one.name, ok=one.ok, message=one.message, hint=one.hint) for one in checks]
+        out(dumps(Doctor(ok=code == errors.OK, checks=shown)))
     return code
 
 

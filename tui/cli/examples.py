@@ -13,6 +13,7 @@ from batchtui.core.jobs.example_jobs import write_examples
 from batchtui.core.paths import Paths, find_paths
 from batchtui.core.text import inert
 from batchtui.tui.cli.command_desk import as_json
+from batchtui.tui.cli.records import ExampleRecord, Examples
 from batchtui.tui.cli.report import dumps, error_json
 from batchtui.tui.cli.terminal import FilePath, complain, out, say
 
@@ -33,7 +34,7 @@ def examples(*, names: tuple[str, ...], to: Path | None, as_json: bool) -> int:
         unwritten = BatchtuiError(f"The examples were not written: {error.strerror}.", "Choose another folder.")
         return _refused(unwritten, json=as_json)
     if as_json:
-        out(dumps({"written": [str(path) for path in written], "errors": []}))
+        out(dumps(Examples(written=[str(path) for path in written], errors=[])))
         return errors.OK
     for path in written:
         out(inert(str(path)))
@@ -51,8 +52,8 @@ def _own_paths() -> Paths | None:
 
 def _list(examples: dict[str, str], *, json: bool) -> int:
     if json:
-        listed = [{"name": name, "about": about} for name, about in examples.items()]
-        out(dumps({"examples": listed, "errors": []}))
+        listed = [ExampleRecord(name=name, about=about) for name, about in examples.items()]
+        out(dumps(Examples(examples=listed, errors=[])))
         return errors.OK
     for name, about in examples.items():
         out(f"{name:<14}{about}")
@@ -62,6 +63,6 @@ def _list(examples: dict[str, str], *, json: bool) -> int:
 
 def _refused(error: BatchtuiError, *, json: bool) -> int:
     if json:
-        out(dumps({"examples": [], "written": [], "errors": [error_json(error)]}))
+        out(dumps(Examples(examples=[], written=[], errors=[error_json(error)])))
     complain(error)
     return error.exit_code

@@ -13,22 +13,16 @@ from typing import ClassVar
 import click
 
 from batchtui.core import errors
+from batchtui.core.error_codes import EXIT_CODES
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.terminal import Amount, Unwritten, complain, flush, give_up_stdout, out, say
 
-_EXIT_CODES = """
-\b
-Exit codes:
-  0    success
-  1    failed
-  2    the command was not understood
-  3    done, but some requests have no usable answer, or answers did not reach their place
-  4    the API could not be reached
-  5    no API key, or the key was refused
-  6    it is not known whether a batch was accepted: see the hint
-  130  interrupted
-"""
+_EXIT_CODES = "\n".join(("\b", "Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())))
+
+
+_TAKEN = ("list", "help")
+"""Commands whose name is Python's, so that their function is called `list_`."""
 
 
 class _Commands(click.Group):
@@ -36,6 +30,7 @@ class _Commands(click.Group):
 
     homes: ClassVar[dict[str, str]] = {
         "submit": "submit",
+        "wait": "wait",
         "monitor": "monitor",
         "service": "service",
         "check": "check",
@@ -48,6 +43,8 @@ class _Commands(click.Group):
         "delete": "delete",
         "forget": "cancel",
         "doctor": "doctor",
+        "schema": "schema",
+        "help": "help_topics",
         "examples": "examples",
         "demo": "demo",
         "simulate": "demo",
@@ -62,7 +59,7 @@ class _Commands(click.Group):
         home = self.homes.get(cmd_name)
         if home is None:
             return None
-        command = getattr(import_module(f"batchtui.tui.cli.{home}"), cmd_name.replace("list", "list_"))
+        command = getattr(import_module(f"batchtui.tui.cli.{home}"), f"{cmd_name}_" if cmd_name in _TAKEN else cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -111,7 +108,11 @@ def run(arguments: list[str]) -> int:
         flush()
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):
-            say("Interrupted. Everything reported is saved.")
+            stopped = errors.Stopped("Interrupted. Everything reported is saved.")
+            say(stopped.message)
+        else:
+            stopped = errors.Stopped("It was not agreed to, so it was not done.")
+        _as_json(stopped, arguments)
         return errors.INTERRUPTED
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:
@@ -158,6 +159,7 @@ def _broken(error: Exception) -> BatchtuiError:
 def _as_json(error: BatchtuiError, arguments: list[str]) -> None:
     """Prints an error that ended a command before it could report anything, if JSON is asked for."""
     if "--json" in arguments:
+        from batchtui.tui.cli.records import Batches
         from batchtui.tui.cli.report import dumps, error_json
 
-        out(dumps({"batches": [], "errors": [error_json(error)]}))
+        out(dumps(Batches(errors=[error_json(error)])))

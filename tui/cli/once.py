@@ -16,7 +16,8 @@ from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown
 from batchtui.core.text import inert_line
-from batchtui.tui.cli.command_desk import desk_for, tell_outputs
+from batchtui.tui.cli.command_desk import desk_for, tell_outputs, worst
+from batchtui.tui.cli.records import Once
 from batchtui.tui.cli.report import cycle_json, dumps, error_json, line
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
 
@@ -35,7 +36,7 @@ async def _once(*, json: bool) -> int:
             return await _one_cycle(desk, json=json)
     except BatchtuiError as error:
         if json:
-            out(dumps({**cycle_json(Cycle(), ()), "errors": [error_json(error)]}))
+            out(dumps(Once(errors=[error_json(error)])))
         complain(error)
         return error.exit_code
 
@@ -123,7 +124,4 @@ def exit_code(cycle: Cycle, snapshot: Snapshot, before: Snapshot) -> int:
     failed = {batch.id for batch in snapshot.batches if batch.unanswered and not carried_on(snapshot, batch)}
     if failed.intersection(cycle.retrieved) or found_unfit(before, snapshot) or unanswered_at_once(before, snapshot):
         codes.add(errors.SOME_FAILED)
-    return next((code for code in _WORST_FIRST if code in codes), errors.OK)
-
-
-_WORST_FIRST = (errors.NO_KEY, errors.UNREACHABLE, errors.NEEDS_PERSON, errors.FAILED, errors.SOME_FAILED)
+    return worst(codes)

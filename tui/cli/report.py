@@ -9,138 +9,142 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec import UNSET
 
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
 from batchtui.core.batches.expiry import state_words, warning
 from batchtui.core.batches.progress import Counted, progress
 from batchtui.core.batches.spending import besides
-from batchtui.core.errors import BadInput, BatchtuiError, Failure
-from batchtui.core.requests.check import Checked
-from batchtui.core.requests.problems import Problem
+from batchtui.core.errors import BatchtuiError, Failure, SentBefore
 from batchtui.core.requests.touch import Touch
-from batchtui.core.results.summary import Summary, spelled_out
+from batchtui.core.results.summary import Summary
 from batchtui.core.state.poller import Poller
-from batchtui.core.text import aligned, duration, inert, inert_line, likely_and_most, money, number, plural, size
+from batchtui.core.text import aligned, duration, inert_line, likely_and_most, money, number, plural, size
+from batchtui.tui.cli.records import (
+    AttemptRecord,
+    BatchRecord,
+    DetailsRecord,
+    ErrorRecord,
+    Once,
+    OutputRecord,
+    PollerRecord,
+    Printed,
+    SubmissionRecord,
+    TouchRecord,
+    TroubleRecord,
+    spelled,
+)
 
 if TYPE_CHECKING:
     from batchtui.core.desk.cycle import Cycle
 
-SCHEMA = 1
+
+def dumps(printed: Printed) -> str:
+    """A record as one JSON object, in pure ASCII so that it is harmless on any terminal."""
+    return json.dumps(spelled(printed), indent=2)
 
 
-def dumps(fields: dict[str, Any]) -> str:
-    """One JSON object with our schema number, in pure ASCII so that it is harmless on any terminal."""
-    return json.dumps({"schema": SCHEMA, **fields}, indent=2)
+def batch_json(batch: Batch) -> BatchRecord:
+    """A batch as scripts see it."""
+    return BatchRecord(**_fields(batch))
 
 
-def batch_json(batch: Batch) -> dict[str, Any]:
-    """A batch as scripts see it. Unknown values are null; `ref` is null if only the server knows the batch."""
-    counts = batch.request_counts
+def details_json(
+    batch: Batch,
+    submission: Submission | None,
+    summary: Summary | None,
+    attempts: Sequence[AttemptRecord] = (),
+    parts: Sequence[Batch] = (),
+) -> DetailsRecord:
+    """Everything known about one batch: its JSON, what was submitted, the summary of its results, and what it is made
+    of."""
+    sent = None
+    if submission:
+        sent = SubmissionRecord(
+            ref=submission.ref,
+            input=submission.input,
+            sha256=submission.sha256,
+            bytes=submission.bytes,
+            models=submission.models,
+            adopted=submission.adopted,
+            deadline=submission.deadline,
+        )
+    return DetailsRecord(
+        **_fields(batch),
+        submission=sent,
+        summary=summary,
+        attempts=list(attempts) or UNSET,
+        parts=[batch_json(one) for one in parts] or UNSET,
+    )
+
+
+def _fields(batch: Batch) -> dict[str, Any]:
     trouble = batch.trouble
+    outputs = (OutputRecord(kind=one.kind, path=one.path, rows=one.rows, done_at=one.done_at) for one in batch.outputs)
     return {
         "id": batch.id,
         "ref": batch.ref if batch.submission else None,
         "name": batch.name,
-        "state": batch.state.value,
-        "processing_status": batch.processing_status.value if batch.processing_status else None,
-        "betas": list(batch.betas),
+        "state": batch.state,
+        "processing_status": batch.processing_status,
+        "betas": batch.betas,
+        "step": batch.step_name or None,
         "requests": batch.requests,
-        "request_counts": {
-            "processing": counts.processing,
-            "succeeded": counts.succeeded,
-            "errored": counts.errored,
-            "canceled": counts.canceled,
-            "expired": counts.expired,
-        },
-        "outcomes": asdict(batch.outcomes) if batch.outcomes else None,
-        "submitted_at": _time(batch.submitted_at),
-        "created_at": _time(batch.created_at),
-        "ended_at": _time(batch.ended_at),
-        "expires_at": _time(batch.expires_at),
+        "request_counts": batch.request_counts,
+        "outcomes": batch.outcomes,
+        "submitted_at": batch.submitted_at,
+        "created_at": batch.created_at,
+        "ended_at": batch.ended_at,
+        "expires_at": batch.expires_at,
         "results_path": batch.results_path,
-        "retrieved_at": _time(batch.retrieved_at),
-        "remote_deleted_at": _time(batch.remote_deleted_at),
-        "trouble": {"message": trouble.message, "hint": trouble.hint, "at": _time(trouble.at)} if trouble else None,
-        "cost": {
-            "estimated_usd": batch.cost.estimated_usd,
-            "max_usd": batch.cost.max_usd,
-            "actual_usd": batch.cost.actual_usd,
-            "saved_usd": batch.cost.saved_usd,
-        },
-        "outputs": [
-            {"kind": one.kind, "path": one.path, "rows": one.rows, "done_at": _time(one.done_at)}
-            for one in batch.outputs
-        ],
+        "retrieved_at": batch.retrieved_at,
+        "remote_deleted_at": batch.remote_deleted_at,
+        "trouble": TroubleRecord(message=trouble.message, hint=trouble.hint, at=trouble.at) if trouble else None,
+        "cost": batch.cost,
+        "outputs": tuple(outputs),
     }
 
 
-def details_json(batch: Batch, submission: Submission | None, summary: Summary | None) -> dict[str, Any]:
-    """Everything known about one batch: its JSON, what was submitted, and the summary of its results."""
-    sent = None
-    if submission:
-        sent = {
-            "ref": submission.ref,
-            "input": submission.input,
-            "sha256": submission.sha256,
-            "bytes": submission.bytes,
-            "models": list(submission.models),
-            "adopted": submission.adopted,
-            "deadline": _time(submission.deadline),
-        }
-    made = spelled_out(summary) if summary else None
-    return {**batch_json(batch), "submission": sent, "summary": json.loads(json.dumps(made, default=_time))}
+def error_json(error: BatchtuiError, batch: str | None = None) -> ErrorRecord:
+    """An error as scripts see it. `batch` is what the user called the batch that it is about."""
+    earlier = error.earlier if isinstance(error, SentBefore) else ""
+    return ErrorRecord(batch=earlier or batch, code=error.code, message=error.message, hint=error.hint)
 
 
-def error_json(error: BatchtuiError, batch: str | None = None) -> dict[str, Any]:
-    return {"batch": batch, "code": error.code, "message": error.message, "hint": error.hint}
-
-
-def failures_json(failures: Iterable[Failure], batches: Iterable[Batch]) -> list[dict[str, Any]]:
+def failures_json(failures: Iterable[Failure], batches: Iterable[Batch]) -> list[ErrorRecord]:
     """Failures as JSON: each names its batch as the user would."""
     labels = {batch.ref: batch.label for batch in batches}
     return [error_json(one.error, labels.get(one.batch or "", one.batch)) for one in failures]
 
 
-def touch_json(touch: Touch) -> dict[str, Any]:
+def touch_json(touch: Touch) -> TouchRecord:
     """What a job touches: `does` is reads, writes or runs; `what` is a path or a command line."""
-    return {"does": touch.does, "what": touch.what, "field": touch.field}
+    return TouchRecord(does=touch.does, what=touch.what, field=touch.field)
 
 
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """A problem of an input file, as an error with its line and field."""
-    return {
-        "batch": None,
-        "code": BadInput.code,
-        "message": problem.message,
-        "hint": problem.hint,
-        "line": problem.line,
-        "field": problem.field,
-    }
-
-
-def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> dict[str, Any]:
-    """What `--once --json` prints, except the schema number."""
+def cycle_json(cycle: Cycle, batches: Iterable[Batch]) -> Once:
+    """What `--once --json` prints."""
     known = tuple(batches)
-    return {
-        "batches": [batch_json(batch) for batch in known],
-        "retrieved": list(cycle.retrieved),
-        "submitted": list(cycle.submitted),
-        "errors": failures_json(cycle.errors, known),
-        "api_calls": cycle.api_calls,
-        "polled_by": poller_json(cycle.polled_by) if cycle.polled_by else None,
-    }
+    return Once(
+        batches=[batch_json(batch) for batch in known],
+        retrieved=cycle.retrieved,
+        submitted=cycle.submitted,
+        errors=failures_json(cycle.errors, known),
+        api_calls=cycle.api_calls,
+        polled_by=poller_json(cycle.polled_by) if cycle.polled_by else None,
+    )
 
 
-def poller_json(poller: Poller) -> dict[str, Any]:
-    return {
-        "pid": poller.pid,
-        "host": poller.host or None,
-        "command": poller.command,
-        "since": _time(poller.since),
-        "looked_at": _time(poller.looked_at),
-        "next_at": _time(poller.next_at),
-    }
+def poller_json(poller: Poller) -> PollerRecord:
+    """The process that polls, as scripts see it."""
+    return PollerRecord(
+        pid=poller.pid,
+        host=poller.host or None,
+        command=poller.command,
+        since=poller.since,
+        looked_at=poller.looked_at,
+        next_at=poller.next_at,
+    )
 
 
 def line(batch: Batch, now: datetime) -> str:
@@ -266,27 +270,8 @@ def _no_id(batch: Batch) -> str:
     return "none, sent without a batch" if batch.state is State.RETRIEVED else "not known yet"
 
 
-def problems(checked: Checked) -> str:
-    """The problems of an input file, one per line with its hint below, and a count per kind if not all are listed."""
-    lines = []
-    for problem in checked.problems:
-        place = problem.where or "file"
-        field = f", {inert_line(problem.field, 200)}" if problem.field else ""
-        lines.append(f"{place}{field}: {inert(problem.message)}")
-        if problem.hint:
-            lines.append(f"    {inert(problem.hint)}")
-    if checked.problem_count > len(checked.problems):
-        lines.append(f"… {plural(checked.problem_count, 'problem')} in all:")
-        lines += [f"    {number(count)} x {kind}" for kind, count in checked.kinds.items()]
-    return "\n".join(lines)
-
-
 def _when(at: datetime | None, now: datetime) -> str:
     if at is None:
         return ""
     span = duration(abs(now - at))
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S} ({span} ago)" if at <= now else f"in {span}"
-
-
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None

@@ -9,14 +9,14 @@ import click
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
-from batchtui.core.batches.find import is_id
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, outcome
+from batchtui.tui.cli.command_desk import as_json, desk_for, failed, meant, outcome
+from batchtui.tui.cli.records import Batches, ErrorRecord
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
 
@@ -47,12 +47,12 @@ def retrieve(
 async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | None, *, json: bool) -> int:
     code = errors.OK
     got: list[Batch] = []
-    wrong: list[dict[str, object]] = []
+    wrong: list[ErrorRecord] = []
     async with desk_for("batchtui retrieve") as desk:
         for word in words:
             batches: list[Batch] = []
             try:
-                for one in await _meant(desk, word):
+                for one in await meant(desk, word):
                     batches = [*batches, await _retrieved(desk, one)]
                 if to and all(one.state is State.RETRIEVED for one in batches):
                     output = await _exported(desk, word, to)
@@ -86,7 +86,7 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
             wrong.append(error_json(error))
             code = code or _outcome(got) or error.exit_code
     if json:
-        out(dumps({"batches": [batch_json(batch) for batch in got], "errors": wrong}))
+        out(dumps(Batches(batches=[batch_json(batch) for batch in got], errors=wrong)))
     else:
         for batch in got:
             if batch.results_path:
@@ -133,7 +133,7 @@ async def _as_is(word: str, to: str, *, json: bool) -> int:
     """Writes whatever the API returns to a file. Reports what is wrong with it; the exit code is then 3."""
     async with desk_for("batchtui retrieve --as-is") as desk:
         try:
-            batch, *more = await _meant(desk, word)
+            batch, *more = await meant(desk, word)
             if more:
                 raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is takes one: give its id.")
             batch, wrong = await desk.as_is(batch.ref, to, progress(f"Retrieving {batch.label}"))
@@ -141,26 +141,12 @@ async def _as_is(word: str, to: str, *, json: bool) -> int:
             return failed(error, json=json, batch=word)
     if json:
         said = [error_json(Unverified(one), batch.label) for one in wrong]
-        out(dumps({"batches": [batch_json(batch)], "errors": said}))
+        out(dumps(Batches(batches=[batch_json(batch)], errors=said)))
     else:
         out(inert(to))
     for one in wrong:
         say(f"batchtui: {one}")
     return errors.SOME_FAILED if wrong else errors.OK
-
-
-async def _meant(desk: Desk, word: str) -> list[Batch]:
-    try:
-        return await desk.batches_for(word)
-    except UsageError:
-        if not is_id(word):
-            raise
-    batch = await desk.adopt(word)
-    if batch.doubtful:
-        say(f"{batch.label} is probably {inert(batch.name)}, whose answer was lost: the ids of its results will tell.")
-    else:
-        say(f"{batch.label} was not sent from here; it is now followed as {batch.name}.")
-    return [batch]
 
 
 async def _retrieved(desk: Desk, batch: Batch) -> Batch:
@@ -219,5 +205,5 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bo
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         await _tell_exported(desk, output, batches)
-        out(dumps({"batches": [batch_json(one) for one in batches], "errors": []}) if json else inert(output.path))
+        out(dumps(Batches(batches=[batch_json(one) for one in batches])) if json else inert(output.path))
         return errors.OK

@@ -19,6 +19,7 @@ from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli.check import tell_notes
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_sent
+from batchtui.tui.cli.records import Retried
 from batchtui.tui.cli.report import dumps
 from batchtui.tui.cli.terminal import agree, out, progress, say
 
@@ -48,7 +49,7 @@ async def _write(desk: Desk, proposal: Proposal, file: Path, *, json: bool) -> i
     say("Nothing was sent. Edit the file, leave each custom_id unchanged, then run the same command again.")
     say(f"  batchtui show {proposal.first.label}    says why they failed")
     if json:
-        out(dumps({"batches": [], "written": str(file), "failed": causes, "errors": []}))
+        out(dumps(Retried(batches=[], written=str(file), failed=causes, errors=[])))
     else:
         out(inert(str(file)))
     return errors.OK

@@ -16,6 +16,7 @@ from batchtui.core.errors import BatchtuiError, NotAllowed, ServiceFailed
 from batchtui.core.text import ago, inert, inert_line
 from batchtui.tui.cli.command_desk import as_json, desk_for
 from batchtui.tui.cli.report import dumps, error_json, poller_json
+from batchtui.tui.cli.service_records import ServiceRecord, ServiceRemoved, ServiceStatus, ServiceUnasked, installed
 from batchtui.tui.cli.terminal import FilePath, agree, complain, out, say, wait_for
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ async def _install(
             then = "; ".join(done.remaining)
             wrong.append(ServiceFailed(f"No {service.manager} answers here, so the service is not started.", then))
         if json:
-            said = _proposal_json(service, proposal)
-            out(dumps({**said, **asdict(done), "files": said["files"], "errors": [error_json(one) for one in wrong]}))
+            out(dumps(installed(service, proposal, wrong, started=done.started, remaining=done.remaining)))
         else:
             for path in done.files:
                 out(inert_line(str(path), 4000))
@@ -99,8 +99,7 @@ def _print(service: ServiceDesk, proposal: Proposal, *, json: bool) -> int:
     """Prints the files alone: one as it is, several each under its path."""
     if json:
         missing = proposal.key.missing
-        said = [error_json(missing)] if missing else []
-        out(dumps({**_proposal_json(service, proposal), "started": False, "remaining": [], "errors": said}))
+        out(dumps(installed(service, proposal, [missing] if missing else [])))
         return errors.OK
     for file in proposal.files:
         if len(proposal.files) > 1:
@@ -134,16 +133,6 @@ def _names(proposal: Proposal) -> str:
     return " and ".join(one.path.name for one in proposal.files)
 
 
-def _proposal_json(service: ServiceDesk, proposal: Proposal) -> dict[str, Any]:
-    return {
-        "manager": service.manager,
-        "files": [{"path": str(one.path), "text": one.text} for one in proposal.files],
-        "key": proposal.key.source or None,
-        "namespaces": proposal.wanted.namespaces,
-        "notes": proposal.notes,
-    }
-
-
 @service.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_kind
@@ -163,7 +152,7 @@ async def _uninstall(kind: str | None, *, yes: bool, json: bool) -> int:
         except BatchtuiError as error:
             return _failed(error, json=json)
         if json:
-            out(dumps({"manager": service.manager, "removed": [str(one) for one in removed], "errors": []}))
+            out(dumps(ServiceRemoved(manager=service.manager, removed=[str(one) for one in removed], errors=[])))
         for path in removed:
             say(f"Removed {inert_line(str(path), 4000)}.")
         if not removed:
@@ -188,10 +177,19 @@ async def _status(kind: str | None, *, json: bool) -> int:
             return _failed(error, json=json)
         wrong = _wrong(said)
         if json:
-            fields = {"manager": said.manager, "reached": said.reached, "installed": said.installed}
-            described = {**fields, "files": said.files, "service": asdict(said.service)}
-            polls = poller_json(poller) if poller else None
-            out(dumps({**described, "polled_by": polls, "errors": [error_json(one) for one in wrong]}))
+            out(
+                dumps(
+                    ServiceStatus(
+                        manager=said.manager,
+                        reached=said.reached,
+                        installed=said.installed,
+                        files={path: standing.value for path, standing in said.files.items()},
+                        service=ServiceRecord(**asdict(said.service)),
+                        polled_by=poller_json(poller) if poller else None,
+                        errors=[error_json(one) for one in wrong],
+                    )
+                )
+            )
         else:
             _tell(said, poller, desk.clock())
         for one in wrong:
@@ -280,6 +278,6 @@ def _ask(question: str, *, yes: bool) -> None:
 
 def _failed(error: BatchtuiError, *, json: bool) -> int:
     if json:
-        out(dumps({"errors": [error_json(error)]}))
+        out(dumps(ServiceUnasked(errors=[error_json(error)])))
     complain(error)
     return error.exit_code

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State, newest_first
 from batchtui.core.batches.retries import attempts
-from batchtui.core.batches.spending import spending_json, spending_text
+from batchtui.core.batches.spending import spending, spending_text
 from batchtui.core.batches.submissions import rolled_up, whole, with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.attempts import attempts_json, attempts_text
 from batchtui.tui.cli.command_desk import as_json, desk_for
+from batchtui.tui.cli.records import Listed, Shown
 from batchtui.tui.cli.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
 
@@ -37,7 +39,7 @@ async def _costs(*, json: bool) -> int:
     async with desk_for("batchtui list", logged=False) as desk:
         batches, plain = (await desk.snapshot()).batches, desk.settings.ascii
     if json:
-        out(dumps({"batches": [batch_json(batch) for batch in batches], "cost": spending_json(batches)}))
+        out(dumps(Listed(batches=[batch_json(batch) for batch in batches], cost=spending(batches))))
     elif batches:
         out(spending_text(batches, plain=plain))
     else:
@@ -58,8 +60,8 @@ async def _list(*, remote: bool, everything: bool, json: bool) -> int:
                 trouble = error
         shown = [batch for batch in batches if everything or batch.state is not State.GONE]
         if json:
-            wrong = {"errors": [error_json(trouble)]} if trouble else {}
-            out(dumps({"batches": [batch_json(batch) for batch in shown], **wrong}))
+            wrong = [error_json(trouble)] if trouble else UNSET
+            out(dumps(Listed(batches=[batch_json(batch) for batch in shown], errors=wrong)))
         elif shown:
             out(table(shown, desk.clock()))
         elif batches:
@@ -95,7 +97,7 @@ async def _show(word: str, *, json: bool) -> int:
             return await _show_on(desk, word, json=json)
     except BatchtuiError as error:
         if json:
-            out(dumps({"batch": None, "errors": [error_json(error, word)]}))
+            out(dumps(Shown(batch=None, errors=[error_json(error, word)])))
         complain(error)
         return error.exit_code
 
@@ -110,9 +112,7 @@ async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
         batch, parts = rolled_up(submission, known), known
     sent = attempts(snapshot, known)
     if json:
-        shown = details_json(batch, submission, summary)
-        shown |= {"attempts": attempts_json(sent)} if sent else {}
-        out(dumps({"batch": {**shown, "parts": [batch_json(one) for one in parts]} if parts else shown}))
+        out(dumps(Shown(batch=details_json(batch, submission, summary, attempts_json(sent), parts))))
     else:
         left = {written(one): str(await desk.failed_rows(one) or "") for one in batch.outputs}
         out(details(batch, submission, summary, desk.clock(), left, plain=desk.settings.ascii))

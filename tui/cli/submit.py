@@ -17,17 +17,18 @@ from batchtui.core.batches.deadline_text import in_words
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, SentBefore
+from batchtui.core.errors import BatchtuiError, SameRows, SentBefore
 from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
+from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_agree import ASK_FROM, agree_to
-from batchtui.tui.cli.submit_wait import stay
 from batchtui.tui.cli.terminal import Amount, Deadline, FilePath, agree, complain, out, progress, say, wait_for
+from batchtui.tui.cli.wait import stay
 
 
 @click.command()
@@ -158,11 +159,12 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
 
 
 async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
-    """Sends it. If some rows were sent before, asks first; without a terminal, only `--again` sends them again."""
+    """Sends it. If some rows of a job were sent before, asks first; without a terminal, and if they are the very same
+    rows, only `--again` sends them again."""
     try:
         return await _sent_once(desk, looked, wanted, again=wanted.again)
     except SentBefore as error:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if isinstance(error, SameRows) or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         complain(error)
         if not agree("Buy all of it again?"):
@@ -188,12 +190,12 @@ async def _tell(desk: Desk, batch: Batch, wanted: _Wanted) -> int:
     if not wanted.json or wanted.wait:
         await _say_sent(desk, batch)
     if wanted.wait:
-        return await stay(desk, batch.submission, json=wanted.json)
+        return await stay(desk, [batch.submission], json=wanted.json)
     sent = await _sent(desk, batch)
     refused = _refused(await desk.snapshot(), batch)
     if wanted.json:
         wrong = [error_json(refused)] if refused else []
-        out(dumps({"batches": [batch_json(one) for one in sent], "errors": wrong}))
+        out(dumps(Batches(batches=[batch_json(one) for one in sent], errors=wrong)))
     else:
         out("\n".join(one.label for one in sent if one.state is not State.REJECTED))
     if refused:

@@ -28,6 +28,7 @@ from batchtui.core.text import inert_line, likely, likely_and_most, money, numbe
 from batchtui.tui.cli.check import touched
 from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_outputs
 from batchtui.tui.cli.progress_line import Line
+from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import agree, complain, out, progress, say
 
@@ -174,8 +175,8 @@ def _tell(finished: Finished, batches: list[Batch], *, json: bool) -> int:
     trouble = finished.trouble
     problems = [BatchtuiError(trouble.message, trouble.hint)] if trouble else []
     if json:
-        errors_json = [error_json(one) for one in problems]
-        out(dumps({"batches": [batch_json(batch) for batch in batches], "errors": errors_json}))
+        wrong = [error_json(one) for one in problems]
+        out(dumps(Batches(batches=[batch_json(batch) for batch in batches], errors=wrong)))
     for batch in batches:
         if not json:
             out(batch.label)

@@ -14,6 +14,7 @@ from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.progress import ENOUGH
 from batchtui.core.batches.remote import Counts
 from batchtui.core.event_names import EventName
+from tests.json_output import validator
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -269,6 +270,7 @@ def test_the_json_has_every_field_always_and_is_ascii_whatever_the_name() -> Non
     evil = "\x1b]0;owned\x07[bold]\u202e\r\nINJECTED"
     one = batch(name=evil, trouble=Trouble(evil, evil, NOW))
     fields = [as_json(each.event) for each in holding(state(one), NOW)]
+    assert all(validator("event").is_valid(each) for each in fields)
     assert {tuple(each) for each in fields} == {("schema", *Event.__struct_fields__)}
     text = json.dumps(fields)
     assert text.isascii()

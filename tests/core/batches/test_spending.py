@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -16,7 +16,7 @@ from batchtui.core.batches.spending import (
     by_day,
     by_name,
     committed,
-    spending_json,
+    spending,
     spending_text,
     too_dear,
     total,
@@ -84,7 +84,7 @@ def test_a_day_is_one_of_utc_wherever_one_is() -> None:
 
 
 def test_the_json_holds_every_view() -> None:
-    said = json.loads(json.dumps(spending_json(BATCHES)))
+    said = msgspec.to_builtins(spending(BATCHES))
     assert said.keys() == {"by_batch", "by_name", "by_day", "total"}
     assert said["total"]["actual_usd"] == 2.5
 

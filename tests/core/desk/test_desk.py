@@ -109,7 +109,7 @@ async def test_rows_that_are_not_the_ones_that_were_judged_are_not_sent(world: "
 async def test_two_submits_of_one_file_at_once_buy_one_batch(world: "World", desk: Desk) -> None:
     path = world.rows()
     outcomes = await asyncio.gather(desk.submit(path), desk.submit(path), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in outcomes) == ["Batch", "NotAllowed"]
+    assert sorted(type(one).__name__ for one in outcomes) == ["Batch", "SameRows"]
     assert len(world.control.batches()) == 1
 
 

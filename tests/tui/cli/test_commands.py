@@ -17,6 +17,7 @@ from batchtui.core.logs import log
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Damage, Drop
 from batchtui.tui.cli.main import run
+from tests.json_output import held
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -44,6 +45,7 @@ BATCH = {
     "cost",
     "outputs",
     "betas",
+    "step",
 }
 ERROR = {"batch", "code", "message", "hint"}
 FIELDS = {
@@ -92,6 +94,7 @@ class Cli:
             code = run(list(arguments))
         out, err = self.capfd.readouterr()
         assert KEY not in out + err
+        held(list(arguments), code, out, self.world.folder)
         return Ended(code, out, err)
 
     def submit(self, *arguments: str, rows: int = 5, name: str = "rows.jsonl", prefix: str = "req-") -> str:
@@ -209,7 +212,7 @@ def test_a_file_that_is_none_is_refused(cli: Cli, kind: str) -> None:
 def test_the_same_rows_again_are_refused_unless_they_are_meant(cli: Cli) -> None:
     first = cli.submit()
     again = cli("submit", "rows.jsonl", "--json")
-    assert_error(again, 1, first, "--again")
+    assert_error(again, 7, first, "--again")
     assert len(cli.world.control.batches()) == 1
     second = cli("submit", "rows.jsonl", "--again")
     assert second.code == 0
@@ -274,7 +277,7 @@ def test_an_unknown_outcome_ends_with_6_and_is_kept(cli: Cli, monkeypatch: pytes
     assert " is unconfirmed. " in once.err
     assert [error["batch"] for error in once.json["errors"]] == [batch["ref"]]
     again = cli("submit", str(cli.world.rows(3)))
-    assert again.code == 1
+    assert again.code == 7
     assert "it is not known yet whether the API accepted them" in again.err
     assert "--again may buy them twice" in again.err
     assert len(cli.world.control.calls("create")) == 1

@@ -14,6 +14,7 @@ import pytest
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.state.store import Store
 from tests.conftest import PATIENCE, World, in_this_process, until
+from tests.json_output import validator
 
 EVIL = "\x1b]0;owned\x07\x1b[31m[bold]red[/]\u202egnp"
 
@@ -34,7 +35,10 @@ class Printing:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.raw if line.endswith("\n")]
+        found = [json.loads(line) for line in self.raw if line.endswith("\n")]
+        for one in found:
+            validator("event").validate(one)
+        return found
 
     async def wait_for(self, name: str, batch: str) -> None:
         def came() -> bool:

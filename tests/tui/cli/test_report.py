@@ -13,13 +13,14 @@ from batchtui.core.batches.batch import Attempt, Batch, Cost, Output, State, Sub
 from batchtui.core.batches.price import Tokens, Usage
 from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.desk.cycle import Cycle
-from batchtui.core.errors import BatchtuiError, Failure
+from batchtui.core.errors import BatchtuiError, Failure, SameRows
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.results.summary import Summary
 from batchtui.core.results.verify import ErrorGroup
 from batchtui.core.state.poller import Poller
-from batchtui.tui.cli import report
+from batchtui.tui.cli import problem_report, report
+from batchtui.tui.cli.records import Batches, spelled
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 ID = "msgbatch_01aa"
@@ -73,7 +74,7 @@ def harmless(text: str) -> bool:
 
 
 def test_a_batch_has_these_fields_and_no_others() -> None:
-    assert report.batch_json(batch(trouble=Trouble("It failed.", "Wait.", NOW))) == {
+    assert spelled(report.batch_json(batch(trouble=Trouble("It failed.", "Wait.", NOW)))) == {
         "id": ID,
         "ref": "b1",
         "name": "notes",
@@ -92,13 +93,14 @@ def test_a_batch_has_these_fields_and_no_others() -> None:
         "trouble": {"message": "It failed.", "hint": "Wait.", "at": "2026-11-22T13:05:00+00:00"},
         "cost": {"estimated_usd": 1.5, "max_usd": 2.5, "actual_usd": 1.25, "saved_usd": 1.25},
         "betas": [],
+        "step": None,
         "outputs": [{"kind": "csv", "path": "/out.csv", "rows": 1500, "done_at": "2026-11-22T13:05:00+00:00"}],
     }
 
 
 def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
-    blank = report.batch_json(NEW)
-    assert blank.keys() == report.batch_json(batch()).keys()
+    blank = spelled(report.batch_json(NEW))
+    assert blank.keys() == spelled(report.batch_json(batch())).keys()
     assert {name for name, value in blank.items() if value is None} == {
         "id",
         "processing_status",
@@ -110,6 +112,7 @@ def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
         "retrieved_at",
         "remote_deleted_at",
         "trouble",
+        "step",
     }
     assert blank["cost"] == {"estimated_usd": None, "max_usd": None, "actual_usd": None, "saved_usd": None}
     assert blank["outputs"] == []
@@ -118,16 +121,16 @@ def test_what_is_not_known_is_null_and_never_left_out_or_zero() -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_goes_by_its_own_name(state: State) -> None:
     promised = ["submitting", "unconfirmed", "rejected", "in_progress", "canceling", "ended", "retrieved", "gone"]
-    assert report.batch_json(batch(state=state))["state"] == state.value
+    assert spelled(report.batch_json(batch(state=state)))["state"] == state.value
     assert [one.value for one in State] == promised
 
 
 def test_a_batch_that_only_the_server_knows_has_no_ref() -> None:
-    assert report.batch_json(batch(submission=""))["ref"] is None
+    assert report.batch_json(batch(submission="")).ref is None
 
 
 def test_the_object_begins_with_its_schema_and_is_ascii() -> None:
-    text = report.dumps({"batches": [report.batch_json(batch(name=f"é{EVIL}"))]})
+    text = report.dumps(Batches(batches=[report.batch_json(batch(name=f"é{EVIL}"))]))
     assert text.isascii()
     assert harmless(text)
     read = json.loads(text)
@@ -137,7 +140,8 @@ def test_the_object_begins_with_its_schema_and_is_ascii() -> None:
 
 
 def test_a_name_that_is_no_text_is_still_json() -> None:
-    assert json.loads(report.dumps({"name": "caf\udce9"}))["name"] == "caf\udce9"
+    said = report.dumps(Batches(batches=[report.batch_json(batch(name="caf\udce9"))]))
+    assert json.loads(said)["batches"][0]["name"] == "caf\udce9"
 
 
 def test_once_has_these_fields_and_names_batches_by_what_people_know() -> None:
@@ -153,8 +157,8 @@ def test_once_has_these_fields_and_names_batches_by_what_people_know() -> None:
         ),
         api_calls=3,
     )
-    said = report.cycle_json(cycle, (batch(), unknown))
-    assert list(said) == ["batches", "retrieved", "submitted", "errors", "api_calls", "polled_by"]
+    said = spelled(report.cycle_json(cycle, (batch(), unknown)))
+    assert list(said) == ["schema", "batches", "retrieved", "submitted", "errors", "api_calls", "polled_by"]
     assert [one["id"] for one in said["batches"]] == [ID, None]
     assert (said["retrieved"], said["submitted"], said["api_calls"]) == ([ID], ["msgbatch_01bb"], 3)
     assert said["errors"] == [
@@ -168,7 +172,7 @@ def test_once_has_these_fields_and_names_batches_by_what_people_know() -> None:
 
 def test_who_polls_is_an_object() -> None:
     poller = Poller(pid=7, host="here", command="batchtui", since=NOW, looked_at=NOW)
-    assert report.cycle_json(Cycle(polled_by=poller), ())["polled_by"] == {
+    assert spelled(report.cycle_json(Cycle(polled_by=poller), ()))["polled_by"] == {
         "pid": 7,
         "host": "here",
         "command": "batchtui",
@@ -180,15 +184,24 @@ def test_who_polls_is_an_object() -> None:
 
 def test_an_error_says_what_happened_and_what_to_do() -> None:
     error = BatchtuiError("It failed.", "Wait.")
-    assert report.error_json(error, ID) == {"batch": ID, "code": "failed", "message": "It failed.", "hint": "Wait."}
-    assert report.error_json(error)["batch"] is None
+    assert spelled(report.error_json(error, ID)) == {
+        "batch": ID,
+        "code": "failed",
+        "message": "It failed.",
+        "hint": "Wait.",
+    }
+    assert report.error_json(error).batch is None
+
+
+def test_rows_that_were_sent_before_name_the_batch_that_has_them() -> None:
+    assert report.error_json(SameRows("Sent.", "Wait.", ID)).batch == ID
 
 
 def test_the_details_add_the_submission_and_the_summary() -> None:
     sent = Submission(
         ref="s1", name="notes", created_at=NOW, requests=1500, input="/in.jsonl", sha256="aa", bytes=9, models=("m",)
     )
-    said = report.details_json(batch(), sent, summary())
+    said = spelled(report.details_json(batch(), sent, summary()))
     assert said["submission"] == {
         "ref": "s1",
         "input": "/in.jsonl",
@@ -203,9 +216,8 @@ def test_the_details_add_the_submission_and_the_summary() -> None:
     assert said["summary"]["errors"] == [
         {"type": "invalid_request_error", "count": 60, "example": "too long", "request_id": ""}
     ]
-    assert json.loads(report.dumps(said))
     bare = report.details_json(NEW, None, None)
-    assert (bare["submission"], bare["summary"]) == (None, None)
+    assert (bare.submission, bare.summary) == (None, None)
 
 
 # Text
@@ -304,7 +316,7 @@ def checked(*problems: Problem, count: int | None = None, kinds: dict[str, int] 
 
 
 def test_a_problem_has_its_place_its_words_and_its_hint() -> None:
-    text = report.problems(
+    text = problem_report.problems(
         checked(
             Problem(1200, "params.model", "It is missing.", "Add it.", "missing", "request 1200"),
             Problem(None, "", "Empty.", "", "e"),
@@ -314,13 +326,14 @@ def test_a_problem_has_its_place_its_words_and_its_hint() -> None:
 
 
 def test_more_problems_than_are_kept_are_counted_by_kind() -> None:
-    text = report.problems(checked(Problem(1, "", "No.", "", "bad"), count=2500, kinds={"bad": 2400, "worse": 100}))
+    many = checked(Problem(1, "", "No.", "", "bad"), count=2500, kinds={"bad": 2400, "worse": 100})
+    text = problem_report.problems(many)
     assert text.splitlines()[1:] == ["… 2,500 problems in all:", "    2,400 x bad", "    100 x worse"]
 
 
 def test_a_problem_in_json_has_its_line() -> None:
     problem = Problem(3, "params", "No.", "Do.", "bad", "line 3")
-    assert report.problem_json(problem) == {
+    assert spelled(problem_report.problem_json(problem)) == {
         "batch": None,
         "code": "bad_input",
         "message": "No.",

@@ -82,7 +82,7 @@ def test_the_same_rows_are_refused_in_both_ways_until_again_is_said(world: World
     assert world.run("submit", path, "--now").returncode == 0
     for arguments in ((path, "--now"), (path,)):
         refused = world.run("submit", *arguments)
-        assert refused.returncode == 1
+        assert refused.returncode == 7
         assert "were submitted before" in refused.stderr
     assert len(world.control.calls("message")) == 3
     assert world.run("submit", path, "--now", "--again").returncode == 0

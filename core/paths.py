@@ -48,9 +48,9 @@ class Paths(Struct, frozen=True):
         return self.data / "poller.poke"
 
     @property
-    def looked(self) -> Path:
-        """Its time is that of the last look that succeeded, whoever looked."""
-        return self.data / "poller.looked"
+    def looks(self) -> Path:
+        """What the process that polls remembers of its looks, for the one after it."""
+        return self.data / "looks.json"
 
     @property
     def submit_lock(self) -> Path:
@@ -65,8 +65,8 @@ class Paths(Struct, frozen=True):
     @property
     def locks(self) -> tuple[Path, ...]:
         """The files beside the state that processes use to coordinate."""
-        polling = self.poller_lock, self.poller, self.poke, self.looked
-        return self.state_lock, *polling, self.submit_lock, self.outputs_lock
+        poller = (self.poller_lock, self.poller, self.poke, self.looks)
+        return (self.state_lock, *poller, self.submit_lock, self.outputs_lock)
 
     @property
     def requests(self) -> Path:

@@ -12,6 +12,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
@@ -71,6 +72,7 @@ class AnthropicApi:
         self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float, api_version: str = API_VERSION
     ) -> None:
         self.calls = 0
+        self.server_time: datetime | None = None
         self._credentials = credentials
         self._faults = Faults(credentials)
         self._answer_timeout = answer_timeout
@@ -91,7 +93,8 @@ class AnthropicApi:
                 self._client = await asyncio.to_thread(
                     build_client, self._credentials, self._idle_timeout, self._api_version, self._faults.clean
                 )
-                gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
+                if not gc.get_freeze_count():
+                    gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
     async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
@@ -229,6 +232,7 @@ class AnthropicApi:
                 content = await bounds.whole(response.aiter_bytes(), most, self._idle_timeout)
         finally:
             await response.aclose()
+        self.server_time = http_date(response.headers.get("date")) or self.server_time
         return _Answer(content, response.headers)
 
     async def _begin(self, request: Any, limit: asyncio.Timeout | None = None) -> httpx2.Response:

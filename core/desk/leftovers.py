@@ -33,7 +33,7 @@ async def remove(disk: StoreThread, paths: Paths) -> None:
 
 
 def _unlocked(paths: Paths) -> list[tickets.Abandoned]:
-    for name in (paths.state.name, paths.poller.name):
+    for name in (paths.state.name, paths.poller.name, paths.looks.name):
         sweep(paths.data, name)
     for folder in (paths.requests, paths.results):
         sweep(folder)

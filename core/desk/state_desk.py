@@ -19,6 +19,7 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
+from batchtui.core.desk.pace import Pace
 from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.steps import StepRunner
@@ -31,6 +32,7 @@ from batchtui.core.results.retrieve import looked_at, where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.looks import Outage
 from batchtui.core.state.poller import BEAT, Election, Poller
 from batchtui.core.state.silence import Silence, stalled
 
@@ -62,9 +64,9 @@ class StateDesk:
         self._parts = WaitingParts(context, self._sender)
         self._silence = Silence()
         self._beating: asyncio.Task[None] | None = None
-        self._cycles = Cycles(
-            context, self._election, self._downloads, self._parts, StepRunner(context), interval=interval
-        )
+        self._pace = Pace(context.paths, context.clock, interval)
+        self._steps = StepRunner(context)
+        self._cycles = Cycles(context, self._election, self._downloads, self._parts, self._steps, pace=self._pace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,6 +133,34 @@ class StateDesk:
     async def poller(self) -> Poller | None:
         """The process that polls, possibly this one; None if no process does."""
         return await self._disk.run(self._election.who)
+
+    @property
+    def outage(self) -> Outage | None:
+        """The looks of this process that fail at the moment, as one; None if the last one worked."""
+        return self._pace.outage
+
+    @property
+    def sending(self) -> bool:
+        """Whether a create of this process is at the host: nobody would know its outcome if it were ended now."""
+        return self._sender.in_flight
+
+    @property
+    def working(self) -> bool:
+        """Whether something runs that may take long and has a limit of its own: an output, a step, a create."""
+        return self._steps.working or self._sender.in_flight
+
+    async def due_in(self) -> float:
+        """Seconds until the next look is due, for a process that begins to poll: others looked before."""
+        return await self._disk.run(lambda: self._pace.begin(self.clock()))
+
+    async def woke(self) -> None:
+        """Gives up what a sleep of the machine made worthless: connections, and what failed before."""
+        self._pace.forget_failures()
+        await self._connection.drop()
+
+    async def renew_key(self) -> None:
+        """Looks at the sources of the key again: another key is used from the next call on."""
+        await self._connection.renew()
 
     async def poll_if_free(self) -> bool:
         """Becomes the process that polls if there is none; true if this process polls. Kept until `close`."""
@@ -240,7 +270,7 @@ class StateDesk:
 
     def write_log(self) -> None:
         """Writes the log from now on. Nothing that looks like a key gets into it."""
-        logs.start(self.paths.log_file, self._redact())
+        logs.start(self.paths.log_file, self._redact(), json=self.settings.log_format == "json")
 
     async def close(self) -> None:
         """Stops what runs, leaves polling to others, and waits for what is being written."""

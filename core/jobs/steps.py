@@ -25,7 +25,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed,
 from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.jobs.own_files import own_files_of
-from batchtui.core.jobs.run_output import run_output
+from batchtui.core.jobs.run_output import figures, run_output
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
@@ -53,6 +53,8 @@ class StepRunner:
         self._paths = context.paths
         self._clock = context.clock
         self._rules_with = context.rules_with
+        self.working = False
+        """Whether an output is being written or a step is built: that takes as long as it takes, within its limits."""
 
     async def go(self) -> list[Failure]:
         """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
@@ -84,6 +86,7 @@ class StepRunner:
     ) -> None:
         """Does one task. A mistake in the job, a failed program, the cost limit or a fault that no code expected stops
         it; all else is tried again. Other submissions go on in any case. What goes wrong is `called` that."""
+        self.working = True
         try:
             await work(submission, batches)
         except BatchtuiError as error:
@@ -94,10 +97,12 @@ class StepRunner:
             said = called(error.message, error.hint) if called else error
             await self._stopped(submission, said, failed, for_good)
         except Exception as error:  # noqa: BLE001
-            log.exception("%s is not going on", submission.ref)
+            log.warning("%s is not going on", submission.ref, exc_info=error)
             plain = unforeseen(error, "An output" if called else "The next step")
             said = called(plain.message, plain.hint) if called else plain
             await self._stopped(submission, said, failed, not isinstance(error, OSError))
+        finally:
+            self.working = False
 
     async def _stopped(
         self, submission: Submission, error: BatchtuiError, failed: list[Failure], for_good: bool
@@ -144,7 +149,7 @@ class StepRunner:
                     )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(_both(noted(place, replace(done, done_at=at)), corrected))
-                log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
+                log.info("%s: %s", submission.ref, figures(done))
         finally:
             await asyncio.to_thread(answers.close)
 

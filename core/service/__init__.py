@@ -1,0 +1,1 @@
+"""What a service manager starts, is told, and shows."""

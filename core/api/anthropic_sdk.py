@@ -72,7 +72,6 @@ class AnthropicApi:
         self, credentials: Credentials, *, answer_timeout: float, idle_timeout: float, api_version: str = API_VERSION
     ) -> None:
         self.calls = 0
-        self.server_time: datetime | None = None
         self._credentials = credentials
         self._faults = Faults(credentials)
         self._answer_timeout = answer_timeout
@@ -80,6 +79,10 @@ class AnthropicApi:
         self._api_version = api_version
         self._client: anthropic.AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def server_time(self) -> datetime | None:
+        return self._faults.server_time
 
     async def open(self) -> anthropic.AsyncAnthropic:
         """The SDK's client. The first call imports the SDK in a thread, which takes a second or two.
@@ -232,7 +235,7 @@ class AnthropicApi:
                 content = await bounds.whole(response.aiter_bytes(), most, self._idle_timeout)
         finally:
             await response.aclose()
-        self.server_time = http_date(response.headers.get("date")) or self.server_time
+        self._faults.server_time = http_date(response.headers.get("date")) or self._faults.server_time
         return _Answer(content, response.headers)
 
     async def _begin(self, request: Any, limit: asyncio.Timeout | None = None) -> httpx2.Response:

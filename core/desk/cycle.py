@@ -128,7 +128,7 @@ class Cycles:
 
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
         """Seconds until the next cycle, as `Pace.delay` says."""
-        return self._pace.delay(cycle, snapshot)
+        return self._pace.delay(snapshot, cycle.api_calls, cycle.blocked)
 
     def _due(self, snapshot: Snapshot) -> bool:
         """Whether there is anything to do; if not, the SDK is not even imported."""
@@ -227,7 +227,7 @@ class Cycles:
     async def _announce(self, cycle: Cycle) -> Cycle:
         snapshot = await self._disk.snapshot()
         self._tell_news(snapshot)
-        next_at = await self._disk.run(lambda: self._pace.note(cycle, snapshot))
+        next_at = await self._disk.run(lambda: self._pace.note(snapshot, cycle.api_calls, cycle.blocked))
         failing = cycle.blocked.message if cycle.blocked else ""
         looked_at = None if cycle.blocked else self._clock()
         await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))

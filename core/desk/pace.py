@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import uniform
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.desk import cadence, outages
-from batchtui.core.errors import NoKey, Unreachable
+from batchtui.core.errors import BatchtuiError, NoKey, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.state.looks import Looks, Outage, read_looks, write_looks
-
-if TYPE_CHECKING:
-    from batchtui.core.desk.cycle import Cycle
 
 REFUSED = 900.0
 """Seconds between two looks with a key that the API refuses: it is up to a person, and the API counts such calls."""
@@ -73,40 +69,40 @@ class Pace:
         ahead = server_time - self._clock() if server_time else timedelta()
         self._ahead = ahead if abs(ahead) > _CLOCK else timedelta()
 
-    def delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
-        """Seconds until the next look after `cycle`."""
-        if isinstance(cycle.blocked, NoKey) and cycle.api_calls:
+    def delay(self, snapshot: Snapshot, calls: int, blocked: BatchtuiError | None) -> float:
+        """Seconds until the next look, after one that made so many calls; `blocked` is why it failed."""
+        if isinstance(blocked, NoKey) and calls:
             return max(REFUSED, self.interval or 0.0)
-        if isinstance(cycle.blocked, Unreachable) and cycle.blocked.retry_after is not None:
-            return max(cycle.blocked.retry_after, 1.0)
+        if isinstance(blocked, Unreachable) and blocked.retry_after is not None:
+            return max(blocked.retry_after, 1.0)
         if self.interval is not None:
             return self.interval
-        if cycle.blocked:
+        if blocked:
             return self._pause
         return cadence.next_look(snapshot, self._looks.credit, self._clock() + self._ahead)
 
-    def note(self, cycle: Cycle, snapshot: Snapshot) -> datetime:
+    def note(self, snapshot: Snapshot, calls: int, blocked: BatchtuiError | None) -> datetime:
         """Remembers how a look went, and says in the log what is new about that. Returns when the next is due."""
         now = self._clock()
         looks = read_looks(self._paths)
         outage: Outage | None
-        if cycle.api_calls or cycle.blocked:
+        if calls or blocked:
             since = looks.since_last(now)
             seconds = since.total_seconds() if since is not None else cadence.PER_LOOK
             looks = replace(looks, tried_at=now, credit=cadence.after_look(looks.credit, seconds))
-        if cycle.blocked:
+        if blocked:
             self._failures += 1
             longest = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 12), LONGEST_PAUSE)
             self._pause = self._jitter(0.75 * longest, longest)
-            outage, line = outages.failed(looks.outage, cycle.blocked, now)
+            outage, line = outages.failed(looks.outage, blocked, now)
         else:
             self._failures = 0
-            outage, line = outages.worked(looks.outage, now) if cycle.api_calls else (looks.outage, None)
-            looks = replace(looks, looked_at=now if cycle.api_calls else looks.looked_at)
+            outage, line = outages.worked(looks.outage, now) if calls else (looks.outage, None)
+            looks = replace(looks, looked_at=now if calls else looks.looked_at)
         if line:
             log.log(line.level, "%s", line.text)
         self._looks = replace(looks, outage=outage)
-        next_at = now + timedelta(seconds=self.delay(cycle, snapshot))
+        next_at = now + timedelta(seconds=self.delay(snapshot, calls, blocked))
         self._looks = replace(self._looks, next_at=next_at)
         write_looks(self._paths, self._looks)
         return next_at

@@ -37,6 +37,7 @@ class _Commands(click.Group):
     homes: ClassVar[dict[str, str]] = {
         "submit": "submit",
         "monitor": "monitor",
+        "logs": "logs",
         "check": "check",
         "list": "show",
         "show": "show",

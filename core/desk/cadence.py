@@ -32,16 +32,17 @@ CREDIT = 24.0
 PER_LOOK = 330.0
 """Seconds in which one look is earned: with `CREDIT`, a day has fewer of them than one with a look every 300 s."""
 
-_COST = 0.003
+_COST = 0.006
 """What one call is worth: being late by this share of a batch's age. Smaller means more looks."""
 
-_NEAR = 1.15
+_NEAR = 1.12
 """Batches that took as long as this one has run, within this factor, tell how likely it ends now."""
 
 _LIMIT = TIME_LIMIT.total_seconds()
 _AT_LIMIT = 600.0
 _AT_LIMIT_EVERY = 120.0
 _WAITING = 120.0
+_STEP = 1.25
 _ENOUGH = 3
 _MOST = 200
 
@@ -64,10 +65,13 @@ def after_look(credit: float, seconds: float) -> float:
 
 def wait_for(age: float, past: Sequence[float]) -> float:
     """Seconds until a batch of this age is worth a look. `past` is how long such batches took, sorted; in seconds."""
-    wait = SOONEST
-    while wait < LONGEST and wait < _apart(age + wait, past):
-        wait *= 1.25
-    return min(wait, LONGEST)
+    before, wait = SOONEST, SOONEST
+    while wait < LONGEST:
+        apart = _apart(age + wait, past)
+        if wait >= apart:
+            return max(apart, before)
+        before, wait = wait, wait * _STEP
+    return LONGEST
 
 
 def _apart(age: float, past: Sequence[float]) -> float:

@@ -23,7 +23,8 @@ def news(before: Snapshot, after: Snapshot) -> Iterator[Line]:
     known = {one.ref: one for one in before.batches}
     for batch in after.batches:
         was = known.get(batch.ref)
-        if was is not batch:
+        whole = after.submissions.get(batch.submission)
+        if was is not batch and not (whole and whole.trouble and batch.trouble == whole.trouble):  # said below
             label = f"{batch.label} ({inert_line(batch.name, 60)})"
             yield from _about(label, _of_batch(was) if was else None, _of_batch(batch))
             if batch.state is State.GONE and was and was.state is not State.GONE:
@@ -32,15 +33,20 @@ def news(before: Snapshot, after: Snapshot) -> Iterator[Line]:
         earlier = before.submissions.get(ref)
         if earlier is not submission:
             label = f"{inert_line(submission.name, 60)} ({ref})"
-            yield from _about(label, earlier.trouble if earlier else None, submission.trouble)
+            yield from _about(label, _of_submission(earlier) if earlier else None, _of_submission(submission))
             yield from _about(label, _unmatched(earlier) if earlier else None, _unmatched(submission))
 
 
 def _of_batch(batch: Batch) -> Trouble | None:
-    """The trouble that a person must know of; not that a batch which was just sent is not in the list yet."""
+    """The trouble that a person must know of; not that what was just sent is not in the list yet."""
     if batch.state is State.REJECTED or (batch.state is State.UNCONFIRMED and not never_accepted(batch)):
         return batch.trouble if batch.trouble and batch.trouble.code else None
     return batch.trouble
+
+
+def _of_submission(submission: Submission) -> Trouble | None:
+    """The same; not that what runs without a batch goes on only when its user says so."""
+    return submission.trouble if not submission.urgent or (submission.trouble and submission.trouble.code) else None
 
 
 def _unmatched(submission: Submission) -> Trouble | None:

@@ -102,7 +102,10 @@ def _submit(user: Desk, folder: Path, story: Story, kind: Kind, took: float) -> 
 
 def _row(batch: int, number: int, model: str) -> str:
     content = [{"role": "user", "content": f"Question {number} of {batch}"}]
-    return json.dumps({"custom_id": f"r{number}", "params": {"model": model, "max_tokens": 64, "messages": content}}) + "\n"
+    return (
+        json.dumps({"custom_id": f"r{number}", "params": {"model": model, "max_tokens": 64, "messages": content}})
+        + "\n"
+    )
 
 
 def _fault(story: Story, call: Call, fault: Fault) -> Happens:

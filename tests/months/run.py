@@ -23,7 +23,6 @@ from tests.months.happenings import DAY, Story, plan
 from tests.months.virtual_time import VirtualTime
 
 _KEY = "sk-ant-months-0001"
-_SETTLE = 2.0 * DAY
 
 
 @dataclass
@@ -61,8 +60,9 @@ class Outcome:
         return said
 
 
-async def live(home: Path, seed: int, days: float, interval: float | None = None) -> Outcome:
-    """Lives through `days`, then two more without trouble. `interval` fixes the seconds between two looks."""
+async def live(home: Path, seed: int, days: float, interval: float | None = None, settle: float = 2.0) -> Outcome:
+    """Lives through `days`, then `settle` more without trouble. `interval` fixes the seconds between two looks."""
+    end_at = (days + settle) * DAY
     with start_process(SimulatorSettings()) as running:
         time = VirtualTime(running.control)
         environment = {"BATCHTUI_HOME": str(home), "ANTHROPIC_API_KEY": _KEY, "ANTHROPIC_BASE_URL": running.url}
@@ -91,14 +91,14 @@ async def live(home: Path, seed: int, days: float, interval: float | None = None
                 process = psutil.Process(os.getpid())
                 outcome.memory.append(process.memory_info().rss / 1e6)
                 outcome.files.append(process.num_fds())
-                if time.true < days * DAY + _SETTLE - DAY:
+                if time.true + DAY < end_at:
                     time.plan(time.true + DAY, a_day)
 
             async def end(_: VirtualTime) -> None:
                 asked.stop()
 
             time.plan(DAY, a_day)
-            time.plan(days * DAY + _SETTLE, end)
+            time.plan(end_at, end)
             await Watch(
                 desk,
                 asked,

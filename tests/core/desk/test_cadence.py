@@ -159,7 +159,9 @@ def test_ten_thousand_batches_under_way_take_no_time_worth_mentioning() -> None:
     """It runs on the event loop, twice a look."""
     from time import perf_counter
 
-    many = tuple(running(number / 7) for number in range(10_000)) + tuple(ended(number, HOUR) for number in range(2_000))
+    many = tuple(running(number / 7) for number in range(10_000)) + tuple(
+        ended(number, HOUR) for number in range(2_000)
+    )
     began = perf_counter()
     next_look(Snapshot(1, many), CREDIT, NOW)
     assert perf_counter() - began < 1.0

@@ -34,7 +34,7 @@ class Reading(NamedTuple):
 class Timepiece:
     """Reads the clocks, and waits."""
 
-    step = 1.0
+    step = 2.0
     """The longest wait at a time, in seconds: that late it is seen that another process asks for a look."""
 
     def __init__(self, wall: Callable[[], float] = lambda: utc_now().timestamp()) -> None:

@@ -74,7 +74,7 @@ def plan(time: VirtualTime, user: Desk, folder: Path, seed: int, days: float) ->
         at = chance.uniform(0, days * DAY)
         time.plan(at, _set_clock(story, years))
         time.plan(at + chance.uniform(60.0, 5 * HOUR), _set_clock(story, 0.0))
-    time.plan(days * DAY * 0.6, _outage(story, (Answer(401),), min(DAY, days * DAY / 8)))
+    time.plan(days * DAY * 0.6, _outage(story, (Answer(401),), min(DAY, days * DAY / 4)))
     return story
 
 

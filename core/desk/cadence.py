@@ -16,18 +16,19 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import TIME_LIMIT, Batch, Snapshot, State
 from batchtui.core.batches.progress import RECENT
 from batchtui.core.sending.look import LOOKED_FOR, open_intents, under_way
+from batchtui.core.state.looks import CREDIT
 
 SOONEST = 15.0
 """The fewest seconds between two looks."""
 
 USUALLY = 300.0
-"""The most seconds between two looks where the past says nothing, and with nothing under way."""
+"""The most seconds between two looks where the past says nothing, in the first hour, and with nothing under way."""
+
+LATER = 600.0
+"""The same after two hours: then ten minutes late is little, and what is saved goes to what was just sent."""
 
 LONGEST = 900.0
 """The most seconds between two looks while earlier such batches say that it is too early."""
-
-CREDIT = 24.0
-"""How many looks may be saved up."""
 
 PER_LOOK = 330.0
 """Seconds in which one look is earned: with `CREDIT`, a day has fewer of them than one with a look every 300 s."""
@@ -85,7 +86,8 @@ def _apart(age: float, past: Sequence[float]) -> float:
     any_near = 2.0 * log(_NEAR) / _SPAN
     any_later = max(log(_LIMIT / age), 0.0) / _SPAN + any_near
     likely = (near + any_near) / ((later + any_later) * (_NEAR - 1.0 / _NEAR))
-    return max(SOONEST, min(age * sqrt(2.0 * _COST / likely), LONGEST if later >= _ENOUGH else USUALLY))
+    most = LONGEST if later >= _ENOUGH else min(max(age / 12.0, USUALLY), LATER)
+    return max(SOONEST, min(age * sqrt(2.0 * _COST / likely), most))
 
 
 def _for_running(snapshot: Snapshot, now: datetime) -> Iterator[float]:

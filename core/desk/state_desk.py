@@ -150,8 +150,13 @@ class StateDesk:
         return self._steps.working or self._sender.in_flight
 
     async def due_in(self) -> float:
-        """Seconds until the next look is due, for a process that begins to poll: others looked before."""
-        return await self._disk.run(lambda: self._pace.begin(self.clock()))
+        """Seconds until the next look is due, for a process that begins to poll: others looked before. 0 if results
+        wait to be retrieved, and not long if something was sent since."""
+        left = await self._disk.run(lambda: self._pace.begin(self.clock()))
+        snapshot = await self.snapshot()
+        if any(one.state is State.ENDED and not one.trouble for one in snapshot.batches):
+            return 0.0
+        return min(left, self.next_delay(Cycle(), snapshot))
 
     async def woke(self) -> None:
         """Gives up what a sleep of the machine made worthless: connections, and what failed before."""

@@ -15,6 +15,9 @@ from batchtui.core.clock import Time
 from batchtui.core.files import replacing
 from batchtui.core.paths import Paths
 
+CREDIT = 24.0
+"""How many looks may be saved up, and are before the first."""
+
 
 class Outage(Struct, frozen=True, kw_only=True):
     """Looks that fail one after the other: `looks` of them since `since`. `code` is that of the error, `message` the
@@ -34,7 +37,7 @@ class Looks(Struct, frozen=True, kw_only=True):
     looked_at: Time | None = None
     tried_at: Time | None = None
     next_at: Time | None = None
-    credit: float = 0.0
+    credit: float = CREDIT
     outage: Outage | None = None
 
     def due_in(self, now: datetime, most: float) -> float:

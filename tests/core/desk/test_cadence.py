@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from batchtui.core.batches.batch import Attempt, Batch, Snapshot, State, Trouble
-from batchtui.core.desk.cadence import CREDIT, LONGEST, PER_LOOK, SOONEST, USUALLY, after_look, next_look, wait_for
+from batchtui.core.desk.cadence import LATER, LONGEST, PER_LOOK, SOONEST, USUALLY, after_look, next_look, wait_for
+from batchtui.core.state.looks import CREDIT
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 HOUR = 3600.0
@@ -61,9 +62,9 @@ def test_a_batch_that_was_just_sent_is_looked_at_soon() -> None:
 
 
 def test_without_a_past_the_wait_grows_with_the_age_up_to_the_usual_one() -> None:
-    waits = [wait_for(age, ()) for age in (0.0, 120.0, 600.0, 1800.0, 4 * HOUR)]
+    waits = [wait_for(age, ()) for age in (0.0, 120.0, 600.0, 0.9 * HOUR, 4 * HOUR)]
     assert waits == sorted(waits)
-    assert waits[-1] == USUALLY
+    assert waits[-2:] == [USUALLY, LATER]
 
 
 def test_while_it_is_too_early_looks_are_seldom_and_around_the_usual_end_they_are_many() -> None:
@@ -83,7 +84,8 @@ def test_a_known_kind_costs_fewer_looks_than_a_fixed_interval_and_is_seen_about_
 
 
 def test_one_that_is_later_than_all_before_is_looked_at_as_if_nothing_were_known() -> None:
-    assert wait_for(3 * HOUR, AN_HOUR) <= USUALLY
+    assert wait_for(1.2 * HOUR, AN_HOUR) <= 1.5 * USUALLY
+    assert wait_for(3 * HOUR, AN_HOUR) == wait_for(3 * HOUR, ()) == LATER
 
 
 def test_near_the_limit_of_a_day_looks_are_close() -> None:
@@ -93,7 +95,7 @@ def test_near_the_limit_of_a_day_looks_are_close() -> None:
 
 def test_the_most_urgent_batch_decides() -> None:
     old = running(300)
-    assert next_look(Snapshot(1, (old,)), CREDIT, NOW) == USUALLY
+    assert next_look(Snapshot(1, (old,)), CREDIT, NOW) == LATER
     assert next_look(Snapshot(1, (running(0), old)), CREDIT, NOW) == SOONEST
 
 
@@ -116,7 +118,7 @@ def test_with_nothing_under_way_the_usual_wait_is_enough() -> None:
 
 def test_a_clock_that_was_set_back_by_years_is_no_reason_to_look_for_ever() -> None:
     assert next_look(Snapshot(1, (running(-60 * 24 * 700),)), 0.0, NOW) == PER_LOOK
-    assert next_look(Snapshot(1, (running(60 * 24 * 700),)), CREDIT, NOW) == USUALLY
+    assert next_look(Snapshot(1, (running(60 * 24 * 700),)), CREDIT, NOW) == LATER
 
 
 def _lost(minutes: float) -> Batch:
@@ -143,6 +145,13 @@ def test_results_that_do_not_come_are_tried_soon_then_ever_more_seldom() -> None
         )
 
     assert [next_look(Snapshot(1, (failing(minutes),)), CREDIT, NOW) for minutes in (0, 4, 600)] == [15.0, 60.0, 300.0]
+
+
+def test_a_batch_that_runs_for_hours_saves_looks_for_one_that_is_sent_next() -> None:
+    credit = 0.0
+    for age in range(3, 15):
+        credit = after_look(credit, next_look(Snapshot(1, (running(60.0 * age),)), credit, NOW))
+    assert credit > 5.0
 
 
 @pytest.mark.parametrize("wanted", [SOONEST, 40.0, 200.0])

@@ -154,6 +154,17 @@ async def test_one_that_starts_again_and_again_does_not_look_each_time(life: Lif
     assert len(life.looks) - before <= 2
 
 
+async def test_what_was_sent_since_does_not_wait_for_the_look_that_was_planned(life: Life) -> None:
+    await life.live(3 * HOUR)
+    life.time.clock()
+    life.world.control.settings(duration=60.0)
+    async with life.desk() as desk:
+        await desk.submit(life.world.rows(2, "new.jsonl", "new-"))
+    began = life.time.true
+    await life.live(began + 240.0)
+    assert life.looks_within(began, 60.0) >= 1
+
+
 async def test_a_retry_after_of_years_is_an_hour(life: Life) -> None:
     life.at(HOUR, lambda: life.world.control.fault("any", Answer(429, headers={"retry-after": "99999999"})))
     await life.live(3 * HOUR)

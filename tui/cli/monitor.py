@@ -30,7 +30,7 @@ from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, 
     type=Amount(min=0.2),
     metavar="S",
     help="Seconds between polls of the API. Without it, as often as a poll is worth it: soon after a submit and around "
-    "the time that such batches usually took; every 5 to 10 minutes where nothing is known, every 15 while it is early.",
+    "the time that such batches usually took; every 5 to 10 minutes where nothing is known, 15 while it is early.",
 )
 def monitor(*, interval: float | None) -> int:
     """Repeat until stopped: poll, retrieve, run outputs, submit what is waiting.

@@ -95,8 +95,8 @@ def _for_running(snapshot: Snapshot, now: datetime) -> Iterator[float]:
     if not running:
         return
     past = _past(snapshot)
-    wanted = sorted({(_kind(one), max(now - one.began, timedelta()) // timedelta(seconds=SOONEST)) for one in running})
-    for kind, age in wanted[:: len(wanted) // _MOST + 1]:
+    wanted = sorted({(max(now - one.began, timedelta()) // timedelta(seconds=SOONEST), _kind(one)) for one in running})
+    for age, kind in wanted[:: len(wanted) // _MOST + 1]:
         yield wait_for(age * SOONEST, past.get(kind, ()))
 
 

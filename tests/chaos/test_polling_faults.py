@@ -11,6 +11,7 @@ import pytest
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import NO_KEY, OK, UNREACHABLE, NoKey, NotFound
+from batchtui.core.logs import log
 from batchtui.core.simulator.control import Preload
 from batchtui.core.simulator.faults import Answer, Call, Drop, Fault, Stall
 from tests.conftest import KEY, PATIENCE, World
@@ -84,6 +85,30 @@ async def test_the_pause_after_a_failure_grows(world: World) -> None:
         assert desk.next_delay(await desk.cycle(), await desk.snapshot()) <= 30
     finally:
         await desk.close()
+
+
+async def test_one_process_after_the_other_says_an_outage_once_in_the_log(world: World) -> None:
+    """A loop of --once in cron: each is a new process, and a person greps for ERROR."""
+    world.control.settings(duration=600)
+    async with world.desk() as desk:
+        await _submit(desk, world, 1)
+    try:
+        for fails in (True, True, True, False, False):
+            if fails:
+                world.control.fault("get", Answer(500))
+            async with world.desk("batchtui --once") as desk:
+                desk.write_log()
+                await desk.cycle()
+        lines = [line.split(" ", 3) for line in world.paths.log_file.read_text().splitlines()]
+    finally:
+        for handler in log.handlers[:]:
+            log.removeHandler(handler)
+            handler.close()
+    assert [said for _, level, _, said in lines if level == "ERROR"] == [
+        "looks fail: The API failed: This error was requested. (500). Nothing is lost; the next poll tries again."
+    ]
+    (back,) = [said for *_, said in lines if said.startswith("looks work again")]
+    assert back.endswith(", 3 looks")
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -142,6 +142,12 @@ class PollerStalled(BatchtuiError):
     code = "poller_stalled"
 
 
+class ServiceFailed(BatchtuiError):
+    """The service manager could not be asked, or did not do what it was asked to."""
+
+    code = "service_failed"
+
+
 class OutputFailed(BatchtuiError):
     """The answers are here, but one of their outputs could not be written."""
 

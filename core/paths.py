@@ -63,10 +63,35 @@ class Paths(Struct, frozen=True):
         return self.data / "outputs.lock"
 
     @property
+    def events(self) -> Path:
+        """The journal of what happened: one event a line, in the order in which it was found."""
+        return self.data / "events.jsonl"
+
+    def events_seen(self, number: int) -> Path:
+        """How far one of the processes that print events has come. It holds this file locked."""
+        return self.data / f"events.{number}.seen"
+
+    @property
+    def notices(self) -> Path:
+        """How far each channel of `[notify]` has come in the journal."""
+        return self.data / "notices.json"
+
+    @property
+    def notices_lock(self) -> Path:
+        """Held while the channels are told."""
+        return self.data / "notices.lock"
+
+    @property
+    def outage(self) -> Path:
+        """Since when nothing can be asked of the API, while that lasts."""
+        return self.data / "outage.json"
+
+    @property
     def locks(self) -> tuple[Path, ...]:
         """The files beside the state that processes use to coordinate."""
-        poller = (self.poller_lock, self.poller, self.poke, self.looks)
-        return (self.state_lock, *poller, self.submit_lock, self.outputs_lock)
+        polling = self.poller_lock, self.poller, self.poke, self.looks
+        telling = self.notices_lock, self.notices, self.events, self.outage
+        return self.state_lock, *polling, self.submit_lock, self.outputs_lock, *telling
 
     @property
     def requests(self) -> Path:
@@ -79,6 +104,11 @@ class Paths(Struct, frozen=True):
     @property
     def settings(self) -> Path:
         return self.config / "config.toml"
+
+    @property
+    def key_file(self) -> Path:
+        """The API key, if the user put it into a file of its own. Never written by batchtui."""
+        return self.config / "anthropic_api_key"
 
     @property
     def log_file(self) -> Path:
@@ -114,7 +144,7 @@ class Paths(Struct, frozen=True):
 
     def named(self) -> frozenset[Path]:
         """Every file that batchtui needs outside `requests` and `results`, and where it is if its name is a link."""
-        ours = (self.state, self.settings, *self.locks, self.log_file, self.log_lock)
+        ours = (self.state, self.settings, self.key_file, *self.locks, self.log_file, self.log_lock)
         places = [target_path(str(one)) for one in ours]
         return frozenset(places).union(Path(os.path.realpath(one)) for one in places)
 
@@ -122,9 +152,11 @@ class Paths(Struct, frozen=True):
         """Whether a target (from `target_path`) is a file that batchtui needs, or is in a folder of such files."""
         if any(target.is_relative_to(os.path.realpath(folder)) for folder in (self.requests, self.results)):
             return True
-        log = target_path(str(self.log_file))
-        rotated = target.parent == log.parent and target.name.startswith(f"{log.name}.")
-        return rotated or not self.named().isdisjoint({target, Path(os.path.realpath(target))})
+        for one, start in ((self.log_file, f"{self.log_file.name}."), (self.state, "state."), (self.events, "events.")):
+            beside = target_path(str(one))  # older logs, copies of the state, how far events were seen
+            if target.parent == beside.parent and target.name.startswith(start):
+                return True
+        return not self.named().isdisjoint({target, Path(os.path.realpath(target))})
 
     def keeps(self, folder: Path) -> bool:
         """Whether a folder is one of ours, or would be made in one of them or in place of a file of ours."""

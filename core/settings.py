@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from batchtui.core.errors import BadInput
+from batchtui.core.event_names import EventName
+from batchtui.core.hosts import is_loopback
 from batchtui.core.reading import read_text, unreadable
 from batchtui.core.text import inert_line
 from batchtui.core.toml import LONGEST, read_toml
@@ -45,6 +48,62 @@ class Keep(Struct, frozen=True, forbid_unknown_fields=True):
     remote_days: Annotated[float, Meta(gt=0, le=29)] | None = None
     """Days after which the polling process deletes the API's copy of results that are here and verified. None: never;
     the API itself drops it 29 days after the batch was created."""
+
+
+Word = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
+
+TELL: Final = (
+    EventName.ENDED,
+    EventName.RETRIEVED,
+    EventName.TROUBLE,
+    EventName.LATE,
+    EventName.EXPIRING,
+    EventName.OVER_BUDGET,
+)
+"""The events that people are told of unless they say otherwise."""
+
+
+class Notify(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[notify]`: who is told of what happens."""
+
+    on: tuple[EventName, ...] = TELL
+    """The events to tell of."""
+
+    command: tuple[Word, ...] = ()
+    """A program and its arguments; it gets the event's JSON on its standard input."""
+
+    webhook: str = ""
+    """Where the event's JSON is sent by POST: https, or http to this machine."""
+
+    secret_variable: str = ""
+    """The environment variable with the secret that the webhook's body is signed with; empty for no signature."""
+
+    apprise: tuple[Word, ...] = ()
+    """URLs of apprise (https://github.com/caronc/apprise), which may hold secrets. They need the extra `notify`."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if the webhook is no place that may be told. No message quotes it: it may hold a secret."""
+        if self.webhook:
+            check_webhook(self.webhook)
+        elif self.secret_variable:
+            raise ValueError("secret_variable has no use without a webhook")
+        if "=" in self.secret_variable or "\0" in self.secret_variable:
+            raise ValueError("secret_variable is not the name of a variable")
+
+
+def check_webhook(url: str) -> None:
+    """Raises ValueError unless events may be sent there."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("webhook is not a URL") from None
+    if not url.isascii() or not url.isprintable() or set(url) & set(" \\") or not host or port == 0 or parts.fragment:
+        raise ValueError("webhook is not a URL")
+    if parts.username or parts.password:
+        raise ValueError("webhook has a user or password in front of its host, which is not sent: leave it out")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ValueError("webhook is neither https nor http to this machine")
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +147,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     keys: dict[str, str] = {}
     """Remapped keys: maps the id of a command to the keys that run it, separated by commas."""
+
+    notify: Notify = Notify()
+    """Who is told of what happens."""
 
     @property
     def rules(self) -> Rules:

@@ -68,7 +68,7 @@ COMMANDS: tuple[Command, ...] = (
         "Batch", _ROOMS, verb=Verb.EXPORT, footer=True,
     ),
     Command(
-        "retry", "t", "Retry", "Resend failures that can succeed (asks first)",
+        "retry", "t", "Retry", "Resend what failed, kind by kind (asks first)",
         "Batch", _ROOMS, verb=Verb.RETRY,
     ),
     Command(

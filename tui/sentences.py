@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
 from batchtui.core.batches.retries import Kind
-from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_of
+from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_of, repeats
 from batchtui.core.text import inert_line, likely_and_most, number, plural
 
 
@@ -52,7 +52,8 @@ def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str
     """What would be sent again, by cause, and what it can cost, based on the estimates for the first ones. With
     `plain`, in ASCII."""
     price = price_of(proposals, plain=plain)
-    return f"{described(proposals)}{price and f' That is {price}.'} Send them again?"
+    said = [described(proposals), *repeats(proposals), price and f"That is {price}.", "Send them again?"]
+    return " ".join(filter(None, said))
 
 
 _ABOUT = {
@@ -68,11 +69,12 @@ _ABOUT = {
 
 
 def kind_line(share: Share, *, plain: bool = False) -> str:
-    """One kind of failed requests: how many, the types of their errors, and the price. With `plain`, in ASCII."""
+    """One kind of failed requests: how many, the price, and the types of their errors, for which a narrow screen may
+    have no room. With `plain`, in ASCII."""
     errors = f" ({inert_line(', '.join(share.causes), 60)})" if share.causes.keys() != {share.kind.value} else ""
     usd = share.estimated_usd
     price = "" if usd is None else f" · {likely_and_most(usd, share.max_usd, plain=plain)}"
-    return f"{number(share.requests)} {_ABOUT[share.kind]}{errors}{price}"
+    return f"{number(share.requests)} {_ABOUT[share.kind]}{price}{errors}"
 
 
 def retrieved(batch: Batch) -> str:

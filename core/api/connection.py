@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -33,7 +34,7 @@ class Connection:
         """The account that `api` uses, as in `Credentials.account`; empty until `api` is first called."""
 
     def key(self) -> KeyInfo | None:
-        """Where the key would come from; None if there is no usable key."""
+        """Where the key would come from; None if there is no usable key. May wait for the keyring."""
         try:
             credentials = self._credentials()
         except BatchtuiError:
@@ -58,7 +59,7 @@ class Connection:
         if self._api is None:
             from batchtui.core.api.anthropic_sdk import AnthropicApi
 
-            credentials = self._credentials()
+            credentials = await asyncio.to_thread(self._credentials)
             api = AnthropicApi(
                 credentials,
                 answer_timeout=self._settings.answer_timeout,

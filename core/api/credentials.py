@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from batchtui.core.api.env_file import read_env_file
+from batchtui.core.api.key_places import Place, read_credential, read_key_file, read_keyring
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.hosts import is_loopback
 from batchtui.core.programs import LOOKS_LIKE_A_KEY
 from batchtui.core.settings import Settings
 from batchtui.core.text import inert_line
@@ -38,11 +39,15 @@ class Credentials(Struct, frozen=True):
         return hashlib.sha256(f"batchtui\n{who}".encode()).hexdigest()[:16]
 
 
-def find_credentials(settings: Settings, environment: Mapping[str, str], folder: Path) -> Credentials:
-    """Finds the key in the environment, else in an SDK profile, else in a `.env` directly in `folder`.
+def find_credentials(
+    settings: Settings, environment: Mapping[str, str], folder: Path, key_file: Path | None = None
+) -> Credentials:
+    """Finds the key: a credential of systemd, the environment, the key file, an SDK profile, the keyring, and last a
+    `.env` directly in `folder`.
 
     What the user set comes first. Only the key is read from `.env`, so that a folder from elsewhere cannot send the key
-    to another host.
+    to another host. A credential or key file that cannot be used is an error: another key might be another account's.
+    May wait for the keyring: not to be called on an event loop.
 
     Raises:
         NoKey: there is no key, or what was found cannot be a key.
@@ -50,15 +55,31 @@ def find_credentials(settings: Settings, environment: Mapping[str, str], folder:
     """
     base_url = _base_url(environment.get("ANTHROPIC_BASE_URL", ""))
     name = settings.key_variable
+
+    def of(place: Place, source: str) -> Credentials | None:
+        if place.why_not:
+            raise NoKey(f"The {source} is not used: {place.why_not}.", "Put that right, or remove it.")
+        return Credentials(source, _checked(place.key, source, settings), base_url) if place.key else None
+
+    if found := of(read_credential(environment), "systemd credential"):
+        return found
     if key := environment.get(name, "").strip():
         return Credentials(name, _checked(key, name, settings), base_url)
-    if profile := _profile(environment):
-        return Credentials(profile, None, base_url)
-    found = read_env_file(folder / ".env", name)
-    if found.key:
+    if said := _signed_in(environment):
+        return Credentials(said, None, base_url)
+    if key_file and (found := of(read_key_file(key_file), f"key file {inert_line(str(key_file))}")):
+        return found
+    if said := _profile(environment):
+        return Credentials(said, None, base_url)
+    keyring = read_keyring()
+    if keyring.key:
+        return Credentials("keyring", _checked(keyring.key, "the keyring", settings), base_url)
+    env_file = read_env_file(folder / ".env", name)
+    if env_file.key:
         source = f".env ({name})"
-        return Credentials(source, _checked(found.key, source, settings), base_url)
-    why = f" The .env in this folder is not used: {found.why_not}." if found.why_not else ""
+        return Credentials(source, _checked(env_file.key, source, settings), base_url)
+    why = f" The .env in this folder is not used: {env_file.why_not}." if env_file.why_not else ""
+    why += f" The keyring is not used: {keyring.why_not}." if keyring.why_not else ""
     raise NoKey(f"No API key was found.{why}", _how(settings))
 
 
@@ -76,14 +97,17 @@ def _checked(key: str, source: str, settings: Settings) -> str:
     return key
 
 
-def _profile(environment: Mapping[str, str]) -> str | None:
-    """Which of the SDK's own ways to sign in is set up, by the signs it checks itself (SDK 2.12, lib/credentials)."""
+def _signed_in(environment: Mapping[str, str]) -> str | None:
+    """Which of the SDK's own ways to sign in the environment names, by the signs it checks itself (SDK 2.12)."""
     if environment.get("ANTHROPIC_AUTH_TOKEN"):
         return "ANTHROPIC_AUTH_TOKEN"
     if environment.get("ANTHROPIC_PROFILE"):
         return f"profile {inert_line(environment['ANTHROPIC_PROFILE'])}"
-    if environment.get("ANTHROPIC_FEDERATION_RULE_ID"):
-        return "workload identity"
+    return "workload identity" if environment.get("ANTHROPIC_FEDERATION_RULE_ID") else None
+
+
+def _profile(environment: Mapping[str, str]) -> str | None:
+    """The SDK's own profile on the disk (SDK 2.12, lib/credentials)."""
     try:
         home = Path(environment.get("HOME", "~")).expanduser()
     except RuntimeError:  # the user has no home
@@ -113,25 +137,42 @@ def _base_url(value: str) -> str | None:
     return value
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+class KeyFinder:
+    """Finds the key of one process again and again, and remembers what it found, to remove it from what is kept."""
 
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], folder: Path, key_file: Path | None = None
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._folder = folder
+        self._key_file = key_file
+        self._found: frozenset[str] = frozenset()
 
-def redactor(environment: Mapping[str, str], settings: Settings, folder: Path | None = None) -> Callable[[str], str]:
-    """A function that removes the key, and anything that looks like an Anthropic key, from text that is kept."""
-    name = settings.key_variable
-    keys = (environment.get(name, ""), read_env_file((folder or Path()) / ".env", name).key)
-    secrets = [one.strip() for one in (*keys, environment.get("ANTHROPIC_AUTH_TOKEN", "")) if one.strip()]
+    def find(self) -> Credentials:
+        """Raises as `find_credentials`, which this calls."""
+        found = find_credentials(self._settings, self._environment, self._folder, self._key_file)
+        self._found |= frozenset(filter(None, [found.key]))
+        return found
 
-    def redact(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "[key]")
-        return LOOKS_LIKE_A_KEY.sub("[key]", text)
+    def redactor(self) -> Callable[[str], str]:
+        """A function that removes the key, and anything that looks like an Anthropic key, from text that is kept.
 
-    return redact
+        The keyring is not asked for this: its key is removed once it was found.
+        """
+        name = self._settings.key_variable
+        keys = (
+            self._environment.get(name, ""),
+            self._environment.get("ANTHROPIC_AUTH_TOKEN", ""),
+            read_credential(self._environment).key,
+            read_key_file(self._key_file).key if self._key_file else "",
+            read_env_file(self._folder / ".env", name).key,
+        )
+        secrets = frozenset(one.strip() for one in keys if one.strip())
+
+        def redact(text: str) -> str:
+            for secret in secrets | self._found:
+                text = text.replace(secret, "[key]")
+            return LOOKS_LIKE_A_KEY.sub("[key]", text)
+
+        return redact

@@ -107,9 +107,18 @@ class Id(Struct, gc=False):
 
 
 class FullMessage(Head, gc=False):
-    """A message with its content."""
+    """A message with its content. `stop_details` may be anything: no odd one makes an answer unreadable."""
 
     content: tuple[ContentBlock, ...] | None = None
+    stop_details: Any = None
+
+    @property
+    def refusal(self) -> str:
+        """Why the model refused, in the API's words: the category and the explanation, as far as they are there."""
+        if self.stop_reason != "refusal" or not isinstance(self.stop_details, dict):
+            return ""
+        said = (self.stop_details.get(name) for name in ("category", "explanation"))
+        return ": ".join(one for one in said if isinstance(one, str) and one)
 
     @property
     def outcome(self) -> Outcome:

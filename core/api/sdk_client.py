@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
 from batchtui.core.api.bounds import refusing
-from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.surroundings import fault_of
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.hosts import is_loopback
 from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchtui.core.api import bounds
-from batchtui.core.api.credentials import Credentials, is_loopback
+from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.http_errors import ASK_LATER, failed, how_it_broke, http_date, pause_of, said_by, who_answered
 from batchtui.core.api.sdk_client import import_sdk
 from batchtui.core.api.surroundings import advice
 from batchtui.core.errors import ApiError, NoKey, Unreachable
+from batchtui.core.hosts import is_loopback
 from batchtui.core.text import inert_line
 
 T = TypeVar("T")

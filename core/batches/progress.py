@@ -14,6 +14,9 @@ from batchtui.core.batches.batch import UNDER_WAY, Batch, State
 RECENT = 50
 """How many past batches count, at most, for how long such batches usually take."""
 
+ENOUGH = 20
+"""How few past batches are too few to say that one is slow: of 20, one is slower than 95 %."""
+
 
 class Counted(Struct, frozen=True, gc=False):
     """Real counts: `done` of `total` requests."""
@@ -50,6 +53,17 @@ def usual(batches: Iterable[Batch], like: Batch) -> timedelta | None:
 
     Uses only the first `RECENT` that fit; `batches` are newest first.
     """
+    recent = _took(batches, like)
+    return timedelta(seconds=median(recent)) if recent else None
+
+
+def slow(batches: Iterable[Batch], like: Batch) -> timedelta | None:
+    """The time within which 95 % of those batches ended; None if there are fewer than `ENOUGH`."""
+    recent = sorted(_took(batches, like))
+    return timedelta(seconds=recent[-(len(recent) // 20) - 1]) if len(recent) >= ENOUGH else None
+
+
+def _took(batches: Iterable[Batch], like: Batch) -> list[float]:
     took = (
         (past.ended_at - past.created_at).total_seconds()
         for past in batches
@@ -60,5 +74,4 @@ def usual(batches: Iterable[Batch], like: Batch) -> timedelta | None:
         and past.requests <= like.requests * 4
         and like.requests <= past.requests * 4
     )
-    recent = list(islice(took, RECENT))
-    return timedelta(seconds=median(recent)) if recent else None
+    return list(islice(took, RECENT))

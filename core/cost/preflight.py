@@ -65,7 +65,7 @@ async def preflight(
     path: Path,
     checked: Checked,
     connection: Connection | None,
-    past: dict[str, Usual],
+    past: Mapping[str, Usual],
     now: datetime,
     betas: Betas = (),
     *,
@@ -132,7 +132,7 @@ async def _asked(
 ) -> tuple[Api | None, Catalogue | None]:
     if connection is None or not checked.models:
         return None, None
-    if connection.key() is None:
+    if await asyncio.to_thread(connection.key) is None:
         notes.append("The models were not checked: there is no API key.")
         return None, None
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from batchtui.core.errors import BatchtuiError, Failure, NoKey, Unreachable, unf
 from batchtui.core.jobs.canary_outputs import try_outputs
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
+from batchtui.core.notices.teller import Teller
 from batchtui.core.results.downloads import Downloads, rests
 from batchtui.core.results.identify import Identifier
 from batchtui.core.sending import look
@@ -68,6 +70,7 @@ class Cycles:
         downloads: Downloads,
         parts: WaitingParts,
         steps: StepRunner,
+        teller: Teller,
         *,
         pace: Pace,
     ) -> None:
@@ -80,6 +83,7 @@ class Cycles:
         self._downloads = downloads
         self._parts = parts
         self._steps = steps
+        self._teller = teller
         self._keeping = Keeping(context)
         self._pace = pace
         self._identifier = Identifier(context.disk, context.paths)
@@ -89,6 +93,16 @@ class Cycles:
 
     async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         """Runs one cycle. Errors are recorded, never raised. With `wait` false the downloads continue on their own."""
+        cycle = await self._run(report, wait=wait)
+        if not cycle.polled_by:
+            telling = self._teller.tell(cycle.blocked, looked=cycle.due)
+            if wait:
+                await telling
+            else:
+                self._follow(telling)
+        return cycle
+
+    async def _run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         await self._sweep()
         snapshot = await self._disk.snapshot()
         if not self._due(snapshot):
@@ -172,7 +186,7 @@ class Cycles:
         ]
         if not wait:
             if tasks:
-                self._follow(tasks)
+                self._follow(self._go_on_after(tasks))
             return ()
         retrieved: list[str] = []
         for one, outcome in zip(ended, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
@@ -194,15 +208,16 @@ class Cycles:
         errors += [*wrong, *dear, *failed]
         return tuple(sent)
 
-    def _follow(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
+    async def _go_on_after(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
         """Goes on once the downloads that nobody waits for are done."""
+        await asyncio.gather(*downloads, return_exceptions=True)
+        await self.advance([])
+        self._tell_news(await self._disk.snapshot())
+        await self._teller.tell(looked=False)
 
-        async def follow() -> None:
-            await asyncio.gather(*downloads, return_exceptions=True)
-            await self.advance([])
-            self._tell_news(await self._disk.snapshot())
-
-        task = asyncio.create_task(follow())
+    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does what nobody waits for."""
+        task = asyncio.create_task(work)
         self._following.add(task)
         task.add_done_callback(self._followed)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchtui.core.api.connection import Connection
-from batchtui.core.api.credentials import find_credentials, redactor
+from batchtui.core.api.credentials import KeyFinder
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output
 from batchtui.core.batches.beta_names import betas_of
@@ -141,9 +141,9 @@ class Desk(RemovingDesk):
 
     async def propose_retry(self, refs: Sequence[str], wanted: Wanted) -> list[Proposal]:
         """What retries of these batches would send, with prices. Raises as `retry_proposal.propose`."""
-        from batchtui.core.desk import retry_price, retry_proposal
+        from batchtui.core.desk import retry_price, retry_several
 
-        found = await retry_proposal.propose_all(refs, self._context, wanted)
+        found = await retry_several.propose_all(refs, self._context, wanted)
         return await retry_price.with_prices(found, self._context)
 
     async def retry(
@@ -154,6 +154,7 @@ class Desk(RemovingDesk):
         agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
         max_cost: float | None = None,
         report: Report | None = None,
+        sent: list[Batch] | None = None,
     ) -> list[Batch]:
         """Resends what failed in batches, if `agreed`: what is `wanted`. Raises as `retry.retry`."""
         from batchtui.core.desk.retry import retry
@@ -168,6 +169,7 @@ class Desk(RemovingDesk):
                 agreed=agreed,
                 max_cost=max_cost,
                 report=report,
+                sent=sent,
             )
         finally:
             await self.poke()
@@ -277,6 +279,7 @@ def open_desk(
     paths = paths or find_paths(environment)
     settings = read_settings(paths.settings)
     here = folder or Path()  # works even if the current folder is gone
-    connection = Connection(settings, lambda: find_credentials(settings, environment, here))
+    keys = KeyFinder(settings, environment, here, paths.key_file)
+    connection = Connection(settings, keys.find)
     context = Context(connection, StoreThread(Store(paths)), paths, settings, clock, betas_of(betas, environment))
-    return Desk(context, command=command, interval=interval, redact=lambda: redactor(environment, settings, here))
+    return Desk(context, command=command, interval=interval, redact=keys.redactor)

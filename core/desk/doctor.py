@@ -75,7 +75,9 @@ def find_place(
     except Exception as error:  # noqa: BLE001
         said = _in_words(error)
         no_paths, no_settings = (said, None) if paths is None else (None, said)
-    return Place(paths, Asking(environment, folder or Path(), settings, clock, offline), no_paths, no_settings)
+    key_file = paths.key_file if paths else None
+    asking = Asking(environment, folder or Path(), settings, clock, offline, key_file)
+    return Place(paths, asking, no_paths, no_settings)
 
 
 def examine(place: Place) -> Iterator[Check]:
@@ -244,10 +246,12 @@ def _in_words(error: Exception) -> BatchtuiError:
 
 def _cleaner(place: Place) -> Callable[[str], str]:
     """Takes the key out of every word, in case a file or a host echoes it."""
-    from batchtui.core.api.credentials import redactor
+    from batchtui.core.api.credentials import KeyFinder
 
+    asking = place.asking
     try:
-        return _bounded(lambda: redactor(place.asking.environment, place.asking.settings, place.asking.folder), _QUICK)
+        keys = KeyFinder(asking.settings, asking.environment, asking.folder, asking.key_file)
+        return _bounded(keys.redactor, _QUICK)
     except Exception:  # noqa: BLE001
         from batchtui.core.programs import LOOKS_LIKE_A_KEY
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from batchtui.core.api.credentials import Credentials, find_credentials, is_loopback
+from batchtui.core.api.credentials import Credentials, find_credentials
 from batchtui.core.api.http_errors import ASK_LATER
 from batchtui.core.api.probe import Answered, ask_without_key, host_of, resolves_in_time
 from batchtui.core.api.sdk_faults import HOST
 from batchtui.core.api.surroundings import next_hop, way_to
 from batchtui.core.desk.doctor_check import Asking, Check, failed, not_asked, not_known, well, wrong
 from batchtui.core.errors import FAILED, UNREACHABLE, ApiError, BadInput, BatchtuiError, NoKey, NotFound, Unreachable
+from batchtui.core.hosts import is_loopback
 from batchtui.core.text import duration, inert_line
 
 if TYPE_CHECKING:
@@ -100,14 +101,14 @@ def find(asking: Asking) -> Found:
     """The key and the host, without asking anyone."""
     environment, no_host = dict(asking.environment), None
     try:
-        credentials = find_credentials(asking.settings, environment, asking.folder)
+        credentials = find_credentials(asking.settings, environment, asking.folder, asking.key_file)
     except NoKey as error:
         return Found(None, environment.get(_SETTING) or HOST, no_key=error)
     except BadInput as error:
         no_host = error
         del environment[_SETTING]
         try:
-            credentials = find_credentials(asking.settings, environment, asking.folder)
+            credentials = find_credentials(asking.settings, environment, asking.folder, asking.key_file)
         except NoKey as missing:
             return Found(None, HOST, missing, no_host)
     return Found(credentials, credentials.base_url or HOST, None, no_host)

@@ -46,6 +46,7 @@ class Asking(Struct, frozen=True):
     settings: Settings
     clock: Callable[[], datetime]
     offline: bool = False
+    key_file: Path | None = None
 
 
 def well(name: str, message: str) -> Check:

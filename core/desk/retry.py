@@ -17,9 +17,10 @@ from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import preflight
-from batchtui.core.desk.retry_price import with_prices
-from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs, propose_all
+from batchtui.core.desk.retry_price import past_for, with_prices
+from batchtui.core.desk.retry_proposal import Proposal, in_words, other_runs
 from batchtui.core.desk.retry_rows import copy_chosen
+from batchtui.core.desk.retry_several import hold_all, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import Busy, NotAllowed
@@ -185,6 +186,7 @@ async def retry(
     agreed: Callable[[Sequence[Proposal]], bool] = lambda _: True,
     max_cost: float | None = None,
     report: Report | None = None,
+    sent: list[Batch] | None = None,
 ) -> list[Batch]:
     """Sends again what is `wanted` of what failed in batches, if `agreed` accepts it; otherwise sends nothing.
 
@@ -195,12 +197,13 @@ async def retry(
         NotAllowed: there is nothing to retry, or not yet.
         NotSubmittable: a row cannot be sent as it is.
         OverLimit: it could cost more than the limit.
-        BatchtuiError: as `send`; what was sent before stays sent.
+        BatchtuiError: as `send`; what was sent before stays sent, and is in `sent`.
     """
     proposals = await with_prices(await propose_all(refs, context, wanted or Wanted()), context)
     if not agreed(proposals):
         return []
-    sent: list[Batch] = []
+    hold_all(proposals, await context.disk.snapshot(), max_cost)
+    sent = [] if sent is None else sent
     for proposal in proposals:
         if proposal.unsent:
             sent += await send_unsent(proposal, context, parts, max_cost, report)
@@ -218,7 +221,8 @@ async def _again(
         rules = context.rules_with(betas)
         part, checked = await asyncio.to_thread(archive, proposal, paths, rules, named=mine.new_ref)
         try:
-            past = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            before = await asyncio.to_thread(past_of, await disk.snapshot(), paths, proposal.first.name)
+            past = past_for(kinds_of(proposal.chosen.causes), before)
             looked = await preflight(paths.archive(part.ref), checked, asked, past, context.clock(), betas)
             _good(await asyncio.to_thread(_named, looked.checked, proposal))
             part = await priced(proposal, part, looked.estimate, disk, max_cost)

@@ -17,8 +17,9 @@ from batchtui.core.batches.limits import MAX_BYTES
 from batchtui.core.cost.past import past_of
 from batchtui.core.cost.preflight import Preflight, preflight
 from batchtui.core.desk.retry import archive, priced, send
-from batchtui.core.desk.retry_proposal import Proposal, propose_all
+from batchtui.core.desk.retry_proposal import Proposal
 from batchtui.core.desk.retry_rows import copy_chosen
+from batchtui.core.desk.retry_several import propose_all
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BadInput, NotAllowed
 from batchtui.core.files import replacing

@@ -1,12 +1,14 @@
-"""What a retry is likely to cost, by kind, before anybody has agreed to it."""
+"""What a retry is likely to cost, by kind, before anybody has agreed to it; and what would only be cut again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.batches.retries import Kind
@@ -25,6 +27,17 @@ from batchtui.core.state.archive import drop
 from batchtui.core.state.tickets import Ticket
 
 
+class _Params(Struct):
+    max_tokens: int
+
+
+class _Row(Struct):
+    params: _Params
+
+
+_row = msgspec.json.Decoder(_Row).decode
+
+
 async def with_prices(proposals: Sequence[Proposal], context: Context) -> list[Proposal]:
     """The proposals with the price of each kind of request, of those that are left out, too: as they would be sent.
 
@@ -34,15 +47,25 @@ async def with_prices(proposals: Sequence[Proposal], context: Context) -> list[P
     snapshot, found = await context.disk.snapshot(), []
     for one in proposals:
         past = await asyncio.to_thread(past_of, snapshot, context.paths, one.first.name)
-        prices = await asyncio.to_thread(_prices, one, past, context.clock(), context.paths)
-        found.append(replace(one, prices=prices))
+        found.append(await asyncio.to_thread(_priced, one, past, context.clock(), context.paths))
     return found
 
 
-def _prices(proposal: Proposal, past: Mapping[str, Usual], now: datetime, paths: Paths) -> dict[Kind, Estimate]:
+def past_for(kinds: Collection[Kind], past: Mapping[str, Usual]) -> Mapping[str, Usual]:
+    """What the past says about these kinds of requests: nothing about those that were cut, whose answers are longer."""
+    return {} if set(kinds) == {Kind.CUT} else past
+
+
+def _priced(proposal: Proposal, past: Mapping[str, Usual], now: datetime, paths: Paths) -> Proposal:
     """The rows of a kind are written to a file of their own, measured, and removed. Without them it has no price."""
     private_folder(paths.requests)
     found: dict[Kind, Estimate] = {}
+    longest, no_longer = proposal.wanted.max_tokens or 0, 0
+
+    def look(row: bytes) -> None:
+        nonlocal no_longer
+        no_longer += kind is Kind.CUT and longest <= _row(row).params.max_tokens
+
     with Ticket(paths) as mine:
         for kind in {kind_of(cause) for cause in proposal.failed.values()}:
             ref = mine.new_ref()
@@ -50,8 +73,8 @@ def _prices(proposal: Proposal, past: Mapping[str, Usual], now: datetime, paths:
             try:
                 with suppress(NotAllowed):
                     with replacing(rows, overwrite=False) as sink:
-                        copy_chosen(replace(proposal, chosen=choose(proposal.failed, {kind})), paths, sink)
-                    found[kind] = price(measure(rows, {}), Sampled(), past, now)
+                        copy_chosen(replace(proposal, chosen=choose(proposal.failed, {kind})), paths, sink, look)
+                    found[kind] = price(measure(rows, {}), Sampled(), past_for({kind}, past), now)
             finally:
                 drop([ref], paths)
-    return found
+    return replace(proposal, prices=found, no_longer=no_longer)

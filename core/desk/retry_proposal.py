@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -22,7 +22,6 @@ from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import RetryChoice, choose, failures, kind_of, kinds_of
 from batchtui.core.results.retrieve import where
-from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import never_accepted
 from batchtui.core.text import inert_line, likely_and_most, plural
 
@@ -37,7 +36,11 @@ _CHANGES = {
 
 
 class NothingLeft(NotAllowed):
-    """A batch has nothing left to retry."""
+    """A batch has nothing left to retry. `left` counts what failed and is not wanted, by cause."""
+
+    def __init__(self, message: str, hint: str, left: Mapping[str, int] = MappingProxyType({})) -> None:
+        super().__init__(message, hint)
+        self.left = left
 
 
 class NotYet(NotAllowed):
@@ -50,8 +53,8 @@ class Proposal(Struct, frozen=True):
     `failed` maps the custom_id of each failed request to its cause. `asked` are the retries that the API accepted: a
     row may have been edited for one of them. `unsent` counts requests that the API never took because it
     refused `first`: they and the parts behind it are sent as they are. `seen` are the other runs that were looked at.
-    `turns` are the batches that may have paused turns, by ref, with their results. `prices` are those of each kind of
-    failed request, once they were asked for.
+    `turns` are the batches that may have paused turns, by ref, with their results. Once they were asked for, `prices`
+    are those of each kind of failed request, and `no_longer` counts the cut ones whose max_tokens would not grow.
     """
 
     first: Batch
@@ -64,6 +67,7 @@ class Proposal(Struct, frozen=True):
     wanted: Wanted = Wanted()
     turns: tuple[tuple[str, Path], ...] = ()
     prices: dict[Kind, Estimate] = {}
+    no_longer: int = 0
 
     @property
     def requests(self) -> int:
@@ -98,9 +102,9 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
     first = batches[0]
     running = not_over(batches)
     if running:
-        state = running.state.words
-        what = "It" if running is first else f"Its retry {running.label}"
-        raise NotYet(f"{what} is {state}: what failed is not known yet.", f"batchtui retrieve {running.label}")
+        what = running.label if running is first else f"Its retry {running.label}"
+        said = f"{what} is {running.state.words}: what failed is not known yet."
+        raise NotYet(said, f"batchtui retrieve {running.label}")
     if first.state is not State.RETRIEVED:
         raise NotAllowed("It has no results that show what failed.", f"batchtui show {first.label}")
     if not is_there(paths.archive(first.ref)):
@@ -119,14 +123,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
     chosen = choose(failed, wanted.kinds)
     if not chosen.ids:
         if chosen.left:
-            left = in_words(chosen.left)
-            raise NothingLeft(
-                f"Of the failed requests, none is to be sent again: {left}."
-                if wanted.kinds != DEFAULT
-                else f"None of the failed requests is likely to succeed as it is: {left}.",
-                f"{how_to_take(chosen.left, first.label)}. To edit them first: --rows FILE. To send all as they are: "
-                "--include-permanent",
-            )
+            raise none_of(chosen.left, wanted, first.label)
         raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
     return Proposal(
         first,
@@ -138,6 +135,15 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
         wanted=wanted,
         turns=tuple((one.ref, path) for one, path in retrieved if one.outcomes is None or one.outcomes.paused),
     )
+
+
+def none_of(left: Mapping[str, int], wanted: Wanted, word: str) -> NothingLeft:
+    """Why nothing goes of what `word` means, although so many requests failed, by cause."""
+    usual = wanted.kinds == DEFAULT
+    none = "None of the failed requests is likely to succeed as it is"
+    said = none if usual else "Of the failed requests, none is to be sent again"
+    more = "To edit them first: --rows FILE. To send all as they are: --include-permanent"
+    return NothingLeft(f"{said}: {in_words(left)}.", f"{how_to_take(left, word)}. {more}", left)
 
 
 def never_sent(batch: Batch) -> bool:
@@ -183,7 +189,7 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
     return Proposal(refused[0], (refused[0].ref,), (), {}, choice, unsent, other_runs(snapshot, refused[0]))
 
 
-def in_words(causes: dict[str, int]) -> str:
+def in_words(causes: Mapping[str, int]) -> str:
     """`100 expired, 30 overloaded_error`. Causes come from the API, so they are made inert."""
     return ", ".join(f"{count:,} {inert_line(cause, 60)}" for cause, count in causes.items())
 
@@ -206,6 +212,15 @@ def described(proposals: Sequence[Proposal]) -> str:
         left.update(proposal.chosen.left)
     said = f"To be sent again: {plural(causes.total(), 'request')} ({in_words(causes)})."
     return f"{said} Left out: {in_words(left)}." if left else said
+
+
+def repeats(proposals: Sequence[Proposal]) -> list[str]:
+    """What would most likely fail again in the same way, a sentence each."""
+    cut = sum(one.no_longer for one in proposals if Kind.CUT in one.wanted.kinds)
+    refused = sum(one.chosen.causes.get(Kind.REFUSED, 0) for one in proposals if not one.wanted.model)
+    said = [f"{plural(cut, 'cut answer')} would be cut again: max_tokens is no larger than before."] if cut else []
+    asked = f"The model that refused {plural(refused, 'request')} is asked again: another may answer."
+    return [*said, asked] if refused else said
 
 
 def price_of(proposals: Sequence[Proposal], *, plain: bool) -> str:
@@ -261,23 +276,3 @@ def shares(proposals: Sequence[Proposal]) -> list[Share]:
         here = {cause: causes[cause] for cause in causes if kind_of(cause) is kind}
         found.append(Share(kind, count, here, any(kind in one.wanted.kinds for one in ours), usd, most))
     return found
-
-
-async def propose_all(refs: Sequence[str], context: Context, wanted: Wanted) -> list[Proposal]:
-    """What retries of several batches would send. Raises as `propose` if none has anything to retry."""
-    snapshot = await context.disk.snapshot()
-    found: dict[str, Proposal] = {}
-    nothing: NotAllowed | None = None
-    for ref in refs:
-        try:
-            one = await asyncio.to_thread(propose, snapshot, ref, context.paths, wanted)
-            found[one.first.ref] = one
-        except NothingLeft as error:
-            nothing = nothing or error
-        except NotYet as error:
-            nothing = error
-    if isinstance(nothing, NotYet) and any(one.unsent for one in found.values()):
-        return [one for one in found.values() if one.unsent]  # what runs can be retried once it has ended
-    if nothing and (not found or isinstance(nothing, NotYet)):
-        raise nothing
-    return list(found.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -47,10 +47,13 @@ _FILE_ID = b'"file_id"'
 _Turns = Mapping[Path, Mapping[str, tuple[Results, int]]]
 
 
-def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
+def copy_chosen(
+    proposal: Proposal, paths: Paths, sink: BinaryIO, look: Callable[[bytes], None] = lambda _: None
+) -> None:
     """Copies the rows to be retried, each as it was last sent, and so changed that it goes on. Call it in a thread.
 
     A row is only continued if its last attempt was paused: one that already sends its content back stays as it is.
+    `look` sees each row as it was last sent.
 
     Raises:
         NotAllowed: the archive does not hold all of them.
@@ -62,6 +65,7 @@ def copy_chosen(proposal: Proposal, paths: Paths, sink: BinaryIO) -> None:
         turns = _paused(proposal, paths, files)
 
         def edit(row: bytes, name: str, sent: Path) -> bytes:
+            look(row)
             found = turns.get(sent, {}).get(name)
             return again(row, proposal.wanted, _content(found[0].raw(found[1])) if found else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +15,22 @@ from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
+from batchtui.core.batches.event import Event
+from batchtui.core.batches.events import happened
 from batchtui.core.batches.find import find
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
 from batchtui.core.desk.pace import Pace
+from batchtui.core.desk.upkeep import Upkeep
 from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
+from batchtui.core.jobs.late_answers import step_name
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
+from batchtui.core.notices.follow import Follower, follow
+from batchtui.core.notices.teller import Teller
 from batchtui.core.paths import seen
 from batchtui.core.results import summary
 from batchtui.core.results.downloads import Downloads
@@ -32,11 +39,11 @@ from batchtui.core.results.retrieve import looked_at, where
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
-from batchtui.core.state.looks import Outage
 from batchtui.core.state.poller import BEAT, Election, Poller
 from batchtui.core.state.silence import Silence, stalled
 
 if TYPE_CHECKING:
+    from batchtui.core.desk.service_desk import ServiceDesk
     from batchtui.core.results.summary import Summary
 
 
@@ -64,9 +71,18 @@ class StateDesk:
         self._parts = WaitingParts(context, self._sender)
         self._silence = Silence()
         self._beating: asyncio.Task[None] | None = None
-        self._pace = Pace(context.paths, context.clock, interval)
-        self._steps = StepRunner(context)
-        self._cycles = Cycles(context, self._election, self._downloads, self._parts, self._steps, pace=self._pace)
+        self._teller = Teller(
+            context.disk,
+            context.paths,
+            context.settings.notify,
+            context.clock,
+            environment=context.connection.environment,
+            redact=redact,
+            step_name=lambda submission, number: step_name(context.paths, submission, number),
+        )
+        steps, pace = StepRunner(context), Pace(context.paths, context.clock, interval)
+        self._cycles = Cycles(context, self._election, self._downloads, self._parts, steps, self._teller, pace=pace)
+        self.upkeep = Upkeep(context, pace, steps, self._sender)
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,6 +107,22 @@ class StateDesk:
     async def changed(self, before: Snapshot) -> Snapshot | None:
         """The state if it differs from `before`, whoever changed it; otherwise None. Costs one stat."""
         return now if (now := await self.snapshot()) is not before else None
+
+    def stop_telling(self) -> None:
+        """Lets no slow channel hold up a process that is to end: what it was not told, the next process tells."""
+        self._teller.stop()
+
+    def happened(self, before: Snapshot, after: Snapshot) -> list[Event]:
+        """What is new in `after`, by whichever process, as events."""
+        return happened(before, after, self.clock())
+
+    async def follow_events(self) -> Follower:
+        """A reader of every event from where the last such reader came to. It must be closed.
+
+        Raises:
+            StateError: it cannot be noted how far they were read.
+        """
+        return await self._disk.run(lambda: follow(self.paths))
 
     async def find(self, word: str) -> Batch:
         """The batch that an id, a ref, a name or a unique prefix means. Raises UsageError unless just one matches."""
@@ -133,39 +165,6 @@ class StateDesk:
     async def poller(self) -> Poller | None:
         """The process that polls, possibly this one; None if no process does."""
         return await self._disk.run(self._election.who)
-
-    @property
-    def outage(self) -> Outage | None:
-        """The looks of this process that fail at the moment, as one; None if the last one worked."""
-        return self._pace.outage
-
-    @property
-    def sending(self) -> bool:
-        """Whether a create of this process is at the host: nobody would know its outcome if it were ended now."""
-        return self._sender.in_flight
-
-    @property
-    def working(self) -> bool:
-        """Whether something runs that may take long and has a limit of its own: an output, a step, a create."""
-        return self._steps.working or self._sender.in_flight
-
-    async def due_in(self) -> float:
-        """Seconds until the next look is due, for a process that begins to poll: others looked before. 0 if results
-        wait to be retrieved, and not long if something was sent since."""
-        left = await self._disk.run(lambda: self._pace.begin(self.clock()))
-        snapshot = await self.snapshot()
-        if any(one.state is State.ENDED and not one.trouble for one in snapshot.batches):
-            return 0.0
-        return min(left, self.next_delay(Cycle(), snapshot))
-
-    async def woke(self) -> None:
-        """Gives up what a sleep of the machine made worthless: connections, and what failed before."""
-        self._pace.forget_failures()
-        await self._connection.drop()
-
-    async def renew_key(self) -> None:
-        """Looks at the sources of the key again: another key is used from the next call on."""
-        await self._connection.renew()
 
     async def poll_if_free(self) -> bool:
         """Becomes the process that polls if there is none; true if this process polls. Kept until `close`."""
@@ -273,6 +272,13 @@ class StateDesk:
                 await self.poke()
                 asked = at
 
+    def service(self, kind: str | None = None) -> ServiceDesk:
+        """The background service of this state, `systemd` or `launchd`, by default what this platform has."""
+        from batchtui.core.desk.service_desk import ServiceDesk, manager_for
+
+        manager = manager_for(kind, self.paths, os.environ)
+        return ServiceDesk(self.paths, self.settings, self._disk.snapshot, manager, os.environ)
+
     def write_log(self) -> None:
         """Writes the log from now on. Nothing that looks like a key gets into it."""
         logs.start(self.paths.log_file, self._redact(), json=self.settings.log_format == "json")
@@ -283,6 +289,7 @@ class StateDesk:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
         await self._cycles.close()
+        await self._teller.close()
         await self._downloads.close()
         await self._connection.close()
         await self._disk.run(self._election.resign)

@@ -50,7 +50,7 @@ class VitalSigns:
     async def working(self, now: float) -> None:
         """A cycle is under way: it lives while it gets on, and while what takes long has a limit of its own."""
         await self._desk.poller()  # comes back from the thread of the state, or not at all
-        if self._progressed or self._desk.working:
+        if self._progressed or self._desk.upkeep.working:
             self._progressed, self._progress_at = False, now
         if now - self._progress_at < _SILENT:
             self._live(now)
@@ -71,7 +71,7 @@ class VitalSigns:
         self._notify.status(f"{state}; next look at {at.astimezone():%H:%M:%S}" if cycle.due else state)
 
     def _beat(self, now: float) -> None:
-        outage = self._desk.outage
+        outage = self._desk.upkeep.outage
         failing = f"; {outages.words(outage, self._desk.clock())}" if outage else ""
         looks, calls = plural(self._looks, "look"), plural(self._calls, "call")
         log.info("alive: %s, %s, %s in the last hour%s", self._under_way(), looks, calls, failing)

@@ -97,7 +97,7 @@ class Watch:
         await self._signs.begun(self._timepiece.read().boot, ours=ours)
         if not ours:
             return Cycle(polled_by=await self._desk.poller()), _TRY
-        if began and (due := await self._desk.due_in()):
+        if began and (due := await self._desk.upkeep.due_in()):
             log.info("polls from now on, first in %d s: another process looked before", due)
             return Cycle(due=False), due
         cycle = await self._cycle()
@@ -132,9 +132,10 @@ class Watch:
     async def _break_off(self, work: asyncio.Task[Cycle]) -> None:
         """Ends a cycle at a safe point: a create gets its answer, what is being written is finished, if that is soon. A
         download is dropped. A second cancel gives up what outlasts the grace."""
+        self._desk.stop_telling()
         loop = asyncio.get_running_loop()
         until = loop.time() + _GRACE
-        while self._desk.sending and not work.done() and loop.time() < until:
+        while self._desk.upkeep.sending and not work.done() and loop.time() < until:
             await asyncio.wait({work}, timeout=0.1)
         work.cancel()
         await asyncio.wait({work}, timeout=max(until - loop.time(), _TICK))
@@ -178,7 +179,7 @@ class Watch:
         else:
             log.info("the clock was set by %+d s: looking now", stepped)
         with suppress(BatchtuiError):
-            await self._desk.woke()
+            await self._desk.upkeep.woke()
         return True
 
     async def _look_at_poller(self) -> None:

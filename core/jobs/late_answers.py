@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Output
+from batchtui.core.batches.batch import Batch, Output, Submission
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
@@ -31,6 +31,14 @@ def read_job_of(paths: Paths, submission: str, name: str) -> Job:
             f"The job of {inert_line(name)} in {path} cannot be read, so its next step cannot be built.",
             "Restore the file from a copy, or submit the remaining step as a separate job.",
         ) from error
+
+
+def step_name(paths: Paths, submission: Submission, number: int) -> str:
+    """The name of a step, whose number counts from 1; empty if it is not known."""
+    try:
+        return read_job_of(paths, submission.ref, submission.name).steps[number - 1].name
+    except (StateError, IndexError):
+        return ""
 
 
 def late_outputs(paths: Paths, first: Batch) -> tuple[Output, ...]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from threading import Event
-from typing import IO
 
 import msgspec
 from msgspec.structs import replace
@@ -23,7 +19,7 @@ from batchtui.core.outputs import jsonl
 from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
 from batchtui.core.paths import is_folder
-from batchtui.core.programs import without_keys
+from batchtui.core.programs import end, exit_code, last_lines, without_keys
 from batchtui.core.results.answers import Answers
 from batchtui.core.text import inert_line
 
@@ -32,10 +28,6 @@ RESULTS = "{results}"
 
 _SAID = 100
 """How many of the last lines of the program's output go to the log."""
-
-_TAIL = 64 * 1024
-_GRACE = 5.0
-_STEP = 0.5
 
 
 class CommandFailed(NotWritten):
@@ -116,10 +108,10 @@ def _run(
         except OSError as error:
             raise NotWritten(f"{name} could not be run: {error.strerror}.", "Check the command.") from error
         try:
-            code = _ended(process, options.timeout, leave)
+            code = exit_code(process, options.timeout, leave)
         finally:
-            _end(process)
-        said = _tail(output)
+            end(process)
+        said = last_lines(output, _SAID)
     if leave and leave.is_set() and code is None:
         raise NotWritten(f"{name} was ended because batchtui was closed.", "The next poll runs it again.")
     for line in said:
@@ -131,32 +123,6 @@ def _run(
     if code:
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise CommandFailed(f"{name} {ended}.", hint, code)
-
-
-def _ended(process: subprocess.Popen[bytes], timeout: float, leave: Event | None) -> int | None:
-    """The exit code once the program has ended; None if its time is up, or nobody waits for it."""
-    until = time.monotonic() + timeout
-    while (left := until - time.monotonic()) > 0 and not (leave and leave.is_set()):
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(min(left, _STEP))
-    return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the program and what it started, if it is still running."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-
-
-def _tail(output: IO[bytes]) -> list[str]:
-    """The last lines that were written, made harmless to a terminal."""
-    output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
-    return [line for raw in output.read().splitlines() if (line := inert_line(raw.decode(errors="replace")))][-_SAID:]
 
 
 def _program(options: CommandOptions) -> str:

@@ -73,5 +73,5 @@ def why(row: Row) -> str:
     if row.unfit:
         return row.unfit
     if row.type == "succeeded":
-        return f"it stopped with {row.stop_reason or 'no reason'}"
+        return ": ".join(filter(None, (f"it stopped with {row.stop_reason or 'no reason'}", row.refusal)))
     return ": ".join(part for part in (row.error_type, row.error_message) if part) or row.type

@@ -17,8 +17,11 @@ from batchtui.core.requests.rules import (
     content,
     in_a_batch,
     limits,
+    media,
     output_schema,
+    server_turns,
     thinking,
+    tool_inputs,
     tool_turns,
     tools,
     versions,
@@ -28,8 +31,8 @@ from batchtui.core.requests.shape_words import UNKNOWN_KEY
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.text import inert_line
 
-_RULES = (in_a_batch, versions, thinking, content, tool_turns, tools, cache_marks, citing, output_schema, limits)
-_OF_MESSAGES = (versions, content, tool_turns, cache_marks, citing, limits)
+_OF_MESSAGES = (versions, content, media, tool_turns, server_turns, cache_marks, citing, limits)
+_RULES = (in_a_batch, thinking, *_OF_MESSAGES, tools, tool_inputs, output_schema)
 """The rules that look at messages; the others only look at what is beside them."""
 
 _ALWAYS = frozenset({"model", "max_tokens", "messages"})

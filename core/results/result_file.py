@@ -45,8 +45,8 @@ class ToolCall(Struct, frozen=True, gc=False):
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
     """One result. `text` is the text of the answer. `outcome` is None if the line is unreadable. `tools` are the calls
-    of the user's tools. `unfit` says why an answer that came in full does not fit. All of it is hostile text,
-    unchanged."""
+    of the user's tools. `unfit` says why an answer that came in full does not fit, `refusal` why the model refused. All
+    of it is hostile text, unchanged."""
 
     custom_id: str
     type: Type
@@ -60,6 +60,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     tokens: Tokens | None = None
     tools: tuple[ToolCall, ...] = ()
     unfit: str = ""
+    refusal: str = ""
 
     @property
     def answered(self) -> bool:
@@ -151,7 +152,7 @@ class Results:
         row = self.row(index)
         outcome = row.outcome.value if row.outcome else row.type
         if row.type == "succeeded":
-            answer = row.text.lstrip()[:2000].partition("\n")[0]
+            answer = row.unfit or row.text.lstrip()[:2000].partition("\n")[0]
             return Head(row.custom_id, outcome, answer or _without_text(row))
         said = ": ".join(part for part in (row.error_type, row.error_message) if part)
         return Head(row.custom_id, outcome, said)
@@ -164,7 +165,7 @@ class Results:
 def _without_text(row: Row) -> str:
     if row.tools:
         return f"(calls {', '.join(call.name or 'a tool' for call in row.tools)})"
-    return f"(no text; {row.stop_reason})"
+    return f"(no text; {': '.join(filter(None, (row.stop_reason, row.refusal)))})"
 
 
 def read_row(raw: bytes) -> Row:
@@ -185,6 +186,7 @@ def read_row(raw: bytes) -> Row:
             model=message.model,
             tokens=message.usage.tokens if message.usage and message.usage.readable else None,
             tools=tuple(ToolCall(one.name, one.input) for one in message.content or () if one.type == "tool_use"),
+            refusal=message.refusal,
         )
     if isinstance(result, result_line.Errored):
         envelope = result.error

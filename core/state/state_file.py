@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,30 @@ class AtomicStorage(Storage):
         finally:
             self._pending = None
 
+    def keep_copy(self, what: str) -> Path:
+        """Keeps the file as it was read beside it, as `state.WHAT.json`, and returns where. A copy of other content
+        that is there already stays, and the new one gets a number. To be called under the writers' lock.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        assert self._file is not None
+        try:
+            data = os.pread(self._file, os.fstat(self._file).st_size, 0)
+            for place in _numbered(self.path, what):
+                try:
+                    with replacing(place, overwrite=False) as file:
+                        file.write(data)
+                except FileExistsError:
+                    if place.is_file() and place.read_bytes() == data:
+                        return place
+                else:
+                    return place
+        except OSError as error:
+            said = f"No copy of the older state could be kept in {self.path.parent}: {error.strerror}."
+            raise StateError(f"{said} It was left unchanged.", own_way_out(error)) from error
+        raise AssertionError("there is always another number")
+
     def close(self) -> None:
         """Forgets what was read."""
         self._tables = self._stamp = None
@@ -231,6 +256,11 @@ class AtomicStorage(Storage):
                 f"The state could not be saved in {self.path}: {error.strerror}.",
                 f"{own_way_out(error)} What was saved before is still there.",
             ) from error
+
+
+def _numbered(path: Path, what: str) -> Iterator[Path]:
+    yield path.with_name(f"{path.stem}.{what}{path.suffix}")
+    yield from (path.with_name(f"{path.stem}.{what}-{number}{path.suffix}") for number in count(2))
 
 
 def _stamp(about: os.stat_result) -> tuple[int, ...]:

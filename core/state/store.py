@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from tinydb import TinyDB
 from tinydb.table import Document
 
 from batchtui.core.batches.batch import Batch, Snapshot, Submission, newest_first
+from batchtui.core.clock import utc_now
 from batchtui.core.errors import StateError
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
@@ -21,7 +23,7 @@ from batchtui.core.state.edited import flaw
 from batchtui.core.state.state_file import AtomicStorage, Packed
 from batchtui.core.text import inert_line
 
-SCHEMA = 1
+SCHEMA = 2
 """Goes up when an older program must no longer write the file. Within one number, a program that changes a record
 drops the fields that it does not know; records that it does not touch keep theirs."""
 
@@ -55,6 +57,7 @@ class Loaded(Struct, frozen=True):
     snapshot: Snapshot = Snapshot()
     batches: Records[Batch] = Records()
     submissions: Records[Submission] = Records()
+    schema: int = SCHEMA
 
 
 class Transaction:
@@ -107,7 +110,8 @@ class Store:
     Several stores, in one process or in many, can work on the same file: every transaction sees all earlier ones.
     """
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
         self._storage = AtomicStorage(paths.state)
         self._lock = Lock(paths.state_lock)
         self._tables: object = None
@@ -156,9 +160,8 @@ class Store:
         try:
             meta = msgspec.json.decode(tables["meta"][str(META_ID)].raw, type=Meta)
             if meta.schema > SCHEMA:
-                raise StateError(
-                    f"The state in {self._storage.path} was made by a newer batchtui.", "Upgrade batchtui."
-                )
+                newer = f"The state in {self._storage.path} was made by a newer batchtui (schema {meta.schema})."
+                raise StateError(f"{newer} It was left unchanged.", "Upgrade batchtui.")
             batches = _records(tables.get("batches", {}), _batch, before.batches)
             submissions = _records(tables.get("submissions", {}), _submission, before.submissions)
             for key in tables["meta"]:
@@ -168,7 +171,21 @@ class Store:
         except (ValueError, RecursionError) as error:
             raise self._storage.unreadable(str(error)) from error
         ordered = tuple(sorted(batches.by_ref.values(), key=newest_first))
-        return Loaded(Snapshot(meta.revision, ordered, submissions.by_ref), batches, submissions)
+        loaded = Loaded(Snapshot(meta.revision, ordered, submissions.by_ref), batches, submissions, meta.schema)
+        return loaded if meta.schema == SCHEMA else self._migrated(loaded)
+
+    def _migrated(self, loaded: Loaded) -> Loaded:
+        """An older state as this version would have it. It is written with the next change, and not before."""
+        from batchtui.core.state.migrations import migrated
+
+        snapshot = migrated(loaded.snapshot, loaded.schema, self._clock())
+        new = {one.ref: one for one in snapshot.batches}
+        return replace(
+            loaded,
+            snapshot=snapshot,
+            batches=replace(loaded.batches, by_ref=new),
+            submissions=replace(loaded.submissions, by_ref=snapshot.submissions),
+        )
 
     def _save(self, transaction: Transaction, loaded: Loaded) -> None:
         revision = loaded.snapshot.revision + 1
@@ -176,6 +193,10 @@ class Store:
         submissions = _different(transaction.submissions, loaded.submissions, revision)
         if not batches and not submissions:
             return
+        if loaded.schema < SCHEMA:
+            self._storage.keep_copy(f"schema-{loaded.schema}")
+            batches = {**loaded.batches.by_ref, **batches}
+            submissions = {**loaded.submissions.by_ref, **submissions}
         database = TinyDB(storage=lambda: self._storage)
         with self._storage.transaction():
             _write(database, "submissions", submissions, loaded.submissions.ids)

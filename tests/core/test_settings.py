@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from batchtui.core.errors import BadInput
-from batchtui.core.settings import Settings, read_settings
+from batchtui.core.event_names import EventName
+from batchtui.core.settings import Notify, Settings, read_settings
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -97,3 +98,59 @@ def test_what_keeps_the_settings_from_being_read_is_said_as_it_is(tmp_path: Path
     path.mkdir()
     with pytest.raises(BadInput, match="is a folder, not a file"):
         read_settings(path)
+
+
+def test_who_is_told_of_what(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[notify]\non = ["ended", "step"]\ncommand = ["notify-send", "batchtui"]\n'
+        'webhook = "https://example.com/hook?x=1"\nsecret_variable = "HOOK"\napprise = ["json://localhost"]\n'
+    )
+    assert read_settings(path).notify == Notify(
+        on=(EventName.ENDED, EventName.STEP),
+        command=("notify-send", "batchtui"),
+        webhook="https://example.com/hook?x=1",
+        secret_variable="HOOK",
+        apprise=("json://localhost",),
+    )
+    path.write_text('[notify]\nwebhook = "http://[::1]:8000/"\n')
+    assert [one.value for one in read_settings(path).notify.on] == [
+        "ended",
+        "retrieved",
+        "trouble",
+        "late",
+        "expiring",
+        "over_budget",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('on = ["over"]', "$.notify.on[0]"),
+        ('on = "ended"', "$.notify.on"),
+        ('command = "beep t0ken"', "$.notify.command"),
+        ("command = [1]", "$.notify.command[0]"),
+        ('command = ["beep\\u0000"]', "$.notify.command[0]"),
+        ('webhook = "http://example.com/t0ken"', "neither https nor http to this machine"),
+        ('webhook = "http://127.0.0.1.example.com/t0ken"', "neither https nor http to this machine"),
+        ('webhook = "ftp://localhost/t0ken"', "neither https nor http to this machine"),
+        ('webhook = "https:///t0ken"', "not a URL"),
+        ('webhook = "https://exam ple.com/t0ken"', "not a URL"),
+        ('webhook = "https://example.com:99999/t0ken"', "not a URL"),
+        ('webhook = "https://example.com\\u000d\\u000aX: t0ken"', "not a URL"),
+        ('webhook = "https://me:t0ken@example.com/"', "user or password"),
+        ('secret_variable = "t0ken"', "without a webhook"),
+        ('webhook = "https://example.com"\nsecret_variable = "t0ken=1"', "not the name of a variable"),
+        ("apprise = 5", "$.notify.apprise"),
+        ('retries = "t0ken"', "retries"),
+    ],
+)
+def test_a_mistake_in_who_is_told_names_its_place_and_no_secret(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"[notify]\n{text}\n")
+    with pytest.raises(BadInput) as caught:
+        read_settings(path)
+    assert words in caught.value.message
+    assert "$.notify" in caught.value.message
+    assert "t0ken" not in caught.value.message + caught.value.hint

@@ -68,7 +68,7 @@ async def test_a_retry_offers_each_kind_with_its_price_and_sends_what_is_marked(
         assert "To be sent again: 1 request (1 expired). Left out: 3 cut. That is ~$" in hand.words
         before = re.search(r"max_tokens · (~\S+ ≤\S+)", hand.words)
         await hand.press("space", "down", "space")
-        await hand.says("To be sent again: 3 requests (3 cut). Left out: 1 expired.")
+        await hand.says("To be sent again: 3 requests (3 cut). Left out: 1 expired. 3 cut answers would be cut again")
         await hand.press("up", "space")
         await hand.says("Mark what should be sent again")
         await hand.press("enter")
@@ -78,12 +78,29 @@ async def test_a_retry_offers_each_kind_with_its_price_and_sends_what_is_marked(
         await hand.press("enter")
         await hand.says("To be sent again: 3 requests")
         assert before and before[1] not in hand.words, "it is priced with the change"
+        assert "cut again" not in hand.words
         await hand.press("enter")
         await hand.until(lambda: len(simulator.control.batches()) == 2)
     [again] = [one for one in (await desk.snapshot()).batches if one.retry_of]
     assert again.retried == {"cut": 3}
     sent = [json.loads(row)["params"] for row in desk.paths.archive(again.ref).read_bytes().splitlines()]
     assert [one["max_tokens"] for one in sent] == [9000] * 3
+
+
+async def test_a_retry_of_what_failed_in_a_retry_too_is_still_one_retry(simulator, open_one, sit, rows):
+    simulator.control.tell("refused", "a0")
+    desk = open_one(simulator.url)
+    await desk.submit(rows(count=2))
+    async with sit(desk) as hand:
+        for batches in (1, 2):
+            await hand.until(
+                lambda count=batches: (
+                    [one.state for one in hand.app.session.snapshot.batches] == [State.RETRIEVED] * count
+                )
+            )
+            await hand.press("t")
+            await hand.shows("Send again: notes")
+            await hand.press("space", "enter")
 
 
 async def test_ascii_draws_every_screen_with_ascii_alone(simulator, open_one, sit, rows, paths):

@@ -30,9 +30,22 @@ from batchtui.tui.cli.terminal import FilePath, complain, out, progress, say, wa
 @beta
 @as_json
 def check(*, file: Path, offline: bool, betas: tuple[str, ...], as_json: bool) -> int:
-    """Report the problems, size, models and cost of FILE, which is a file of requests or a job file.
+    """Report the problems, size, models and cost of FILE, which is a file of requests or a job file. Nothing is bought.
 
-    Nothing is bought. With a key, the API looks up the models and counts the tokens of a few requests, which is free.
+    Every request is checked to its depth, by the types of the installed SDK and by the API's documented rules:
+    parameters, roles, blocks, media, tools, thinking, schemas, cache marks and ids. Each problem comes with its line,
+    its path and what to write. Of a job, the source, each row's templates, every step and the place of every output
+    are checked, and the first request is shown.
+
+    With a key, requests are held against what the API says that each model can do and read, and the API counts the
+    tokens of a few of them, which is free; what it refuses to count is a problem, too. Without a key, or with
+    --offline, only what is documented about a model counts.
+
+    The cost is that of all steps: ~ is likely, ≤ the most. A job fails the check if it can cost more than its max_cost.
+
+    What the check cannot know: whether files, containers and URLs that requests name exist, what your organization and
+    workspace allow, what the API thinks of the contents of images, PDFs and long schemas, and what later steps make
+    of answers that are not here yet.
     """
     with steady(file) as given:
         return wait_for(_check(given, offline=offline, betas=betas, json=as_json))

@@ -60,12 +60,12 @@ def failed(
     return error.exit_code
 
 
-def not_submittable(file: Path, error: NotSubmittable, *, json: bool) -> int:
-    """Reports every problem of a rejected file; the exit code."""
+def not_submittable(what: Path | str, error: NotSubmittable, *, json: bool) -> int:
+    """Reports every problem of `what` was rejected, a file or a retry; the exit code."""
     if json:
         wrong = [problem_json(one) for one in error.checked.problems]
         out(dumps({"batches": [], "problems": error.checked.problem_count, "errors": wrong}))
-    say(f"batchtui: {inert_line(str(file))} was not submitted: nothing was sent.")
+    say(f"batchtui: {inert_line(str(what))} was not submitted: nothing was sent.")
     say(problems(error.checked))
     return error.exit_code
 

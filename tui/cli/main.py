@@ -23,7 +23,7 @@ Exit codes:
   0    success
   1    failed
   2    the command was not understood
-  3    done, but some requests did not succeed
+  3    done, but some requests have no usable answer, or answers did not reach their place
   4    the API could not be reached
   5    no API key, or the key was refused
   6    it is not known whether a batch was accepted: see the hint
@@ -38,6 +38,7 @@ class _Commands(click.Group):
         "submit": "submit",
         "monitor": "monitor",
         "logs": "logs",
+        "service": "service",
         "check": "check",
         "list": "show",
         "show": "show",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 
 import click
 
@@ -20,6 +21,7 @@ from batchtui.core.logs import log
 from batchtui.core.service.notify_socket import NotifySocket
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.command_desk import tell_outputs
+from batchtui.tui.cli.events import printing_events
 from batchtui.tui.cli.report import line
 from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
 
@@ -32,24 +34,27 @@ from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, 
     help="Seconds between polls of the API. Without it, as often as a poll is worth it: soon after a submit and around "
     "the time that such batches usually took; every 5 to 10 minutes where nothing is known, 15 while it is early.",
 )
-def monitor(*, interval: float | None) -> int:
+@click.option("--events", is_flag=True, help="Print one JSON object a line to stdout for each thing that happened.")
+def monitor(*, interval: float | None, events: bool) -> int:
     """Repeat until stopped: poll, retrieve, run outputs, submit what is waiting.
 
     Prints a line for each batch that changed. If another batchtui is already polling, this one waits, and takes over
     when it ends. SIGTERM and Ctrl-C end it at a safe point; SIGHUP reads config.toml again and looks for the key again.
+    With --events, those lines go to stderr; what is printed goes on where the last monitor --events ended, also after a
+    kill: then an event may come twice, with the same id.
     """
-    return wait_for(_monitor(interval))
+    return wait_for(_monitor(interval, events=events))
 
 
-async def _monitor(interval: float | None) -> int:
-    asked, notify, shown = Asked(), NotifySocket(os.environ), _Shown()
+async def _monitor(interval: float | None, *, events: bool) -> int:
+    asked, notify, shown = Asked(), NotifySocket(os.environ), _Shown(say if events else out)
     _listen(asked)
     desk = _open(interval)
     every = "when it is worth it" if interval is None else f"every {interval:g} s"
     say(f"Polling {every}. Ctrl-C stops it; nothing is lost.")
     begins = f"monitor begins, polling {every}"
     while True:
-        async with desk:
+        async with desk, printing_events(desk, asked.stop, wanted=events):
             desk.write_log()
             log.info("%s", begins)
             watch = Watch(
@@ -97,7 +102,7 @@ async def _read_again(desk: Desk, asked: Asked, notify: NotifySocket, interval: 
     except BatchtuiError as error:
         log.error("The old settings stay: %s %s", inert_line(error.message, 1000), inert_line(error.hint, 1000))
         complain(error)
-        await desk.renew_key()
+        await desk.upkeep.renew_key()
         notify.ready("Polls with its old settings: config.toml cannot be used")
         return None
 
@@ -105,7 +110,8 @@ async def _read_again(desk: Desk, asked: Asked, notify: NotifySocket, interval: 
 class _Shown:
     """What was printed, so that only changes are."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
         self._seen: dict[str, tuple[int, str]] = {}
         self._since = utc_now()
 
@@ -119,6 +125,6 @@ class _Shown:
         self._seen = {one.ref: (one.revision, one.trouble.message if one.trouble else "") for one in batches}
         for batch in reversed(batches):
             if before.get(batch.ref) != self._seen[batch.ref]:
-                out(line(batch, desk.clock()))
+                self._show(line(batch, desk.clock()))
         since, self._since = self._since, desk.clock()
         await tell_outputs(desk, batches, since)

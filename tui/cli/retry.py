@@ -23,6 +23,7 @@ from batchtui.core.desk.retry_proposal import (
     how_to_take,
     in_words,
     price_of,
+    repeats,
     shares,
 )
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
@@ -30,7 +31,7 @@ from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert_line, likely_and_most, plural
 from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
-from batchtui.tui.cli.report import failures_json
+from batchtui.tui.cli.report import error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
 
 
@@ -51,7 +52,7 @@ class Kinds(click.ParamType[frozenset[Kind]]):
         return frozenset(Kind(word) for word in words)
 
 
-@click.command(short_help="Resend what did not succeed, as a new batch.")
+@click.command(short_help="Resend requests that have no usable answer, as a new batch.")
 @click.argument("batch")
 @click.option("--take", type=Kinds(), metavar="KINDS", help=f"Only these kinds of requests, of: {','.join(Kind)}.")
 @click.option(
@@ -85,12 +86,16 @@ def retry(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Resend the unsuccessful requests of a retrieved batch, as a new linked batch.
+    """Resend the requests of a retrieved batch that have no usable answer, as a new linked batch.
 
     Resends expired and canceled requests and API failures that may pass (transient); with --take, the kinds that it
     names and no others. Answers that were cut need a larger --max-tokens, refused requests usually another --model;
-    a paused turn is continued. When the first results are exported, the new ones are merged with them. To edit requests
-    before they are sent, use --rows. Answers that met no row of a table before are applied again.
+    a paused turn goes on from where it is. Each kind is told with its number and its price first. A request that is
+    under way or has its answer is never sent again. When the first results are exported, the new ones are merged with
+    them. To edit requests before they are sent, use --rows.
+
+    With the name of a submission, its parts that the API refused are sent, too. Answers that met no row of a table
+    before are applied again.
     """
     if include_permanent and take is not None:
         raise click.UsageError("--include-permanent sends all that failed: use it without --take.")
@@ -132,6 +137,7 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
         causes: Counter[str] = Counter()
         left: Counter[str] = Counter()
         by_kind: list[Share] = []
+        sent: list[Batch] = []
 
         def agreed(proposals: Sequence[Proposal]) -> bool:
             for proposal in proposals:
@@ -140,6 +146,8 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
             by_kind.extend(shares(proposals))
             price = _price(proposals, by_kind, plain=desk.settings.ascii)
             say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            for sentence in repeats(proposals):
+                say(f"  {sentence}")
             if left:
                 say(f"Left out: {in_words(left)}.")
                 say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
@@ -154,6 +162,7 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
                 agreed=agreed,
                 max_cost=max_cost,
                 report=progress("Submitting"),
+                sent=sent,
             )
             if not batches:
                 raise click.Abort
@@ -161,9 +170,14 @@ async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool
             if not unmatched:
                 return failed(error, json=json, batch=word)
             batches = []
-        except NotSubmittable as error:
-            return not_submittable(error.checked.path, error, json=json)
         except BatchtuiError as error:
+            if sent:
+                went = sum((Counter(one.retried) for one in sent), Counter[str]())
+                tell_sent(sent, went, left, [error_json(error, word)], by_kind, json=json)
+                complain(error)
+                return error.exit_code
+            if isinstance(error, NotSubmittable):
+                return not_submittable(f"The retry of {error.checked.path}", error, json=json)
             return failed(error, json=json, batch=word)
         snapshot = await desk.snapshot()
         failures = list(standing(snapshot, {one.submission for one in meant})) if unmatched else []

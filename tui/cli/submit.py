@@ -54,7 +54,7 @@ ASK_FROM = 1000
 @click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Split into batches of at most N requests.")
 @click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more than this.")
 @click.option(
-    "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N succeed."
+    "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N are answered."
 )
 @beta
 @as_json

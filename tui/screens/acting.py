@@ -136,11 +136,12 @@ class Room(Screen[None]):
 
     def action_retry(self) -> None:
         """Sends what did not succeed in the chosen batches again, once the user has agreed."""
-        batches = self.allowed(Verb.RETRY)
+        rows, batches = self.chosen(), self.allowed(Verb.RETRY)
         if batches:
-            self.app.run_worker(self._propose(batches), group="retry", exit_on_error=False)
+            title = named(self._concerned(rows, batches, []))
+            self.app.run_worker(self._propose(title, batches), group="retry", exit_on_error=False)
 
-    async def _propose(self, batches: Sequence[Batch]) -> None:
+    async def _propose(self, title: str, batches: Sequence[Batch]) -> None:
         """Asks what to send, with the number of requests and the price of each kind, then sends it."""
         from batchtui.tui.screens.retry import RetryScreen  # imported late, as in `tui.app`
 
@@ -154,11 +155,11 @@ class Room(Screen[None]):
 
         def answered(wanted: Wanted | None) -> None:
             if wanted:
-                task = Task(Kind.SUBMIT, f"Sending {named(batches)} again")
+                task = Task(Kind.SUBMIT, f"Sending {title} again")
                 work = desk.retry(refs, wanted, report=task.report)
                 self.app.run_worker(self._run_retry(task, work), group="retry", exit_on_error=False)
 
-        self.app.push_screen(RetryScreen(self.session, refs, named(batches), proposals), answered)
+        self.app.push_screen(RetryScreen(self.session, refs, title, proposals), answered)
 
     async def _run_retry(self, task: Task, work: Awaitable[list[Batch]]) -> None:
         await self.session.run(task, work, retried)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -19,6 +21,9 @@ from batchtui.widgets.segments import Segment, content
 
 SHOWN = 200_000
 """Characters of one answer that are laid out; an export has all of them."""
+
+SPREAD = 4000
+"""Characters of JSON up to which it is shown over several lines."""
 
 
 class AnswerScreen(Room):
@@ -56,17 +61,20 @@ class AnswerScreen(Room):
     async def _read(self) -> None:
         answer = self.query_one("#answer", Static)
         try:
-            row = await asyncio.to_thread(self._results.row, self._shown[self._at])
-        except (OSError, ValueError) as error:
+            row, text = await asyncio.to_thread(self._look, self._shown[self._at])
+        except (OSError, ValueError, RecursionError) as error:
             answer.update(f"This result cannot be read ({type(error).__name__}).")
             return
         self._row = row
         place = f"{number(self._at + 1)} of {number(len(self._shown))}"
         self.query_one("#heading", Static).update(content(*heading(row, place)))
-        text = row.text or row.error_message or "It has no text."
         left = len(text) - SHOWN
         more = f"\n\n… and {number(left)} more characters: an export has all of them." if left > 0 else ""
         answer.update(inert(text[:SHOWN]) + more)
+
+    def _look(self, index: int) -> tuple[Row, str]:
+        row = self._results.row(index)
+        return row, whole(row)
 
     def action_next(self) -> None:
         """Shows the next result."""
@@ -86,13 +94,31 @@ class AnswerScreen(Room):
         self._read()
 
     def action_copy(self) -> None:
-        """Copies the text of the answer."""
-        if self._row is not None and self._row.text:
-            self.copy_text(inert(self._row.text))
+        """Copies what the answer says."""
+        if self._row is not None and (text := said(self._row)):
+            self.copy_text(inert(text))
 
     def action_back(self) -> None:
         """Goes back to the results."""
         self.dismiss(None)
+
+
+def said(row: Row) -> str:
+    """What the answer says: its text, and each call of a tool with its input. Hostile text, unchanged."""
+    calls = (f"calls {call.name or 'a tool'} with\n{_spread(call.input)}" for call in row.tools)
+    return "\n\n".join(filter(None, (row.text, *calls)))
+
+
+def whole(row: Row) -> str:
+    """What is shown of a result: why it is of no use, if that is known, then what it says. Hostile text, unchanged."""
+    why = row.unfit or row.refusal or row.error_message
+    return "\n\n".join(filter(None, (why, said(row)))) or "It has no text."
+
+
+def _spread(value: Any) -> str:
+    """JSON values over several lines; a large one as it is, because the indents of a deep one would have no end."""
+    flat = json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, indent=2, ensure_ascii=False) if len(flat) <= SPREAD else flat
 
 
 def heading(row: Row, place: str) -> list[list[Segment]]:

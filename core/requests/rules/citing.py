@@ -25,6 +25,13 @@ def flaws(request: Request) -> Iterator[Flaw]:
             path = next(block.path for block in every if not _cites(block))
             what = f"{path} has no citations enabled, other {words} have."
             yield Flaw("citations", path, what, f"Enable them on all {words} or on none.")
+        if kind == "search_result" and every and not cited and _searches(request):
+            what = f"{every[0].path} has no citations enabled, which a request with web search needs."
+            yield Flaw("citations", every[0].path, what, "Enable them on all search results.")
+
+
+def _searches(request: Request) -> bool:
+    return any(tool.type.startswith("web_search_") for tool in request.tools)
 
 
 def _cites(block: Part) -> bool:

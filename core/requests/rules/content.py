@@ -1,23 +1,22 @@
-"""What messages may hold: no empty texts, a user message last, and data that can be what it says it is.
+"""What messages may hold: no empty texts, and a user message last.
 
-Sources: https://docs.claude.com/en/api/errors (prefill), https://docs.claude.com/en/docs/build-with-claude/vision and
-/pdf-support (base64, URLs), /mid-conversation-system-messages (where a system message may stand, and for which
-models), the OpenAPI description (minLength of texts, titles, metadata), and what the API answers to empty texts
+Sources: https://docs.claude.com/en/api/errors (prefill),
+https://docs.claude.com/en/docs/build-with-claude/mid-conversation-system-messages (where a system message may stand,
+and for which models), the OpenAPI description (minLength of texts, titles, metadata), and what the API answers to empty
+texts
 (https://github.com/anthropics/claude-code/issues/23440) and to blank stop sequences
 (https://github.com/BerriAI/litellm/issues/3286).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from batchtui.core.requests.flaw import Flaw, quoted
+from batchtui.core.requests.flaw import Flaw
 from batchtui.core.requests.model_ids import before, from_on, version
 from batchtui.core.requests.rules.request import Message, Part, Request
 
 MOST_MESSAGES = 100_000
-_BASE64 = re.compile(r"[A-Za-z0-9+/\-_\s]*={0,2}\s*")
 _BLANK_HINT = "Write some text, or leave it out."
 _NO_TEXT = "text content blocks must contain non-whitespace text"
 _USER_ID = 512
@@ -112,8 +111,6 @@ def _block(block: Part) -> Iterator[Flaw]:
         path = f"{block.path}.text"
         what = "is only white space" if text else "is empty"
         yield Flaw("empty_text", path, f"{path} {what}.", _BLANK_HINT, _NO_TEXT)
-    if block.type in ("image", "document"):
-        yield from _source(block.member("source"))
     for name in ("title", "context") if block.type == "document" else ():
         value, path = block.value.get(name), f"{block.path}.{name}"
         if value == "":
@@ -123,21 +120,6 @@ def _block(block: Part) -> Iterator[Flaw]:
             what = f"{path} has {len(value):,} characters."
             said = f"String should have at most {_TITLE} characters"
             yield Flaw("bad_value", path, what, f"Shorten it to {_TITLE}.", said)
-
-
-def _source(source: Part) -> Iterator[Flaw]:
-    data, url, path = source.value.get("data"), source.value.get("url"), f"{source.path}.data"
-    if source.type == "base64" and isinstance(data, str):
-        if data.startswith("data:"):
-            hint = 'Keep only what follows "base64,".'
-            yield Flaw("bad_value", path, f"{path} is a data URL, not base64 alone.", hint, "Invalid base64 data")
-        elif not data.strip() or not _BASE64.fullmatch(data):
-            yield Flaw("bad_value", path, f"{path} is not base64.", "Encode the file as base64.", "Invalid base64 data")
-    if source.type == "url" and isinstance(url, str) and not url.startswith(("https://", "http://")):
-        path = f"{source.path}.url"
-        hint = 'For data in the request: {"type": "base64", "media_type": "...", "data": "..."}.'
-        said = "Only HTTPS URLs are supported."
-        yield Flaw("bad_value", path, f"{path} is no web address: {quoted(url)}", hint, said)
 
 
 def _values(request: Request) -> Iterator[Flaw]:

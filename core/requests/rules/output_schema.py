@@ -1,7 +1,8 @@
 """Which JSON schemas structured outputs and strict tools take.
 
 Source: https://docs.claude.com/en/docs/build-with-claude/structured-outputs (JSON Schema limitations, complexity
-limits), https://docs.claude.com/en/docs/agents-and-tools/tool-use/strict-tool-use.
+limits), https://docs.claude.com/en/docs/agents-and-tools/tool-use/strict-tool-use, and what the API answers to oneOf
+(https://github.com/vercel/ai/pull/16612).
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ MOST_STRICT, MOST_OPTIONAL, MOST_UNIONS = 20, 24, 16
 _TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 _NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_REFUSED = frozenset({*_NUMERIC, "minLength", "maxLength", "maxItems", "uniqueItems"})
+_LENGTHS = ("minLength", "maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties")
+_COMBINED = ("oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
+_UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
+_PARTIAL = ("prefixItems", "contains", "patternProperties", "propertyNames", *_UNEVALUATED)
+_REFUSED = frozenset({*_NUMERIC, *_LENGTHS, *_COMBINED, *_PARTIAL})
+"""Keywords of JSON Schema that are not among those that the page lists as supported."""
+
 _LOOKS = re.compile(r"\(\?[=!<]|\\[1-9bB]")
 _HINT = "Remove it, and ask for it in the description."
 
@@ -52,10 +59,11 @@ def _schema(schema: Any, path: str, root: dict[str, Any], count: _Count) -> Iter
     if not isinstance(schema, dict):
         return
     yield from _type(schema, path)
-    for name in schema.keys() & _REFUSED:
+    for name in (name for name in schema if name in _REFUSED):
         field = at(path, name)
         said = f"For '{schema.get('type', 'this')}' type, property '{name}' is not supported"
-        yield Flaw("schema", field, f"{field} is not supported.", _HINT, said)
+        hint = "Use anyOf." if name == "oneOf" else _HINT
+        yield Flaw("schema", field, f"{field} is not supported.", hint, said)
     least = schema.get("minItems")
     if isinstance(least, int) and least > 1:
         field = f"{path}.minItems"

@@ -1,8 +1,9 @@
 """A tool call and its result belong together: each call is answered in the very next message, each result has its call.
 
 Sources: https://docs.claude.com/en/docs/agents-and-tools/tool-use/handle-tool-calls (order and pairing),
-https://docs.claude.com/en/docs/build-with-claude/search-results (search results in tool results), and what the API
-answers to doubled ids (https://github.com/trycua/cua/issues/524).
+/tool-reference (results of a toolset's members), https://docs.claude.com/en/docs/build-with-claude/search-results
+(search results in tool results), the OpenAPI description (ids and names), and what the API answers to doubled ids
+(https://github.com/trycua/cua/issues/524).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from batchtui.core.requests.flaw import Flaw, quoted
 from batchtui.core.requests.rules.request import Message, Part, Request
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
+_LONGEST = 200
 _ANSWERED = "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
 _HAS_CALL = "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
 
@@ -82,6 +84,11 @@ def _ids(calls: list[Part], used: set[str]) -> Iterator[Flaw]:
             what = f"{path} is {quoted(name)}, as that of an earlier call."
             yield Flaw("tool_turns", path, what, "Give every call its own id.", "`tool_use` ids must be unique")
         used.add(name)
+    for call in calls:
+        name, path = call.value.get("name"), f"{call.path}.name"
+        if isinstance(name, str) and not 1 <= len(name) <= _LONGEST:
+            said = f"String should have 1 to {_LONGEST} characters"
+            yield Flaw("tool_turns", path, f"{path} has {len(name)} characters.", "Send it as it came.", said)
 
 
 def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Flaw]:
@@ -98,7 +105,7 @@ def _unanswered(calls: list[Part], following: list[Part] | None) -> Iterator[Fla
 
 
 def _results(message: Message, results: list[Part], before: list[Part]) -> Iterator[Flaw]:
-    calls = {block.text("id") for block in before if block.type == "tool_use"}
+    calls = {block.text("id"): block.text("toolset_name") for block in before if block.type == "tool_use"}
     answered: set[object] = set()
     for result in results:
         name, path = result.value.get("tool_use_id"), f"{result.path}.tool_use_id"
@@ -113,11 +120,20 @@ def _results(message: Message, results: list[Part], before: list[Part]) -> Itera
             said = "each tool_use must have a single result"
             yield Flaw("tool_turns", path, what, "Keep one result.", said)
         answered.add(name)
+        yield from _toolset(result, calls.get(name))
     if results and calls and message.blocks[0].type != "tool_result" and results[0].text("tool_use_id") in calls:
         what = f"{results[0].path} comes after other content."
         hint = "Put tool results first, then text."
         said = "`tool_result` blocks must come first in the message that answers `tool_use`"
         yield Flaw("tool_turns", results[0].path, what, hint, said)
+
+
+def _toolset(result: Part, called: str | None) -> Iterator[Flaw]:
+    """The result of a toolset's member names the toolset as its call did; no other result names one."""
+    if called is not None and result.text("toolset_name") != called:
+        path = f"{result.path}.toolset_name"
+        what = f"{path} is not {quoted(called)}, as in its call." if called else f"{path} is not in its call."
+        yield Flaw("tool_turns", path, what, f"Set it to {quoted(called)}." if called else "Remove it.")
 
 
 def _mixed(result: Part) -> Iterator[Flaw]:

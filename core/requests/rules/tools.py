@@ -61,11 +61,19 @@ def _one(tool: Part) -> Iterator[Flaw]:
             said = "Input should be greater than 0"
             yield Flaw("bad_value", f"{path}.{field}", f"{path}.{field} is {value}.", "Set it to 1 or more.", said)
     yield from _domains(tool)
-    country = tool.member("user_location").value.get("country")
+    yield from _location(tool.member("user_location"))
+
+
+def _location(place: Part) -> Iterator[Flaw]:
+    country = place.value.get("country")
     if isinstance(country, str) and len(country) != 2:
-        field = f"{path}.user_location.country"
+        field = f"{place.path}.country"
         said = "String should have 2 characters"
         yield Flaw("bad_value", field, f"{field} is {quoted(country)}.", "Use two letters, such as US.", said)
+    for name in ("city", "region", "timezone"):
+        if place.value.get(name) == "":
+            field, said = f"{place.path}.{name}", "String should have at least 1 character"
+            yield Flaw("bad_value", field, f"{field} is empty.", "Leave it out.", said)
 
 
 def _domains(tool: Part) -> Iterator[Flaw]:
@@ -76,9 +84,15 @@ def _domains(tool: Part) -> Iterator[Flaw]:
     for name in ("allowed_domains", "blocked_domains"):
         domains = tool.value.get(name)
         for index, one in enumerate(domains if isinstance(domains, list) else ()):
-            if isinstance(one, str) and "://" in one:
+            if isinstance(one, str) and ("://" in one or "*" in one.partition("/")[0]):
                 path = f"{tool.path}.{name}[{index}]"
-                yield Flaw("bad_value", path, f"{path} is {quoted(one)}.", "Write the domain alone: example.com")
+                hint = "Write the domain alone: example.com, which stands for its subdomains, too."
+                yield Flaw("bad_value", path, f"{path} is {quoted(one)}.", hint)
+
+
+def _only_code_calls(tool: Part) -> bool:
+    callers = tool.value.get("allowed_callers")
+    return isinstance(callers, list) and bool(callers) and "direct" not in callers
 
 
 def _choice(request: Request, names: dict[str, str]) -> Iterator[Flaw]:
@@ -95,6 +109,10 @@ def _choice(request: Request, names: dict[str, str]) -> Iterator[Flaw]:
             said = f"Tool '{name}' not found in provided tools"
             field = f"{path}.name"
             yield Flaw("tool_choice", field, f"{field} is {quoted(name)}, which is not a tool here.", hint, said)
+        elif any(tool.text("name") == name and _only_code_calls(tool) for tool in request.tools):
+            field = f"{path}.name"
+            what = f"{field} is {quoted(name)}, which only code may call."
+            yield Flaw("tool_choice", field, what, 'Add "direct" to its allowed_callers.')
     if choice.type in ("any", "tool") and request.model.startswith("claude-mythos-preview"):
         what = f"{path} forces a tool, which this model does not support."
         yield Flaw("tool_choice", path, what, 'Set it to {"type": "auto"}.')

@@ -1,12 +1,14 @@
 """The key: where it comes from and in which order, where it may be sent, and that nothing reveals it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from batchtui.core.api.credentials import Credentials, find_credentials, is_loopback, redactor
+from batchtui.core.api.credentials import Credentials, KeyFinder, find_credentials
 from batchtui.core.errors import BadInput, NoKey
+from batchtui.core.hosts import is_loopback
 from batchtui.core.settings import Settings
 
 KEY = "sk-ant-test-0001"
@@ -335,6 +337,10 @@ def test_only_a_loopback_name_is_this_machine(host: str, ours: bool) -> None:
 
 
 # What is kept
+
+
+def redactor(environment: dict[str, str], settings: Settings, folder: Path) -> Callable[[str], str]:
+    return KeyFinder(settings, environment, folder).redactor()
 
 
 def test_what_is_kept_holds_no_key(folder: Path) -> None:

@@ -59,9 +59,9 @@ async def test_after_a_verified_download_the_copy_goes_and_everything_here_stays
     calls = len(world.control.calls())
     assert await desk.retrieve(batch.ref) == done  # from the file
     assert len((await desk.export(batch.ref, world.folder / "all.jsonl")).path) > 0
-    done = await as_it_is(desk, batch)  # with the export
     cycle = await desk.cycle()
     assert (cycle.due, cycle.errors) == (False, ())
+    done = await as_it_is(desk, batch)  # with the export, and with what was told
     assert (await desk.delete(batch.ref)).batches == [done]
     assert len(world.control.calls()) == calls
     assert await desk.remote() == []
@@ -154,6 +154,7 @@ async def test_forced_before_the_results_are_here_they_are_gone(world: World, de
     assert (done.state, done.trouble, known(world)) == (State.GONE, None, [])
     cycle = await desk.cycle()
     assert (cycle.due, cycle.errors) == (False, ())
+    done = await as_it_is(desk, batch)  # with what was told
     with pytest.raises(NotAllowed, match="deleted before its results were here"):
         await desk.retrieve(batch.ref)
     with pytest.raises(NotAllowed, match="copy is deleted"):

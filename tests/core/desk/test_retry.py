@@ -169,7 +169,7 @@ async def test_permanent_failures_go_only_when_asked_for(world: World, desk: Des
 
 async def test_nothing_is_retried_before_all_that_was_sent_is_known(world: World, desk: Desk) -> None:
     running = await desk.submit(made(world, 5, 3, 0, 0))
-    with pytest.raises(NotAllowed, match="It is in progress"):
+    with pytest.raises(NotAllowed, match="is in progress: what failed is not known yet"):
         await again_of(running.ref, desk)
     first = await finished(world, desk, running)
     again = await again_of(first.ref, desk)

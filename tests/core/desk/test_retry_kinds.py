@@ -16,12 +16,13 @@ from batchtui.core.batches.retries import DEFAULT, Kind, with_retries
 from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import write
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, shares
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, repeats, shares
 from batchtui.core.desk.retry_rows import _content
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted, again
 from batchtui.core.errors import NotAllowed, OverLimit
 from batchtui.core.requests.check import check
 from batchtui.core.requests.draft import NotSubmittable
+from batchtui.core.requests.split import Cut
 from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Store
 from batchtui.core.text import likely_and_most
@@ -92,6 +93,26 @@ async def test_these_kinds_go_with_their_change_and_the_others_are_left(world: W
     assert price_of(seen, plain=False) == likely_and_most(cut.estimated_usd or 0, cut.max_usd)
     assert again.cost.max_usd == pytest.approx(by_kind[CUT].max_usd)
     assert (again.cost.max_usd or 0) > 5 * (as_it_was.max_usd or 1), "it is priced with the change"
+    already = 3 * 64 * 0.25e-6
+    assert (cut.estimated_usd or 0) > already < (again.cost.estimated_usd or 0), "longer than what was cut"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (taking(CUT), ["3 cut answers would be cut again: max_tokens is no larger than before."]),
+        (taking(CUT, max_tokens=64), ["3 cut answers would be cut again: max_tokens is no larger than before."]),
+        (taking(CUT, max_tokens=65), []),
+        (taking(REFUSED), ["The model that refused 1 request is asked again: another may answer."]),
+        (taking(REFUSED, model="claude-sonnet-5-5"), []),
+        (taking(PAUSED, Kind.EXPIRED), []),
+    ],
+)
+async def test_what_would_fail_again_in_the_same_way_is_said_before_it_is_sent(
+    world: World, desk: Desk, wanted: Wanted, said: list[str]
+) -> None:
+    first = await mixed(world, desk)
+    assert repeats(await desk.propose_retry([first.ref], wanted)) == said
 
 
 async def test_of_itself_it_takes_what_may_pass_and_says_how_to_send_the_rest(world: World, desk: Desk) -> None:
@@ -106,6 +127,36 @@ async def test_of_itself_it_takes_what_may_pass_and_says_how_to_send_the_rest(wo
     with pytest.raises(NothingLeft, match="3 cut"):
         await desk.retry([first.ref], taking(Kind.UNFIT))
     assert len(world.control.calls("create")) == 2
+
+
+async def in_parts(world: World, desk: Desk) -> list[Batch]:
+    """Nine requests in three parts; one is cut in each of the first two."""
+    world.control.tell("cut", "req-0", "req-3")
+    await desk.submit(world.rows(9), cut=Cut(most=3))
+    sent = sorted((await desk.snapshot()).batches, key=lambda one: one.part)
+    return [await finished(world, desk, one) for one in sent]
+
+
+async def test_what_is_left_of_several_parts_is_told_of_all_with_the_word_for_all(world: World, desk: Desk) -> None:
+    refs = [one.ref for one in await in_parts(world, desk)]
+    with pytest.raises(NothingLeft, match="2 cut") as caught:
+        await desk.retry(refs)
+    assert caught.value.hint.startswith("batchtui retry rows --take cut sends them")
+    with pytest.raises(NothingLeft, match="1 cut") as caught:
+        await desk.retry(refs[:1])
+    assert f"batchtui retry {(await desk.find(refs[0])).label} --take cut" in caught.value.hint
+
+
+async def test_a_limit_holds_for_all_parts_together_before_the_first_is_sent(world: World, desk: Desk) -> None:
+    parts = await in_parts(world, desk)
+    refs, wanted = [one.ref for one in parts], taking(CUT, max_tokens=500)
+    one, other = (shares([each])[0].max_usd or 0 for each in await desk.propose_retry(refs, wanted))
+    spent = sum(each.cost.actual_usd or 0 for each in parts)
+    with pytest.raises(OverLimit) as over:
+        await desk.retry(refs, wanted, max_cost=spent + one + other / 2)
+    assert "batchtui retry rows --take cut --max-tokens 500 --max-cost" in over.value.hint
+    assert len(world.control.calls("create")) == 3
+    assert len(await desk.retry(refs, wanted, max_cost=spent + 2 * (one + other))) == 2
 
 
 PAUSED_AGAIN = (

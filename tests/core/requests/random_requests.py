@@ -12,6 +12,13 @@ from typing import Annotated, Any, Literal, Required, Union, get_args, get_origi
 from anthropic.types.messages.batch_create_params import Request
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+_DATA = {
+    "image/png": PNG,
+    "image/jpeg": "/9j/4AAQSkZJRg==",
+    "image/gif": "R0lGODlhAQABAAAAACw=",
+    "image/webp": "UklGRiIAAABXRUJQ",
+    "application/pdf": "JVBERi0xLjQK",
+}
 _TEXT_VALUES = {"url": "https://e.com/a", "data": PNG, "country": "US", "model": "claude-opus-4-8"}
 _NOT_IN_A_BATCH = {"speed", "workspace_id", "stream"}
 _COHERENT = {"messages", "tools", "tool_choice", "thinking", "output_config", "cache_control", "model", "max_tokens"}
@@ -35,6 +42,10 @@ class Maker:
         params |= {"model": "claude-opus-4-8", "max_tokens": self.random.randint(1, 9000), "messages": self.messages()}
         if tools := self.coherent(tools):
             params["tools"] = tools
+            if any(str(tool.get("type")).startswith("web_search_") for tool in tools):
+                params["messages"] = without_search_results(params["messages"])
+            names = [tool["name"] for tool in tools if tool.get("name")]
+            params["messages"] = with_references_to(self.random.choice(names or ["x"]), params["messages"])
             params["tool_choice"] = {"type": self.random.choice(["auto", "any", "none"])}
         if self.random.random() < 0.3:
             params["thinking"] = self.random.choice([{"type": "adaptive", "display": None}, {"type": "disabled"}])
@@ -75,8 +86,17 @@ class Maker:
                 blocks = [one for one in blocks if one["type"] not in ("document", "search_result", "image")]
             else:
                 blocks = [one for one in blocks if one["type"] != "text" or not one.pop("citations", None)]
+            blocks = [each for one in blocks for each in self.after_its_call(one)]
             content = blocks or [{"type": "text", "text": "x"}]
         return {**message, "content": self.unmarked(content)}
+
+    def after_its_call(self, block: dict[str, Any]) -> list[dict[str, Any]]:
+        """A result of a server's tool with the call that it answers; other blocks alone."""
+        if block["type"] == "tool_result" or not block["type"].endswith("_tool_result"):
+            return [block]
+        self.names += 1
+        block["tool_use_id"] = f"srvtoolu_{self.names}"
+        return [{"type": "server_tool_use", "id": block["tool_use_id"], "name": "web_search", "input": {}}, block]
 
     def coherent(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Each kind of tool once, so that names differ, and no option that another forbids."""
@@ -87,6 +107,9 @@ class Maker:
             tool.pop("blocked_domains", None)
             for name in ("strict", "defer_loading"):
                 tool.pop(name, None)
+            if "input_examples" in tool:
+                needed = tool.get("input_schema", {}).get("required") or []
+                tool["input_examples"] = [{"a": "x", **dict.fromkeys(needed, "y")}]
         return list(kept.values())
 
     def unmarked(self, value: Any) -> Any:
@@ -112,11 +135,12 @@ class Maker:
         if origin is dict:
             return {"type": "object", "properties": {"a": {"type": "string"}}, "b": [None, 1, 2.5, True]}
         if hasattr(hint, "__total__"):
-            return {
+            made = {
                 key: self.value(one, key)
                 for key, one in get_type_hints(hint, include_extras=True).items()
                 if get_origin(one) is Required or self.random.random() < 0.4
             }
+            return {**made, "data": _DATA[made["media_type"]]} if made.get("media_type") in _DATA else made
         if hint is bool:
             return self.random.random() < 0.5
         if hint is int:
@@ -125,6 +149,24 @@ class Maker:
             self.names += 1
             return _TEXT_VALUES.get(name, f"text_{self.names}")
         return None
+
+
+def without_search_results(value: Any) -> Any:
+    """With web search, all search results need citations, which the maker leaves out."""
+    if isinstance(value, list):
+        kept = [without_search_results(one) for one in value]
+        return [one for one in kept if not (isinstance(one, dict) and one.get("type") == "search_result")] or [
+            {"type": "text", "text": "x"}
+        ]
+    return {name: without_search_results(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def with_references_to(tool: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [with_references_to(tool, one) for one in value]
+    if isinstance(value, dict):
+        return {name: tool if name == "tool_name" else with_references_to(tool, one) for name, one in value.items()}
+    return value
 
 
 def spoil(value: Any, luck: random.Random) -> None:

@@ -130,6 +130,26 @@ def test_heads_are_what_a_table_shows(results: Any) -> None:
     assert opened.head(5) == ("e", "expired", "")
 
 
+@pytest.mark.parametrize(
+    ("details", "refusal"),
+    [
+        ({"type": "refusal", "category": "cyber", "explanation": "no"}, "cyber: no"),
+        ({"type": "refusal", "category": None, "explanation": None}, ""),
+        ({"category": ["x"], "explanation": "no"}, "no"),
+        ("odd", ""),
+        (None, ""),
+    ],
+)
+def test_a_refusal_comes_with_what_the_api_says_about_it(results: Any, details: Any, refusal: str) -> None:
+    """https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback"""
+    message = {"model": "m", "content": [], "stop_reason": "refusal", "stop_details": details}
+    opened = results(line("a", {"type": "succeeded", "message": message}))
+    assert opened.row(0).refusal == refusal
+    assert opened.head(0) == ("a", "refused", f"(no text; refusal: {refusal})" if refusal else "(no text; refusal)")
+    answered = line("a", {"type": "succeeded", "message": {**message, "stop_reason": "end_turn"}})
+    assert results(answered).row(0).refusal == ""
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \r\n"])
 def test_raw_lines_come_back_as_the_api_sent_them_whatever_ends_them(results: Any, end: bytes) -> None:
     lines = [LINES[0].replace(b"Hello", "He\u2028l\x85lo \x1c".encode().replace(b"\x1c", b"\\u001c")), *LINES[1:]]

@@ -260,6 +260,10 @@ def answer(*iterations: dict[str, Any], model: str = "claude-opus-5", **more: An
     return succeeded("a", model=model, input_tokens=MILLION, output_tokens=0, **usage, **more)
 
 
+def used(model: str = "claude-opus-5", **usage: Any) -> bytes:
+    return succeeded("a", model=model, **{"input_tokens": 0, "output_tokens": 0, **usage})
+
+
 @pytest.mark.parametrize(
     ("row", "usd"),
     [
@@ -277,6 +281,20 @@ def answer(*iterations: dict[str, Any], model: str = "claude-opus-5", **more: An
         (answer(model="claude-mythos-5-1"), 5.0),
         (answer(model="claude-mythos-5-2"), 4.0),
         (answer(iterations=None), 2.5),
+        (used(cache_creation_input_tokens=MILLION), 3.125),
+        (used(cache_creation_input_tokens=MILLION, cache_creation={"ephemeral_5m_input_tokens": MILLION}), 3.125),
+        (used(cache_creation_input_tokens=MILLION, cache_creation={"ephemeral_1h_input_tokens": MILLION}), 5.0),
+        (used(cache_read_input_tokens=MILLION), 0.25),
+        (used(server_tool_use={"web_search_requests": 100, "web_fetch_requests": 5}), 1.0),
+        (answer(inference_geo="us"), 2.75),
+        (answer(inference_geo="not_available"), 2.5),
+        (answer(inference_geo=None), 2.5),
+        (used(model="claude-haiku-5-5", input_tokens=100_000), 0.005),
+        (used(model="claude-haiku-5-5", input_tokens=100_001), 0.02500025),
+        (used(model="claude-haiku-5-5", input_tokens=1, cache_read_input_tokens=100_000), 0.0025 + 0.25e-6),
+        (answer(model="claude-opus-4-8@20260528"), 2.5),
+        (answer(model="anthropic.claude-opus-4-8-v1:0"), None),
+        (answer(model="claude-future-9"), None),
     ],
 )
 def test_all_that_was_sampled_is_paid_and_a_refusal_without_output_is_not(row: bytes, usd: float | None) -> None:

@@ -45,6 +45,8 @@ def spoiled(params: dict[str, Any], chance: random.Random) -> dict[str, Any]:
                 container[chance.choice(NAMES)] = chance.choice(VALUES)
             case _ if isinstance(container, list):
                 container.append(json.loads(json.dumps(container[0])))
+    if isinstance(name := made.get("model"), str) and name.strip():
+        made["model"] = params["model"]  # whether a model exists only the API knows
     return made
 
 

@@ -223,7 +223,7 @@ def test_tinydb_alone_opens_the_file_and_reads_every_document(paths: Paths) -> N
         assert [found.doc_id for found in documents] == [1, 2]
         assert msgspec.convert(dict(documents[0]), Batch) == replace(FULL, revision=1)
         assert database.table("submissions").get(doc_id=1)["ref"] == "s1"
-        assert database.table("meta").get(doc_id=1) == {"schema": 1, "revision": 1}
+        assert database.table("meta").get(doc_id=1) == {"schema": 2, "revision": 1}
 
 
 def test_document_ids_never_change_and_two_stores_never_give_one_twice(paths: Paths) -> None:
@@ -250,7 +250,7 @@ def test_tables_of_others_in_the_file_are_kept(paths: Paths) -> None:
 
 def test_a_newer_state_is_refused_and_left_as_it_is(paths: Paths) -> None:
     put(paths, batch("a"))
-    content = paths.state.read_bytes().replace(b'"schema":1', b'"schema":2')
+    content = paths.state.read_bytes().replace(b'"schema":2', b'"schema":3')
     paths.state.write_bytes(content)
     store = Store(paths)
     with pytest.raises(StateError) as caught:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batchtui.core.simulator.faults import Answer
 from batchtui.tui.cli.main import run
 from tests.conftest import World, in_this_process
 
@@ -34,6 +35,12 @@ def test_each_kind_is_sent_with_its_change_and_all_have_their_answer(
     assert f"{had['cut']} cut" in plain.stderr
     assert f"batchtui retry {first} --take cut,refused,paused" in plain.stderr
 
+    poor = ran("retry", "rows", "--yes", "--take", "cut", "--max-tokens", "64", "--max-cost", "0")
+    assert poor.returncode == 1
+    assert f"{had['cut']} cut answers would be cut again: max_tokens is no larger than before." in poor.stderr
+    retired = ran("retry", "rows", "--yes", "--take", "refused", "--model", "claude-opus-4-1")
+    assert retired.returncode == 1
+    assert f"The retry of {first} was not submitted: nothing was sent." in retired.stderr
     ended = world.run("retry", "rows", "--yes", "--take", "cut", "--max-tokens", "500", "--json")
     assert ended.returncode == 0, ended.stderr
     said = json.loads(ended.stdout)
@@ -68,6 +75,25 @@ def test_each_kind_is_sent_with_its_change_and_all_have_their_answer(
     assert [one["retry_of"] for one in whole["attempts"]] == [None, first_ref, first_ref]
     text = ran("show", first).stdout
     assert f"retry of {had['cut']} cut: retrieved, {had['cut']} answered" in text
+
+
+def test_what_was_sent_before_the_api_refused_the_next_part_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def ran(*words: str) -> subprocess.CompletedProcess[str]:
+        return in_this_process(words, world.environment, world.folder, monkeypatch, capfd)
+
+    world.control.tell("failed", "req-0", "req-3")
+    world.rows(6)
+    assert ran("submit", "rows.jsonl", "--split", "3", "--wait").returncode == 3
+    world.control.fault("create", Answer(400), skip=1)
+    ended = ran("retry", "rows", "--yes", "--json")
+    assert ended.returncode == 1
+    said = json.loads(ended.stdout)
+    assert [one["requests"] for one in said["batches"]] == [1]
+    assert said["retried"] == {"transient": 1}
+    assert len(said["errors"]) == 1
+    assert len(world.control.batches()) == 3
 
 
 @pytest.mark.parametrize(

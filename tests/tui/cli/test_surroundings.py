@@ -139,7 +139,7 @@ def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", comm
     program = "import sys; from batchtui.tui.cli.main import run; sys.exit(run(sys.argv[1:]))"
     leave = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
     ended = subprocess.run(
-        ["sh", "-c", leave, "sh", str(gone), sys.executable, "-c", program, command],
+        ["sh", "-c", leave, "sh", str(gone), sys.executable, "-P", "-c", program, command],  # as the script is run
         env=world.environment,
         capture_output=True,
         text=True,

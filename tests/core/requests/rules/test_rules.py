@@ -33,7 +33,15 @@ SKILLS = DOCS + "build-with-claude/skills-guide"
 MODELS = DOCS + "about-claude/model-deprecations"
 VERTEX = DOCS + "build-with-claude/claude-on-vertex-ai"
 OPENAPI = "the OpenAPI description"
+SERVER_TOOLS = DOCS + "agents-and-tools/tool-use/server-tools"
+CALLERS = DOCS + "agents-and-tools/tool-use/programmatic-tool-calling"
 EMPTY = "https://github.com/anthropics/claude-code/issues/23440"
+TURNS = "https://github.com/SEMOSS/Semoss/issues/2323"
+NO_CALL = "https://github.com/anthropics/claude-code/issues/95406"
+TOP = "https://github.com/anthropics/claude-code/issues/40075"
+ONE_OF = "https://github.com/vercel/ai/pull/16612"
+MEDIA = "https://github.com/anthropics/claude-code/issues/13131"
+URLS = "https://github.com/AidenAI-IO/aiden-firmware/pull/504"
 NAMES = "https://github.com/anthropics/claude-code/issues/10687"
 IDS = "https://github.com/trycua/cua/issues/524"
 
@@ -65,6 +73,19 @@ def call(name: str = "c1") -> dict[str, Any]:
     return {"type": "tool_use", "id": name, "name": "t", "input": {}}
 
 
+def served(name: str = "srvtoolu_1", tool: str = "web_search", **more: Any) -> dict[str, Any]:
+    return {"type": "server_tool_use", "id": name, "name": tool, "input": {}, **more}
+
+
+def found(name: str = "srvtoolu_1", kind: str = "web_search_tool_result") -> dict[str, Any]:
+    failed = {"type": f"{kind}_error", "error_code": "unavailable"}
+    return {"type": kind, "tool_use_id": name, "content": failed}
+
+
+def reference(name: str) -> dict[str, Any]:
+    return {"type": "tool_reference", "tool_name": name}
+
+
 def result(name: str = "c1", **more: Any) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": name, **more}
 
@@ -93,6 +114,10 @@ FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [text(
 MANY = [{**TOOL, "name": f"t{n}", "strict": True, "input_schema": CLOSED} for n in range(21)]
 WEB_TOOL = {"type": "web_search_20250305", "name": "web_search"}
 SCREEN = {"type": "computer_toolset_20260801"}
+NEEDY = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+IN_CODE = {"tools": [{**TOOL, "allowed_callers": ["code_execution_20260120"]}, {**TOOL, "name": "u"}]}
+CLICK = {**call(), "name": "click", "toolset_name": "computer"}
+GIF, JPEG, WEBP, ZIP = "R0lGODlhAQABAAAAACw=", "/9j/4AAQSkZJRgABAQ==", "UklGRiIAAABXRUJQVlA4", "UEsDBBQABgAIAAAAIQ=="
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((BUDGET, {"thinking": {"type": "enabled", "budget_tokens": budget}, "model": "claude-haiku-4-5"},
@@ -190,6 +215,51 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
      SCHEMA[7:]),
     (SCHEMAS, {"tools": [{**TOOL, "strict": True}]}, "tools[0].input_schema.additionalProperties"),
     (SCHEMAS, {"tools": MANY}, "tools"),
+    *((SCHEMAS, of({"a": {"type": kind, name: value}}, ("a",)), f"{SCHEMA[7:]}.properties.a.{name}")
+      for kind, name, value in (
+          ("array", "prefixItems", [{"type": "null"}]), ("array", "contains", {}), ("string", "not", {"const": 1}))),
+    *((SCHEMAS, of({}, **{name: value}), f"{SCHEMA[7:]}.{name}") for name, value in (
+        ("patternProperties", {"^x": {}}), ("minProperties", 1), ("maxProperties", 2), ("propertyNames", {}),
+        ("dependentRequired", {}), ("unevaluatedProperties", False), ("if", {}))),
+    (ONE_OF, of({"a": {"oneOf": [{"type": "string"}, {"type": "null"}]}}, ("a",)), f"{SCHEMA[7:]}.properties.a.oneOf"),
+    (ONE_OF, {"tools": [{**TOOL, "strict": True, "input_schema": {**CLOSED, "properties": {"a": {"oneOf": [{}]}},
+                                                                  "required": ["a"]}}]},
+     "tools[0].input_schema.properties.a.oneOf"),
+    *((TOP, {"tools": [{**TOOL, "input_schema": {"type": "object", name: [{"required": ["a"]}]}}]},
+       f"tools[0].input_schema.{name}") for name in ("oneOf", "anyOf", "allOf")),
+    (DEFINE, {"tools": [{**TOOL, "input_schema": NEEDY, "input_examples": [{"a": "x"}, {}]}]},
+     "tools[0].input_examples[1].a"),
+    (DEFINE, {"tools": [{**TOOL, "input_schema": NEEDY, "input_examples": [{"a": 5}]}]},
+     "tools[0].input_examples[0].a"),
+    (DEFINE, {"tools": [{**TOOL, "input_schema": {**CLOSED, "properties": {}}, "input_examples": [{"b": 1}]}]},
+     "tools[0].input_examples[0].b"),
+    (CALLERS, {**IN_CODE, "tool_choice": {"type": "tool", "name": "t"}}, "tool_choice.name"),
+    *((SERVER_TOOLS, {"tools": [{**WEB_TOOL, "blocked_domains": ["a.com", domain]}]}, "tools[0].blocked_domains[1]")
+      for domain in ("*.example.com", "ex*.com/blog")),
+    *((OPENAPI, {"tools": [{**WEB_TOOL, "user_location": {"type": "approximate", name: ""}}]},
+       f"tools[0].user_location.{name}") for name in ("city", "region", "timezone")),
+    (RESULTS, turns("hi", [FOUND, text()], "go on"), "messages[1].content[0]"),
+    (TURNS, turns("hi", [text(), image()], "go on"), "messages[1].content[1]"),
+    (RESULTS, {"tools": [WEB_TOOL], **user(FOUND, text())}, "messages[0].content[0]"),
+    (NO_CALL, turns("hi", [text(), found()], "go on"), "messages[1].content[1].tool_use_id"),
+    (NO_CALL, turns("hi", [served("srvtoolu_2"), found("srvtoolu_2"), found()], "go on"),
+     "messages[1].content[2].tool_use_id"),
+    (NO_CALL, turns("hi", [found(), served()]), "messages[1].content[0].tool_use_id"),
+    (OPENAPI, turns("hi", [served("toolu_1"), found("toolu_1"), text()], "go on"), "messages[1].content[0].id"),
+    (SERVER_TOOLS, turns("hi", [served(), text()], "go on"), "messages[1].content[0]"),
+    (SERVER_TOOLS, turns("hi", [served("srvtoolu_1", "web_fetch"), call()], [result(), text()]),
+     "messages[1].content[0]"),
+    (SEARCH, turns("hi", [call()], [result(content=[reference("t"), reference("gone")])]),
+     "messages[2].content[0].content[1].tool_name"),
+    (TOOLSETS, {**turns("hi", [CLICK], [result()]), "tools": [SCREEN]}, "messages[2].content[0].toolset_name"),
+    (TOOLSETS, turns("hi", [call()], [result(toolset_name="computer")]), "messages[2].content[0].toolset_name"),
+    (OPENAPI, turns("hi", [{**call(), "name": "x" * 201}], [result()]), "messages[1].content[0].name"),
+    *((MEDIA, user(image(media_type=f"image/{kind}", data=data)), f"{AT[7:]}[0].source.data") for kind, data in (
+        ("jpeg", PNG), ("png", JPEG), ("webp", GIF), ("gif", WEBP), ("png", ZIP), ("jpeg", "JVBERi0xLjQK"))),
+    *((MEDIA, user({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": data}}),
+       f"{AT[7:]}[0].source.data") for data in (ZIP, PNG)),
+    *((URLS, user({"type": kind, "source": {"type": "url", "url": "http://e.com/a"}}), f"{AT[7:]}[0].source.url")
+      for kind in ("image", "document")),
     (RESIDENCY, {"inference_geo": "us", "model": "claude-haiku-4-5"}, "inference_geo"),
     *((MODELS, {"model": name}, "model") for name in (
         "claude-2.1", "claude-instant-1.2", "claude-3-haiku-20240307", "claude-3-5-sonnet-latest",
@@ -229,6 +299,28 @@ FINE: list[tuple[str, dict[str, Any]]] = [
     (EFFORT, {"output_config": {"effort": "xhigh"}, "model": "claude-opus-9"}),
     (ERRORS, {**said_by("user", "assistant"), "model": "claude-sonnet-4-5"}),
     (DOCS + "build-with-claude/handling-stop-reasons", turns("hi", [text(), SERVER])),
+    (SERVER_TOOLS, turns("hi", [SERVER, found(), text()], "go on")),
+    (SERVER_TOOLS, turns("hi", [served("srvtoolu_1", "web_fetch"), call()], [result()])),
+    (SERVER_TOOLS, turns("hi", [served("srvtoolu_1", "web_fetch"), call()], [result()],
+                         [found("srvtoolu_1", "web_fetch_tool_result"), text()], "go on")),
+    (CALLERS, turns("hi", [served("srvtoolu_1", "code_execution"), {**call(), "caller": {
+        "type": "code_execution_20260120", "tool_id": "srvtoolu_1"}}], [result(content="x")])),
+    (NO_CALL, {"messages": [HI, *({"role": "assistant", "content": [one]} for one in (SERVER, found())), HI]}),
+    (TOP, {"tools": [{**TOOL, "input_schema": {"type": "object", "properties": {"a": {"anyOf": [{}, {}]}}}}]}),
+    (DEFINE, {"tools": [{**TOOL, "input_schema": NEEDY, "input_examples": [{"a": "x", "more": 1}]}]}),
+    (CALLERS, {**IN_CODE, "tool_choice": {"type": "tool", "name": "u"}}),
+    (CALLERS, {"tools": [{**TOOL, "allowed_callers": ["direct", "code_execution_20260120"]}],
+               "tool_choice": {"type": "tool", "name": "t"}}),
+    (SERVER_TOOLS, {"tools": [{**WEB_TOOL, "allowed_domains": ["example.com/*", "example.com/*/articles"]}]}),
+    (RESULTS, {"tools": [WEB_TOOL], **user({**FOUND, "citations": {"enabled": True}}, text())}),
+    (RESULTS, turns("hi", [call()], [result(content=[FOUND])])),
+    (SEARCH, turns("hi", [call()], [result(content=[reference("t")])])),
+    (TOOLSETS, {**turns("hi", [CLICK], [result(toolset_name="computer")]), "tools": [SCREEN]}),
+    *((MEDIA, user(image(media_type=f"image/{kind}", data=data))) for kind, data in (
+        ("png", PNG), ("jpeg", JPEG), ("gif", GIF), ("webp", WEBP), ("png", "AAAA"))),
+    (MEDIA, user({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}})),
+    (SCHEMAS, of({"oneOf": {"type": "string"}, "not": {"type": "string"}}, ("oneOf", "not"))),
+    (SCHEMAS, {"tools": [{**TOOL, "input_schema": {"type": "object", "properties": {"a": {"oneOf": [{}]}}}}]}),
     (SYSTEM, said_by("user", "system")),
     (SYSTEM, said_by("user", "system", "system", "assistant", "user")),
     (CALLS, turns("hi", [text(), call("a"), call("b")], [result("b"), result("a"), text()])),

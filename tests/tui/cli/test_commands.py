@@ -683,11 +683,14 @@ def test_once_notes_a_look_that_found_something_in_the_log_and_no_other(cli: Cli
     batch_id = cli.submit()
     cli("--once")
     cli("--once")
-    cli.finish(batch_id)
+    cli.world.control.finish(batch_id)
+    cli("--once")
     cli("--once")
     log = (cli.world.home / "batchtui.log").read_text()
     assert log.count("looked: 1 batch under way, 1 call") == 1, "the first proved its id; the second found nothing new"
-    assert log.count(" ended after ") == 1
+    assert log.count(f"{batch_id} (rows) ended after ") == 1
+    assert log.count(f"{batch_id} (rows) retrieved: 5 results, ") == 1
+    assert log.count("looked: ") == 2
 
 
 def test_once_ends_with_3_only_when_it_retrieved_what_failed(cli: Cli) -> None:

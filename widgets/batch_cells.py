@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from batchtui.core.batches.batch import TIME_LIMIT, UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.deadline_text import of_batch
 from batchtui.core.batches.expiry import about_to_go
 from batchtui.core.batches.progress import progress
 from batchtui.core.text import duration, inert_line, money, number
@@ -57,10 +58,12 @@ def cells(
     state = look(batch, ascii=plain)
     name = inert_line(batch.name) or inert_line(batch.label)
     failed = batch.unanswered
+    by = of_batch(batch, now)
+    due: tuple[Segment, ...] = ((f" · {by}" if not plain else f" - {by}", "dim"),) if by else ()
     none: Segment = ("-" if plain else "–", "dim")
     return {
         "state": ((state.glyph, state.tone), (f" {state.word}", state.tone)),
-        "name": (("! ", "warn"), (name, "strong")) if needs_you(batch, now) else ((name, ""),),
+        "name": (("! ", "warn"), (name, "strong"), *due) if needs_you(batch, now) else ((name, ""), *due),
         "progress": bar(progress(batch, now, usual), bar_width, plain, failed),
         "requests": ((number(batch.requests), ""),),
         "errors": ((number(failed), "bad") if failed else none,),
@@ -76,6 +79,8 @@ def _expires(batch: Batch, now: datetime, none: Segment) -> Segment:
     left = time_left(batch, now)
     if left is None:
         return none
+    if batch.deadline and now < batch.deadline and of_batch(batch, now):  # what has not ended by then is canceled
+        left = min(left, batch.deadline - now)
     if left <= timedelta():
         return "over", "dim" if batch.state is State.RETRIEVED else "warn"
     if batch.state is State.RETRIEVED:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State, age, retention_left
+from batchtui.core.batches.deadline_text import in_words, of_batch
 from batchtui.core.batches.expiry import about_to_go
 from batchtui.core.batches.outcomes import WORDS, Outcome
 from batchtui.core.batches.progress import Counted, progress
@@ -34,6 +35,8 @@ MEANING = {
 
 _LOST = "The API's copy was deleted before its results were here."
 
+_OVERDUE = "Its deadline is over. It is canceled, and what has no answer when it has ended is sent at once."
+
 _TONES = {Outcome.CUT: "warn", Outcome.PAUSED: "warn", Outcome.CANCELED: "warn", Outcome.EXPIRED: "warn"}
 
 _APART = timedelta(minutes=1)
@@ -45,7 +48,8 @@ def known(batch: Batch, now: datetime, usual: timedelta | None, plain: bool = Fa
     state = look(batch, ascii=plain)
     yield "state", (f"{state.glyph} {state.word}", state.tone)
     if not (batch.trouble and batch.state in UNDER_WAY):  # with trouble, this may no longer be true
-        yield "", (_LOST if batch.state is State.GONE and batch.remote_deleted_at else MEANING[batch.state], "dim")
+        lost = batch.state is State.GONE and batch.remote_deleted_at
+        yield "", (_OVERDUE if batch.overdue else _LOST if lost else MEANING[batch.state], "dim")
     if batch.trouble:
         yield "trouble", (inert(batch.trouble.message), "bad")
         if batch.trouble.hint:
@@ -105,6 +109,9 @@ def _times(batch: Batch, now: datetime, usual: timedelta | None) -> Iterator[Fac
         left = time_left(batch, now)
         if left is not None:
             yield "limit", (f"requests not run within {duration(max(left, timedelta()))} expire", "")
+    if batch.deadline:
+        there = f"{batch.deadline.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
+        yield "deadline", (f"{in_words(batch.deadline, now)}, {there}", "warn" if of_batch(batch, now) else "dim")
     kept, going = retention_left(batch, now), about_to_go(batch, now)
     if batch.remote_deleted_at:
         yield "kept", ("no longer by the API: its copy was deleted", "")

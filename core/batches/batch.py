@@ -123,7 +123,9 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
     its results decide. `outcomes` counts what its results are worth; None until they are here. `failing_since` is when
     a request for them first failed. `remote_deleted_at` is when the API's copy was deleted. `told` names the events
-    that people and programs were told of (see `events`).
+    that people and programs were told of (see `events`). `overdue` marks one that had not ended by the deadline of its
+    submission: it is canceled, and what has no answer then is still to be sent at once. `deadline` is that of its
+    submission, None if it was sent after that, or a person wants it to be left alone.
     """
 
     ref: str
@@ -159,6 +161,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     told: tuple[str, ...] = ()
     cost: Cost = Cost()
     outputs: tuple[Output, ...] = ()
+    overdue: bool = False
+    deadline: Time | None = None
     revision: int = 0
 
     @property
@@ -217,11 +221,12 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     sent alone; the others wait until its answers are here and all are usable. `step` counts the steps begun before this
     one; `steps` names those that follow once its answers are here. `outputs` belong to this step. `trouble` says why
     nothing happens at the moment; with `stopped`, nothing ever happens automatically. `urgent` marks a submission that
-    is sent without a batch: the polling process does not send its waiting parts. `adopted` marks one that somebody else
-    sent. `max_cost` is the most that all of its steps together may cost, in US dollars. `held_at` is when its answers
-    were found not to allow the next step; newer answers are checked again. `forgotten_usd` is the cost of its forgotten
-    batches, and of answers that were lost, None if not known. What has not ended by `deadline` is canceled; what has no
-    answer then is sent at once, without a batch. `told` is as in `Batch`, for events of the whole submission.
+    is sent without a batch: the polling process does not send its waiting parts as batches, and answers them at once if
+    a deadline made it urgent. `adopted` marks one that somebody else sent. `max_cost` is the most that all of its steps
+    together may cost, in US dollars. `held_at` is when its answers were found not to allow the next step; newer answers
+    are checked again. `forgotten_usd` is the cost of its forgotten batches, and of answers that were lost, None if not
+    known. What has not ended by `deadline` is canceled; what has no answer then is sent at once, without a batch.
+    `told` is as in `Batch`, for events of the whole submission.
     """
 
     ref: str
@@ -249,6 +254,11 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
     deadline: Time | None = None
     told: tuple[str, ...] = ()
     revision: int = 0
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it is a run without a batch that only a person goes on with, by `--now`."""
+        return self.urgent and self.deadline is None
 
 
 class Snapshot(Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State, retention_left
+from batchtui.core.batches.deadline_text import of_batch
 from batchtui.core.text import duration
 
 WARNED = timedelta(days=5)
@@ -26,9 +27,10 @@ def about_to_go(batch: Batch, now: datetime) -> timedelta | None:
 
 
 def state_words(batch: Batch, now: datetime) -> str:
-    """The state as the user reads it, with a warning if results that are not here are about to go."""
+    """The state as the user reads it, with its deadline, and a warning if results that are not here are about to go."""
     left = about_to_go(batch, now)
-    return f"{batch.state.words}, results go in {duration(left)}" if left else batch.state.words
+    said = (batch.state.words, of_batch(batch, now), f"results go in {duration(left)}" if left else "")
+    return ", ".join(filter(None, said))
 
 
 def warning(batch: Batch, now: datetime) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.outcomes import Outcomes
@@ -39,7 +39,7 @@ def _with_members(snapshot: Snapshot, submissions: Iterable[Submission]) -> Iter
 
 def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
     """The counts of all requests, each by its latest attempt: waiting ones are not done, and those that a retry answers
-    or runs are not failed.
+    or runs are not failed. So are those that wait to be sent at once.
 
     A retry of an older version does not say what it took: of the failures, expired and canceled ones are taken first.
     """
@@ -47,7 +47,7 @@ def counts(batches: Sequence[Batch], waiting: Sequence[Part]) -> Counts:
     total = Counter[str](processing=sum(part.requests for part in waiting))
     for one in (*(one for one in batches if not one.retry_of), *told):
         total.update({**asdict(one.request_counts), "processing": _running(one)})
-    total.subtract(_taken(told, batches, _IN_COUNTS))
+    total.subtract(_taken([*told, *(part for part in waiting if part.retry_of)], batches, _IN_COUNTS))
     succeeded, running = sum(_succeeded(one) for one in untold), sum(_running(one) for one in untold)
     total.update(succeeded=succeeded, processing=running)
     _take(total, ("expired", "canceled", "errored"), succeeded + running)
@@ -80,7 +80,7 @@ def _retries(batches: Sequence[Batch]) -> tuple[list[Batch], list[Batch]]:
     return told, [one for one in retries if not one.retried]
 
 
-def _taken(retries: Sequence[Batch], batches: Sequence[Batch], names: Mapping[str, str]) -> Counter[str]:
+def _taken(retries: Sequence[Batch | Part], batches: Sequence[Batch], names: Mapping[str, str]) -> Counter[str]:
     """How many requests were sent again of those that are counted, by the `names` of their kinds."""
     counted = {one.ref for one in batches}
     taken = Counter[str]()
@@ -126,29 +126,40 @@ def _held(ours: Sequence[Batch], submission: Submission) -> bool:
         return True
     step = [batch for batch in ours if batch.step == submission.step]
     alone = submission.canary and submission.waiting[0].number == 2 and len(step) < 2
-    return alone and not any(_clean(batch) for batch in step)  # a forgotten canary has not shown that all is well
+    return alone and not any(clean(batch) for batch in step)  # a forgotten canary has not shown that all is well
 
 
-def _clean(batch: Batch) -> bool:
+def clean(batch: Batch) -> bool:
+    """Whether a batch is here with an answer to each request."""
     return batch.state is State.RETRIEVED and not batch.unanswered
 
 
 def spoiled_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     """Canaries that are over and did not fully succeed, while the rest still waits."""
-    return ((submission, batch) for submission, batch in _canaries(snapshot) if not _clean(batch))
+    return ((submission, batch) for submission, batch in _canaries(snapshot) if not clean(batch))
 
 
 def clean_canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     """Canaries that fully succeeded as far as is known, while the rest still waits."""
-    return ((submission, batch) for submission, batch in _canaries(snapshot) if _clean(batch))
+    canaries = _canaries(snapshot)
+    return ((submission, batch) for submission, batch in canaries if clean(batch) and not submission.urgent)
 
 
 def _canaries(snapshot: Snapshot) -> Iterator[tuple[Submission, Batch]]:
     waiting = (one for one in snapshot.submissions.values() if one.canary and one.waiting and not one.stopped)
     for submission, ours in _with_members(snapshot, waiting):
         step = [batch for batch in ours if batch.step == submission.step]
-        if len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE):
+        if any(part.retry_of for part in submission.waiting):  # what is left of it is still to be sent at once
+            continue
+        step = _as_one(step) if submission.urgent else step
+        if len(step) == 1 and step[0].state in (State.RETRIEVED, State.REJECTED, State.GONE) and not step[0].overdue:
             yield submission, step[0]
+
+
+def _as_one(step: Sequence[Batch]) -> list[Batch]:
+    """A canary whose rest was sent at once, with the outcomes of both."""
+    first = [batch for batch in step if not batch.retry_of]
+    return [replace(first[0], outcomes=outcomes(step, ()) or first[0].outcomes)] if len(first) == 1 else list(step)
 
 
 def too_dear_to_send(snapshot: Snapshot) -> Iterator[tuple[Submission, float]]:
@@ -180,11 +191,12 @@ def _answered(submission: Submission, ours: Sequence[Batch]) -> list[Batch]:
 def _retrieved(ours: Sequence[Batch], step: int) -> list[Batch]:
     """The batches of a step if all of them are retrieved; else none.
 
-    A retry that was rejected or is gone does not hold up the step.
+    A retry that was rejected or is gone does not hold up the step. One that is overdue does: the rest is to be sent.
     """
     over = {State.REJECTED, State.GONE}
     left = [batch for batch in ours if batch.step == step and not (batch.retry_of and batch.state in over)]
-    return left if left and all(batch.state is State.RETRIEVED for batch in left) else []
+    here = all(batch.state is State.RETRIEVED and not batch.overdue for batch in left)
+    return left if left and here else []
 
 
 def undone(submission: Submission, batches: Sequence[Batch]) -> list[int]:
@@ -247,18 +259,3 @@ def can_be_finished(snapshot: Snapshot, submission: Submission) -> bool:
 def in_order(batches: Sequence[Batch]) -> list[Batch]:
     """Parts in the order of their rows, then the retries."""
     return sorted(batches, key=lambda one: (bool(one.retry_of), one.part, one.submitted_at))
-
-
-def can_go_on(snapshot: Snapshot) -> bool:
-    """Whether a submission can make its next move with what is here, without asking the API for anything."""
-    moves = (to_send, spoiled_canaries, outputs_due, late_due, step_due)
-    return any(any(True for _ in move(snapshot)) for move in moves)
-
-
-def goes_on(snapshot: Snapshot, submission: Submission, batches: Sequence[Batch]) -> bool:
-    """Whether anything of a submission is under way or follows automatically. Trouble can hold back the next step."""
-    if any(one.state in UNDER_WAY | {State.ENDED, State.SUBMITTING} for one in batches):
-        return True
-    alone = Snapshot(snapshot.revision, tuple(batches), {submission.ref: submission})
-    held = submission.trouble and not (submission.waiting or any(outputs_due(alone)))
-    return not held and can_go_on(alone)

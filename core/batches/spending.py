@@ -46,6 +46,12 @@ def committed(batches: Iterable[Batch], waiting: Iterable[Part] = (), before: fl
     return sum(known) if len(known) == len(amounts) else None
 
 
+def besides(submission: Submission) -> str:
+    """What no batch here stands for, but the limit counts, in words; empty if there is nothing."""
+    spent = money(submission.forgotten_usd) if submission.forgotten_usd else ""
+    return spent and f"up to {spent} for answers that were lost, or batches that were forgotten"
+
+
 def too_dear(submission: Submission, batches: Iterable[Batch]) -> float | None:
     """What a submission can cost with the parts that wait, if that is more than its limit: they may not be sent.
 

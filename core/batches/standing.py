@@ -27,11 +27,11 @@ def _stands(batch: Batch, submission: Submission) -> bool:
     trouble = batch.trouble
     if trouble and trouble.code == RowsUnmatched.code:
         return True
-    if trouble != submission.trouble or submission.urgent:
+    if trouble != submission.trouble or submission.by_hand:
         return batch.state is State.ENDED
     if batch.state is State.REJECTED:  # without waiting parts, there is nothing left to do but to read why
         return bool(submission.waiting)
-    return bool(submission.stopped or submission.held_at or not submission.waiting)
+    return bool(submission.stopped or submission.held_at or submission.urgent or not submission.waiting)
 
 
 def found_unfit(before: Snapshot, after: Snapshot) -> bool:

@@ -202,6 +202,7 @@ def rolled_up(submission: Submission, batches: Sequence[Batch]) -> Batch:
         trouble=submission.trouble or troubled or trouble_of(outputs, submission.ref),
         cost=_cost(batches),
         outputs=outputs,
+        deadline=submission.deadline,
         revision=max(submission.revision, *(one.revision for one in batches)),
     )
 
@@ -241,6 +242,11 @@ def not_over(path: str, now: datetime) -> Trouble:
 def command(path: str) -> str:
     """What the user types to continue with the rows of a file."""
     return f"batchtui submit {shlex.quote(path)} --now"
+
+
+def go_on_with(snapshot: Snapshot, submission: Submission) -> str:
+    """What the user types, with `--max-cost USD` behind it, so that the parts that wait go on under another limit."""
+    return command(submission.input) if submission.by_hand else f"batchtui retrieve {word_for(snapshot, submission)}"
 
 
 def first_steps(snapshot: Snapshot, name: str, besides: str = "") -> frozenset[str]:

@@ -40,6 +40,8 @@ class Preflight(Struct, frozen=True, kw_only=True):
     limit, and `later` holds each later step by name with its estimate. `over_limit` is why it may not be sent under the
     limit that applies. `touches` is what the job touches outside its folder, for the user to agree to. `cache` is the
     advice on what the requests share, `system_cache` what becomes of the system prompts of steps that want them cached.
+    `betas` go with the requests. `deadline_text` is the deadline that the job sets itself, as written; `deadline` is
+    the one that applies.
     """
 
     checked: Checked
@@ -54,6 +56,9 @@ class Preflight(Struct, frozen=True, kw_only=True):
     touches: tuple[Touch, ...] = ()
     cache: Advice | None = None
     system_cache: tuple[tuple[str, SystemCache], ...] = ()
+    betas: tuple[str, ...] = ()
+    deadline_text: str = ""
+    deadline: datetime | None = None
 
     @property
     def whole(self) -> Estimate | None:
@@ -102,10 +107,12 @@ async def preflight(
     checked = _with(checked, _wrong(catalogue, measured.first_seen, measured.unit))
     checked = _with(checked, [*unfit.problems, *_counted(sampled, catalogue, measured.unit)], unfit.kinds)
     if not checked.ok:
-        return Preflight(checked=checked, estimate=None, notes=tuple(notes), factors=sampled.factors)
+        return Preflight(checked=checked, estimate=None, notes=tuple(notes), factors=sampled.factors, betas=betas)
     estimate = await asyncio.to_thread(price, measured, sampled, past, now)
     cache = advise(measured.shared, now)
-    return Preflight(checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors, cache=cache)
+    return Preflight(
+        checked=checked, estimate=estimate, notes=tuple(notes), factors=sampled.factors, cache=cache, betas=betas
+    )
 
 
 def _counted(sampled: Sampled, catalogue: Catalogue | None, unit: str) -> list[Problem]:

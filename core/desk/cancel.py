@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import Batch, Part, State
+from batchtui.core.batches.deadline import left_alone, withdrawn
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.batches.spending import committed
@@ -73,7 +74,8 @@ async def _if_over(api: Api, batch: Batch, refused: ApiError) -> Remote:
 
 
 async def cancel_all(refs: Collection[str], submissions: Collection[str], context: Context) -> CancelOutcome:
-    """Cancels these batches and all of these submissions, including what was sent since; the rest is not sent.
+    """Cancels these batches and all of these submissions, including what was sent since; the rest is not sent, nor is
+    what is canceled here sent at once at a deadline.
 
     A batch that cannot be canceled does not stop the others from being canceled.
     """
@@ -85,6 +87,7 @@ async def cancel_all(refs: Collection[str], submissions: Collection[str], contex
             continue
         try:
             asked.append(await cancel(batch, context))
+            await context.disk.change(batch.ref, left_alone)
         except BatchtuiError as error:
             log.warning("%s not canceled: %s", batch.label, error.message)
             failures[batch.ref] = error
@@ -102,14 +105,21 @@ async def _concerned(refs: Collection[str], submissions: Collection[str], contex
 
 
 async def hold_back(submissions: Collection[str], context: Context) -> None:
-    """Sends nothing more of these submissions: waiting parts stay unsent, and no step follows. If nothing waits,
-    answers still go to their outputs."""
+    """Sends nothing more of these submissions: waiting parts stay unsent, no step follows, and nothing is sent at once
+    at a deadline. If nothing waits, answers still go to their outputs."""
 
     def write(tx: Transaction) -> None:
         for ref in submissions:
             current = tx.submission(ref)
-            if current is not None and (current.waiting or current.steps):
-                tx.put_submission(replace(current, stopped=current.stopped or bool(current.waiting), steps=()))
+            if current is None:
+                continue
+            held, late = withdrawn(current, [one for one in map(tx.batch, current.batches) if one])
+            if current.waiting or current.steps:
+                held = replace(held, stopped=current.stopped or bool(current.waiting), steps=())
+            for batch in late:
+                tx.put(batch)
+            if held != current:
+                tx.put_submission(held)
 
     if submissions:
         await context.disk.commit(write)

@@ -10,12 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from batchtui.core.api.protocol import Api
-from batchtui.core.batches import plan
+from batchtui.core.batches import deadline, going_on
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.desk import leftovers
 from batchtui.core.desk.keep import Keeping
 from batchtui.core.desk.log_news import news
 from batchtui.core.desk.pace import Pace
+from batchtui.core.desk.way_out import WayOut
 from batchtui.core.errors import BatchtuiError, Failure, NoKey, Unreachable, unforeseen
 from batchtui.core.jobs.canary_outputs import try_outputs
 from batchtui.core.jobs.steps import StepRunner
@@ -90,6 +91,7 @@ class Cycles:
         self._following: set[asyncio.Task[None]] = set()
         self._told: Snapshot | None = None
         self._swept: float | None = None
+        self._way_out = WayOut(context, self.advance)
 
     async def run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         """Runs one cycle. Errors are recorded, never raised. With `wait` false the downloads continue on their own."""
@@ -133,9 +135,16 @@ class Cycles:
         if api.calls > before and looked is not snapshot:
             left, calls = len(look.under_way(looked)), plural(api.calls - before, "call")
             log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
-        retrieved = await self._retrieve(report, errors, wait=wait) if self._auto_retrieve else ()
+        try:
+            await self._way_out.begin(api, errors)
+        except Exception as error:  # noqa: BLE001 - the rest of the cycle goes on, and the next one tries again
+            said = unforeseen(error, "What is due at a deadline")
+            log.warning("deadline: %s", said.message, exc_info=None if said is error else error)
+            errors.append(Failure(None, said))
+        retrieved = await self._retrieve(report, errors, wait=wait)
         submitted = await self.advance(errors)
         await self._keeping.run()
+        await self._way_out.start()
         return await self._announce(
             Cycle(retrieved=retrieved, submitted=submitted, errors=tuple(errors), api_calls=api.calls - before),
         )
@@ -149,14 +158,17 @@ class Cycles:
         return bool(
             look.under_way(snapshot)
             or look.open_intents(snapshot, self._clock())
-            or (self._auto_retrieve and self._to_retrieve(snapshot))
-            or plan.can_go_on(snapshot)
+            or self._to_retrieve(snapshot)
+            or going_on.can_go_on(snapshot)
+            or any(True for _ in deadline.past(snapshot, self._clock()))
             or self._keeping.due(snapshot)
         )
 
     def _to_retrieve(self, snapshot: Snapshot) -> list[Batch]:
+        """What has ended, or only what a deadline cannot wait for if the user retrieves all else."""
         now = self._clock()
-        return [one for one in snapshot.batches if one.state is State.ENDED and not rests(one, now)]
+        ended = (one for one in snapshot.batches if one.state is State.ENDED and not rests(one, now))
+        return [one for one in ended if self._auto_retrieve or one.overdue]
 
     def _other(self) -> Poller | None:
         poller = self._election.who()
@@ -202,6 +214,7 @@ class Cycles:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
         await try_outputs(self._disk, self._paths)
         await self._parts.judge_canaries()
+        await self._way_out.gather_rests(errors)
         wrong = await self._steps.go()
         dear = await self._parts.judge_limits()
         sent, failed = await self._parts.send()
@@ -213,6 +226,7 @@ class Cycles:
         await asyncio.gather(*downloads, return_exceptions=True)
         await self.advance([])
         self._tell_news(await self._disk.snapshot())
+        await self._way_out.start()
         await self._teller.tell(looked=False)
 
     def _follow(self, work: Coroutine[Any, Any, None]) -> None:
@@ -226,8 +240,17 @@ class Cycles:
         if not task.cancelled() and (error := task.exception()):
             log.error("going on: %s", error, exc_info=error)
 
+    async def answered(self) -> list[Failure]:
+        """Waits until nothing more can be sent at once of what is past its deadline. What went wrong with that."""
+        was_at_it = self._way_out.at_it
+        failed = await self._way_out.done()
+        if was_at_it:
+            await self._teller.tell(looked=False)
+        return failed
+
     async def close(self) -> None:
-        """Stops what follows the downloads; another cycle takes it up."""
+        """Stops what follows the downloads, and what is sent at once; another cycle takes it up."""
+        await self._way_out.close()
         following = tuple(self._following)
         for task in following:
             task.cancel()

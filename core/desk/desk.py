@@ -50,6 +50,7 @@ class Desk(RemovingDesk):
         one_batch: bool = True,
         offline: bool = False,
         max_cost: float | None = None,
+        deadline: str = "",
         report: Report | None = None,
     ) -> Preflight:
         """Everything that is wrong with a file or a job, and what it will cost. Sends nothing. See `desk.examine`."""
@@ -62,6 +63,7 @@ class Desk(RemovingDesk):
             one_batch=one_batch,
             offline=offline,
             max_cost=max_cost,
+            deadline=deadline,
             report=report,
         )
 
@@ -74,14 +76,14 @@ class Desk(RemovingDesk):
         cut: Cut | None = None,
         looked: Preflight | None = None,
         max_cost: float | None = None,
+        deadline: str = "",
         report: Report | None = None,
     ) -> Batch:
         """Sends a file or a job once, as one batch, or as several if `cut` says how. Returns the first of them.
 
-        `looked` is the result of `examine` that the user agreed to: other rows are not sent. A job that touches what is
-        outside its folder is not sent without it. `max_cost` in US dollars
-        applies now and before each later step and retry, in place of the job's own limit. `report` follows the upload.
-        Raises as `submit_file`.
+        `looked` is what `examine` found and the user agreed to: other rows are not sent, nor, without it, a job that
+        touches more than its folder. `max_cost` (US dollars) and `deadline` replace the job's own. `report` follows the
+        upload. Raises as `submit_file`.
         """
         from batchtui.core.desk.submit_file import submit_file
 
@@ -96,6 +98,7 @@ class Desk(RemovingDesk):
                 cut=cut,
                 looked=looked,
                 max_cost=max_cost,
+                deadline=deadline,
                 report=report,
             )
         finally:

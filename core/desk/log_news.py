@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.submissions import not_over
 from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.desk.outages import Line
 from batchtui.core.errors import ApiError, NotFound, OutcomeUnknown, Unreachable
@@ -46,7 +47,9 @@ def _of_batch(batch: Batch) -> Trouble | None:
 
 def _of_submission(submission: Submission) -> Trouble | None:
     """The same; not that what runs without a batch goes on only when its user says so."""
-    return submission.trouble if not submission.urgent or (submission.trouble and submission.trouble.code) else None
+    trouble = submission.trouble
+    waits = trouble is not None and trouble.message == not_over("", trouble.at).message
+    return None if waits else trouble
 
 
 def _unmatched(submission: Submission) -> Trouble | None:

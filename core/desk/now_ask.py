@@ -19,6 +19,7 @@ from batchtui.core.api.http_errors import is_about_the_account
 from batchtui.core.api.protocol import Api, Betas, Report
 from batchtui.core.errors import ApiError, BatchtuiError, NotSent, Stopped, Unreachable
 from batchtui.core.logs import log
+from batchtui.core.results.asked import Asked
 from batchtui.core.results.journal import Journal
 
 PARALLEL = 8
@@ -37,6 +38,11 @@ LONGEST_PAUSE = 30.0
 
 _DOWN_AFTER = 3
 """How many requests in a row must be given up until the API counts as down, even if fewer are sent at a time."""
+
+_OVERLOADED = 529
+"""https://platform.claude.com/docs/en/api/errors"""
+
+_CAME = b'{"type":"succeeded",'
 
 _OWN_FAULT = frozenset({400, 404, 413, 422})
 """Statuses that are about a single request: a batch would answer it with the same."""
@@ -63,12 +69,15 @@ async def run(
     tell: Callable[[str], None] = log.info,
     tries_lost: int = TRIES_LOST,
     lost: Callable[[bytes], None] = lambda _: None,
+    asked: Asked | None = None,
+    patient: bool = False,
 ) -> None:
     """Sends the requests without an answer in the journal, at most `parallel` at a time, until it has all `total`.
 
     Setting `stop` lets requests under way finish and sends no more. `report` gets the number of answers and the total;
-    `tell` gets the reason for a wait; `lost` gets the params of a request whose answer was lost, each time. A request
-    that fails for good becomes an `errored` result.
+    `tell` gets the reason for a wait; `lost` gets the params of a request whose answer was lost, each time. `asked`
+    notes what is sent, for whoever goes on after a kill. A request that fails for good becomes an `errored` result. If
+    the run is `patient`, an overloaded API fails no request: it counts as down, and a later run goes on.
 
     Raises:
         Stopped: `stop` was set before it finished.
@@ -77,6 +86,7 @@ async def run(
     """
     sending = _Sending(api, journal, stop or asyncio.Event(), parallel, tell, betas)
     sending.tries_lost, sending.lost = tries_lost, lost
+    sending.asked, sending.patient = asked, patient
     if report:
         sending.told = lambda: report(len(journal.ids), total)
         sending.told()
@@ -117,6 +127,8 @@ class _Sending:
         self.told: Callable[[], None] = lambda: None
         self.tries_lost = TRIES_LOST
         self.lost: Callable[[bytes], None] = lambda _: None
+        self.asked: Asked | None = None
+        self.patient = False
 
     async def work(self, rows: Iterator[_Row]) -> None:
         """Takes one row after the other until something goes wrong."""
@@ -127,19 +139,29 @@ class _Sending:
                     return
                 raw = b'{"custom_id":%b,"result":%b}\n' % (msgspec.json.encode(row.custom_id), result)
                 await asyncio.to_thread(self._journal.add, raw)
+                if result.startswith(_CAME):
+                    self._is_back(row)
             except BatchtuiError as error:
                 self.failed = self.failed or error
                 self._stop.set()  # requests under way are paid for: they may finish
                 return
             self.told()
 
+    def _is_back(self, row: _Row) -> None:
+        if self.asked:
+            self.asked.back(row.custom_id)
+
     async def _result(self, row: _Row) -> bytes | None:
         """How a request ended; None if it was stopped before that."""
         tries, answered = 0, self._answered
         while await self._may_go():
+            if self.asked:
+                await asyncio.to_thread(self.asked.sent, row.custom_id)
             try:
                 message = await self._api.message(bytes(row.params), self._betas)
             except ApiError as error:
+                if not _is_lost(error):
+                    self._is_back(row)
                 if _is_own_fault(error):
                     self._given_up = 0
                     return _errored(error)
@@ -163,13 +185,13 @@ class _Sending:
             else:
                 self._answered += 1
                 self._given_up = 0
-                return b'{"type":"succeeded","message":%b}' % _on_one_line(message)
+                return _CAME + b'"message":%b}' % _on_one_line(message)
         return None
 
     def _is_down(self, error: ApiError) -> bool:
         """Whether the API itself fails, and not just this request."""
         self._given_up += 1
-        about_it = error.by_api and not _asks_to_slow_down(error)
+        about_it = error.by_api and not _asks_to_slow_down(error) and not (self.patient and error.status == _OVERLOADED)
         return not (about_it and self._answered and self._given_up < self._most_given_up)
 
     async def _pause(self, error: ApiError, tries: int) -> None:

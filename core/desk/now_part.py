@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Betas, Report
-from batchtui.core.batches.batch import Batch, Cost, Part, State, Submission
+from batchtui.core.batches.batch import Batch, Cost, Output, Part, State, Submission
 from batchtui.core.batches.price import STANDARD
+from batchtui.core.batches.retries import with_retries
 from batchtui.core.desk import now_ask
+from batchtui.core.desk.now_lost import Lost
 from batchtui.core.desk.now_runs import Runs, on_disk
 from batchtui.core.errors import Unverified
+from batchtui.core.jobs.late_answers import late_outputs
 from batchtui.core.logs import log
 from batchtui.core.results import summary as summaries
 from batchtui.core.results.journal import kept
@@ -34,37 +38,53 @@ async def answer_part(
     report: Report | None,
     tell: Callable[[str], None],
     *,
-    tries_lost: int = now_ask.TRIES_LOST,
-    lost: Callable[[bytes], None] = lambda _: None,
+    lost: Lost,
+    patient: bool = False,
 ) -> Verdict:
-    """Brings the results of one part under their final name, unless they are there already. For `tries_lost` and
-    `lost` see `now_ask.run`."""
+    """Brings the results of one part under their final name, unless they are there already. What is lost on the way is
+    counted by `lost`. For `patient` see `now_ask.run`.
+
+    Raises:
+        OverLimit: with what an earlier process lost, it could cost more than the limit.
+        BatchtuiError: as `now_ask.run`.
+    """
     final = context.paths.result(part.ref)
     journal = await asyncio.to_thread(runs.open, part)
     if journal is None:
         return await asyncio.to_thread(_verified, final, part, context)
+    asked = runs.asked(part)
     try:
+        await lost.of_the_dead(part, asked)
+        tries = await lost.tries()
         api = await context.connection.api()
         archive = context.paths.archive(part.ref)
         log.info("%s: %s, %d answered", part.ref, plural(part.requests, "request"), len(journal.ids))
-        await now_ask.run(
-            api,
-            archive,
-            journal,
-            part.requests,
-            betas=betas,
-            parallel=parallel,
-            stop=stop,
-            report=report,
-            tell=tell,
-            tries_lost=tries_lost,
-            lost=lost,
-        )
+        try:
+            await now_ask.run(
+                api,
+                archive,
+                journal,
+                part.requests,
+                betas=betas,
+                parallel=parallel,
+                stop=stop,
+                report=report,
+                tell=tell,
+                tries_lost=tries,
+                lost=lost.params.append,
+                asked=asked,
+                patient=patient,
+            )
+        finally:
+            await lost.keep()
+            with on_disk(context.paths):
+                await asyncio.to_thread(asked.remove)
         verdict = await asyncio.to_thread(_verified, runs.journal(part), part, context)
         with on_disk(context.paths):
             await asyncio.to_thread(journal.finish, final)
         return verdict
     finally:
+        await asyncio.to_thread(asked.close)
         await asyncio.to_thread(journal.close)
 
 
@@ -83,6 +103,9 @@ def _verified(path: Path, part: Part, context: Context) -> Verdict:
 async def keep_part(submission: Submission, part: Part, verdict: Verdict, context: Context) -> Batch:
     """Writes the summary, then the batch in place of the waiting part."""
     now, paths = context.clock(), context.paths
+    late: tuple[Output, ...] = ()
+    if part.retry_of:
+        late = await asyncio.to_thread(late_outputs, paths, submission.ref, submission.name, part.step)
     with on_disk(paths):
         verdict = await asyncio.to_thread(judged, verdict, paths.archive(part.ref), paths.result(part.ref))
     made = summaries.summarise(
@@ -94,11 +117,13 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         ref=part.ref,
         name=submission.name,
         submission=submission.ref,
-        submitted_at=submission.created_at,
+        submitted_at=now if part.retry_of else submission.created_at,
         requests=part.requests,
         state=State.RETRIEVED,
         part=part.number,
         step=part.step,
+        retry_of=part.retry_of,
+        retried=part.retried,
         request_counts=verdict.counts,
         outcomes=verdict.outcomes,
         ended_at=now,
@@ -116,10 +141,19 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
             return
         waiting = tuple(one for one in current.waiting if one.ref != part.ref)
         batches = (*current.batches, part.ref)
-        trouble = current.trouble if waiting else None
+        trouble = current.trouble if waiting and current.by_hand else None
         tx.put_submission(replace(current, waiting=waiting, batches=batches, trouble=trouble))
-        tx.put(batch)
+        kept = replace(batch, outputs=late) if part.retry_of and part.step < current.step else batch
+        tx.put(replace(kept, submitted_at=_after_all(tx, part, kept.submitted_at)))
 
     await context.disk.commit(write)
     log.info("%s answered: %s", part.ref, plural(verdict.counts.total, "result"))
     return batch
+
+
+def _after_all(tx: Transaction, part: Part, at: datetime) -> datetime:
+    """When a rest was sent: after all that was sent of the same requests, even if the clock was set back. The latest
+    attempt counts."""
+    first = tx.batch(part.retry_of) if part.retry_of else None
+    earlier = max((one.submitted_at for one in with_retries(tx.snapshot, first)), default=at) if first else at
+    return at if earlier < at or not first else earlier + timedelta(microseconds=1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, Submission, Trouble
+from batchtui.core.batches.batch import Batch, Part, Submission, Trouble
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import command, over_limit
 from batchtui.core.desk import now_ask
@@ -113,8 +113,11 @@ class NowRun:
         stop: asyncio.Event | None = None,
         report: Report | None = None,
         tell: Callable[[str], None] = log.info,
+        parts: Sequence[Part] | None = None,
     ) -> list[Batch]:
         """Sends what is not answered, verifies the answers, and puts each part into the state as a retrieved batch.
+
+        Only `parts` of what waits, if they are given.
 
         Raises:
             Stopped: `stop` was set; the answers so far are kept.
@@ -123,11 +126,10 @@ class NowRun:
         """
         done: list[Batch] = []
         before = submission.requests - sum(part.requests for part in submission.waiting)
-        for part in submission.waiting:
+        for part in submission.waiting if parts is None else parts:
             lost = Lost(submission.ref, self._context)
             told = _beyond(report, before, submission.requests)
             try:
-                tries = await lost.tries()
                 verdict = await answer_part(
                     part,
                     submission.betas,
@@ -137,18 +139,25 @@ class NowRun:
                     stop,
                     told,
                     tell,
-                    tries_lost=tries,
-                    lost=lost.params.append,
+                    lost=lost,
+                    patient=not submission.by_hand,
                 )
             except BatchtuiError as error:
                 first = "" if isinstance(error, Unreachable) else error.hint  # no later look follows
                 error.with_hint(f"{first} {await self.how_to_go_on(submission)}".strip())
                 raise
-            finally:
-                await lost.keep()
             done.append(await keep_part(submission, part, verdict, self._context))
             before += part.requests
         return done
+
+    async def answer(self, submission: Submission, parts: Sequence[Part], stop: asyncio.Event) -> list[Batch]:
+        """Answers parts of a run that nobody waits for. If it is canceled, `stop` is set. Raises as `go_on`."""
+        watching = asyncio.create_task(watch(self._disk, submission.ref, stop))
+        try:
+            return await self.go_on(submission, parts=parts, stop=stop)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def how_to_go_on(self, submission: Submission) -> str:
         """What is kept of a run, and what the user types to go on."""
@@ -158,6 +167,8 @@ class NowRun:
         except StateError:
             known = None
         what = f"{number(known.answered)} of {plural(current.requests, 'answer')} are" if known else "All of it is"
+        if not submission.by_hand:
+            return f"{what} kept. The batchtui that polls goes on by itself."
         return f"{what} kept. To go on: {command(current.input)}"
 
 

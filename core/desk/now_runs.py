@@ -21,6 +21,7 @@ from batchtui.core.errors import StateError
 from batchtui.core.files import create, is_there, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
+from batchtui.core.results.asked import Asked
 from batchtui.core.results.journal import Journal, kept
 from batchtui.core.sending.submit import refuse_known, sent_already, sent_before
 from batchtui.core.state.store import Transaction
@@ -46,6 +47,10 @@ class Runs:
     def journal(self, part: Part) -> Path:
         """The file with the answers to a part until they are all there."""
         return self._paths.results / f"{part.ref}.jsonl.partial"
+
+    def asked(self, part: Part) -> Asked:
+        """What was sent of a part and did not come back; only for whoever holds its journal."""
+        return Asked(self._paths.results / f"{part.ref}.jsonl.asked")
 
     def of(self, snapshot: Snapshot, sha256: str) -> Submission | None:
         """The run of these rows whose first step is not answered; None if there is none."""

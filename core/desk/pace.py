@@ -8,6 +8,7 @@ from random import uniform
 
 from msgspec.structs import replace
 
+from batchtui.core.batches import deadline
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.desk import cadence, outages
 from batchtui.core.errors import BatchtuiError, NoKey, Unreachable
@@ -70,16 +71,19 @@ class Pace:
         self._ahead = ahead if abs(ahead) > _CLOCK else timedelta()
 
     def delay(self, snapshot: Snapshot, calls: int, blocked: BatchtuiError | None) -> float:
-        """Seconds until the next look, after one that made so many calls; `blocked` is why it failed."""
+        """Seconds until the next look, after one that made so many calls; `blocked` is why it failed. Sooner
+        if a deadline is near."""
         if isinstance(blocked, NoKey) and calls:
             return max(REFUSED, self.interval or 0.0)
         if isinstance(blocked, Unreachable) and blocked.retry_after is not None:
             return max(blocked.retry_after, 1.0)
-        if self.interval is not None:
-            return self.interval
         if blocked:
-            return self._pause
-        return cadence.next_look(snapshot, self._looks.credit, self._clock() + self._ahead)
+            return self._pause if self.interval is None else self.interval
+        now, usual = self._clock() + self._ahead, self.interval
+        if usual is None:
+            usual = cadence.next_look(snapshot, self._looks.credit, now)
+        due = deadline.seconds_to_next(snapshot, now)
+        return usual if due is None else min(usual, max(due, 1.0) if due else cadence.SOONEST)
 
     def note(self, snapshot: Snapshot, calls: int, blocked: BatchtuiError | None) -> datetime:
         """Remembers how a look went, and says in the log what is new about that. Returns when the next is due."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part
+from batchtui.core.batches.deadline import goes_at_once
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import first_of, with_retries
 from batchtui.core.batches.spending import committed
@@ -151,6 +152,11 @@ async def send(
             raise _forgotten()
         if tuple(one.ref for one in with_retries(tx.snapshot, first_of(tx.snapshot, current))) != proposal.batches:
             raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
+        if why := goes_at_once(tx.snapshot, current):
+            raise Busy(why, f"batchtui show {first.label}")
+        for one in with_retries(tx.snapshot, current):  # of a submission that is stopped: this takes its place
+            if one.overdue:
+                tx.put(replace(one, overdue=False))
         if not other_runs(tx.snapshot, first) <= proposal.seen:
             raise Busy(f"{inert_line(first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         limit = submission.max_cost if max_cost is None else max_cost
@@ -158,7 +164,7 @@ async def send(
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
 
     try:
-        late = await asyncio.to_thread(late_outputs, context.paths, first)
+        late = await asyncio.to_thread(late_outputs, context.paths, first.submission, first.name, first.step)
         whole = (await context.disk.snapshot()).submissions.get(first.submission)
         if whole is None:
             raise _forgotten()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from batchtui.core.batches.batch import Batch, Snapshot
+from batchtui.core.batches.deadline import goes_at_once
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import first_of
 from batchtui.core.batches.spending import committed
@@ -50,6 +51,8 @@ async def propose_all(refs: Sequence[str], context: Context, wanted: Wanted) -> 
     for ref in refs:
         try:
             one = await asyncio.to_thread(propose, snapshot, ref, context.paths, wanted)
+            if why := goes_at_once(snapshot, one.first):
+                raise NotYet(why, f"batchtui show {one.first.label}")
             found[one.first.ref] = one
         except NothingLeft as error:
             nothing = nothing or error

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part
+from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.limits import body_size
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
@@ -48,6 +49,8 @@ async def send_unsent(
             raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         refused = with_it(first, known)
         again = tuple(_as_part(one, context) for one in refused)
+        if current.urgent:  # its deadline is over: it is sent at once
+            again = tuple(map(at_standard, again))
         waiting = (*again, *current.waiting)
         sent = [one for one in known if one not in refused]
         ready = with_limit(replace(current, waiting=waiting, stopped=False, trouble=None), sent, max_cost)

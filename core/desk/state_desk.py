@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from batchtui.core import logs
 from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches import plan
+from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
 from batchtui.core.batches.event import Event
 from batchtui.core.batches.events import happened
@@ -24,7 +24,7 @@ from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
 from batchtui.core.desk.pace import Pace
 from batchtui.core.desk.upkeep import Upkeep
-from batchtui.core.errors import BatchtuiError, NoKey, NotAllowed, PollerStalled
+from batchtui.core.errors import BatchtuiError, Failure, NoKey, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.late_answers import step_name
 from batchtui.core.jobs.steps import StepRunner
@@ -60,7 +60,6 @@ class StateDesk:
         self.paths = context.paths
         self.settings = context.settings
         self.clock = context.clock
-        self.interval = interval
         self._redact = redact
         self._context = context
         self._connection = context.connection
@@ -213,6 +212,10 @@ class StateDesk:
         self._show_life()
         return await self._cycles.run(report, wait=wait)
 
+    async def answered(self) -> list[Failure]:
+        """Waits until nothing more can be sent at once of what is past its deadline. What went wrong with that."""
+        return await self._cycles.answered()
+
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
         """Seconds until the next cycle is worth it."""
         return self._cycles.next_delay(cycle, snapshot)
@@ -248,6 +251,7 @@ class StateDesk:
         asked = time.monotonic()
         while True:
             cycle = await self.cycle()
+            await self.answered()
             snapshot = await self.snapshot()
             whole = snapshot.submissions.get(submission)
             batches = plan.members(snapshot, whole) if whole else []
@@ -260,7 +264,7 @@ class StateDesk:
                     if one.state is State.ENDED:
                         await self.retrieve(one.ref, report)
                 continue
-            if not plan.goes_on(snapshot, whole, batches):
+            if not going_on.goes_on(snapshot, whole, batches):
                 return batches
             if not cycle.polled_by:
                 await asyncio.sleep(self.next_delay(cycle, snapshot))

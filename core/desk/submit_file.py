@@ -10,11 +10,14 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.deadline_text import read
+from batchtui.core.cost.deadline_price import only_in_a_batch
 from batchtui.core.cost.limit import hold
 from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
+from batchtui.core.errors import BadInput
 from batchtui.core.requests.draft import Draft, discard
 from batchtui.core.requests.split import Cut
 from batchtui.core.requests.touch import NotAgreed
@@ -36,6 +39,7 @@ async def submit_file(
     cut: Cut | None,
     looked: Preflight | None,
     max_cost: float | None,
+    deadline: str = "",
     report: Report | None,
 ) -> Batch:
     """Sends the first part; the others follow at once, or wait for a later cycle if they cannot go yet.
@@ -45,12 +49,14 @@ async def submit_file(
         BadInput: its rows, or what it touches, are not the ones in `looked`.
         NotAgreed: there is no `looked`, and the job touches what is outside its folder.
         OverLimit: it could cost more than its limit, or its cost is not known.
+        BadInput: its deadline is over, or it has requests that only a batch can take.
         BatchtuiError: as `sending.submit`.
     """
     async with ticket(context.paths) as mine:
         made = await make_draft(path, context, name, cut, mine.new_ref, now=False)
         try:
             _refuse_what_nobody_agreed_to(path, made, looked)
+            made = _with_deadline(made, deadline or made.deadline_text, context)
             made = await _within_limit(path, made, context, looked, max_cost)
         except BaseException:
             with suppress(OSError):
@@ -66,6 +72,15 @@ def _refuse_what_nobody_agreed_to(path: Path, made: Draft, looked: Preflight | N
         raise NotAgreed(path, made.touches)
     if looked and looked.touches != made.touches:
         raise changed(path)
+
+
+def _with_deadline(made: Draft, text: str, context: Context) -> Draft:
+    """The draft with its deadline, counted from now."""
+    if not text:
+        return made
+    if wrong := only_in_a_batch(made.betas):
+        raise BadInput(f"{wrong.message} Nothing was sent.", wrong.hint)
+    return replace(made, deadline=read(text, context.clock()))
 
 
 async def _within_limit(

@@ -217,6 +217,7 @@ def draft_job(
             answered=0 if job.new_only else made.built.answered,
             seen=known.seen,
             touches=touches(job),
+            deadline_text=job.deadline,
         )
         with replacing(paths.job(drafted.ref)) as file:
             file.write(msgspec.json.encode(job))

@@ -69,7 +69,8 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A whole job; it encodes as JSON. `steps` starts with the job's own tables, as a step with the job's name."""
+    """A whole job; it encodes as JSON. `steps` starts with the job's own tables, as a step with the job's name.
+    `deadline` is as written, empty if there is none."""
 
     name: str
     folder: str
@@ -77,6 +78,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_cost: float | None = None
     new_only: bool = False
     betas: tuple[str, ...] = ()
+    deadline: str = ""
 
 
 def place(folder: Path, path: str) -> Path:

@@ -41,15 +41,15 @@ def step_name(paths: Paths, submission: Submission, number: int) -> str:
         return ""
 
 
-def late_outputs(paths: Paths, first: Batch) -> tuple[Output, ...]:
-    """The outputs of a batch's step, all still to be done; none if it is not part of a job. Run it in a thread.
+def late_outputs(paths: Paths, submission: str, name: str, step: int) -> tuple[Output, ...]:
+    """The outputs of a step, all still to be done; none if the submission is not a job. Run it in a thread.
 
     Raises:
         StateError: the job cannot be read.
     """
-    if not is_there(paths.job(first.submission)):
+    if not is_there(paths.job(submission)):
         return ()
-    return read_job_of(paths, first.submission, first.name).steps[first.step].outputs
+    return read_job_of(paths, submission, name).steps[step].outputs
 
 
 def note_late(batches: Collection[Batch], done: Output) -> Callable[[Transaction], None]:

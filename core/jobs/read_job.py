@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from batchtui.core.batches import deadline_text
 from batchtui.core.batches.batch import Output
 from batchtui.core.batches.beta_names import BetaName
 from batchtui.core.batches.limits import MAX_REQUESTS
@@ -60,6 +61,7 @@ class _JobHead(_Head, kw_only=True):
     max_cost: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     new_only: bool = False
     betas: tuple[BetaName, ...] = ()
+    deadline: str = ""
     step: Any = None
 
 
@@ -102,6 +104,9 @@ class _Reading:
         root = self.tables.root
         head = self.tables.take(root, _JobHead)
         name = (head.name if head else "") or self.stem
+        if head and head.deadline and not deadline_text.is_well_formed(head.deadline):
+            said = f'deadline is "{inert_line(head.deadline, 60)}".'
+            self.tables.note(("deadline",), "wrong_value", said, deadline_text.FORMS)
         steps = [self._step(root, (), head, name)]
         for at, table in self.tables.tables(root, "step", ()):
             below = self.tables.take(table, _Head, at)
@@ -120,6 +125,7 @@ class _Reading:
                 max_cost=head.max_cost,
                 new_only=head.new_only,
                 betas=head.betas,
+                deadline=head.deadline,
             )
         self._misplaced(job)
         return None if head is None or len(whole) < len(steps) else job

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from batchtui.core.batches import plan
+from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.batches.price import HALF, STANDARD
 from batchtui.core.batches.spending import committed
@@ -59,12 +59,13 @@ class StepRunner:
     async def go(self) -> list[Failure]:
         """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
         snapshot = await self._disk.snapshot()
-        if not plan.can_go_on(snapshot):
+        if not going_on.can_go_on(snapshot):
             return []
         lock = Lock(self._paths.outputs_lock)
         if not await asyncio.to_thread(lock.try_acquire):
             return []
         failed: list[Failure] = []
+        self.working = True
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed, OutputFailed))
@@ -73,6 +74,7 @@ class StepRunner:
             for submission, batches in plan.step_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
         finally:
+            self.working = False
             lock.release()
         return failed
 
@@ -86,7 +88,6 @@ class StepRunner:
     ) -> None:
         """Does one task. A mistake in the job, a failed program, the cost limit or a fault that no code expected stops
         it; all else is tried again. Other submissions go on in any case. What goes wrong is `called` that."""
-        self.working = True
         try:
             await work(submission, batches)
         except BatchtuiError as error:
@@ -101,8 +102,6 @@ class StepRunner:
             plain = unforeseen(error, "An output" if called else "The next step")
             said = called(plain.message, plain.hint) if called else plain
             await self._stopped(submission, said, failed, not isinstance(error, OSError))
-        finally:
-            self.working = False
 
     async def _stopped(
         self, submission: Submission, error: BatchtuiError, failed: list[Failure], for_good: bool
@@ -188,6 +187,8 @@ class StepRunner:
                 return False
             if current.batches != submission.batches:  # part of it was retried in the meantime
                 return False
+            if current.urgent != submission.urgent:  # its deadline passed in the meantime: it has another price
+                return False
             _leave_outputs(tx, current)
             tx.put_submission(
                 replace(
@@ -198,7 +199,7 @@ class StepRunner:
                     waiting=parts,
                     canary=bool(following.canary) and not current.urgent,
                     requests=current.requests + sum(part.requests for part in parts),
-                    trouble=not_over(current.input, self._clock()) if current.urgent else None,
+                    trouble=not_over(current.input, self._clock()) if current.by_hand else None,
                     held_at=None,
                 )
             )
@@ -214,7 +215,7 @@ class StepRunner:
 
         ours, following = plan.members(snapshot, submission), job.steps[submission.step + 1]
         share = STANDARD if submission.urgent else HALF
-        go = command(submission.input) if submission.urgent else f"batchtui retrieve {ours[-1].label}"
+        go = command(submission.input) if submission.by_hand else f"batchtui retrieve {ours[-1].label}"
 
         what = f"The step {inert_line(following.name, 60)}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Output, Part
+from batchtui.core.clock import Time
 from batchtui.core.errors import BadInput, StateError
 from batchtui.core.files import own_way_out, private_folder, replacing
 from batchtui.core.paths import Paths
@@ -35,7 +36,8 @@ class Draft(Struct, frozen=True, kw_only=True):
 
     Of the rows of a job, so many are `under_way` and so many `answered` under its name, by the batches and parts in
     `seen`: those are sent again. None of the three is set for a file, or if such rows are left out. `touches` is what
-    the job touches outside its folder.
+    the job touches outside its folder. `deadline_text` is the deadline that the job sets itself, as written; `deadline`
+    is the one that applies.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     answered: int = 0
     seen: frozenset[str] | None = None
     touches: tuple[Touch, ...] = ()
+    deadline_text: str = ""
+    deadline: Time | None = None
 
     @property
     def ref(self) -> str:

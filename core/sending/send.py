@@ -150,6 +150,7 @@ class Sender:
             retried=part.retried,
             models=part.models,
             betas=whole.betas,
+            deadline=whole.deadline if whole.deadline and whole.deadline > now else None,
             digest=part.digest,
             account=account,
             attempt=Attempt(

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.batches.unmatched import due_again
@@ -119,6 +120,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         steps=draft.steps,
         max_cost=draft.max_cost,
         betas=draft.betas,
+        deadline=draft.deadline,
     )
 
     canceled = False
@@ -126,6 +128,11 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
     def begin(tx: Transaction, batch: Batch) -> None:
         if canceled:
             raise NotAllowed(f"{inert_line(draft.name)} was canceled while it was being sent. Nothing was bought.")
+        if _is_late(submission, batch):
+            raise NotAllowed(
+                f"The deadline of {inert_line(draft.name)} passed before it could be sent. Nothing was sent.",
+                "Submit it with a later deadline, or without a batch: --now.",
+            )
         server_time = batch.attempt.started_at if batch.attempt else None
         earlier = sent_before(tx.snapshot, draft.sha256, now, server_time)
         if earlier and not again:
@@ -157,6 +164,11 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         raise
 
 
+def _is_late(submission: Submission, batch: Batch) -> bool:
+    """Whether the deadline is over, so that nothing may go as a batch any more."""
+    return submission.urgent or (submission.deadline is not None and submission.deadline <= batch.submitted_at)
+
+
 def _look_again_at_held(tx: Transaction, name: str) -> None:
     """Earlier runs of a job that stopped before a step, for rows without an answer: this one may send those rows."""
     for earlier in tx.snapshot.submissions.values():
@@ -177,6 +189,10 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
         current = tx.submission(submission.ref)
         if current is None or current.stopped or current.waiting[:1] != (part,):
             raise Busy(f"Part {part.number} of {inert_line(submission.name)} was sent or held back in the meantime.")
+        if _is_late(current, batch):
+            raise Busy(
+                f"The deadline of {inert_line(submission.name)} is over: no part of it goes as a batch any more."
+            )
         batches = (*current.batches, part.ref)
         tx.put_submission(replace(current, waiting=current.waiting[1:], batches=batches, trouble=None))
         tx.put(batch)
@@ -184,7 +200,8 @@ async def send_next(submission: Submission, context: Context, sender: Sender, re
     def undo(tx: Transaction) -> None:
         current = tx.submission(submission.ref)
         if current:
-            tx.put_submission(replace(current, waiting=(part, *current.waiting)))
+            back = at_standard(part) if current.urgent else part  # its deadline may have passed in the meantime
+            tx.put_submission(replace(current, waiting=(back, *current.waiting)))
         tx.forget(part.ref)
 
     try:

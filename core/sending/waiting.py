@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Trouble
-from batchtui.core.batches.submissions import command, over_limit, word_for
+from batchtui.core.batches.submissions import go_on_with, over_limit
 from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
@@ -31,7 +31,9 @@ class WaitingParts:
         tried: set[str] = set()
         while True:
             snapshot = await self._disk.snapshot()
-            ready = [one for one in plan.to_send(snapshot) if one.ref not in tried and only in (None, one.ref)]
+            now = self._context.clock()
+            early = (one for one in plan.to_send(snapshot) if one.deadline is None or one.deadline > now)
+            ready = [one for one in early if one.ref not in tried and only in (None, one.ref)]
             if not ready:
                 return sent, failed
             submission = ready[0]
@@ -54,8 +56,7 @@ class WaitingParts:
         failed: list[Failure] = []
         snapshot = await self._disk.snapshot()
         for submission, most in plan.too_dear_to_send(snapshot):
-            again = f"batchtui retrieve {word_for(snapshot, submission)}"
-            error = over_limit(submission, most, command(submission.input) if submission.urgent else again)
+            error = over_limit(submission, most, go_on_with(snapshot, submission))
             if submission.trouble is None or submission.trouble.message != error.message:
                 await note(submission.ref, Trouble.of(error, self._context.clock()), self._disk)
                 failed.append(Failure(next(iter(submission.batches), None), error))

@@ -124,3 +124,22 @@ async def test_a_job_that_runs_a_program_is_sent_only_after_somebody_who_saw_tha
         await hand.press("enter", "y")
         await hand.says("was submitted")
         await hand.until((folder / "seen").exists)
+
+
+async def test_a_job_with_a_deadline_shows_both_prices_asks_and_says_when_it_is(simulator, open_one, sit, folder):
+    simulator.control.settings(duration=600)
+    (folder / "rows.csv").write_text("number,word\n1,sun\n2,moon\n")
+    (folder / "notes.toml").write_text(JOB.replace('name = "notes"', 'name = "notes"\ndeadline = "6h"'))
+    async with sit(open_one(simulator.url), size=(140, 40)) as hand:
+        await hand.press("n")
+        await hand.type("notes.toml")
+        await hand.says("Deadline in 6h 00m")
+        await hand.says("if nothing does: ~$")
+        await hand.ready()
+        await hand.press("enter")
+        await hand.says("sends at once what has not ended in 6h 00m, for $")
+        await hand.press("escape")
+        await hand.ready()
+        assert simulator.control.calls("create") == []
+        await hand.press("enter", "y")
+        await hand.until(lambda: "notes · deadline" in hand.text and "in 6h 00m, " in hand.text)

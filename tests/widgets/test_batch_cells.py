@@ -69,3 +69,13 @@ def test_a_copy_that_was_deleted_does_not_expire(make: Make, now: datetime) -> N
 def test_what_is_not_known_is_ascii_too(make: Make, now: datetime) -> None:
     for batch in (make(state=State.REJECTED, created_at=None), make(cost=Cost(estimated_usd=1.0))):
         assert all(text(batch, column, now, plain=True).isascii() for column in cells(batch, now, None, 20, True))
+
+
+def test_a_row_says_when_its_deadline_is_until_its_results_are_here(make: Make, now: datetime) -> None:
+    by = now + timedelta(hours=2)
+    running = make(state=State.IN_PROGRESS, name="notes", deadline=by)
+    assert text(running, "name", now) == "notes · deadline in 2h 00m"
+    assert text(running, "name", now, plain=True) == "notes - deadline in 2h 00m"
+    assert text(running, "expires", now) == "2h 00m"
+    assert text(running, "name", by + timedelta(minutes=5)) == "notes · deadline 5m ago"
+    assert text(make(state=State.RETRIEVED, name="notes", deadline=by), "name", now) == "notes"

@@ -126,3 +126,10 @@ async def test_the_view_wraps_anew_when_its_width_changes(make: Make, now: datet
         detail.show(None, now, None)
         await pilot.pause()
         assert not "".join(screen_lines(app)).strip()
+
+
+def test_a_batch_past_its_deadline_tells_what_becomes_of_it(make: Make, now: datetime) -> None:
+    running = make(state=State.IN_PROGRESS, deadline=now + timedelta(hours=2))
+    assert said(running, now)["deadline"][0].startswith("in 2h 00m, ")
+    late = make(state=State.CANCELING, deadline=now - timedelta(minutes=5), overdue=True)
+    assert "what has no answer when it has ended is sent at once" in " ".join(said(late, now)["state"])

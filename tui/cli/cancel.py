@@ -39,10 +39,13 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
         try:
             batches, whole = meant(await desk.snapshot(), word)
             open_ = _open(batches)
-            held = [whole] if whole and (whole.waiting or whole.steps) and not whole.stopped else []
+            late = any(one.overdue for one in batches)
+            held = [whole] if whole and (whole.waiting or whole.steps or late) and not whole.stopped else []
             if not open_ and not held:
                 reason = why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel."
-                raise NotAllowed(reason, f"batchtui show {batches[0].label}")
+                name = inert_line(_word(await desk.snapshot(), batches[0]))
+                all_of_it = f"What has no answer is sent at once. To stop that: batchtui cancel {name}"
+                raise NotAllowed(reason, all_of_it if late else f"batchtui show {batches[0].label}")
             ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
             refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
             done = await desk.cancel(*refs, submissions=wholes)

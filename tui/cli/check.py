@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 import msgspec
 
 from batchtui.core import errors
+from batchtui.core.cost.deadline_price import missed, prices
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError, OverLimit
@@ -75,7 +77,8 @@ async def _check(file: Path, *, offline: bool, betas: tuple[str, ...], json: boo
             )
         )
     else:
-        out("\n".join(described(looked, plain=plain) if checked.ok else [problems(checked), *touched(looked.touches)]))
+        good = described(looked, desk.clock(), plain=plain) if checked.ok else []
+        out("\n".join(good or [problems(checked), *touched(looked.touches)]))
         tell_notes(looked)
         if over:
             complain(over)
@@ -87,7 +90,7 @@ def _dear(over: OverLimit | None) -> list[Problem]:
     return [Problem(None, "max_cost", over.message, over.hint, "over_limit")] if over else []
 
 
-def described(looked: Preflight, *, plain: bool) -> list[str]:
+def described(looked: Preflight, now: datetime, *, plain: bool) -> list[str]:
     """Describes a valid file in a few lines: its contents, its cost, and how the cost was worked out. With `plain`, the
     signs of ours are ASCII."""
     lines = [summary(looked.checked)]
@@ -98,6 +101,8 @@ def described(looked: Preflight, *, plain: bool) -> list[str]:
     if looked.estimate and looked.whole:
         lines += [f"{in_words(looked.whole, plain=plain)}", f"    {looked.whole.how}"]
         lines += [f"    {line}" for line in each_step(looked, plain=plain)]
+        if looked.deadline:
+            lines += prices(looked.whole, looked.deadline, now, plain=plain)
         lines += cached(looked.cache, looked.system_cache, job=looked.checked.path.suffix == ".toml")
     return lines + touched(looked.touches)
 
@@ -149,8 +154,15 @@ def cost_json(looked: Preflight) -> dict[str, Any]:
         "unpriced": list(estimate.unpriced),
         "unbounded": list(estimate.unbounded),
         "how": estimate.how,
+        "deadline": _deadline_json(estimate, looked.deadline) if looked.deadline else None,
         "steps": [_step_json(name, one) for name, one in steps],
     }
+
+
+def _deadline_json(estimate: Estimate, deadline: datetime) -> dict[str, Any]:
+    """The deadline, and what it costs if nothing has ended by then."""
+    late = missed(estimate)
+    return {"at": deadline.isoformat(), "estimated_usd": late.estimated_usd, "max_usd": late.max_usd}
 
 
 def _step_json(name: str, estimate: Estimate) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Snapshot, State
+from batchtui.core.batches.deadline import carried_on, unanswered_at_once
 from batchtui.core.batches.standing import found_unfit, standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.cycle import Cycle
@@ -42,6 +43,7 @@ async def _once(*, json: bool) -> int:
 async def _one_cycle(desk: Desk, *, json: bool) -> int:
     began, before = desk.clock(), await desk.snapshot()
     cycle = await desk.cycle()
+    cycle = replace(cycle, errors=(*cycle.errors, *await desk.answered()))
     if cycle.polled_by and cycle.due:
         cycle = await _ask_poller(desk, cycle)
     snapshot = await desk.snapshot()
@@ -118,8 +120,8 @@ def exit_code(cycle: Cycle, snapshot: Snapshot, before: Snapshot) -> int:
         codes.add(cycle.blocked.exit_code)
     if any(batch.state is State.UNCONFIRMED for batch in snapshot.batches):
         codes.add(errors.NEEDS_PERSON)
-    failed = {batch.id for batch in snapshot.batches if batch.unanswered}
-    if failed.intersection(cycle.retrieved) or found_unfit(before, snapshot):
+    failed = {batch.id for batch in snapshot.batches if batch.unanswered and not carried_on(snapshot, batch)}
+    if failed.intersection(cycle.retrieved) or found_unfit(before, snapshot) or unanswered_at_once(before, snapshot):
         codes.add(errors.SOME_FAILED)
     return next((code for code in _WORST_FIRST if code in codes), errors.OK)
 

@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import asdict
 
-from batchtui.core.batches.batch import (
-    UNDER_WAY,
-    UNSETTLED,
-    Batch,
-    Output,
-    State,
-    Submission,
-    age,
-    retention_left,
-)
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Output, State, Submission, age, retention_left
 from batchtui.core.batches.expiry import state_words, warning
 from batchtui.core.batches.progress import Counted, progress
+from batchtui.core.batches.spending import besides
 from batchtui.core.errors import BadInput, BatchtuiError, Failure
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
@@ -94,6 +86,7 @@ def details_json(batch: Batch, submission: Submission | None, summary: Summary |
             "bytes": submission.bytes,
             "models": list(submission.models),
             "adopted": submission.adopted,
+            "deadline": _time(submission.deadline),
         }
     made = spelled_out(summary) if summary else None
     return {**batch_json(batch), "submission": sent, "summary": json.loads(json.dumps(made, default=_time))}
@@ -220,11 +213,13 @@ def details(
         ("created", _when(batch.created_at, now)),
         ("ended", _when(batch.ended_at, now)),
         ("expires", _when(batch.expires_at, now) if batch.state in UNDER_WAY | UNSETTLED else ""),
+        ("deadline", _when(batch.deadline, now)),
         ("kept until", f"{duration(kept)} from now" if kept and kept > timedelta() and batch.ended_at else ""),
         ("warning", warning(batch, now)),
         ("API's copy", f"deleted {_when(batch.remote_deleted_at, now)}" if batch.remote_deleted_at else ""),
         ("cost", _cost(batch) if summary or batch.cost.actual_usd is not None else ""),
         ("estimate", likely_and_most(batch.cost.estimated_usd, batch.cost.max_usd, plain=plain) if estimated else ""),
+        ("besides", besides(submission) if submission else ""),
         ("input", submission.input if submission else ""),
         ("size", size(submission.bytes) if submission and submission.bytes else ""),
         ("results", batch.results_path or ""),

@@ -116,7 +116,7 @@ async def _not_going_on(desk: Desk, batches: Sequence[Batch]) -> list[BatchtuiEr
     return [
         BatchtuiError(f"The limit is set. {one.trouble.message}", one.trouble.hint)
         for one in ours
-        if one.urgent and one.trouble and (one.waiting or one.steps)
+        if one.by_hand and one.trouble and (one.waiting or one.steps)
     ]
 
 

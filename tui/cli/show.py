@@ -77,7 +77,7 @@ def _cut_short(snapshot: Snapshot) -> Iterator[str]:
     """For each unfinished run without a batch that no listed batch represents: what happened, and what to do."""
     known = {batch.submission for batch in snapshot.batches}
     for one in snapshot.submissions.values():
-        if one.urgent and one.waiting and one.trouble and not one.stopped and one.ref not in known:
+        if one.by_hand and one.waiting and one.trouble and not one.stopped and one.ref not in known:
             yield inert_line(f"{one.name}: {one.trouble.message} {one.trouble.hint}", 2000)
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from batchtui.core import errors
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.deadline_text import in_words
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
@@ -21,16 +22,12 @@ from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut
-from batchtui.core.requests.touch import NotAgreed
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.check import described, tell_notes, touched
 from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_submittable
 from batchtui.tui.cli.report import batch_json, dumps, error_json
+from batchtui.tui.cli.submit_agree import ASK_FROM, agree_to
 from batchtui.tui.cli.submit_wait import stay
-from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, out, progress, say, wait_for
-
-ASK_FROM = 1000
-"""From this many requests on, the user is asked first if there is a terminal."""
+from batchtui.tui.cli.terminal import Amount, Deadline, FilePath, agree, complain, out, progress, say, wait_for
 
 
 @click.command()
@@ -52,6 +49,14 @@ ASK_FROM = 1000
     help="With --now: how many requests run at a time; 8 by default.",
 )
 @click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Split into batches of at most N requests.")
+@click.option(
+    "--deadline",
+    type=Deadline(),
+    default="",
+    metavar="D",
+    help="What has not ended by then is canceled and sent at once, at the standard price: 90m, 6h, 1d, or a time with "
+    "its zone.",
+)
 @click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more than this.")
 @click.option(
     "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N are answered."
@@ -68,6 +73,7 @@ def submit(
     now: bool,
     parallel: int | None,
     split: int | None,
+    deadline: str,
     max_cost: float | None,
     canary: int | None,
     betas: tuple[str, ...],
@@ -83,6 +89,8 @@ def submit(
 
         if split or canary:
             raise click.UsageError("--split and --canary are for batches: do not combine them with --now.")
+        if deadline:
+            raise click.UsageError("--now sends at once, so there is nothing to wait for: leave out --deadline.")
         with steady(file) as given:
             run = run_now(
                 given, name, parallel=parallel, max_cost=max_cost, yes=yes, again=again, betas=betas, json=as_json
@@ -92,7 +100,7 @@ def submit(
         raise click.UsageError("--parallel needs --now.")
     cut = Cut(canary or 0, split or 0) if split or canary else None
     with steady(file) as given:
-        wanted = _Wanted(given, name, cut, max_cost, betas, wait=wait, yes=yes, again=again, json=as_json)
+        wanted = _Wanted(given, name, cut, max_cost, deadline, betas, wait=wait, yes=yes, again=again, json=as_json)
         return wait_for(_submit(wanted))
 
 
@@ -103,6 +111,7 @@ class _Wanted(Struct, frozen=True):
     name: str | None
     cut: Cut | None
     max_cost: float | None
+    deadline: str
     betas: tuple[str, ...]
     wait: bool
     yes: bool
@@ -115,7 +124,7 @@ async def _submit(wanted: _Wanted) -> int:
         began = desk.clock()
         try:
             looked = await _look(desk, wanted)
-            _agree(looked, wanted, plain=desk.settings.ascii)
+            agree_to(looked, wanted.file, desk.clock(), yes=wanted.yes, plain=desk.settings.ascii)
             batch = await _send(desk, looked, wanted)
         except NotSubmittable as error:
             return not_submittable(wanted.file, error, json=wanted.json)
@@ -131,8 +140,14 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
     """Checks the file. If it is too long for one batch, checks it again once the user agrees to split it."""
 
     async def examined(words: str, *, one_batch: bool) -> Preflight:
-        name, most = wanted.name or "", wanted.max_cost
-        return await desk.examine(wanted.file, name=name, one_batch=one_batch, max_cost=most, report=progress(words))
+        return await desk.examine(
+            wanted.file,
+            name=wanted.name or "",
+            one_batch=one_batch,
+            max_cost=wanted.max_cost,
+            deadline=wanted.deadline,
+            report=progress(words),
+        )
 
     looked = await examined("Checking", one_batch=not (wanted.yes or wanted.cut))
     if looked.checked.only_too_long and _several(looked.checked):
@@ -140,28 +155,6 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
     if not looked.checked.ok:
         raise NotSubmittable(looked.checked)
     return looked
-
-
-def _agree(looked: Preflight, wanted: _Wanted, *, plain: bool) -> None:
-    """Prints the notes, and asks before sending many requests, or a job that touches what is outside its folder.
-
-    Raises:
-        click.Abort: the user says no.
-        NotAgreed: nobody can be asked what the job may touch.
-    """
-    tell_notes(looked)
-    if looked.over_limit:
-        raise looked.over_limit
-    many = looked.checked.requests >= ASK_FROM
-    asked = sys.stdin.isatty() and sys.stderr.isatty() and not wanted.yes
-    if asked and (many or looked.touches):
-        say("\n".join(described(looked, plain=plain)))
-        if not agree("Send them, and let the job do all that?" if looked.touches else "Send them?"):
-            raise click.Abort
-    elif looked.touches:
-        say("\n".join(touched(looked.touches)))
-        if not wanted.yes:
-            raise NotAgreed(wanted.file, looked.touches)
 
 
 async def _send(desk: Desk, looked: Preflight, wanted: _Wanted) -> Batch:
@@ -185,6 +178,7 @@ async def _sent_once(desk: Desk, looked: Preflight, wanted: _Wanted, *, again: b
         cut=wanted.cut or (Cut() if looked.checked.batches > 1 else None),
         looked=looked,
         max_cost=wanted.max_cost,
+        deadline=wanted.deadline,
         report=progress("Submitting"),
     )
 
@@ -265,6 +259,9 @@ async def _say_sent(desk: Desk, batch: Batch) -> None:
         say(f"{plural(left, 'more request')} waiting for the batchtui that polls to send them{said}")
     for step in submission.steps if submission else ():
         say(f"The step {inert_line(step)} follows automatically.")
+    if submission and submission.deadline:
+        said = in_words(submission.deadline, desk.clock())
+        say(f"Its deadline is {said}: it takes a batchtui that polls then, such as batchtui monitor.")
     if batch.doubtful:
         say("The API's answer was lost; the batch was found in its list by its time and count.")
     say("You can close this terminal. The results can be retrieved for 29 days:")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.deadline import carried_on
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
@@ -40,7 +41,7 @@ async def stay(desk: Desk, ref: str, *, json: bool) -> int:
     else:
         for one in batches:
             out(one.label)
-    codes = {_said(one) for one in batches}
+    codes = {_said(one, snapshot) for one in batches}
     await tell_outputs(desk, batches, began)
     for failure in failures:
         complain(failure.error)
@@ -56,12 +57,15 @@ async def _known(desk: Desk, ref: str) -> tuple[Snapshot, list[Batch]]:
     return snapshot, plan.members(replace(snapshot, batches=batches), submission) if submission else []
 
 
-def _said(batch: Batch) -> int:
+def _said(batch: Batch, snapshot: Snapshot) -> int:
     """Reports the outcome of a batch; the exit code."""
     if batch.state is not State.RETRIEVED:
         say(f"batchtui: {batch.trouble.message if batch.trouble else batch.state}")
         return errors.NEEDS_PERSON if batch.state is State.UNCONFIRMED else errors.FAILED
     say(f"{batch.share}: {batch.results_path}")
+    if batch.id and carried_on(snapshot, batch):
+        say("What has no answer was sent at once.")
+        return errors.OK
     return outcome(batch)
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import click
 
 from batchtui.core.batches.beta_names import is_beta_name
-from batchtui.core.errors import BatchtuiError
+from batchtui.core.batches.deadline_text import read
+from batchtui.core.clock import utc_now
+from batchtui.core.errors import BadInput, BatchtuiError
 from batchtui.core.paths import expanded
 from batchtui.core.text import inert, inert_line
 from batchtui.tui.cli.progress_line import Line
@@ -39,6 +41,20 @@ class FilePath(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Raises BadInput if it names a home folder that does not exist."""
         return expanded(str(value))
+
+
+class Deadline(click.ParamType[str]):
+    """A deadline: so long from now, or a time with its zone. It is kept as written, and counted when it is sent."""
+
+    name = "deadline"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value:
+            try:
+                read(str(value), utc_now())
+            except BadInput as error:
+                self.fail(f"{error.message} {error.hint}", param, ctx)
+        return str(value)
 
 
 class BetaName(click.ParamType[str]):

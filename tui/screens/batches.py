@@ -248,8 +248,9 @@ def _heading(submission: Submission) -> str:
     left = sum(part.requests for part in submission.waiting)
     said = [inert_line(submission.name, 80), plural(len(submission.batches), "batch", "batches")]
     if left:
-        held = submission.stopped or submission.urgent
-        said.append(f"{plural(left, 'request')} {'left unsent' if held else 'not sent yet'}")
+        held = submission.stopped or submission.by_hand
+        yet = "to be sent at once" if submission.urgent else "not sent yet"
+        said.append(f"{plural(left, 'request')} {'left unsent' if held else yet}")
     said += [f"then {inert_line(step, 40)}" for step in submission.steps]
     trouble = submission.trouble
     return " · ".join(said) + (f"\n{inert_line(f'{trouble.message} {trouble.hint}'.rstrip())}" if trouble else "")

@@ -14,13 +14,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
 from batchtui.core.batches.batch import Batch
+from batchtui.core.batches.deadline_text import in_words
+from batchtui.core.cost.deadline_price import missed
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed, OutcomeUnknown, Unreachable
 from batchtui.core.logs import log
 from batchtui.core.paths import expanded
 from batchtui.core.requests.split import Cut
 from batchtui.core.requests.touch import named
-from batchtui.core.text import inert_line, plural
+from batchtui.core.text import inert_line, money, plural
 from batchtui.tui.commands import Where, bindings
 from batchtui.tui.screens.confirm import ConfirmScreen
 from batchtui.tui.screens.submit_form import Form, reason
@@ -151,7 +153,7 @@ class SubmitScreen(ModalScreen[None]):
             return replace(looked, notes=(*looked.notes, note))
 
     def _show(self, looked: Preflight, *, asking: bool = False) -> None:
-        lines = what_it_holds(looked, plain=self._session.desk.settings.ascii)
+        lines = what_it_holds(looked, self._session.desk.clock(), plain=self._session.desk.settings.ascii)
         self._report([*lines, *([[("Asking the API about the models and the price.", "dim")]] if asking else [])])
         self._set(looked=looked, asking=asking)
 
@@ -169,14 +171,21 @@ class SubmitScreen(ModalScreen[None]):
             self._agree(self._form.looked)
 
     def _agree(self, looked: Preflight) -> None:
-        """Sends it. First asks if it is a job that touches what is outside its folder."""
+        """Sends it. First asks if it is a job that touches what is outside its folder, or that has a deadline."""
 
         def answered(agreed: bool | None) -> None:
             if agreed:
                 self._send(again=False)
 
-        if looked.touches:
-            question = f"{inert_line(looked.checked.path.name, 60)} {named(looked.touches)}. Submit it?"
+        does = [named(looked.touches)] if looked.touches else []
+        if looked.deadline and looked.whole:
+            most = missed(looked.whole).max_usd
+            dear = f", for {money(most)} at most" if most is not None else ", and its cost has no upper bound"
+            does.append(
+                f"sends at once what has not ended {in_words(looked.deadline, self._session.desk.clock())}{dear}"
+            )
+        if does:
+            question = f"{inert_line(looked.checked.path.name, 60)} {', and '.join(does)}. Submit it?"
             self.app.push_screen(ConfirmScreen(question, "Submit", "Do not"), answered)
         else:
             self._send(again=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from batchtui.core.cost.deadline_price import prices
 from batchtui.core.cost.estimate import in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.text import inert_line, number, plural, size
 from batchtui.widgets.segments import Segment
 
 
-def what_it_holds(looked: Preflight, *, plain: bool = False) -> list[list[Segment]]:
+def what_it_holds(looked: Preflight, now: datetime, *, plain: bool = False) -> list[list[Segment]]:
     """What a checked file holds: its requests and their price, or its problems and what to do about each. With `plain`,
     the price is in ASCII."""
     checked = looked.checked
@@ -26,7 +29,7 @@ def what_it_holds(looked: Preflight, *, plain: bool = False) -> list[list[Segmen
             [("✓ ", "good"), (about, "strong")],
             [(f"{price[:1].upper()}{price[1:]}.", "dim")],
         ]
-        return [*first, *several, *_touched(looked), *notes]
+        return [*first, *_deadline(looked, now, plain=plain), *several, *_touched(looked), *notes]
     lines: list[list[Segment]] = [
         [
             ("✗ ", "bad"),
@@ -43,6 +46,12 @@ def what_it_holds(looked: Preflight, *, plain: bool = False) -> list[list[Segmen
     if more > 0:
         lines.append([(f"and {number(more)} more", "dim")])
     return [*lines, *_touched(looked)]
+
+
+def _deadline(looked: Preflight, now: datetime, *, plain: bool) -> list[list[Segment]]:
+    if not (looked.deadline and looked.whole):
+        return []
+    return [[(line[:1].upper() + line[1:], "warn")] for line in prices(looked.whole, looked.deadline, now, plain=plain)]
 
 
 def _touched(looked: Preflight) -> list[list[Segment]]:

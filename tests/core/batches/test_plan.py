@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, State, Submission
+from batchtui.core.batches.going_on import can_go_on
 from batchtui.core.batches.outcomes import Outcomes
-from batchtui.core.batches.plan import can_go_on, counts, outcomes, undone
+from batchtui.core.batches.plan import counts, outcomes, undone
 from batchtui.core.batches.remote import Counts
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)

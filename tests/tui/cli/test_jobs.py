@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches import plan
+from batchtui.core.batches import going_on
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
 from batchtui.tui.cli.main import run
 from tests.conftest import PATIENCE
@@ -335,4 +335,4 @@ def test_what_another_process_is_sending_is_waited_for(second: State, goes_on: b
     whole = Submission(ref="s", name="notes", created_at=NOW, requests=4, batches=("a", "b"))
     first = Batch(ref="a", name="notes", submission="s", submitted_at=NOW, requests=1, state=State.RETRIEVED)
     batches = [first, replace(first, ref="b", part=2, requests=3, state=second)]
-    assert plan.goes_on(Snapshot(1, tuple(batches), {"s": whole}), whole, batches) is goes_on
+    assert going_on.goes_on(Snapshot(1, tuple(batches), {"s": whole}), whole, batches) is goes_on

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Attempt, Batch, Cost, Output, State, Submission, Trouble
 from batchtui.core.batches.price import Tokens, Usage
@@ -195,6 +196,7 @@ def test_the_details_add_the_submission_and_the_summary() -> None:
         "bytes": 9,
         "models": ["m"],
         "adopted": False,
+        "deadline": None,
     }
     assert said["summary"]["sha256"] == "f" * 64
     assert said["summary"]["verified_at"] == "2026-11-22T13:05:00+00:00"
@@ -330,3 +332,10 @@ def test_a_problem_in_json_has_its_line() -> None:
 
 def test_an_attempt_is_nobodys_business() -> None:
     assert "0123456" not in report.dumps(report.batch_json(batch(attempt=Attempt(NOW, 1234567, ("0123456",)))))
+
+
+def test_what_was_lost_on_the_way_is_shown_with_what_it_may_cost() -> None:
+    sent = Submission(ref="s1", name="notes", created_at=NOW, requests=1500, forgotten_usd=0.25)
+    shown = report.details(batch(), sent, None, NOW)
+    assert "besides     up to $0.25 for answers that were lost, or batches that were forgotten" in shown
+    assert "besides" not in report.details(batch(), replace(sent, forgotten_usd=0.0), None, NOW)

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench torture screenshots goldens lock clean
+.PHONY: demo test lint bench torture months screenshots goldens lock clean
 
 demo: .venv/ready  ## run the main job against the simulator, no key needed
 	@$(BIN)/batchtui demo
@@ -21,6 +21,9 @@ bench: .venv/ready  ## benchmarks, as ratios to the SDK's own way and to curl
 
 torture: .venv/ready  ## 200 kills among a host's lies, 1,000 malformed files of each kind; SEED=7 for others
 	@$(BIN)/python -m tests.torture --seed $(or $(SEED),1)
+
+months: .venv/ready  ## thirty days of virtual time: faults, sleeps, clocks set, a revoked key; SEED=7 for others
+	@$(BIN)/python -m tests.months --seed $(or $(SEED),1)
 
 screenshots: .venv/ready  ## the README's pictures, taken from the running demo
 	$(BIN)/python screenshots/make.py

@@ -10,6 +10,8 @@ from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+import msgspec
+
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.files import private_folder
 from batchtui.core.lock import Lock
@@ -32,6 +34,25 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return inert(self._redact(super().format(record))).replace("\n", "\n    ")
+
+
+class _Json(logging.Formatter):
+    """Formats one record per line as a JSON object: `at`, `level`, `pid`, `message`, and `trace` if there is one."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%S%z")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "at": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "pid": record.process,
+            "message": inert(self._redact(record.getMessage())),
+        }
+        if record.exc_info:
+            said["trace"] = inert(self._redact(self.formatException(record.exc_info)))
+        return msgspec.json.encode(said).decode()
 
 
 class _Rotating(WatchedFileHandler):
@@ -68,14 +89,14 @@ class _Rotating(WatchedFileHandler):
             lock.release()
 
 
-def start(path: Path, redact: Callable[[str], str]) -> None:
+def start(path: Path, redact: Callable[[str], str], *, json: bool = False) -> None:
     """Starts the log. If it cannot be written, there is no log: that is not worth stopping a job for."""
     try:
         private_folder(path.parent)
         handler = _Rotating(path, delay=False)
     except (OSError, BatchtuiError):
         return
-    handler.setFormatter(_Lines(redact))
+    handler.setFormatter(_Json(redact) if json else _Lines(redact))
     for old in log.handlers[:]:
         log.removeHandler(old)
         with suppress(OSError):

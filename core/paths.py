@@ -48,9 +48,9 @@ class Paths(Struct, frozen=True):
         return self.data / "poller.poke"
 
     @property
-    def looked(self) -> Path:
-        """Its time is that of the last look that succeeded, whoever looked."""
-        return self.data / "poller.looked"
+    def looks(self) -> Path:
+        """What the process that polls remembers of its looks, for the one after it."""
+        return self.data / "looks.json"
 
     @property
     def submit_lock(self) -> Path:
@@ -89,7 +89,7 @@ class Paths(Struct, frozen=True):
     @property
     def locks(self) -> tuple[Path, ...]:
         """The files beside the state that processes use to coordinate."""
-        polling = self.poller_lock, self.poller, self.poke, self.looked
+        polling = self.poller_lock, self.poller, self.poke, self.looks
         telling = self.notices_lock, self.notices, self.events, self.outage
         return self.state_lock, *polling, self.submit_lock, self.outputs_lock, *telling
 

@@ -140,6 +140,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the app says an end outside of itself: in the terminal's title, and by bell and desktop notice while the
     terminal is out of focus."""
 
+    log_format: Literal["text", "json"] = "text"
+    """How the lines of the log are written: to be read, or one JSON object each."""
+
     keep: Keep = Keep()
 
     keys: dict[str, str] = {}

@@ -12,6 +12,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
@@ -79,6 +80,10 @@ class AnthropicApi:
         self._client: anthropic.AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
 
+    @property
+    def server_time(self) -> datetime | None:
+        return self._faults.server_time
+
     async def open(self) -> anthropic.AsyncAnthropic:
         """The SDK's client. The first call imports the SDK in a thread, which takes a second or two.
 
@@ -91,7 +96,8 @@ class AnthropicApi:
                 self._client = await asyncio.to_thread(
                     build_client, self._credentials, self._idle_timeout, self._api_version, self._faults.clean
                 )
-                gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
+                if not gc.get_freeze_count():
+                    gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
         return self._client
 
     async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
@@ -229,6 +235,7 @@ class AnthropicApi:
                 content = await bounds.whole(response.aiter_bytes(), most, self._idle_timeout)
         finally:
             await response.aclose()
+        self._faults.server_time = http_date(response.headers.get("date")) or self._faults.server_time
         return _Answer(content, response.headers)
 
     async def _begin(self, request: Any, limit: asyncio.Timeout | None = None) -> httpx2.Response:

@@ -29,6 +29,7 @@ class Connection:
         self._settings = settings
         self._credentials = credentials
         self._api: Api | None = None
+        self._used: Credentials | None = None
         self.account = ""
         """The account that `api` uses, as in `Credentials.account`; empty until `api` is first called."""
 
@@ -67,8 +68,23 @@ class Connection:
             )
             await api.open()
             self._api = self._api or api
-            self.account = credentials.account
+            self._used, self.account = credentials, credentials.account
         return self._api
+
+    async def renew(self) -> None:
+        """Looks at the sources of the key again. If there is another key or host, the next call uses it."""
+        try:
+            changed = self._used != self._credentials()
+        except BatchtuiError:
+            return
+        if changed:
+            await self.drop()
+
+    async def drop(self) -> None:
+        """Gives up all connections to the host, such as those that a sleep left dead. The next call makes new ones."""
+        api, self._api = self._api, None
+        if api is not None:
+            await api.close()
 
     async def close(self) -> None:
         if self._api is not None:

@@ -39,6 +39,11 @@ class Api(Protocol):
     calls: int
     """HTTP requests sent so far."""
 
+    @property
+    def server_time(self) -> datetime | None:
+        """The Date of the last answer; None if there was none. Hosts and proxies set it, so it is weak evidence."""
+        ...
+
     async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:
         """Sends the rows of an archived file as one batch, exactly once. `report` gets the bytes sent and the total.
 

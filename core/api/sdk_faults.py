@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import msgspec
 
 from batchtui.core.api import bounds
 from batchtui.core.api.credentials import Credentials
-from batchtui.core.api.http_errors import ASK_LATER, failed, how_it_broke, pause_of, said_by, who_answered
+from batchtui.core.api.http_errors import ASK_LATER, failed, how_it_broke, http_date, pause_of, said_by, who_answered
 from batchtui.core.api.sdk_client import import_sdk
 from batchtui.core.api.surroundings import advice
 from batchtui.core.errors import ApiError, NoKey, Unreachable
@@ -30,6 +31,8 @@ class Faults:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
+        self.server_time: datetime | None = None
+        """The Date of the last answer that was the API's own."""
 
     @contextmanager
     def faults(self, slow: str, broke: str, status: int | None = None) -> Iterator[None]:
@@ -67,6 +70,8 @@ class Faults:
             self._credentials.source,
             self.clean(who_answered(refused.headers)),
         )
+        if said:
+            self.server_time = http_date(refused.headers.get("date")) or self.server_time
         if isinstance(failure, ApiError):
             failure.body = self._without_key(refused.body)
         return failure

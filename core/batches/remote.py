@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
 BatchId = Annotated[str, Meta(pattern=r"^msgbatch_[A-Za-z0-9_-]{1,128}\Z")]
 """An id from the API. It becomes part of paths and URLs, so nothing else is accepted as an id."""
@@ -53,6 +53,11 @@ class Counts(Struct, frozen=True, gc=False, omit_defaults=True):
     def failed(self) -> int:
         """Requests that ended without an answer."""
         return self.errored + self.canceled + self.expired
+
+    def words(self) -> str:
+        """`95 succeeded, 5 errored`: all that is not zero."""
+        said = [f"{count:,} {name}" for name, count in asdict(self).items() if count]
+        return ", ".join(said) or "no requests"
 
 
 class Remote(Struct, frozen=True, gc=False, kw_only=True):

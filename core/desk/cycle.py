@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -15,8 +14,10 @@ from batchtui.core.batches import deadline, going_on
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.desk import leftovers
 from batchtui.core.desk.keep import Keeping
+from batchtui.core.desk.log_news import news
+from batchtui.core.desk.pace import Pace
 from batchtui.core.desk.way_out import WayOut
-from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
+from batchtui.core.errors import BatchtuiError, Failure, NoKey, Unreachable, unforeseen
 from batchtui.core.jobs.canary_outputs import try_outputs
 from batchtui.core.jobs.steps import StepRunner
 from batchtui.core.logs import log
@@ -72,7 +73,7 @@ class Cycles:
         steps: StepRunner,
         teller: Teller,
         *,
-        interval: float | None,
+        pace: Pace,
     ) -> None:
         self._connection = context.connection
         self._disk = context.disk
@@ -84,12 +85,11 @@ class Cycles:
         self._parts = parts
         self._steps = steps
         self._teller = teller
-        self._interval = interval
         self._keeping = Keeping(context)
+        self._pace = pace
         self._identifier = Identifier(context.disk, context.paths)
         self._following: set[asyncio.Task[None]] = set()
-        self._failures = 0
-        self._advancing = 0
+        self._told: Snapshot | None = None
         self._swept: float | None = None
         self._way_out = WayOut(context, self.advance)
 
@@ -106,10 +106,14 @@ class Cycles:
 
     async def _run(self, report: EachReport | None, *, wait: bool) -> Cycle:
         await self._sweep()
-        if not self._due(await self._disk.snapshot()):
+        snapshot = await self._disk.snapshot()
+        if not self._due(snapshot):
+            self._told = snapshot
             return Cycle(due=False, polled_by=await self._disk.run(self._other))
         if other := await self._disk.run(self._election.who_else):
+            self._told = None
             return Cycle(polled_by=other)
+        self._told = self._told or snapshot
         try:
             api = await self._connection.api()
         except BatchtuiError as error:
@@ -120,12 +124,16 @@ class Cycles:
             await self._look(api, errors)
         except Exception as error:  # noqa: BLE001
             said = unforeseen(error, "Looking at the batches")
-            log.warning("look: %s", said.message, exc_info=None if said is error else error)
+            if said is not error:
+                log.warning("look: %s", said.message, exc_info=error)
             errors.append(Failure(None, said))
+            if isinstance(said, NoKey):
+                await self._connection.renew()
             return await self._announce(Cycle(errors=tuple(errors), api_calls=api.calls - before, blocked=said))
-        if api.calls > before:
-            left = len(look.under_way(await self._disk.snapshot()))
-            calls = plural(api.calls - before, "call")
+        self._pace.api_clock(api.server_time)
+        looked = await self._disk.snapshot()
+        if api.calls > before and looked is not snapshot:
+            left, calls = len(look.under_way(looked)), plural(api.calls - before, "call")
             log.info("looked: %s under way, %s", plural(left, "batch", "batches"), calls)
         try:
             await self._way_out.begin(api, errors)
@@ -142,15 +150,8 @@ class Cycles:
         )
 
     def next_delay(self, cycle: Cycle, snapshot: Snapshot) -> float:
-        """Seconds until the next cycle: the set interval, else by the age of what runs; longer while cycles fail, and
-        sooner if a deadline is near."""
-        if cycle.retry_after is not None:
-            return max(cycle.retry_after, 1.0)
-        usual = look.next_delay(snapshot, self._clock()) if self._interval is None else self._interval
-        if cycle.blocked and self._interval is None:
-            return max(usual, min(5.0 * 2.0 ** min(self._failures, 7), 600.0))
-        due = None if cycle.blocked else deadline.seconds_to_next(snapshot, self._clock())
-        return usual if due is None else min(usual, max(due, 1.0))
+        """Seconds until the next cycle, as `Pace.delay` says."""
+        return self._pace.delay(snapshot, cycle.api_calls, cycle.blocked)
 
     def _due(self, snapshot: Snapshot) -> bool:
         """Whether there is anything to do; if not, the SDK is not even imported."""
@@ -211,28 +212,20 @@ class Cycles:
 
     async def advance(self, errors: list[Failure]) -> tuple[str, ...]:
         """Does what the answers so far allow: outputs, next steps, waiting parts. Returns the ids that were sent."""
-        self._advancing += 1
-        try:
-            await try_outputs(self._disk, self._paths)
-            await self._parts.judge_canaries()
-            await self._way_out.gather_rests(errors)
-            wrong = await self._steps.go()
-            dear = await self._parts.judge_limits()
-            sent, failed = await self._parts.send()
-        finally:
-            self._advancing -= 1
+        await try_outputs(self._disk, self._paths)
+        await self._parts.judge_canaries()
+        await self._way_out.gather_rests(errors)
+        wrong = await self._steps.go()
+        dear = await self._parts.judge_limits()
+        sent, failed = await self._parts.send()
         errors += [*wrong, *dear, *failed]
         return tuple(sent)
-
-    @property
-    def going_on(self) -> bool:
-        """Whether outputs are being written or parts sent at the moment."""
-        return self._advancing > 0
 
     async def _go_on_after(self, downloads: Sequence[asyncio.Task[Batch]]) -> None:
         """Goes on once the downloads that nobody waits for are done."""
         await asyncio.gather(*downloads, return_exceptions=True)
         await self.advance([])
+        self._tell_news(await self._disk.snapshot())
         await self._way_out.start()
         await self._teller.tell(looked=False)
 
@@ -263,11 +256,17 @@ class Cycles:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
 
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        """Says in the log what went wrong since the last time, or is well again."""
+        for line in news(self._told or snapshot, snapshot):
+            log.log(line.level, "%s", line.text)
+        self._told = snapshot
+
     async def _announce(self, cycle: Cycle) -> Cycle:
-        self._failures = self._failures + 1 if cycle.blocked else 0
-        now = self._clock()
-        next_at = now + timedelta(seconds=self.next_delay(cycle, await self._disk.snapshot()))
+        snapshot = await self._disk.snapshot()
+        self._tell_news(snapshot)
+        next_at = await self._disk.run(lambda: self._pace.note(snapshot, cycle.api_calls, cycle.blocked))
         failing = cycle.blocked.message if cycle.blocked else ""
-        looked_at = None if cycle.blocked else now
+        looked_at = None if cycle.blocked else self._clock()
         await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))
         return cycle

@@ -156,11 +156,12 @@ def _in_folders(paths: Paths, asking: Asking, service: Callable[[], Check]) -> I
 
     def look() -> Check:
         from batchtui.core.desk import doctor_state
-        from batchtui.core.state.poller import Election, last_look
+        from batchtui.core.state.looks import read_looks
+        from batchtui.core.state.poller import Election
 
         now, retrieves = asking.clock(), asking.settings.auto_retrieve
         poller = Election(paths, "batchtui doctor", asking.clock).who()
-        return doctor_state.look(snapshots[0], poller, last_look(paths), now, retrieves=retrieves)
+        return doctor_state.look(snapshots[0], poller, read_looks(paths).looked_at, now, retrieves=retrieves)
 
     def waiting() -> Check:
         from batchtui.core.desk import doctor_state

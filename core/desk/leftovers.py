@@ -33,7 +33,8 @@ async def remove(disk: StoreThread, paths: Paths) -> None:
 
 
 def _unlocked(paths: Paths) -> list[tickets.Abandoned]:
-    for name in (paths.state.name, paths.poller.name, paths.events.name, paths.notices.name, paths.outage.name):
+    kept = (paths.state, paths.poller, paths.looks, paths.events, paths.notices, paths.outage)
+    for name in (one.name for one in kept):
         sweep(paths.data, name)
     for folder in (paths.requests, paths.results):
         sweep(folder)

@@ -21,6 +21,8 @@ from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
 from batchtui.core.desk.cycle import Cycle, Cycles, EachReport
+from batchtui.core.desk.pace import Pace
+from batchtui.core.desk.upkeep import Upkeep
 from batchtui.core.errors import BatchtuiError, Failure, NotAllowed, PollerStalled
 from batchtui.core.files import is_there
 from batchtui.core.jobs.late_answers import step_name
@@ -57,7 +59,6 @@ class StateDesk:
         self.paths = context.paths
         self.settings = context.settings
         self.clock = context.clock
-        self.interval = interval
         self._redact = redact
         self._context = context
         self._connection = context.connection
@@ -77,10 +78,9 @@ class StateDesk:
             redact=redact,
             step_name=lambda submission, number: step_name(context.paths, submission, number),
         )
-        steps = StepRunner(context)
-        self._cycles = Cycles(
-            context, self._election, self._downloads, self._parts, steps, self._teller, interval=interval
-        )
+        steps, pace = StepRunner(context), Pace(context.paths, context.clock, interval)
+        self._cycles = Cycles(context, self._election, self._downloads, self._parts, steps, self._teller, pace=pace)
+        self.upkeep = Upkeep(context, pace, steps, self._sender)
 
     async def __aenter__(self) -> Self:
         return self
@@ -252,11 +252,6 @@ class StateDesk:
 
         return await Wait(self, submissions, patience=patience, report=report, tell=tell).done()
 
-    @property
-    def going_on(self) -> bool:
-        """Whether this process sends or writes at the moment: cut short, it would not be known what came of that."""
-        return self._cycles.going_on
-
     def service(self, kind: str | None = None) -> ServiceDesk:
         """The background service of this state, `systemd` or `launchd`, by default what this platform has."""
         from batchtui.core.desk.service_desk import ServiceDesk, manager_for
@@ -266,7 +261,7 @@ class StateDesk:
 
     def write_log(self) -> None:
         """Writes the log from now on. Nothing that looks like a key gets into it."""
-        logs.start(self.paths.log_file, self._redact())
+        logs.start(self.paths.log_file, self._redact(), json=self.settings.log_format == "json")
 
     async def close(self) -> None:
         """Stops what runs, leaves polling to others, and waits for what is being written."""

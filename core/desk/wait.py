@@ -12,6 +12,7 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State
 from batchtui.core.desk.cycle import Cycle
+from batchtui.core.desk.upkeep import Upkeep
 from batchtui.core.errors import BatchtuiError, Failure, NoKey, NotAllowed, PollerStalled, TimedOut
 from batchtui.core.results.downloads import rests
 from batchtui.core.sending.look import needs_person
@@ -34,10 +35,9 @@ class Desk(Protocol):
     """What waiting needs of a `StateDesk`."""
 
     settings: Settings
+    upkeep: Upkeep
     clock: Callable[[], datetime]
 
-    @property
-    def going_on(self) -> bool: ...
     async def snapshot(self) -> Snapshot: ...
     async def poller(self) -> Poller | None: ...
     async def stalled(self) -> PollerStalled | None: ...
@@ -172,7 +172,7 @@ class Wait:
         doing = asyncio.ensure_future(work)
         try:
             await asyncio.wait({doing}, timeout=None if self._until is None else self._left())
-            if not doing.done() and not self._desk.going_on:
+            if not doing.done() and not self._desk.upkeep.working:
                 raise TimeoutError
             return await doing
         finally:

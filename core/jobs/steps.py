@@ -25,7 +25,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed,
 from batchtui.core.jobs.known_keys import sent_since
 from batchtui.core.jobs.late_answers import note_late, read_job_of
 from batchtui.core.jobs.own_files import own_files_of
-from batchtui.core.jobs.run_output import run_output
+from batchtui.core.jobs.run_output import figures, run_output
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.outputs.export import refuse_ours
@@ -53,6 +53,8 @@ class StepRunner:
         self._paths = context.paths
         self._clock = context.clock
         self._rules_with = context.rules_with
+        self.working = False
+        """Whether an output is being written or a step is built: that takes as long as it takes, within its limits."""
 
     async def go(self) -> list[Failure]:
         """Runs each output that is due, once, then builds the steps that are due. Returns what went wrong."""
@@ -63,6 +65,7 @@ class StepRunner:
         if not await asyncio.to_thread(lock.try_acquire):
             return []
         failed: list[Failure] = []
+        self.working = True
         try:
             for submission, batches in plan.outputs_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._run_outputs, failed, OutputFailed))
@@ -71,6 +74,7 @@ class StepRunner:
             for submission, batches in plan.step_due(await self._disk.snapshot()):
                 await _to_its_end(self._guarded(submission, batches, self._build_step, failed))
         finally:
+            self.working = False
             lock.release()
         return failed
 
@@ -94,7 +98,7 @@ class StepRunner:
             said = called(error.message, error.hint) if called else error
             await self._stopped(submission, said, failed, for_good)
         except Exception as error:  # noqa: BLE001
-            log.exception("%s is not going on", submission.ref)
+            log.warning("%s is not going on", submission.ref, exc_info=error)
             plain = unforeseen(error, "An output" if called else "The next step")
             said = called(plain.message, plain.hint) if called else plain
             await self._stopped(submission, said, failed, not isinstance(error, OSError))
@@ -144,7 +148,7 @@ class StepRunner:
                     )
                 at = max(self._clock(), now)  # even if the clock was set back, no answer is newer than its output
                 await self._disk.commit(_both(noted(place, replace(done, done_at=at)), corrected))
-                log.info("%s: %s %s: %s", submission.ref, spec.kind, done.path, plural(done.rows or 0, "row"))
+                log.info("%s: %s", submission.ref, figures(done))
         finally:
             await asyncio.to_thread(answers.close)
 

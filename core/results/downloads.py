@@ -16,10 +16,11 @@ from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
+from batchtui.core.paths import seen as file_at
 from batchtui.core.results.retrieve import OtherBatch, retrieve
 from batchtui.core.results.summary import Summary
 from batchtui.core.state.store_thread import StoreThread
-from batchtui.core.text import plural
+from batchtui.core.text import inert_line, plural, size
 
 AT_ONCE = 3
 
@@ -88,11 +89,11 @@ class Downloads:
                 raise
             trouble, seen = Trouble.of(error, self._clock()), await self._look_again(batch, error)
             ours = batch.account in ("", self._connection.account)  # a 404 of another account says nothing
-            gone = isinstance(error, NotFound) and ours and self._lapsed(batch)
+            gone = isinstance(error, NotFound) and ours and await self._lapsed(batch)
             await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
             raise
         except Exception as error:
-            log.exception("%s not retrieved", batch.label)
+            log.warning("%s not retrieved", batch.label, exc_info=error)
             hint = f"The details are in {self._paths.log_file}"
             broken = BatchtuiError(f"Retrieving it failed ({type(error).__name__}).", hint)
             trouble = Trouble.of(broken, self._clock())
@@ -104,7 +105,10 @@ class Downloads:
             trouble = Trouble.of(twins, self._clock())
             await self._change(batch, lambda current: unclaimed(current, trouble, refuse=False))
             raise twins
-        log.info("%s retrieved: %s", batch.id, plural(made.counts.total, "result"))
+        results = self._paths.result(str(batch.id))
+        bytes_there = stat.st_size if (stat := file_at(results)) else 0
+        counted, name = plural(made.counts.total, "result"), inert_line(batch.name, 60)
+        log.info("%s (%s) retrieved: %s, %s, %s", batch.id, name, counted, size(bytes_there), results)
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
 
     async def _was_never_there(self, batch: Batch, error: BatchtuiError) -> bool:
@@ -168,8 +172,10 @@ class Downloads:
         except BatchtuiError:
             return None
 
-    def _lapsed(self, batch: Batch) -> bool:
-        left = retention_left(batch, self._clock())
+    async def _lapsed(self, batch: Batch) -> bool:
+        """Whether the API no longer keeps its results, by both clocks: ours alone may have been set years ahead."""
+        at = (await self._connection.api()).server_time
+        left = retention_left(batch, min(at, self._clock())) if at else None
         return left is not None and left < timedelta()
 
 
@@ -187,5 +193,5 @@ def rests(batch: Batch, now: datetime) -> bool:
     """Whether to skip a try now because downloads have failed for long. After an hour, tries become ever rarer."""
     if batch.failing_since is None or batch.trouble is None:
         return False
-    failing = batch.trouble.at - batch.failing_since
-    return failing > _PATIENCE and now - batch.trouble.at < min(failing / 4, _LONGEST_REST)
+    failing, since = batch.trouble.at - batch.failing_since, now - batch.trouble.at
+    return failing > _PATIENCE and timedelta() <= since < min(failing / 4, _LONGEST_REST)  # a clock may be set back

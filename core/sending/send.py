@@ -25,7 +25,7 @@ from batchtui.core.sending.look import look
 from batchtui.core.sending.settle import NOTHING_LISTED, SKEW, why_not_it
 from batchtui.core.state.archive import check_archive
 from batchtui.core.state.store import Transaction
-from batchtui.core.text import plural, size
+from batchtui.core.text import inert_line, plural, size
 
 _PAUSES = (1.0, 4.0)
 """Seconds to wait before a body that certainly never arrived whole is sent again."""
@@ -59,6 +59,8 @@ class Sender:
         self._paths = context.paths
         self._clock = context.clock
         self._pause = pause
+        self.in_flight = False
+        """Whether a create is at the host: whoever ends this process now leaves an outcome that nobody knows."""
 
     async def send(
         self, part: Part, begin: Begin, undo: Undo, whole: Submission, report: Report | None = None
@@ -180,6 +182,7 @@ class Sender:
                 report(done, total)
 
         log.info("submit %s: %s, %s", batch.ref, plural(batch.requests, "request"), size(batch.attempt.bytes))
+        self.in_flight = True
         try:
             remote = await api.create(self._paths.archive(batch.ref), sent, batch.betas)
             claimed = {one.id for one in (await self._disk.snapshot()).batches if one.id and one.ref != batch.ref}
@@ -201,9 +204,10 @@ class Sender:
             await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
             raise
         finally:
+            self.in_flight = False
             if late:
                 late.cancel()
-        log.info("submit %s: accepted as %s", batch.ref, remote.id)
+        log.info("submit %s (%s): accepted as %s", batch.ref, inert_line(batch.name, 60), remote.id)
         accepted = replace(observe(batch, remote), attempt=batch.attempt)
         try:
             await self._put(accepted)

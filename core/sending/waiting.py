@@ -45,7 +45,7 @@ class WaitingParts:
                 if not (isinstance(error, Unreachable) and error.by_api and error.status == 429):
                     failed.append(Failure(next(iter(submission.batches), None), error))
             except Exception as error:  # noqa: BLE001
-                log.exception("%s: part %s not sent", submission.ref, submission.waiting[0].number)
+                log.warning("%s: part %s not sent", submission.ref, submission.waiting[0].number, exc_info=error)
                 tried.add(submission.ref)
                 said = unforeseen(error, "Sending a part")
                 await note(submission.ref, Trouble.of(said, self._context.clock()), self._disk, stopped=False)

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -113,11 +113,9 @@ class Election:
 
     def announce(self, *, looked_at: datetime | None, next_at: datetime | None, failing: str) -> None:
         """Says how the last look went and when the next is due. If it failed, `looked_at` is None: the last good time
-        stays, also after this process."""
+        stays."""
         if self._me is None:
             return
-        if looked_at:
-            _stamp(self._paths.looked, looked_at)
         self._me = msgspec.structs.replace(
             self._me, looked_at=looked_at or self._me.looked_at, next_at=next_at, failing=failing
         )
@@ -186,21 +184,3 @@ class Election:
     def _write(self) -> None:
         with suppress(OSError), replacing(self._paths.poller) as file:
             file.write(msgspec.json.encode(self._me))
-
-
-def last_look(paths: Paths) -> datetime | None:
-    """When a process last looked with success; None if none has."""
-    try:
-        return datetime.fromtimestamp(paths.looked.stat().st_mtime, UTC)
-    except (OSError, ValueError, OverflowError):
-        return None
-
-
-def _stamp(path: Path, at: datetime) -> None:
-    """Gives a file a time, and makes it if it is not there."""
-    with suppress(OSError):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.utime(opened, (at.timestamp(), at.timestamp()))
-        finally:
-            os.close(opened)

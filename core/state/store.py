@@ -117,6 +117,10 @@ class Store:
         self._tables: object = None
         self._loaded: Loaded | None = None
 
+    def close(self) -> None:
+        """Closes the file. A process that opens one state after another would collect open files."""
+        self._storage.close()
+
     def snapshot(self) -> Snapshot:
         """The state as it is on disk; empty if there is none yet. Takes no lock and creates nothing.
 

@@ -50,4 +50,5 @@ class StoreThread:
         return await self.commit(work)
 
     def close(self) -> None:
+        self._thread.submit(self._store.close)
         self._thread.shutdown()

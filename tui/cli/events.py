@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,17 @@ _EVERY = 0.5
 
 
 @asynccontextmanager
-async def printing_events(desk: Desk, stopped: asyncio.Event, *, wanted: bool) -> AsyncIterator[None]:
+async def printing_events(desk: Desk, stop: Callable[[], None], *, wanted: bool) -> AsyncIterator[None]:
     """Prints events while the block runs, and those of its last moments at its end; nothing unless `wanted`.
 
-    What stdout did not take is printed by the next process. If nobody reads it any more, `stopped` is set, and the
+    What stdout did not take is printed by the next process. If nobody reads it any more, `stop` is called, and the
     block ends with that error.
     """
     if not wanted:
         yield
         return
     follower = await desk.follow_events()
-    printing = asyncio.create_task(_print(follower, stopped))
+    printing = asyncio.create_task(_print(follower, stop))
     try:
         yield
     finally:
@@ -43,13 +43,13 @@ async def printing_events(desk: Desk, stopped: asyncio.Event, *, wanted: bool) -
             follower.close()
 
 
-async def _print(follower: Follower, stopped: asyncio.Event) -> None:
+async def _print(follower: Follower, stop: Callable[[], None]) -> None:
     try:
         while True:
             _print_new(follower)
             await asyncio.sleep(_EVERY)
     except Exception:
-        stopped.set()
+        stop()
         raise
 
 

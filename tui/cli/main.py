@@ -32,6 +32,7 @@ class _Commands(click.Group):
         "submit": "submit",
         "wait": "wait",
         "monitor": "monitor",
+        "logs": "logs",
         "service": "service",
         "check": "check",
         "list": "show",

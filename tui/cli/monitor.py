@@ -3,114 +3,128 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.submissions import with_submission
-from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, PollerStalled
-from batchtui.tui.cli.command_desk import desk_for, tell_outputs
+from batchtui.core.clock import utc_now
+from batchtui.core.desk.cycle import Cycle
+from batchtui.core.desk.desk import Desk, open_desk
+from batchtui.core.desk.timepiece import Timepiece
+from batchtui.core.desk.watch import Asked, Watch
+from batchtui.core.errors import BatchtuiError
+from batchtui.core.logs import log
+from batchtui.core.service.notify_socket import NotifySocket
+from batchtui.core.text import inert_line
+from batchtui.tui.cli.command_desk import tell_outputs
 from batchtui.tui.cli.events import printing_events
 from batchtui.tui.cli.report import line
 from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
-
-EVERY = 300.0
-"""Default seconds between polls."""
-
-_STEP = 1.0
 
 
 @click.command(short_help="Poll, retrieve and run what follows, until stopped.")
 @click.option(
     "--interval",
     type=Amount(min=0.2),
-    default=EVERY,
-    show_default=True,
     metavar="S",
-    help="Seconds between polls of the API.",
+    help="Seconds between polls of the API. Without it, as often as a poll is worth it: soon after a submit and around "
+    "the time that such batches usually took; every 5 to 10 minutes where nothing is known, 15 while it is early.",
 )
 @click.option("--events", is_flag=True, help="Print one JSON object a line to stdout for each thing that happened.")
-def monitor(*, interval: float, events: bool) -> int:
+def monitor(*, interval: float | None, events: bool) -> int:
     """Repeat until stopped: poll, retrieve, run outputs, submit what is waiting.
 
-    Polls every S seconds and prints a line for each batch that changed. If another batchtui is already polling, this
-    one waits, and takes over when it ends. With --events, those lines go to stderr; what is printed goes on where the
-    last monitor --events ended, also after a kill: then an event may come twice, with the same id.
+    Prints a line for each batch that changed. If another batchtui is already polling, this one waits, and takes over
+    when it ends. SIGTERM and Ctrl-C end it at a safe point; SIGHUP reads config.toml again and looks for the key again.
+    With --events, those lines go to stderr; what is printed goes on where the last monitor --events ended, also after a
+    kill: then an event may come twice, with the same id.
     """
     return wait_for(_monitor(interval, events=events))
 
 
-async def _monitor(interval: float, *, events: bool) -> int:
-    stopped = asyncio.Event()
+async def _monitor(interval: float | None, *, events: bool) -> int:
+    asked, notify, shown = Asked(), NotifySocket(os.environ), _Shown(say if events else out)
+    _listen(asked)
+    desk = _open(interval)
+    every = "when it is worth it" if interval is None else f"every {interval:g} s"
+    say(f"Polling {every}. Ctrl-C stops it; nothing is lost.")
+    begins = f"monitor begins, polling {every}"
+    while True:
+        async with desk, printing_events(desk, asked.stop, wanted=events):
+            desk.write_log()
+            log.info("%s", begins)
+            watch = Watch(
+                desk,
+                asked,
+                notify,
+                timepiece=Timepiece(),
+                told=shown.tell,
+                complain=complain,
+            )
+            following = None
+            while following is None:
+                await watch.run()
+                if asked.stopped.is_set():
+                    notify.stopping("Ends, as asked")
+                    log.info("monitor ends, as asked")
+                    return errors.OK
+                following = await _read_again(desk, asked, notify, interval)
+        desk, begins = following, "config.toml was read again"
+
+
+def _open(interval: float | None) -> Desk:
+    return open_desk(command="batchtui monitor", interval=interval)
+
+
+def _listen(asked: Asked) -> None:
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
-        stopped.set()
+        asked.stop()
         loop.remove_signal_handler(signal.SIGINT)  # the next one aborts the work in progress
         loop.call_later(PATIENCE, say, WAITING)
 
-    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGTERM, asked.stop)
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    async with (
-        desk_for("batchtui monitor", interval=interval) as desk,
-        printing_events(desk, stopped, wanted=events),
-    ):
-        stopping = asyncio.create_task(_stop_telling(desk, stopped))
-        say(f"Polling every {interval:g} s. Ctrl-C stops it; nothing is lost.")
-        seen: dict[str, tuple[int, str]] = {}
-        stalled: PollerStalled | None = None
-        while not stopped.is_set():
-            began, pause = desk.clock(), interval
-            try:
-                cycle = await desk.cycle()
-                for failure in cycle.errors:
-                    complain(failure.error)
-                batches = with_submission(await desk.snapshot())
-                _tell_changes(batches, seen, desk.clock(), say if events else out)
-                await tell_outputs(desk, batches, began)
-                if not cycle.blocked:  # a deadline may be nearer
-                    pause = min(interval, desk.next_delay(cycle, await desk.snapshot()))
-            except BatchtuiError as error:
-                complain(error)
-            stalled = await _rest(desk, pause, stopped, stalled)
-        await stopping
-    return errors.OK
+    loop.add_signal_handler(signal.SIGHUP, asked.read_again)
 
 
-async def _stop_telling(desk: Desk, stopped: asyncio.Event) -> None:
-    """Lets no slow channel of `[notify]` hold up the end."""
-    await stopped.wait()
-    desk.stop_telling()
+async def _read_again(desk: Desk, asked: Asked, notify: NotifySocket, interval: float | None) -> Desk | None:
+    """A desk with the settings as they are now. None if they cannot be used: the old ones stay, but not an old key."""
+    asked.woken.clear()
+    notify.reloading()
+    try:
+        return _open(interval)
+    except BatchtuiError as error:
+        log.error("The old settings stay: %s %s", inert_line(error.message, 1000), inert_line(error.hint, 1000))
+        complain(error)
+        await desk.upkeep.renew_key()
+        notify.ready("Polls with its old settings: config.toml cannot be used")
+        return None
 
 
-def _tell_changes(
-    batches: Sequence[Batch], seen: dict[str, tuple[int, str]], now: datetime, tell: Callable[[str], None]
-) -> None:
-    for batch in reversed(batches):
-        now_is = (batch.revision, batch.trouble.message if batch.trouble else "")
-        if seen.get(batch.ref) != now_is:
-            seen[batch.ref] = now_is
-            tell(line(batch, now))
+class _Shown:
+    """What was printed, so that only changes are."""
 
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._seen: dict[str, tuple[int, str]] = {}
+        self._since = utc_now()
 
-async def _rest(
-    desk: Desk, seconds: float, stopped: asyncio.Event, stalled: PollerStalled | None
-) -> PollerStalled | None:
-    """Waits `seconds`, or until another process asks for a poll. Uses the wall clock, so that a machine that slept
-    catches up. Says it once if another process polls but is stopped or hangs, and returns that; `stalled` is said."""
-    until = desk.clock().timestamp() + seconds
-    while desk.clock().timestamp() < until and not stopped.is_set():
+    async def tell(self, desk: Desk, cycle: Cycle) -> None:
+        """Prints a line for each batch that changed, and the outputs that were written."""
         try:
-            await asyncio.wait_for(stopped.wait(), _STEP)
-        except TimeoutError:
-            if await desk.poked():
-                return stalled
-            was, stalled = stalled, await desk.stalled()
-            if stalled and not was:
-                complain(stalled)
-    return stalled
+            batches = with_submission(await desk.snapshot())
+        except BatchtuiError:
+            return  # the next round says it
+        before = self._seen
+        self._seen = {one.ref: (one.revision, one.trouble.message if one.trouble else "") for one in batches}
+        for batch in reversed(batches):
+            if before.get(batch.ref) != self._seen[batch.ref]:
+                self._show(line(batch, desk.clock()))
+        since, self._since = self._since, desk.clock()
+        await tell_outputs(desk, batches, since)

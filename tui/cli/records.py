@@ -245,6 +245,16 @@ class Doctor(Printed, frozen=True, kw_only=True):
     checks: list[CheckRecord]
 
 
+class LogRecord(Printed, frozen=True, kw_only=True):
+    """One record of the log. `trace` is empty unless an error had one."""
+
+    at: str
+    level: str
+    pid: int
+    message: str
+    trace: str
+
+
 def spelled(part: Any) -> Any:
     """A record as plain JSON values, with every field of it that is set."""
     if isinstance(part, Struct):

@@ -15,7 +15,7 @@ from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 from batchtui.core.errors import ApiError, NotFound, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
-from batchtui.core.sending.look import LOOKED_FOR, Looked, look, next_delay, open_intents
+from batchtui.core.sending.look import LOOKED_FOR, Looked, look, open_intents
 from batchtui.core.sending.settle import GRACE
 from batchtui.core.state.store import Store
 from batchtui.core.state.store_thread import StoreThread
@@ -420,29 +420,6 @@ def test_a_submission_is_looked_for_until_the_list_of_two_days_later_shows_nothi
     assert open_intents(Snapshot(1, (never, early, late, batch(3))), NOW) == [never, early]
     young = replace(late, ref="b3", submitted_at=NOW - timedelta(hours=1))
     assert open_intents(Snapshot(1, (late, young)), NOW) == [young], "the API's clock alone gives nothing up"
-
-
-# When to look again
-
-
-@pytest.mark.parametrize(("minutes", "seconds"), [(1, 15), (5, 30), (30, 60), (120, 180), (600, 300)])
-def test_the_youngest_batch_says_when_to_look_again(minutes: int, seconds: float) -> None:
-    assert next_delay(Snapshot(1, (batch(minutes), batch(1200))), NOW) == seconds
-
-
-def test_with_nothing_under_way_a_look_every_five_minutes_is_enough() -> None:
-    assert next_delay(Snapshot(), NOW) == 300
-
-
-def test_an_unknown_submission_is_looked_for_soon() -> None:
-    assert next_delay(Snapshot(1, (intent(), batch(600))), NOW) == 20
-
-
-def test_an_unknown_submission_of_days_ago_hurries_nobody() -> None:
-    old = intent(minutes=LOOKED_FOR.total_seconds() / 60 + 1)
-    assert open_intents(Snapshot(1, (old,)), NOW) == [old]
-    assert next_delay(Snapshot(1, (old,)), NOW) == 300
-    assert next_delay(Snapshot(1, (old, batch(1))), NOW) == 15
 
 
 async def test_a_state_that_cannot_be_read_is_said_and_not_overwritten(state: Kept) -> None:

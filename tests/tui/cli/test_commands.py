@@ -682,14 +682,17 @@ def test_once_prints_a_line_a_batch(cli: Cli) -> None:
     assert line.startswith(f"nightly · {batch_id} · in progress · 5 · for ")
 
 
-def test_once_notes_every_look_in_the_log_and_none_that_was_not_due(cli: Cli) -> None:
+def test_once_notes_a_look_that_found_something_in_the_log_and_no_other(cli: Cli) -> None:
     batch_id = cli.submit()
     cli("--once")
     cli("--once")
-    cli.finish(batch_id)
+    cli.world.control.finish(batch_id)
+    cli("--once")
     cli("--once")
     log = (cli.world.home / "batchtui.log").read_text()
-    assert log.count("looked: 1 batch under way, 1 call") == 2
+    assert log.count("looked: 1 batch under way, 1 call") == 1, "the first proved its id; the second found nothing new"
+    assert log.count(f"{batch_id} (rows) ended after ") == 1
+    assert log.count(f"{batch_id} (rows) retrieved: 5 results, ") == 1
     assert log.count("looked: ") == 2
 
 

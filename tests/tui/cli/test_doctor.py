@@ -28,6 +28,7 @@ from batchtui.core.desk.doctor import NAMES
 from batchtui.core.errors import FAILED, NEEDS_PERSON, NO_KEY, OK, SOME_FAILED, UNREACHABLE, OutputFailed
 from batchtui.core.lock import Lock
 from batchtui.core.simulator.faults import Answer, Stall
+from batchtui.core.state.looks import Looks, write_looks
 from batchtui.core.state.poller import Election
 from batchtui.core.state.store import Store
 from tests.chaos.hostile_host import Host, hosting
@@ -580,10 +581,9 @@ def test_batches_that_nobody_looks_at_are_found(doctor: Doctor, world: World) ->
     assert visit.wrong == {"look"}
     assert "No look so far; nobody polls now, but 2 batches are under way" in visit["look"]
     assert "batchtui --once looks now" in visit["look"]
-    world.paths.looked.touch(0o600)
-    os.utime(world.paths.looked, (0, datetime.now(UTC).timestamp() - 7000))
+    write_looks(world.paths, Looks(looked_at=datetime.now(UTC) - timedelta(seconds=7000)))
     assert "The last look was 1h 56m ago" in doctor("--offline")["look"]
-    os.utime(world.paths.looked)
+    write_looks(world.paths, Looks(looked_at=datetime.now(UTC)))
     assert doctor("--offline").code == OK
 
 

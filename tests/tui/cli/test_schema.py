@@ -106,7 +106,7 @@ def test_what_is_not_documented_fails(name: str, said: dict[str, Any]) -> None:
     assert not validator(name).is_valid(said)
 
 
-@pytest.mark.parametrize("name", ABOUT.keys() - {"event", "job"})
+@pytest.mark.parametrize("name", [one for one in ABOUT if one not in ("event", "job")])
 def test_what_any_command_says_that_was_not_understood_is_allowed(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     command = ["--once"] if name == "once" else [name]
     assert run([*command, "--no-such-flag", "--json"]) == 2

@@ -78,9 +78,12 @@ class Tally:
         factor = self._factors.get(prompt.model, 1.0)
         likely = prompt.tokens * factor
         key = (prompt.model, prompt_over(int(likely)), prompt.geo)
-        self._likely(self._sums.setdefault(key, Sum()), prompt, factor)
+        total = self._sums.get(key)
+        if total is None:
+            total = self._sums[key] = Sum()
+            self._first_seen.setdefault(prompt.model, at)
+        self._likely(total, prompt, factor)
         self._most(prompt, ceil(likely))
-        self._first_seen.setdefault(prompt.model, at)
         self._unseen += prompt.unseen
         if prompt.most.unbounded:
             self._unbounded[prompt.most.unbounded] = None
@@ -99,9 +102,15 @@ class Tally:
         most = prompt.most
         each = max(most.prompt, likely)
         key = (prompt.model, prompt_over(each), prompt.geo if prompt.geo == GLOBAL else "us")
-        total = self._ceilings.setdefault(key, Ceiling())
-        kind = {"": "input", "5m": "written"}.get(most.written, "written_1h")
-        setattr(total, kind, getattr(total, kind) + each * most.readings)
+        total = self._ceilings.get(key)
+        if total is None:
+            total = self._ceilings[key] = Ceiling()
+        if not most.written:
+            total.input += each * most.readings
+        elif most.written == "5m":
+            total.written += each * most.readings
+        else:
+            total.written_1h += each * most.readings
         total.output += prompt.max_tokens
         total.searches += most.searches
         self._whole += most.prompt >= CONTEXT

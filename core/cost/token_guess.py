@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.cost.bounds import OLDER, Most, Seen, image, most
+from batchtui.core.cost.bounds import CONTEXT, OLDER, Most, Seen, image, most
 from batchtui.core.cost.cacheable import LEAST, smallest
 
 BYTES_PER_TOKEN = 3.5
@@ -57,7 +59,7 @@ class PromptSize(NamedTuple):
 
     @property
     def tokens(self) -> float:
-        return self.plain + sum(segment.tokens for segment in self.segments)
+        return self.plain + sum(segment.tokens for segment in self.segments) if self.segments else self.plain
 
 
 class _Params(Struct, gc=False):
@@ -88,6 +90,9 @@ def read(row: bytes) -> PromptSize:
     """The prompt of a row in which `requests.check` found no problem. Raises ValueError if it cannot be read."""
     params = _row.decode(row).params
     each = _each(params.model)
+    if (text := _text_alone(params)) is not None:
+        most_tokens = Most(min(_length(row), CONTEXT))
+        return PromptSize(params.model, text * each, (), params.max_tokens, params.inference_geo or "", 0, most_tokens)
     seen = _Seen(params.model)
     segments: list[Segment] = []
     if b'"cache_control"' in row:
@@ -111,9 +116,33 @@ def tokens_of(model: str, value: Any) -> float:
     return seen.bytes(value) * _each(model) + seen.guessed
 
 
+@lru_cache(maxsize=100)
 def _each(model: str) -> float:
     """Tokens per byte of text."""
     return 1 / BYTES_PER_TOKEN if OLDER.match(model) else NEWER / BYTES_PER_TOKEN
+
+
+_besides = attrgetter(*(one for one in _Params.__struct_fields__[3:] if one not in ("system", "inference_geo")))
+"""What a prompt may have besides text in its messages and its system prompt."""
+
+
+def _text_alone(params: _Params) -> int | None:
+    """Bytes of text in a prompt that has nothing else, as most have; None if it has. This is `_Seen`, but fast."""
+    system = params.system
+    if any(_besides(params)) or not (system is None or type(system) is str):
+        return None
+    total = _size(system) if system else 0
+    for message in params.messages:
+        content = message.get("content") if type(message) is dict else None
+        if type(content) is not str or len(message) != 2:
+            return None
+        total += _size(content) + len(message.get("role", ""))
+    return total
+
+
+def _size(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def _length(row: bytes) -> int:
@@ -158,7 +187,7 @@ class _Seen:
     def bytes(self, value: Any) -> int:
         match value:
             case str():
-                return len(value) if value.isascii() else len(value.encode(errors="replace"))
+                return _size(value)
             case list():
                 return sum(map(self.bytes, value))
             case dict():

@@ -85,3 +85,25 @@ def test_a_beginning_too_short_for_any_cache_is_plain() -> None:
 def test_a_mark_on_the_whole_request_caches_all_of_it() -> None:
     found = prompt([text(7000)], **CACHED)
     assert ([segment.tokens for segment in found.segments], found.plain) == ([near(2000)], 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "params"),
+    [
+        ("x" * 35, {}),
+        ("語\n" * 10, {"system": "é" * 20, "inference_geo": "us"}),
+        ([text(30)], {}),
+        ("x", {"system": [text(30)]}),
+        ("x", {"tools": [{"name": "t", "input_schema": {"type": "object"}}]}),
+        ("x", {"output_config": {"effort": "low"}}),
+        ("x", {"cache_control": {"type": "ephemeral"}}),
+        ("x", {"mcp_servers": [{"name": "m"}]}),
+        ("x", {"container": "c"}),
+    ],
+)
+def test_what_is_text_alone_is_measured_like_the_rest(
+    monkeypatch: pytest.MonkeyPatch, content: Any, params: dict[str, Any]
+) -> None:
+    fast = prompt(content, **params)
+    monkeypatch.setattr("batchtui.core.cost.token_guess._text_alone", lambda params: None)
+    assert prompt(content, **params) == fast

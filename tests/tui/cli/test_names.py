@@ -126,6 +126,9 @@ def test_an_id_or_a_name_used_once_means_the_same_with_every(world: World, three
 @pytest.mark.parametrize("three", [1.0], indirect=True)
 def test_retry_takes_the_newest_and_a_retry_of_an_older_one_makes_that_no_newer(world: World, three: list[str]) -> None:
     over(world, *three)
+    code, rows, text = said(world, "retry", "daily", "--rows", "failed.jsonl")
+    assert (code, sum(rows["failed"].values()), text.count(SAID)) == (0, 4, 1)
+    assert said(world, "retry", "daily", "--every", "--rows", "all.jsonl")[0] == 1  # rows to edit are of one batch
     code, sent, text = said(world, "retry", three[0], "--yes")
     assert (code, [one["requests"] for one in sent["batches"]], SAID in text) == (0, [2], False)
     code, sent, text = said(world, "retry", "daily", "--yes")

@@ -10,13 +10,18 @@ from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_
 from batchtui.core.text import inert_line, likely_and_most, number, plural
 
 
-def cancel_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
-    """Names the chosen `rows`, how many requests of their `batches` are still open, and what will not be sent."""
+def cancel_question(
+    rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission], called: str = ""
+) -> str:
+    """Names the chosen `rows`, how many requests of their `batches` are still open, and what will not be sent.
+
+    `called` replaces the name of the rows, here as in the next questions, if that does not tell which are meant.
+    """
     left = sum(batch.request_counts.processing for batch in batches)
     total = sum(batch.requests for batch in batches)
     open_ = f" {number(left)} of {plural(total, 'request')} had not ended at the last poll."
     kept = " What has finished is kept, and billed."
-    return f"Cancel {named(rows)}?{open_ + kept if batches else ''}{_held_back(wholes)}"
+    return f"Cancel {called or named(rows)}?{open_ + kept if batches else ''}{_held_back(wholes)}"
 
 
 def _held_back(wholes: Sequence[Submission]) -> str:
@@ -26,18 +31,22 @@ def _held_back(wholes: Sequence[Submission]) -> str:
     return f"{said} {plural(steps, 'more step')} will not run." if steps else said
 
 
-def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission]) -> str:
+def forget_question(
+    rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission], called: str = ""
+) -> str:
     """Names the `rows`, and says what is deleted and what stays."""
     unsent = sum(part.requests for one in wholes for part in one.waiting)
     whose = "Its record and" if len(batches) == 1 else "Their records and"
     too = f", including {plural(unsent, 'request')} that {'was' if unsent == 1 else 'were'} not sent" if unsent else ""
     return (
-        f"Forget {named(rows)}? {whose} requests on this machine are deleted{too}. "
+        f"Forget {called or named(rows)}? {whose} requests on this machine are deleted{too}. "
         "What the API has stays there; retrieved results stay in their folder."
     )
 
 
-def delete_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], lost: Mapping[str, str]) -> str:
+def delete_question(
+    rows: Sequence[Batch | Submission], batches: Sequence[Batch], lost: Mapping[str, str], called: str = ""
+) -> str:
     """Names the `rows`, what nobody can do any more, and what is lost for good: `lost` are reasons by ref."""
     gone = [batch for batch in batches if batch.ref in lost]
     kept = sum(batch.requests for batch in batches) - sum(batch.requests for batch in gone)
@@ -45,7 +54,8 @@ def delete_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch]
     why = f" ({lost[gone[0].ref].rstrip('.')})" if len(gone) == 1 else ""
     lost_now = plural(sum(one.requests for one in gone), "result")
     lose = f" {inert_line(f'Lost for good: {lost_now}{why}.', 600)}" if gone else ""
-    return f"Delete the API's copy of {named(rows)}? No other machine, tool or person can download it then.{stay}{lose}"
+    what = called or named(rows)
+    return f"Delete the API's copy of {what}? No other machine, tool or person can download it then.{stay}{lose}"
 
 
 def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str:

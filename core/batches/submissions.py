@@ -20,7 +20,7 @@ from batchtui.core.batches.batch import (
     Trouble,
     newest_first,
 )
-from batchtui.core.batches.find import find
+from batchtui.core.batches.find import meant, none_yet
 from batchtui.core.batches.spending import committed
 from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import OverLimit, UsageError
@@ -31,28 +31,26 @@ def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
     """The batches that a word means: one batch, or all batches in a submission's present step, in order.
 
     Raises:
-        UsageError: the word means no batch, or batches of different submissions.
+        UsageError: as `meant`; or the submission has no batch yet.
     """
-    try:
-        return [find(snapshot.batches, word)]
-    except UsageError:
-        submission = snapshot.submissions.get(word)
-        named = [one for one in snapshot.batches if one.name == word]
-        if submission is None and len({one.submission for one in named}) == 1:
-            submission = snapshot.submissions.get(named[0].submission)
-        ours = plan.members(snapshot, submission) if submission else []
-        if not ours:
-            raise
-        return plan.in_order([one for one in ours if one.step == max(one.step for one in ours)])
+    batches, _ = whole(snapshot, word)
+    first = [one for one in batches if not one.retry_of]
+    if len(batches) == 1 or len(first) == 1:
+        return (first or batches)[:1]
+    return plan.in_order([one for one in batches if one.step == max(one.step for one in batches)])
 
 
 def word_for(snapshot: Snapshot, submission: Submission) -> str:
-    """What the user types for a whole submission: its name if that means nothing else, else its ref."""
+    """What the user types now for a whole submission: its name if that means nothing else, else its ref.
+
+    What is kept for later says the ref: the name may be used again.
+    """
+    name = submission.name
     try:
-        other = any(one.submission != submission.ref for one in batches_for(snapshot, submission.name))
+        alone = meant(snapshot, name, every=True).refs == (submission.ref,)
     except UsageError:
-        other = True
-    return submission.ref if other or submission.name.startswith("-") else shlex.quote(submission.name)
+        alone = False
+    return shlex.quote(name) if alone and not name.startswith("-") else submission.ref
 
 
 def with_limit(submission: Submission, batches: Sequence[Batch], max_cost: float | None) -> Submission:
@@ -86,15 +84,18 @@ def whole(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None
     """The batches that a word means, over all steps, and their submission: also one that a damaged submission lost.
 
     Raises:
-        UsageError: as `batches_for`.
+        UsageError: as `meant`; or the submission has no batch yet.
     """
-    batches = batches_for(snapshot, word)
-    submission = snapshot.submissions.get(batches[0].submission)
-    if len(batches) == 1 and word in (batches[0].id, batches[0].ref):
-        return batches, submission
+    (ref,) = meant(snapshot, word).refs
+    if one := next((one for one in snapshot.batches if one.ref == ref), None):
+        return [one], snapshot.submissions.get(one.submission)
+    submission = snapshot.submissions.get(ref)
     ours = plan.members(snapshot, submission) if submission else []
     known = {one.ref for one in ours}
-    return [*ours, *(one for one in batches if one.ref not in known)], submission
+    lost = [one for one in snapshot.batches if one.submission == ref and one.ref not in known]
+    if not (ours or lost):
+        raise none_yet(snapshot, word, ref)
+    return [*ours, *plan.in_order(lost)], submission
 
 
 def parts(snapshot: Snapshot, submission: Submission) -> tuple[Batch, ...]:
@@ -244,9 +245,12 @@ def command(path: str) -> str:
     return f"batchtui submit {shlex.quote(path)} --now"
 
 
-def go_on_with(snapshot: Snapshot, submission: Submission) -> str:
-    """What the user types, with `--max-cost USD` behind it, so that the parts that wait go on under another limit."""
-    return command(submission.input) if submission.by_hand else f"batchtui retrieve {word_for(snapshot, submission)}"
+def go_on_with(submission: Submission) -> str:
+    """What the user types, with `--max-cost USD` behind it, so that the parts that wait go on under another limit.
+
+    It is kept with the submission, whose name may be used again: so it says the ref.
+    """
+    return command(submission.input) if submission.by_hand else f"batchtui retrieve {submission.ref}"
 
 
 def first_steps(snapshot: Snapshot, name: str, besides: str = "") -> frozenset[str]:

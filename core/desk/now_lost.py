@@ -79,7 +79,7 @@ class Lost:
         snapshot = await self._context.disk.snapshot()
         current = snapshot.submissions.get(self._submission) if found else None
         if current and (most := too_dear(current, members(snapshot, current))) is not None:
-            raise over_limit(current, most, go_on_with(snapshot, current))
+            raise over_limit(current, most, go_on_with(current))
 
     async def keep(self) -> None:
         """Adds the most that the lost answers can cost to what the submission has spent."""

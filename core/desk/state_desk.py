@@ -124,7 +124,7 @@ class StateDesk:
 
     async def find(self, word: str) -> Batch:
         """The batch that an id, a ref, a name or a unique prefix means. Raises UsageError unless just one matches."""
-        return find((await self._disk.snapshot()).batches, word)
+        return find(await self._disk.snapshot(), word)
 
     async def batches_for(self, word: str) -> list[Batch]:
         """The same, but the name of a submission of several batches means all of them. Raises UsageError."""

@@ -98,7 +98,7 @@ class WayOut:
                 errors.append(Failure(batch.ref, said))
         snapshot = await self._disk.snapshot()
         for submission in deadline.unpriced(snapshot):
-            hint = f"To send it all the same, give it another limit: {go_on_with(snapshot, submission)} --max-cost USD"
+            hint = f"To send it all the same, give it another limit: {go_on_with(submission)} --max-cost USD"
             unknown = Trouble(_NO_PRICE, hint, self._context.clock(), OverLimit.code)
             await self._note_new(submission, unknown, errors)
 

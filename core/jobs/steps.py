@@ -14,7 +14,7 @@ from batchtui.core.batches import going_on, plan
 from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, Submission, Trouble
 from batchtui.core.batches.price import HALF, STANDARD
 from batchtui.core.batches.spending import committed
-from batchtui.core.batches.submissions import command, not_over, word_for
+from batchtui.core.batches.submissions import command, not_over
 from batchtui.core.cost import estimate as estimates
 from batchtui.core.cost.limit import hold_more
 from batchtui.core.cost.parts import with_prices
@@ -167,7 +167,7 @@ class StepRunner:
         if unanswered and this.on_error == "stop":
             trouble = Trouble(
                 f"{plural(unanswered, 'request')} of {this.name} did not succeed, so {following.name} was not started.",
-                f"Retry them: batchtui retry {word_for(await self._disk.snapshot(), submission)}. "
+                f"Retry them: batchtui retry {submission.ref}. "
                 'A job submitted with on_error = "skip" goes on without them.',
                 self._clock(),
                 Unanswered.code,

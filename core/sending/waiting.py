@@ -56,7 +56,7 @@ class WaitingParts:
         failed: list[Failure] = []
         snapshot = await self._disk.snapshot()
         for submission, most in plan.too_dear_to_send(snapshot):
-            error = over_limit(submission, most, go_on_with(snapshot, submission))
+            error = over_limit(submission, most, go_on_with(submission))
             if submission.trouble is None or submission.trouble.message != error.message:
                 await note(submission.ref, Trouble.of(error, self._context.clock()), self._disk)
                 failed.append(Failure(next(iter(submission.batches), None), error))

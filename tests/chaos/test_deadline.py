@@ -166,7 +166,7 @@ async def test_what_does_not_fit_the_limit_is_held_and_said_and_goes_on_under_an
     submission = late.submission()
     assert submission.trouble
     assert submission.trouble.code == "over_limit"
-    assert submission.trouble.hint == "To go on: batchtui retrieve rows --max-cost USD"
+    assert submission.trouble.hint == f"To go on: batchtui retrieve {submission.ref} --max-cost USD"
     assert not late.world.control.calls("message")
     ended = late.world.run("--once", "--json")
     said = json.loads(ended.stdout)

@@ -241,7 +241,7 @@ async def test_parts_that_wait_are_not_sent_under_a_limit_that_was_lowered_since
     first = await desk.submit(job(world, split))
     [failure] = await desk.advance({first.submission}, max_cost=1e-6)
     assert "3 requests not sent: with what was sent before, it can cost up to" in failure.message
-    assert "retrieve notes --max-cost USD" in failure.hint
+    assert f"retrieve {first.submission} --max-cost USD" in failure.hint
     world.control.finish(first.id)
     await desk.cycle()
     assert len(world.control.batches()) == 1

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, Submission
-from batchtui.core.batches.find import find
-from batchtui.core.batches.submissions import whole, word_for
+from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
+from batchtui.core.batches.find import told_apart
+from batchtui.core.batches.submissions import word_for
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.errors import BatchtuiError, NotAllowed, UsageError
+from batchtui.core.errors import BatchtuiError, NotAllowed
 from batchtui.core.text import inert_line, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.chosen import choose
+from batchtui.tui.cli.command_desk import as_json, desk_for, every_option, failed
 from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import agree, complain, out, say, wait_for
@@ -25,43 +26,51 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
 
 @click.command()
 @click.argument("batch")
+@every_option
 @yes_option
 @as_json
-def cancel(*, batch: str, yes: bool, as_json: bool) -> int:
+def cancel(*, batch: str, every: bool, yes: bool, as_json: bool) -> int:
     """Cancel a batch in progress. Answers that are already there are kept and billed.
 
     Naming a submission of several batches cancels all of them, and whatever has not been sent yet.
     """
-    return wait_for(_cancel(batch, yes=yes, json=as_json))
+    return wait_for(_cancel(batch, every=every, yes=yes, json=as_json))
 
 
-async def _cancel(word: str, *, yes: bool, json: bool) -> int:
+async def _cancel(word: str, *, every: bool, yes: bool, json: bool) -> int:
     async with desk_for("batchtui cancel") as desk:
         try:
-            batches, whole = meant(await desk.snapshot(), word)
-            open_ = _open(batches)
-            late = any(one.overdue for one in batches)
-            held = [whole] if whole and (whole.waiting or whole.steps or late) and not whole.stopped else []
+            snapshot = await desk.snapshot()
+            chosen = choose(snapshot, [word], every=every, unsent=True)
+            batches = chosen.batches
+            open_ = [one for one in batches if why_not(Verb.CANCEL, one) is None]
+            late = {one.submission for one in batches if one.overdue}
+            held = [one for one in chosen.wholes if (one.waiting or one.steps or one.ref in late) and not one.stopped]
             if not open_ and not held:
+                if not batches:
+                    raise NotAllowed("There is nothing left to cancel.", "batchtui list shows them all.")
                 reason = why_not(Verb.CANCEL, batches[0]) or "There is nothing left to cancel."
-                name = inert_line(_word(await desk.snapshot(), batches[0]))
+                name = inert_line(_word(snapshot, next((one for one in batches if one.overdue), batches[0])))
                 all_of_it = f"What has no answer is sent at once. To stop that: batchtui cancel {name}"
                 raise NotAllowed(reason, all_of_it if late else f"batchtui show {batches[0].label}")
-            ask(cancel_question([whole or batches[0]], open_, held), yes=yes)
-            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in open_], [])
-            done = await desk.cancel(*refs, submissions=wholes)
+            going = {one.ref for one in held} | {one.submission for one in open_}
+            going |= {one.submission for one in batches if one.state in UNSETTLED}
+            chosen = chosen.only([one for one in chosen.wholes if one.ref in going])
+            ask(cancel_question(chosen.rows, open_, held, chosen.called(snapshot)), yes=yes)
+            refs = [one.ref for one in open_ if one in chosen.single]
+            done = await desk.cancel(*refs, submissions=[one.ref for one in chosen.wholes])
             snapshot = await desk.snapshot()
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
-        shown = done.batches or batches
+        shown = done.batches or chosen.batches
         for batch in done.batches:
             if batch.state in UNDER_WAY:
                 say(f"{batch.label} is being canceled. Once it has ended, you can retrieve what has run.")
             else:
                 say(f"{batch.label} had ended before it could be canceled.")
-        if held:
-            say(f"The rest of {inert_line(held[0].name)} will not be sent.")
-        elif rest := _rest(snapshot, shown):
+        for kept in held:
+            say(f"The rest of {told_apart(snapshot, [kept.ref]) or inert_line(kept.name)} will not be sent.")
+        if not held and (rest := _rest(snapshot, shown)):
             say(rest)
         if done.sending:
             say(still_sent(done.sending, f"batchtui cancel {inert_line(_word(snapshot, done.sending[0]))}"))
@@ -69,25 +78,11 @@ async def _cancel(word: str, *, yes: bool, json: bool) -> int:
         if json:
             wrong = [error_json(one, labels.get(ref, ref)) for ref, one in done.failures.items()]
             out(dumps(Batches(batches=[batch_json(one) for one in shown], errors=wrong)))
-        elif done.batches or not done.failures:
+        elif shown and (done.batches or not done.failures):
             out(_labels(shown))
         for ref, one in done.failures.items():
             complain(BatchtuiError(f"{labels.get(ref, ref)}: {one.message}", one.hint))
         return max((one.exit_code for one in done.failures.values()), default=errors.OK)
-
-
-def meant(snapshot: Snapshot, word: str) -> tuple[list[Batch], Submission | None]:
-    """One batch if `word` is its id, a whole submission if it is a name or ref."""
-    try:
-        batch = find(snapshot.batches, word)
-    except UsageError:
-        return whole(snapshot, word)
-    submission = snapshot.submissions.get(batch.submission)
-    return ([batch], submission if batch.name == word else None)
-
-
-def _open(batches: Sequence[Batch]) -> list[Batch]:
-    return [batch for batch in batches if why_not(Verb.CANCEL, batch) is None]
 
 
 def _rest(snapshot: Snapshot, batches: Sequence[Batch]) -> str:
@@ -113,26 +108,31 @@ def _labels(batches: Sequence[Batch]) -> str:
 
 @click.command(short_help="Remove a batch from this machine's list.")
 @click.argument("batch")
+@every_option
 @yes_option
 @as_json
-def forget(*, batch: str, yes: bool, as_json: bool) -> int:
+def forget(*, batch: str, every: bool, yes: bool, as_json: bool) -> int:
     """Remove a batch, or a whole submission by its name, from this machine's list.
 
     Result files are kept, and so is the API's copy.
     """
-    return wait_for(_forget(batch, yes=yes, json=as_json))
+    return wait_for(_forget(batch, every=every, yes=yes, json=as_json))
 
 
-async def _forget(word: str, *, yes: bool, json: bool) -> int:
+async def _forget(word: str, *, every: bool, yes: bool, json: bool) -> int:
     async with desk_for("batchtui forget") as desk:
         try:
-            batches, whole = meant(await desk.snapshot(), word)
-            for batch in batches:
+            snapshot = await desk.snapshot()
+            chosen = choose(snapshot, [word], every=every)
+            for batch in chosen.batches:
                 if reason := why_not(Verb.FORGET, batch):
-                    raise NotAllowed(reason, f"batchtui show {batch.label}")
-            held = [whole] if whole and (whole.waiting or whole.steps) else []
-            ask(forget_question([whole or batches[0]], batches, held), yes=yes)
-            refs, wholes = ([], [whole.ref]) if whole else ([one.ref for one in batches], [])
+                    raise NotAllowed(
+                        f"{batch.label}: {reason}" if len(chosen.batches) > 1 else reason,
+                        f"batchtui show {batch.label}",
+                    )
+            held = [one for one in chosen.wholes if one.waiting or one.steps]
+            ask(forget_question(chosen.rows, chosen.batches, held, chosen.called(snapshot)), yes=yes)
+            refs, wholes = [one.ref for one in chosen.single], [one.ref for one in chosen.wholes]
             batches = await desk.forget(*refs, submissions=wholes)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)

@@ -12,8 +12,9 @@ import click
 from msgspec import UNSET
 
 from batchtui.core import errors
-from batchtui.core.batches.batch import Batch
-from batchtui.core.batches.find import is_id
+from batchtui.core.batches import find
+from batchtui.core.batches.batch import Batch, Snapshot
+from batchtui.core.batches.find import Meant
 from batchtui.core.desk.desk import Desk, open_desk
 from batchtui.core.errors import BatchtuiError, UsageError
 from batchtui.core.requests.draft import NotSubmittable
@@ -37,6 +38,12 @@ beta = click.option(
 )
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+
+every_option = click.option("--every", is_flag=True, help="Of a name used more than once: all, not just the newest.")
+
+EVERY = "--every means all of them."
+LISTED = "batchtui list shows all of them."
+"""How to mean all submissions of a name, for commands that have `--every`, and for those that take one."""
 
 
 @asynccontextmanager
@@ -71,19 +78,30 @@ def not_submittable(what: Path | str, error: NotSubmittable, *, json: bool) -> i
     return error.exit_code
 
 
-async def meant(desk: Desk, word: str) -> list[Batch]:
-    """The batches that a word means. An id that this state never saw is followed from now on. Raises as `adopt`."""
+def understood(snapshot: Snapshot, word: str, *, every: bool = False, more: str = EVERY) -> Meant:
+    """What a word means. Says so if it is the name of several submissions and the newest is meant. Raises as `meant`.
+
+    `more` says how to mean the others.
+    """
+    found = find.meant(snapshot, word, every=every)
+    if said := find.newest_said(snapshot, found, more=more):
+        say(said)
+    return found
+
+
+async def meant(desk: Desk, word: str, *, every: bool = False, more: str = EVERY) -> Meant:
+    """The same. An id that this state never saw is followed from now on. Raises as `adopt`."""
     try:
-        return await desk.batches_for(word)
+        return understood(await desk.snapshot(), word, every=every, more=more)
     except UsageError:
-        if not is_id(word):
+        if not find.is_id(word):
             raise
     batch = await desk.adopt(word)
     if batch.doubtful:
         say(f"{batch.label} is probably {inert(batch.name)}, whose answer was lost: the ids of its results will tell.")
     else:
         say(f"{batch.label} was not sent from here; it is now followed as {batch.name}.")
-    return [batch]
+    return Meant(word, (batch.ref,))
 
 
 def worst(codes: Collection[int]) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import click
 
 from batchtui.core import errors
-from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.verbs import no_copy
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line
-from batchtui.tui.cli.cancel import ask, meant, yes_option
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed
+from batchtui.tui.cli.cancel import ask, yes_option
+from batchtui.tui.cli.chosen import choose
+from batchtui.tui.cli.command_desk import as_json, desk_for, every_option, failed
 from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
@@ -23,24 +23,28 @@ from batchtui.tui.sentences import delete_question
 @click.command(short_help="Delete the API's copy of a batch.")
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--force", is_flag=True, help="Also if its results are not on this machine: they are lost then.")
+@every_option
 @yes_option
 @as_json
-def delete(*, batches: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> int:
+def delete(*, batches: tuple[str, ...], force: bool, every: bool, yes: bool, as_json: bool) -> int:
     """Delete the API's copy of batches that have ended. What is on this machine stays.
 
     Without --force, it first checks that their results are here, unchanged since they were verified, and deletes
     nothing if one is not. Naming a submission of several batches deletes all of them.
     """
-    return wait_for(_delete(batches, force=force, yes=yes, json=as_json))
+    return wait_for(_delete(batches, force=force, every=every, yes=yes, json=as_json))
 
 
-async def _delete(words: Sequence[str], *, force: bool, yes: bool, json: bool) -> int:
+async def _delete(words: Sequence[str], *, force: bool, every: bool, yes: bool, json: bool) -> int:
     async with desk_for("batchtui delete") as desk:
         try:
-            rows, batches = _chosen(await desk.snapshot(), words)
+            snapshot = await desk.snapshot()
+            chosen = choose(snapshot, words, every=every)
+            batches = chosen.batches
             there = [one for one in batches if no_copy(one) is None]
             if there and not yes:
-                ask(delete_question(rows, there, await desk.unproven(there) if force else {}), yes=yes)
+                lost = await desk.unproven(there) if force else {}
+                ask(delete_question(chosen.rows, there, lost, chosen.called(snapshot)), yes=yes)
             done = await desk.delete(*(one.ref for one in batches), force=force)
             snapshot = await desk.snapshot()
         except BatchtuiError as error:
@@ -56,18 +60,6 @@ async def _delete(words: Sequence[str], *, force: bool, yes: bool, json: bool) -
         for ref, one in done.failures.items():
             complain(BatchtuiError(f"{labels.get(ref, ref)}: {one.message}", one.hint))
         return max((one.exit_code for one in done.failures.values()), default=errors.OK)
-
-
-def _chosen(snapshot: Snapshot, words: Sequence[str]) -> tuple[list[Batch | Submission], list[Batch]]:
-    """What the words mean: the rows to name, and all of their batches. A name means all steps, parts and retries."""
-    rows: dict[str, Batch | Submission] = {}
-    batches: dict[str, Batch] = {}
-    for word in words:
-        found, submission = meant(snapshot, word)
-        ours = plan.members(snapshot, submission) if submission else found
-        rows |= {submission.ref: submission} if submission else {one.ref: one for one in ours}
-        batches |= {one.ref: one for one in ours}
-    return list(rows.values()), list(batches.values())
 
 
 def _told(batch: Batch, *, new: bool) -> str:

@@ -9,13 +9,23 @@ import click
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
+from batchtui.core.batches.find import Meant
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, meant, outcome
+from batchtui.tui.cli.command_desk import (
+    LISTED,
+    as_json,
+    desk_for,
+    every_option,
+    failed,
+    meant,
+    outcome,
+    understood,
+)
 from batchtui.tui.cli.records import Batches, ErrorRecord
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
@@ -26,9 +36,10 @@ from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait
 @click.option("--to", help="Also export the results: to a file, or to a pattern with {custom_id}.")
 @click.option("--max-cost", type=Amount(min=0), metavar="USD", help="For a job: a new cost limit for all its steps.")
 @click.option("--as-is", metavar="FILE", help="Only write the API's lines to FILE, unverified.")
+@every_option
 @as_json
 def retrieve(
-    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: str | None, as_json: bool
+    *, batches: tuple[str, ...], to: str | None, max_cost: float | None, as_is: str | None, every: bool, as_json: bool
 ) -> int:
     """Download and verify the results of batches that have ended.
 
@@ -37,31 +48,43 @@ def retrieve(
     """
     if to and len(batches) > 1 and "{" not in to:
         raise click.UsageError("--to names one place: give only one BATCH.")
+    if every and (to or as_is):
+        raise click.UsageError(f"{'--to' if to else '--as-is'} takes one submission: use it without --every.")
     if as_is:
         if to or len(batches) > 1:
             raise click.UsageError("--as-is takes one BATCH and cannot be combined with --to.")
         return wait_for(_as_is(batches[0], as_is, json=as_json))
-    return wait_for(_retrieve(batches, to, max_cost, json=as_json))
+    return wait_for(_retrieve(batches, to, max_cost, every=every, json=as_json))
 
 
-async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | None, *, json: bool) -> int:
+async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | None, *, every: bool, json: bool) -> int:
     code = errors.OK
     got: list[Batch] = []
     wrong: list[ErrorRecord] = []
     async with desk_for("batchtui retrieve") as desk:
+
+        def note(error: BatchtuiError, what: str) -> None:
+            nonlocal code
+            complain(error)
+            wrong.append(error_json(error, what))
+            code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
+
         for word in words:
-            batches: list[Batch] = []
             try:
-                for one in await meant(desk, word):
-                    batches = [*batches, await _retrieved(desk, one)]
-                if to and all(one.state is State.RETRIEVED for one in batches):
-                    output = await _exported(desk, word, to)
-                    await _tell_exported(desk, output, batches)
+                found = await meant(desk, word, every=every)
             except BatchtuiError as error:
-                complain(error)
-                wrong.append(error_json(error, word))
-                code = code if code in (errors.UNREACHABLE, errors.NO_KEY) else error.exit_code
-            got += batches
+                note(error, word)
+                continue
+            for ref in found.refs:
+                batches: list[Batch] = []
+                try:
+                    for one in await desk.batches_for(ref):
+                        batches = [*batches, await _retrieved(desk, one)]
+                    if to and all(one.state is State.RETRIEVED for one in batches):
+                        await _tell_exported(desk, await _exported(desk, found, to), batches)
+                except BatchtuiError as error:
+                    note(error, ref if len(found.refs) > 1 else word)
+                got += batches
         try:
             submissions = {batch.submission for batch in got}
             troubles = await desk.advance(submissions, max_cost) if got else []
@@ -120,11 +143,11 @@ async def _not_going_on(desk: Desk, batches: Sequence[Batch]) -> list[BatchtuiEr
     ]
 
 
-async def _exported(desk: Desk, word: str, to: str) -> Output:
+async def _exported(desk: Desk, found: Meant, to: str) -> Output:
     try:
-        return await desk.export(word, to)
+        return await desk.export(found.refs[0], to)
     except TargetExists as error:  # its hint names --force, which this command does not have
-        again = f"batchtui export {shlex.quote(word)} --to {shlex.quote(to)} --force"
+        again = f"batchtui export {shlex.quote(found.again)} --to {shlex.quote(to)} --force"
         error.with_hint(f"Results retrieved. To overwrite: {again}")
         raise
 
@@ -133,7 +156,7 @@ async def _as_is(word: str, to: str, *, json: bool) -> int:
     """Writes whatever the API returns to a file. Reports what is wrong with it; the exit code is then 3."""
     async with desk_for("batchtui retrieve --as-is") as desk:
         try:
-            batch, *more = await meant(desk, word)
+            batch, *more = await desk.batches_for((await meant(desk, word, more=LISTED)).refs[0])
             if more:
                 raise UsageError(f"{inert(word)} means {len(more) + 1} batches.", "--as-is takes one: give its id.")
             batch, wrong = await desk.as_is(batch.ref, to, progress(f"Retrieving {batch.label}"))
@@ -200,8 +223,9 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bo
     async with desk_for("batchtui export") as desk:
         try:
             report = progress("Exporting")
-            output = await desk.export(word, to, kind=kind, overwrite=force, safe=safe, report=report)
-            batches = await desk.batches_for(word)
+            (ref,) = understood(await desk.snapshot(), word, more=LISTED).refs
+            output = await desk.export(ref, to, kind=kind, overwrite=force, safe=safe, report=report)
+            batches = await desk.batches_for(ref)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         await _tell_exported(desk, output, batches)

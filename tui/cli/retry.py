@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.find import told_apart
 from batchtui.core.batches.retries import DEFAULT, Kind
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
@@ -30,7 +31,16 @@ from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert_line, likely_and_most, plural
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, not_submittable, tell_outputs, tell_sent
+from batchtui.tui.cli.command_desk import (
+    as_json,
+    desk_for,
+    every_option,
+    failed,
+    not_submittable,
+    tell_outputs,
+    tell_sent,
+    understood,
+)
 from batchtui.tui.cli.report import error_json, failures_json
 from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
 
@@ -72,6 +82,7 @@ class Kinds(click.ParamType[frozenset[Kind]]):
     help="If FILE does not exist, write the failed rows to it, for editing. If it exists, send its rows.",
 )
 @click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new cost limit for the whole submission.")
+@every_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 def retry(
@@ -83,6 +94,7 @@ def retry(
     include_permanent: bool,
     rows: Path | None,
     max_cost: float | None,
+    every: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -112,10 +124,10 @@ def retry(
             raise click.UsageError("--include-permanent cannot be combined with --rows: the rows in FILE are sent.")
         if take is not None or wanted.changes:
             raise click.UsageError("--take, --max-tokens and --model are for requests as they were sent: edit FILE.")
-        return wait_for(run_rows(batch, rows, max_cost, yes=yes, json=as_json))
+        return wait_for(run_rows(batch, rows, max_cost, every=every, yes=yes, json=as_json))
     if include_permanent:
         wanted = replace(wanted, kinds=EVERYTHING.kinds)
-    return wait_for(_retry(batch, max_cost, wanted, yes=yes, json=as_json))
+    return wait_for(_retry(batch, max_cost, wanted, every=every, yes=yes, json=as_json))
 
 
 def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
@@ -130,60 +142,73 @@ def _by_name(batches: Sequence[Batch], word: str) -> Sequence[Batch]:
     return batches
 
 
-async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, yes: bool, json: bool) -> int:
+async def _retry(word: str, max_cost: float | None, wanted: Wanted, *, every: bool, yes: bool, json: bool) -> int:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     async with desk_for("batchtui retry") as desk:
         causes: Counter[str] = Counter()
         left: Counter[str] = Counter()
-        by_kind: list[Share] = []
+        taken: list[Proposal] = []
         sent: list[Batch] = []
+        what, again, declined = "", word, False
 
         def agreed(proposals: Sequence[Proposal]) -> bool:
-            for proposal in proposals:
-                causes.update(proposal.chosen.causes)
-                left.update(proposal.chosen.left)
-            by_kind.extend(shares(proposals))
-            price = _price(proposals, by_kind, plain=desk.settings.ascii)
-            say(f"To resend: {plural(causes.total(), 'request')} ({in_words(causes)}){price}.")
+            nonlocal declined
+            these = sum((Counter(one.chosen.causes) for one in proposals), Counter[str]())
+            left_out = sum((Counter(one.chosen.left) for one in proposals), Counter[str]())
+            price = _price(proposals, shares(proposals), plain=desk.settings.ascii)
+            if what:
+                say(f"Retry of {what}.")
+            say(f"To resend: {plural(these.total(), 'request')} ({in_words(these)}){price}.")
             for sentence in repeats(proposals):
                 say(f"  {sentence}")
-            if left:
-                say(f"Left out: {in_words(left)}.")
-                say(f"  {how_to_take(left, word)}; --rows FILE to edit them first")
-            return yes or agree("Send them?")
+            if left_out:
+                say(f"Left out: {in_words(left_out)}.")
+                say(f"  {how_to_take(left_out, again)}; --rows FILE to edit them first")
+            declined = not (yes or agree("Send them?"))
+            if not declined:
+                causes.update(these)
+                left.update(left_out)
+                taken.extend(proposals)
+            return not declined
 
         try:
-            meant = _by_name(whole(await desk.snapshot(), word)[0], word)
+            snapshot = await desk.snapshot()
+            found = understood(snapshot, word, every=every)
+            wholes = {ref: whole(snapshot, ref)[0] for ref in found.refs}
+            meant = _by_name([one for ours in wholes.values() for one in ours], word)
             unmatched = await _apply_unmatched(desk, meant)
-            batches = await desk.retry(
-                [batch.ref for batch in meant],
-                wanted,
-                agreed=agreed,
-                max_cost=max_cost,
-                report=progress("Submitting"),
-                sent=sent,
-            )
-            if not batches:
-                raise click.Abort
-        except NothingLeft as error:
-            if not unmatched:
-                return failed(error, json=json, batch=word)
-            batches = []
+            nothing: NothingLeft | None = None
+            for ref in reversed(found.refs):  # an older one leaves out the rows that a newer one has under way by then
+                what, again = told_apart(snapshot, [ref]), found.again if len(found.refs) == 1 else ref
+                refs = [batch.ref for batch in wholes[ref]]
+                sending = progress("Submitting")
+                try:
+                    await desk.retry(refs, wanted, agreed=agreed, max_cost=max_cost, report=sending, sent=sent)
+                except NothingLeft as error:
+                    nothing = error
+                if declined:
+                    break
+            if nothing and not (sent or declined or unmatched):
+                raise nothing
         except BatchtuiError as error:
             if sent:
                 went = sum((Counter(one.retried) for one in sent), Counter[str]())
-                tell_sent(sent, went, left, [error_json(error, word)], by_kind, json=json)
+                tell_sent(sent, went, left, [error_json(error, word)], shares(taken), json=json)
                 complain(error)
                 return error.exit_code
             if isinstance(error, NotSubmittable):
                 return not_submittable(f"The retry of {error.checked.path}", error, json=json)
             return failed(error, json=json, batch=word)
+        if declined and not sent:
+            raise click.Abort
         snapshot = await desk.snapshot()
         failures = list(standing(snapshot, {one.submission for one in meant})) if unmatched else []
-        tell_sent(batches, causes, left, failures_json(failures, snapshot.batches), by_kind, json=json)
+        tell_sent(sent, causes, left, failures_json(failures, snapshot.batches), shares(taken), json=json)
         for failure in failures:
             complain(failure.error)
+        if declined:
+            raise click.Abort
         return max((failure.error.exit_code for failure in failures), default=errors.OK)
 
 

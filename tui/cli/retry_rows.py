@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from batchtui.core import errors
+from batchtui.core.batches.find import told_apart
 from batchtui.core.batches.submissions import whole
 from batchtui.core.cost.estimate import in_words as price
 from batchtui.core.desk.desk import Desk
@@ -18,21 +19,25 @@ from batchtui.core.errors import BatchtuiError
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli.check import tell_notes
-from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_sent
+from batchtui.tui.cli.command_desk import desk_for, failed, not_submittable, tell_sent, understood
 from batchtui.tui.cli.records import Retried
 from batchtui.tui.cli.report import dumps
 from batchtui.tui.cli.terminal import agree, out, progress, say
 
 
-async def run_rows(word: str, file: Path, max_cost: float | None, *, yes: bool, json: bool) -> int:
+async def run_rows(word: str, file: Path, max_cost: float | None, *, every: bool, yes: bool, json: bool) -> int:
     """Sends the file's rows if it exists, otherwise writes it; the exit code."""
     there = os.path.lexists(file)
     if there and not yes and not sys.stdin.isatty():
         raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     async with desk_for("batchtui retry") as desk:
         try:
-            proposal = await desk.propose_edit([batch.ref for batch in whole(await desk.snapshot(), word)[0]])
+            snapshot = await desk.snapshot()
+            refs = understood(snapshot, word, every=every).refs
+            proposal = await desk.propose_edit([one.ref for ref in refs for one in whole(snapshot, ref)[0]])
             if there:
+                if what := told_apart(snapshot, refs):
+                    say(f"Retry of {what}.")
                 return await _send(desk, proposal, file, max_cost, yes=yes, json=json)
             return await _write(desk, proposal, file, json=json)
         except NotSubmittable as error:

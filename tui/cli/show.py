@@ -17,7 +17,7 @@ from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line, plural
 from batchtui.tui.cli.attempts import attempts_json, attempts_text
-from batchtui.tui.cli.command_desk import as_json, desk_for
+from batchtui.tui.cli.command_desk import LISTED, as_json, desk_for, understood
 from batchtui.tui.cli.records import Listed, Shown
 from batchtui.tui.cli.report import batch_json, details, details_json, dumps, error_json, table, written
 from batchtui.tui.cli.terminal import complain, out, say, wait_for
@@ -87,7 +87,7 @@ def _cut_short(snapshot: Snapshot) -> Iterator[str]:
 @click.argument("batch")
 @as_json
 def show(*, batch: str, as_json: bool) -> int:
-    """Show everything known about one batch."""
+    """Show everything known about one batch, or about a submission by its name."""
     return wait_for(_show(batch, json=as_json))
 
 
@@ -104,7 +104,8 @@ async def _show(word: str, *, json: bool) -> int:
 
 async def _show_on(desk: Desk, word: str, *, json: bool) -> int:
     snapshot = await desk.snapshot()
-    known, submission = whole(replace(snapshot, batches=with_submission(snapshot)), word)
+    (ref,) = understood(snapshot, word, more=LISTED).refs
+    known, submission = whole(replace(snapshot, batches=with_submission(snapshot)), ref)
     summary = await desk.summary(known[0]) if len(known) == 1 else None
     if len(known) == 1 or submission is None:
         batch, parts = known[0], []

@@ -17,7 +17,16 @@ from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown, Stopped, said_before
 from batchtui.core.text import inert_line
-from batchtui.tui.cli.command_desk import as_json, desk_for, failed, meant, outcome, tell_outputs, worst
+from batchtui.tui.cli.command_desk import (
+    as_json,
+    desk_for,
+    every_option,
+    failed,
+    meant,
+    outcome,
+    tell_outputs,
+    worst,
+)
 from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, failures_json
 from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
@@ -26,22 +35,24 @@ from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait
 @click.command(short_help="Wait until answers, outputs and next steps are all there.")
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--timeout", type=Amount(min=0), metavar="S", help="Stop waiting after S seconds, with exit code 8.")
+@every_option
 @as_json
-def wait(*, batches: tuple[str, ...], timeout: float | None, as_json: bool) -> int:
+def wait(*, batches: tuple[str, ...], timeout: float | None, every: bool, as_json: bool) -> int:
     """Wait until the answers of each BATCH are here, and all that follows: parts, steps, retries and outputs.
 
     It needs no other process: it polls, unless another batchtui does. A BATCH stands for its whole submission. The exit
     code is that of what was found: 3 if requests have no usable answer, 6 if a person must decide, 8 if the time is up.
     """
-    return wait_for(_wait(batches, timeout, json=as_json))
+    return wait_for(_wait(batches, timeout, every=every, json=as_json))
 
 
-async def _wait(words: Sequence[str], patience: float | None, *, json: bool) -> int:
+async def _wait(words: Sequence[str], patience: float | None, *, every: bool, json: bool) -> int:
     async with desk_for("batchtui wait") as desk:
         found: list[str] = []
         for word in words:
             try:
-                found += [one.submission for one in await meant(desk, word)]
+                for ref in (await meant(desk, word, every=every)).refs:
+                    found += [one.submission for one in await desk.batches_for(ref)]
             except BatchtuiError as error:
                 return failed(error, json=json, batch=word)
         return await stay(desk, list(dict.fromkeys(found)), patience=patience, json=json)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Part, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.remote import Counts
-from batchtui.core.batches.submissions import batches_for, rolled_up, whole, word_for
+from batchtui.core.batches.submissions import batches_for, go_on_with, rolled_up, whole, word_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import UsageError
 
@@ -86,3 +86,17 @@ def test_a_batch_that_its_submission_lost_is_still_meant_by_its_name() -> None:
     lost = replace(parts()[0], ref="elsewhere")
     snapshot = Snapshot(1, (lost,), {"s": submission()})
     assert whole(snapshot, "notes") == ([lost], submission())
+
+
+def test_the_word_for_one_of_several_of_a_name_is_its_ref() -> None:
+    other = replace(submission(), ref="t", batches=("c",), created_at=NOW.replace(day=21))
+    third = replace(parts()[0], ref="c", submission="t")
+    known = Snapshot(1, (*parts(), third), {"s": submission(), "t": other})
+    assert (word_for(known, submission()), word_for(known, other)) == ("s", "t")
+    assert whole(known, "notes") == (parts(), submission())
+    assert whole(known, "t") == ([third], other)
+    assert (batches_for(known, "notes"), batches_for(known, "t")) == (parts(), [third])
+
+
+def test_what_is_kept_for_later_says_the_ref_of_a_submission() -> None:
+    assert go_on_with(submission()) == "batchtui retrieve s"

@@ -409,11 +409,11 @@ def test_an_unknown_batch_ends_with_2(cli: Cli, command: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("command", COMMANDS_ON_A_BATCH, ids=lambda command: command[0])
-def test_a_word_for_two_batches_ends_with_2_and_does_nothing(cli: Cli, command: tuple[str, ...]) -> None:
+def test_a_beginning_of_two_ids_ends_with_2_and_does_nothing(cli: Cli, command: tuple[str, ...]) -> None:
     for name in ("one", "two"):
-        cli.submit("--name", "same", name=f"{name}.jsonl", prefix=name)
+        cli.submit(name=f"{name}.jsonl", prefix=name)
     before = cli.batches()
-    assert_error(cli(*command, "same", "--json"), 2, "2 batches", "by its id")
+    assert_error(cli(*command, "msgbatch_", "--json"), 2, "2 batches", "by its id")
     assert cli.batches() == before
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,14 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def nodes(path: Path) -> Iterator[ast.AST]:
-    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of every module, with the name of its file."""
+    return ((name(path), node) for path in SOURCES for node in ast.walk(tree_of(path)))
 
 
 def imported_by(node: ast.AST) -> list[str]:
@@ -46,10 +53,9 @@ def test_there_is_something_to_look_at() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(PACKAGES)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_module_is_no_longer_than_one_idea(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").count("\n")
-    assert lines <= LONGEST
+def test_a_module_is_no_longer_than_one_idea() -> None:
+    lines = {name(path): path.read_text(encoding="utf-8").count("\n") for path in SOURCES}
+    assert {module: count for module, count in lines.items() if count > LONGEST} == {}
 
 
 def test_the_listed_packages_are_those_of_the_tree() -> None:
@@ -64,11 +70,10 @@ def test_no_folder_at_the_root_hides_the_installed_package() -> None:
     assert not (ROOT / "batchtui").exists()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_imports_of_ours_are_absolute(path: Path) -> None:
-    for node in nodes(path):
-        assert not (isinstance(node, ast.ImportFrom) and node.level), node.lineno
-        assert not set(imported_by(node)) & set(PACKAGES), ast.unparse(node)
+def test_imports_of_ours_are_absolute() -> None:
+    for module, node in nodes():
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{module}:{node.lineno}"
+        assert not set(imported_by(node)) & set(PACKAGES), f"{module}: {ast.unparse(node)}"
 
 
 def test_our_packages_have_one_name_each() -> None:
@@ -98,19 +103,17 @@ def test_the_sdk_is_imported_in_one_function_alone() -> None:
     assert set(found) == {("core/api/sdk_client.py", "import_sdk")}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_nothing_is_printed_past_the_command_line(path: Path) -> None:
+def test_nothing_is_printed_past_the_command_line() -> None:
     printed = [
-        node.lineno
-        for node in nodes(path)
+        f"{module}:{node.lineno}"
+        for module, node in nodes()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert printed == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+def test_every_module_says_what_it_is() -> None:
+    assert [name(path) for path in SOURCES if not ast.get_docstring(tree_of(path))] == []
 
 
 def environment(home: Path) -> dict[str, str]:

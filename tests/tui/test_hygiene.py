@@ -4,12 +4,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from batchtui.tui import app
 
 TUI = Path(app.__file__).parent
 SOURCES = sorted(path for path in TUI.rglob("*.py") if not path.name.startswith("__") and path.parent.name != "cli")
+
+
+def every_call() -> Iterator[tuple[Path, str, ast.Call, str]]:
+    return ((path, *call) for path in SOURCES for call in calls(path))
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
@@ -30,24 +32,21 @@ def is_false(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_a_toast_is_made_in_one_place_only_and_there_without_markup(path: Path) -> None:
-    for name, node, function in calls(path):
+def test_a_toast_is_made_in_one_place_only_and_there_without_markup() -> None:
+    for path, name, node, function in every_call():
         if name == "notify":
             assert (path.name, function) == ("safe_app.py", "say")
             assert is_false(keywords(node).get("markup"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_no_text_widget_reads_markup(path: Path) -> None:
-    for name, node, _ in calls(path):
+def test_no_text_widget_reads_markup() -> None:
+    for path, name, node, _ in every_call():
         if name in {"Static", "Label"}:
             assert is_false(keywords(node).get("markup")), f"{path.name}:{node.lineno}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_what_buttons_and_hits_say_is_literal_or_content(path: Path) -> None:
-    for name, node, _ in calls(path):
+def test_what_buttons_and_hits_say_is_literal_or_content() -> None:
+    for path, name, node, _ in every_call():
         if name in {"Button", "RadioButton", "Choice", "DiscoveryHit"} and node.args:
             label = node.args[0]
             literal = isinstance(label, ast.Constant)

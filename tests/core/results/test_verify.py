@@ -127,10 +127,11 @@ def test_each_anomaly_is_counted_and_said(data: bytes, words: str, numbers: tupl
     assert (outcome.missing, outcome.doubled, outcome.foreign, outcome.bad) == numbers
 
 
-@pytest.mark.parametrize("cut", range(1, len(LINES[-1]) + 1))
-def test_results_cut_anywhere_in_the_last_line_never_pass(cut: int) -> None:
-    assert verdict(GOOD[:-cut], COUNTS, IDS).ok == (cut == 1), "only the line feed itself may be missing"
-    assert verdict(GOOD[:-cut], COUNTS, None).ok == (cut == 1)
+def test_results_cut_anywhere_in_the_last_line_never_pass() -> None:
+    """Only the line feed itself may be missing."""
+    for cut in range(1, len(LINES[-1]) + 1):
+        assert verdict(GOOD[:-cut], COUNTS, IDS).ok == (cut == 1), cut
+        assert verdict(GOOD[:-cut], COUNTS, None).ok == (cut == 1), cut
 
 
 def test_without_known_ids_missing_and_doubled_results_are_still_noticed() -> None:

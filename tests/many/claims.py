@@ -168,7 +168,9 @@ def _journal(found: Evidence) -> Claim:
             wrong.append(f"{about.total()} times {name} for {len(about)} of {count}")
     late = Counter(one["ref"] for one in found.journal if one["event"] == "late")  # by what the others took: any may be
     wrong += [f"{ref} was late {count} times" for ref, count in late.items() if count > 1]
-    others = (one for one in found.journal if one["event"] not in (*expected, "late"))
+    if counted["unconfirmed"] > len(found.kills):
+        wrong.append("more batches were of unknown outcome than processes were killed")
+    others = (one for one in found.journal if one["event"] not in (*expected, "late", "unconfirmed"))
     wrong += [f"{one['event']}: {one['message']}" for one in others]
     return Claim("each event is found once", words(counted), wrong)
 
@@ -183,7 +185,7 @@ def _channels(found: Evidence) -> Iterator[Claim]:
 
 
 def _channel(found: Evidence, name: str, bodies: dict[str, str], lines: list[bytes], refused: int) -> Claim:
-    """All are told; again only what was being told when a process was killed or stopped, and then with the same id and words."""
+    """All are told; again only what was being told when a process was killed or stopped, with the same id and words."""
     wrong, ids = [], []
     for line in lines:
         try:

@@ -104,8 +104,8 @@ def _retrieved_once(found: Evidence) -> Claim:
         twice += count - 1
         if count - 1 > killed:
             wrong.append(f"{batch_id} was retrieved {count} times, {killed} of them by a process killed right then")
-    measured = f"{len(said)} batches; {twice} noted again, as a kill came between the file and the state"
-    return Claim("retrieved once, whole, none lost", measured, wrong)
+    measured = f"{len(said)} batches, {twice} noted again"
+    return Claim("retrieved once, whole, none lost; noted again only if a kill came before the state", measured, wrong)
 
 
 def _killed_soon(found: Evidence, pid: int, at: float) -> bool:
@@ -126,8 +126,8 @@ def _downloaded_once(found: Evidence) -> Claim:
                 wrong.append(f"{batch_id} was downloaded by {following.by} after it had been retrieved")
     missing = [str(one.id) for one in found.snapshot.batches if one.id not in found.downloads]
     wrong += [f"{one} was never downloaded" for one in missing]
-    measured = f"{len(found.downloads)} batches; {again} again, as their process was killed in the middle"
-    return Claim("downloaded once", measured, wrong)
+    measured = f"{len(found.downloads)} batches, {again} second downloads"
+    return Claim("downloaded once; again only if a kill came in the middle", measured, wrong)
 
 
 def _rows_once(found: Evidence) -> Claim:
@@ -153,7 +153,11 @@ def _files_once(found: Evidence) -> Claim:
                 wrong.append(f"{path} was written again")
     left = [path for path in (found.story.folder / "out").rglob("*") if path.name.startswith(".")]
     wrong += [f"{path} was left behind" for path in left]
-    return Claim("each file is written once", f"{len(wanted)} files; {again} again after a kill", wrong)
+    return Claim(
+        "each file is written once; again only if a kill came in the middle",
+        f"{len(wanted)} files, {again} written again",
+        wrong,
+    )
 
 
 def _journal(found: Evidence) -> Claim:
@@ -200,8 +204,12 @@ def _channel(found: Evidence, name: str, bodies: dict[str, str], lines: list[byt
     wrong += [f"{one} was not told" for one in bodies if one not in ids]
     if again.total() > len(found.story.strikes):
         wrong.append(f"{again.total()} told again after {len(found.kills)} kills and {len(found.stops)} stops")
-    said = f"{len(set(ids))} events; {again.total()} again, same id"
-    return Claim(f"each event is told by {name}", f"{said}{f'; {refused} refused' if refused else ''}", wrong)
+    said = f"{len(set(ids))} events, {again.total()} again"
+    return Claim(
+        f"each event is told by {name}; again only for a kill or stop, with the same id",
+        f"{said}{f', {refused} refused' if refused else ''}",
+        wrong,
+    )
 
 
 def words(counts: Counter[str]) -> str:

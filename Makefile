@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench torture months screenshots goldens lock clean
+.PHONY: demo test lint bench torture months many screenshots goldens lock clean
 
 demo: .venv/ready  ## run the main job against the simulator, no key needed
 	@$(BIN)/batchtui demo
@@ -24,6 +24,9 @@ torture: .venv/ready  ## 200 kills among a host's lies, 1,000 malformed files of
 
 months: .venv/ready  ## thirty days of virtual time: faults, sleeps, clocks set, a revoked key; SEED=7 for others
 	@$(BIN)/python -m tests.months --seed $(or $(SEED),1)
+
+many: .venv/ready  ## three monitors, the app and --once on one state while the poller is killed and stopped; SEED=7 for others
+	@$(BIN)/python -m tests.many --seed $(or $(SEED),1)
 
 screenshots: .venv/ready  ## the README's pictures, taken from the running demo
 	$(BIN)/python screenshots/make.py

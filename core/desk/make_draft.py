@@ -55,7 +55,7 @@ def _make(
     from batchtui.core.jobs.known_keys import known_keys
 
     known = partial(known_keys, snapshot, paths, now=now)
-    return draft_job(path, paths, name, known, rules=rules, named=named)
+    return draft_job(path, paths, name, known, cut=cut, rules=rules, named=named)
 
 
 def changed(path: Path) -> BadInput:

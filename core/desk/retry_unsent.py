@@ -27,19 +27,20 @@ async def send_unsent(
     max_cost: float | None = None,
     report: Report | None = None,
 ) -> list[Batch]:
-    """Puts what was refused back among the parts that wait, and sends them in order. The batches that were accepted.
+    """Puts what was refused back among the parts that wait, and sends them in order. The batches that were accepted,
+    also those that the process that polls sent first.
 
     `max_cost` in US dollars becomes the limit of their submission, in place of the one it has.
 
     Raises:
         OverLimit: with what was sent before, they could cost more than the limit.
-        Busy: another process did so in the meantime.
+        Busy: another process did so in the meantime, or is about to.
         StateError: the archived requests are not there.
         BatchtuiError: as `sending.submit.send_next`; what was accepted before stays accepted.
     """
     submission = proposal.first.submission
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> frozenset[str]:
         current = tx.submission(submission)
         known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
         first = next((one for one in known if one.ref == proposal.first.ref and never_sent(one)), None)
@@ -59,13 +60,17 @@ async def send_unsent(
         tx.put_submission(ready)
         for one in refused:
             tx.forget(one.ref)
+        return frozenset(part.ref for part in waiting)
 
-    await context.disk.commit(write)
+    refs = await context.disk.commit(write)
     log.info("%s: sending what was refused", submission)
-    ids, failed = await parts.send(submission, report)
+    _, failed = await parts.send(submission, report)
     if failed:
         raise failed[0].error
-    return [one for one in (await context.disk.snapshot()).batches[::-1] if one.id in ids]
+    sent = [one for one in (await context.disk.snapshot()).batches[::-1] if one.ref in refs and one.id]
+    if not sent:
+        raise Busy("Another process is sending it right now.", f"batchtui show {proposal.first.label}")
+    return sent
 
 
 def _as_part(batch: Batch, context: Context) -> Part:

@@ -178,24 +178,34 @@ def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules) ->
         raise BadJob(path, problems)
 
 
+def _with_cut(job: Job, cut: Cut | None) -> Job:
+    if cut is None:
+        return job
+    first, *others = job.steps
+    first = replace(first, canary=cut.alone or first.canary, split=cut.most or first.split)
+    return replace(job, steps=(first, *others))
+
+
 def draft_job(
     path: Path,
     paths: Paths,
     name: str | None,
     known_as: Callable[[str], Known],
     *,
+    cut: Cut | None = None,
     rules: Rules = CURRENT,
     named: Callable[[], str] = new_ref,
 ) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
-    `known_as` finds the keys that were sent before under a name; `named` gives the refs of what is archived.
+    `known_as` finds the keys that were sent before under a name; `cut` replaces the job's own canary and split, each
+    where it is not 0; `named` gives the refs of what is archived.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
         BadInput: the job, or one of its requests, has problems; nothing is kept.
     """
-    job = read_whole(path, paths)
+    job = _with_cut(read_whole(path, paths), cut)
     rules = with_betas(rules, job)
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:

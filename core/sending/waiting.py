@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches import plan
-from batchtui.core.batches.batch import Trouble
+from batchtui.core.batches.batch import Submission, Trouble
 from batchtui.core.batches.submissions import go_on_with, over_limit
-from batchtui.core.errors import BatchtuiError, Failure, Unreachable, unforeseen
+from batchtui.core.errors import BatchtuiError, Busy, Failure, Unreachable, unforeseen
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
@@ -40,8 +40,11 @@ class WaitingParts:
             try:
                 sent.append((await send_next(submission, self._context, self._sender, report)).label)
             except BatchtuiError as error:
-                log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
                 tried.add(submission.ref)
+                if isinstance(error, Busy) and await self._is_settled(submission):
+                    log.info("%s: %s", submission.ref, error.message)
+                    continue
+                log.warning("%s: part %s not sent: %s", submission.ref, submission.waiting[0].number, error.message)
                 if not (isinstance(error, Unreachable) and error.by_api and error.status == 429):
                     failed.append(Failure(next(iter(submission.batches), None), error))
             except Exception as error:  # noqa: BLE001
@@ -50,6 +53,14 @@ class WaitingParts:
                 said = unforeseen(error, "Sending a part")
                 await note(submission.ref, Trouble.of(said, self._context.clock()), self._disk, stopped=False)
                 failed.append(Failure(next(iter(submission.batches), None), said))
+
+    async def _is_settled(self, before: Submission) -> bool:
+        """Whether its next part is no longer waiting, or no longer to go as a batch: another process, a person or its
+        deadline was faster, which is no failure."""
+        now = (await self._disk.snapshot()).submissions.get(before.ref)
+        if now is None or now.stopped or now.waiting[:1] != before.waiting[:1]:
+            return True
+        return now.deadline is not None and now.deadline <= self._context.clock()
 
     async def judge_limits(self) -> list[Failure]:
         """Notes which parts may not be sent under a limit that was lowered since. Returns what is newly noted."""

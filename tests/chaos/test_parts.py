@@ -8,13 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.api.anthropic_sdk import AnthropicApi
-from batchtui.core.batches.batch import State, Submission
+from batchtui.core.batches.batch import Batch, State, Submission
 from batchtui.core.batches.remote import Remote
 from batchtui.core.desk.cancel import hold_back
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import ApiError, NotAllowed, NotSent, Unreachable
 from batchtui.core.requests.split import Cut
 from batchtui.core.sending import send as sending
+from batchtui.core.sending import waiting
 from batchtui.core.simulator.faults import Answer, Drop
 from batchtui.core.state.store import Store
 from tests.conftest import World
@@ -80,6 +81,25 @@ async def test_a_full_queue_lets_the_rest_wait_and_a_later_cycle_sends_it(world:
     assert len(world.control.batches()) == 3
 
 
+async def test_a_part_that_another_process_sends_first_is_no_failure(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.control.fault("create", Answer(429), skip=1)
+    await desk.submit(world.rows(10), cut=Cut(most=4))
+    send_next = waiting.send_next
+
+    async def overtaken(submission: Submission, *more: Any) -> Batch:
+        if [part.number for part in (await only(desk)).waiting] == [2, 3]:
+            await send_next(submission, *more)
+        return await send_next(submission, *more)
+
+    monkeypatch.setattr(waiting, "send_next", overtaken)
+    assert (await desk.cycle()).errors == ()
+    assert [part.number for part in (await only(desk)).waiting] == [3]
+    assert len((await desk.cycle()).submitted) == 1
+    assert len(world.control.batches()) == 3
+
+
 async def test_a_first_part_that_is_not_sent_leaves_nothing_behind(world: World, desk: Desk) -> None:
     world.control.fault("create", Answer(429, "rate_limit_error", "Slow down."), times=None)
     with pytest.raises(Unreachable) as refused:
@@ -99,6 +119,23 @@ async def test_a_part_that_is_refused_stops_those_behind_it(world: World, desk: 
     assert [part.number for part in submission.waiting] == [3]
     assert not (await desk.cycle()).submitted
     assert len(world.control.batches()) == 1
+
+
+async def test_a_retry_of_a_refused_part_that_a_poll_sends_first_returns_its_batch(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "No."), skip=1)
+    await desk.submit(world.rows(10), cut=Cut(most=6))
+    [refused] = [one for one in (await desk.snapshot()).batches if one.state is State.REJECTED]
+    send_next = waiting.send_next
+
+    async def overtaken(submission: Submission, *more: Any) -> Batch:
+        await send_next(submission, *more)
+        return await send_next(submission, *more)
+
+    monkeypatch.setattr(waiting, "send_next", overtaken)
+    assert [(one.ref, one.requests) for one in await desk.retry([refused.ref])] == [(refused.ref, 4)]
+    assert len(world.control.batches()) == 2
 
 
 @pytest.mark.parametrize("status", [400, 404, 413])

@@ -329,6 +329,25 @@ def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
 
 
 @pytest.mark.parametrize(
+    ("head", "option", "sent"),
+    [
+        ("split = 0", ("--canary", "1"), [1]),
+        ("split = 0", ("--split", "3"), [3, 1]),
+        ("split = 1", ("--split", "2"), [2, 2]),
+    ],
+)
+def test_a_cut_on_the_command_line_holds_for_a_job_too(
+    world: World, head: str, option: tuple[str, str], sent: list[int]
+) -> None:
+    world.control.settings(duration=600)
+    lay_out(world)
+    path = world.folder / "job.toml"
+    path.write_text(path.read_text().replace("split = 0", head))
+    assert world.run("submit", "job.toml", *option).returncode == 0
+    assert [one.requests for one in reversed(world.control.batches())] == sent
+
+
+@pytest.mark.parametrize(
     ("second", "goes_on"),
     [(State.SUBMITTING, True), (State.IN_PROGRESS, True), (State.UNCONFIRMED, False), (State.RETRIEVED, False)],
 )

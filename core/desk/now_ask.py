@@ -95,6 +95,7 @@ async def run(
         async with asyncio.TaskGroup() as group:
             for _ in range(parallel):
                 group.create_task(sending.work(rows))
+    await sending.settle_aside(total)
     if sending.failed:
         raise sending.failed
     if len(journal.ids) < total:
@@ -123,6 +124,7 @@ class _Sending:
         self._most_given_up = max(parallel, _DOWN_AFTER)
         self._not_before = 0.0
         self._answered = self._given_up = 0
+        self._aside: list[tuple[_Row, ApiError]] = []
         self.failed: BatchtuiError | None = None
         self.told: Callable[[], None] = lambda: None
         self.tries_lost = TRIES_LOST
@@ -137,8 +139,9 @@ class _Sending:
                 result = None if self._stop.is_set() else await self._result(row)
                 if result is None:
                     return
-                raw = b'{"custom_id":%b,"result":%b}\n' % (msgspec.json.encode(row.custom_id), result)
-                await asyncio.to_thread(self._journal.add, raw)
+                if not result:
+                    continue
+                await self._keep(row, result)
                 if result.startswith(_CAME):
                     self._is_back(row)
             except BatchtuiError as error:
@@ -147,12 +150,31 @@ class _Sending:
                 return
             self.told()
 
+    async def _keep(self, row: _Row, result: bytes) -> None:
+        raw = b'{"custom_id":%b,"result":%b}\n' % (msgspec.json.encode(row.custom_id), result)
+        await asyncio.to_thread(self._journal.add, raw)
+
+    async def settle_aside(self, total: int) -> None:
+        """What becomes of the requests that the API failed before it answered any other.
+
+        If it answered others since, or all but a few were answered before, they failed by themselves. Else it is down.
+        """
+        if not self._aside or self._stop.is_set():
+            return
+        answered = len(self._journal.ids)
+        if not (self._answered or (answered and total - answered < _DOWN_AFTER)):
+            self.failed = self._aside[0][1]
+            return
+        for row, error in self._aside:
+            await self._keep(row, _errored(error))
+        self.told()
+
     def _is_back(self, row: _Row) -> None:
         if self.asked:
             self.asked.back(row.custom_id)
 
     async def _result(self, row: _Row) -> bytes | None:
-        """How a request ended; None if it was stopped before that."""
+        """How a request ended; None if it was stopped before that, empty if it was set aside."""
         tries, answered = 0, self._answered
         while await self._may_go():
             if self.asked:
@@ -176,6 +198,9 @@ class _Sending:
                         tries, answered = 0, self._answered
                     elif self._is_down(error):
                         raise
+                    elif not self._answered:
+                        self._aside.append((row, error))
+                        return b""
                     else:
                         return _errored(error)
                 await self._pause(error, tries)
@@ -192,7 +217,7 @@ class _Sending:
         """Whether the API itself fails, and not just this request."""
         self._given_up += 1
         about_it = error.by_api and not _asks_to_slow_down(error) and not (self.patient and error.status == _OVERLOADED)
-        return not (about_it and self._answered and self._given_up < self._most_given_up)
+        return not (about_it and self._given_up < self._most_given_up)
 
     async def _pause(self, error: ApiError, tries: int) -> None:
         usual = min(PAUSE * 2.0 ** max(tries - 1, 0), LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -131,7 +131,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
     if not chosen.ids:
         if chosen.left:
             raise none_of(chosen.left, wanted, first.label)
-        raise NothingLeft("Every request has its answer.", "There is nothing to retry.")
+        raise _all_answered(snapshot, first)
     return Proposal(
         first,
         tuple(one.ref for one in batches),
@@ -142,6 +142,16 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
         wanted=wanted,
         turns=tuple((one.ref, path) for one, path in retrieved if one.outcomes is None or one.outcomes.paused),
     )
+
+
+def _all_answered(snapshot: Snapshot, first: Batch) -> NothingLeft:
+    submission = snapshot.submissions.get(first.submission)
+    if unsent := sum(part.requests for part in submission.waiting) if submission else 0:
+        return NothingLeft(
+            f"Every request of {first.label} has its answer; {plural(unsent, 'more request')} not sent yet.",
+            f"batchtui show {first.label}",
+        )
+    return NothingLeft("Every request has its answer.", "There is nothing to retry.")
 
 
 def none_of(left: Mapping[str, int], wanted: Wanted, word: str) -> NothingLeft:

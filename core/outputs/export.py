@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, noted
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, Submission, noted
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
@@ -33,6 +33,8 @@ def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
         NotAllowed: one of them cannot be exported.
     """
     batches = batches_for(snapshot, word)
+    if word not in {name for batch in batches for name in (batch.id, batch.label)}:
+        _refuse_unsent(snapshot.submissions.get(batches[0].submission), batches)
     for batch in batches:
         if reason := why_not(Verb.EXPORT, batch):
             can = why_not(Verb.RETRIEVE, batch) is None or batch.state in UNDER_WAY
@@ -40,6 +42,18 @@ def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
     refs = {batch.ref for batch in batches}
     retries = [one for one in snapshot.batches if one.retry_of in refs - {""} and one.state is State.RETRIEVED]
     return batches + [one for one in retries if one.ref not in refs]
+
+
+def _refuse_unsent(submission: Submission | None, batches: list[Batch]) -> None:
+    """Raises NotAllowed if requests of these batches' step are still to be sent: what there is would look like all."""
+    if submission is None or submission.stopped:
+        return
+    if left := sum(part.requests for part in submission.waiting if part.step == batches[0].step):
+        verb = "is" if left == 1 else "are"
+        raise NotAllowed(
+            f"{plural(left, 'request')} of {inert_line(submission.name)} {verb} not sent yet.",
+            f"What is here: batchtui export {batches[0].label}. About the rest: batchtui show {batches[0].label}",
+        )
 
 
 async def export(

@@ -195,17 +195,21 @@ async def test_a_request_that_always_fails_is_an_errored_result_while_others_are
 
 @pytest.mark.parametrize(
     ("fault", "tries"),
-    [(Answer(500), now_ask.TRIES), (Drop("accepted"), now_ask.TRIES_LOST), (Answer(429), now_ask.TRIES)],
+    [
+        (Answer(500), {f"row-{number}": now_ask.TRIES for number in range(3)}),
+        (Drop("accepted"), {"row-0": now_ask.TRIES_LOST}),
+        (Answer(429), {"row-0": now_ask.TRIES}),
+    ],
 )
 async def test_an_api_that_answers_nothing_stops_the_run_before_it_spoils_any_row(
-    world: World, api: AnthropicApi, fault: Answer | Drop, tries: int
+    world: World, api: AnthropicApi, fault: Answer | Drop, tries: dict[str, int]
 ) -> None:
     asking = Asking(world, api, 50)
     world.control.fault("message", fault, times=None)
     with pytest.raises(Unreachable):
         await asking.run(parallel=1)
     assert asking.partial.read_bytes() == b""
-    assert asking.asked() == {"row-0": tries}
+    assert asking.asked() == tries
 
 
 async def test_an_api_that_goes_down_on_the_way_spoils_few_rows_at_most(world: World, api: AnthropicApi) -> None:
@@ -349,3 +353,16 @@ async def test_what_never_left_this_machine_is_told_from_an_answer_that_was_lost
     await lossy.close()
     assert type(raised.value) is Unreachable
     assert len(world.control.calls("message")) == 1
+
+
+@pytest.mark.parametrize(("before", "parallel"), [(4, 8), (0, 1)])
+async def test_a_request_that_always_fails_holds_up_no_other_whoever_answered_those(
+    world: World, api: AnthropicApi, before: int, parallel: int
+) -> None:
+    asking = Asking(world, api, 5)
+    line = b'{"custom_id":"row-%d","result":{"type":"succeeded","message":{}}}\n'
+    asking.partial.write_bytes(b"".join(line % (number + 1) for number in range(before)))
+    world.control.fault("message", Answer(500), times=now_ask.TRIES)
+    await asking.run(parallel=parallel)
+    assert asking.types() == {"succeeded": 4, "errored": 1}
+    assert asking.asked() == {"row-0": now_ask.TRIES, **dict.fromkeys(asking.ids[before + 1 :], 1)}

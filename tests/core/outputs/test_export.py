@@ -9,17 +9,21 @@ import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pyarrow import parquet
 
-from batchtui.core.batches.batch import Output
-from batchtui.core.errors import BadInput
+from batchtui.core.batches.batch import Batch, Output, Part, Snapshot, State, Submission
+from batchtui.core.errors import BadInput, NotAllowed
+from batchtui.core.outputs.export import to_export
 from batchtui.core.outputs.kinds import KINDS, export, kind_of
 from batchtui.core.outputs.target import NotWritten, TargetExists
 
+NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 CBA = [b"c", b"b", b"a"]
 TARGETS = ["a.jsonl", "a.csv", "a.parquet", "a.db", "f/{custom_id}.md"]
 
@@ -301,3 +305,13 @@ def test_a_disk_without_modes_takes_a_file_that_replaces_another(
     monkeypatch.setattr(Path, "chmod", none)
     export(make(make.answer("a", "one")), str(out / "a.jsonl"), overwrite=True)
     assert "one" in (out / "a.jsonl").read_text()
+
+
+def test_a_name_is_not_exported_while_requests_of_it_are_still_to_be_sent() -> None:
+    first = Batch(ref="a", name="notes", submission="s", submitted_at=NOW, requests=1, state=State.RETRIEVED)
+    rest = Part(ref="b", requests=39, bytes=9, digest="", number=2)
+    whole = Submission(ref="s", name="notes", created_at=NOW, requests=40, batches=("a",), waiting=(rest,))
+    with pytest.raises(NotAllowed, match="39 requests of notes are not sent yet"):
+        to_export(Snapshot(1, (first,), {"s": whole}), "notes")
+    assert to_export(Snapshot(1, (first,), {"s": whole}), "a") == [first]
+    assert to_export(Snapshot(1, (first,), {"s": replace(whole, stopped=True)}), "notes") == [first]

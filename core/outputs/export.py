@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, Submission, noted
+from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError
@@ -19,6 +20,7 @@ from batchtui.core.outputs.guard import Guard
 from batchtui.core.paths import Paths
 from batchtui.core.results import summary
 from batchtui.core.results.answers import Answers, files_of
+from batchtui.core.results.unfit_for_outputs import keep_unfit
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.state.tickets import Ticket
@@ -71,7 +73,8 @@ async def export(
 ) -> Output:
     """Writes the answers to a target, completely or not at all, and records that on the batches.
 
-    `guard` finds the files that it must not replace, whatever `overwrite` says.
+    Complete answers that this output cannot use, such as one without text where text is written, count as unfit from
+    then on, as for the outputs of a job. `guard` finds the files that it must not replace, whatever `overwrite` says.
 
     Raises:
         UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
@@ -83,9 +86,11 @@ async def export(
     first = batches[0]
     scope = first.label if len(batches) == 1 else first.submission
 
-    def work() -> Output:
+    causes: dict[str, str] = {}
+
+    def work() -> tuple[Output, dict[str, Outcomes]]:
         with Answers.open(files_of(paths, batches)) as answers, Ticket(paths) as mine:
-            return kinds.export(
+            made = kinds.export(
                 answers,
                 to,
                 kind=kind,
@@ -95,17 +100,24 @@ async def export(
                 report=report,
                 guard=guard(answers),
                 note=mine.note_path,
+                unfit=causes.setdefault,
             )
+            return made, keep_unfit(batches, paths, answers, f"export {made.path}", causes)
 
-    output = replace(await asyncio.to_thread(work), done_at=now)
+    made, outcomes = await asyncio.to_thread(work)
+    output = replace(made, done_at=now)
     log.info("%s exported to %s: %s", scope, output.path, plural(output.rows or 0, "row"))
     await asyncio.to_thread(summary.note_output, paths.summary(first.label), output)
 
     def write(tx: Transaction) -> None:
         for batch in batches:
             current = tx.batch(batch.ref)
+            if current and (counted := outcomes.get(batch.ref)):
+                current = replace(current, outcomes=counted)
             if current and not current.retry_of:
-                tx.put(replace(current, outputs=noted(current.outputs, output)))
+                current = replace(current, outputs=noted(current.outputs, output))
+            if current:
+                tx.put(current)
 
     try:
         await disk.commit(write)

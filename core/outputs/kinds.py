@@ -117,12 +117,13 @@ def export(
     report: Report | None = None,
     guard: Guard = UNGUARDED,
     note: Callable[[Path], None] | None = None,
+    unfit: Judge | None = None,
 ) -> Output:
     """Writes all results to `to`, in the order of the requests.
 
     Returns the kind, the absolute path and the number of rows; the caller adds when it was done.
     `report(rows_done, rows_total)` may raise to stop: then no new file has a final name. `scope` says whose rows these
-    are in a database of several batches; the table is named `answers`.
+    are in a database of several batches; the table is named `answers`. `note` and `unfit` are as for `run`.
 
     Raises:
         UsageError: `safe` is false, so that cells that a spreadsheet would run stay as they are, and this is no CSV.
@@ -138,7 +139,7 @@ def export(
     _not_ours(path, answers)
     refuse_own(Output(kind=chosen, path=to), guard)
     there: There = "replace" if overwrite else "refuse"
-    work = Work(path=path, there=there, scope=scope, report=report, guard=guard, note=note)
+    work = Work(path=path, there=there, scope=scope, report=report, guard=guard, note=note, unfit=unfit)
     written = KINDS[chosen].write(answers, work, options)
     return Output(kind=chosen, path=str(path), rows=written.rows, guarded=written.guarded)
 

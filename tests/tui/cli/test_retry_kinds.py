@@ -112,3 +112,16 @@ def test_what_cannot_be_meant_is_a_usage_error(
     monkeypatch.setenv("BATCHTUI_HOME", str(tmp_path))
     assert run(["retry", "rows", "--yes", *words]) == 2
     assert said in capfd.readouterr().err
+
+
+def test_an_answer_without_text_that_an_export_could_not_write_can_be_sent_again(world: World, here: None) -> None:
+    world.control.tell("unfit", "req-1")
+    world.rows(3)
+    assert world.run("submit", "rows.jsonl", "--wait").returncode == 0
+    world.run("export", "rows", "--to", "out/{custom_id}.md")
+    assert json.loads((world.folder / "out" / "_failed.jsonl").read_text())["custom_id"] == "req-1"
+    assert json.loads(world.run("show", "rows", "--json").stdout)["batch"]["outcomes"]["unfit"] == 1
+    assert world.run("retry", "rows", "--take", "unfit", "--yes", "--json").returncode == 0
+    assert world.run("wait", "rows").returncode == 0
+    assert world.run("export", "rows", "--to", "out/{custom_id}.md", "--force").returncode == 0
+    assert (world.folder / "out" / "req-1.md").exists()

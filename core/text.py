@@ -77,6 +77,16 @@ def money(usd: float | None) -> str:
     return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"
 
 
+def amounts_apart(usd: float, other: float | None) -> tuple[str, str]:
+    """Two amounts with as many decimals as it takes to tell them apart."""
+    if other is None or usd == other or money(usd) != money(other):
+        return money(usd), money(other)
+    return next(
+        ((one, two) for digits in range(3, 18) if (one := f"${usd:,.{digits}f}") != (two := f"${other:,.{digits}f}")),
+        (money(usd), money(other)),
+    )
+
+
 def likely(usd: float | None) -> str:
     """What something is likely to cost: `~$0.76`."""
     said = money(usd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
@@ -27,9 +27,11 @@ class Call(Struct, frozen=True):
     bad: bool = False
 
 
-def calls(before: Snapshot, after: Snapshot) -> list[Call]:
+def calls(before: Snapshot, after: Snapshot, *, retrieves: bool = False) -> list[Call]:
     """What to call the user for, by submission: all of its batches and steps have ended, or it waits for the user.
 
+    With `retrieves`, a batch is not over before its results are here: until then, only the API's count is known, in
+    which a cut or refused answer is a success.
     That the API cannot be reached is no reason to call anybody: it is tried again.
     """
     changed = {one.submission for one in after.batches if one.revision > before.revision}
@@ -45,12 +47,13 @@ def calls(before: Snapshot, after: Snapshot) -> list[Call]:
         ref = submissions.get(failure.batch or "", "")
         if (failure.batch, failure.message) not in waited and failure.error.code != Unreachable.code and ref in names:
             found.setdefault(ref, Call(names[ref], f"{names[ref]}: {failure.message}", failure.hint, bad=True))
-    ran = {one.submission for one in was.batches if one.state in _MOVING}
+    moving = _MOVING | {State.ENDED} if retrieves else _MOVING
+    ran = {one.submission for one in was.batches if one.state in moving}
     ours: dict[str, list[Batch]] = {}
     for one in now.batches:
         ours.setdefault(one.submission, []).append(one)
     for ref in ran & names.keys() - found.keys():
-        if row := _over(now.submissions[ref], ours.get(ref, [])):
+        if row := _over(now.submissions[ref], ours.get(ref, []), moving):
             found[ref] = Call(names[ref], f"{names[ref]} ended: {row.share}.")
     return [found[ref] for ref in now.submissions if ref in found]
 
@@ -61,9 +64,9 @@ def _only(snapshot: Snapshot, submissions: set[str]) -> Snapshot:
     return Snapshot(snapshot.revision, ours, wholes)
 
 
-def _over(submission: Submission, batches: Sequence[Batch]) -> Batch | None:
+def _over(submission: Submission, batches: Sequence[Batch], moving: Collection[State]) -> Batch | None:
     """The row of a submission if all of it has ended. What was refused is told by the form that sent it."""
-    if not batches or any(one.state in _MOVING for one in batches):
+    if not batches or any(one.state in moving for one in batches):
         return None
     alone = len(batches) == 1 and not (submission.waiting or submission.steps)
     row = batches[0] if alone else rolled_up(submission, batches)

@@ -106,7 +106,8 @@ class Sync:
             self._tell_news(changed)
             before, self._snapshot = self._snapshot, changed
             self._post(BatchesChanged(changed))
-            if found := await asyncio.to_thread(calls, before, changed):  # 1,000 ends take 40 ms
+            retrieves = self._desk.settings.auto_retrieve
+            if found := await asyncio.to_thread(calls, before, changed, retrieves=retrieves):  # 1,000 ends take 40 ms
                 self._post(Called(found))
         self._set(self._with_poller(poller, stalled))
 

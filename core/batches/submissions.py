@@ -24,7 +24,7 @@ from batchtui.core.batches.find import meant, none_yet
 from batchtui.core.batches.spending import committed
 from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import OverLimit, UsageError
-from batchtui.core.text import inert_line, money, plural
+from batchtui.core.text import amounts_apart, inert_line, plural
 
 
 def batches_for(snapshot: Snapshot, word: str) -> list[Batch]:
@@ -73,9 +73,9 @@ def over_limit(submission: Submission, most: float, go: str) -> OverLimit:
     """Why the parts that wait are not sent: with what was sent before they can cost `most`, which is over the limit.
     `go` is the command that takes another limit."""
     left = plural(sum(part.requests for part in submission.waiting), "request")
+    said, allowed = amounts_apart(most, submission.max_cost)
     return OverLimit(
-        f"{left} not sent: with what was sent before, it can cost up to {money(most)}; the limit is "
-        f"{money(submission.max_cost)}.",
+        f"{left} not sent: with what was sent before, it can cost up to {said}; the limit is {allowed}.",
         f"To go on: {go} --max-cost USD",
     )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from batchtui.core.batches.price import HALF
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.errors import OverLimit
-from batchtui.core.text import inert_line, money
+from batchtui.core.text import amounts_apart, inert_line, money
 
 _UNKNOWN = "A limit needs a known cost: send this separately, without a limit."
 
@@ -26,8 +26,9 @@ def refusal(estimate: Estimate | None, limit: float | None, share: Decimal = HAL
         return OverLimit(f"Its cost is not known{_why(estimate)}: nothing was sent.", hint)
     if most <= limit:  # written so that NaN is refused
         return None
+    said, allowed = amounts_apart(most, limit)
     return OverLimit(
-        f"It can cost up to {money(most)}{_likely(estimate, share)}; the limit is {money(limit)}. Nothing was sent.",
+        f"It can cost up to {said}{_likely(estimate, share)}; the limit is {allowed}. Nothing was sent.",
         "Raise the limit, lower max_tokens, send fewer requests"
         + (", or submit them as a batch at half price." if share > HALF else "."),
     )

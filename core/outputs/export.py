@@ -35,7 +35,7 @@ def to_export(snapshot: Snapshot, word: str) -> list[Batch]:
         NotAllowed: one of them cannot be exported.
     """
     batches = batches_for(snapshot, word)
-    if word not in {name for batch in batches for name in (batch.id, batch.label)}:
+    if word not in {name for batch in batches for name in (batch.id, batch.ref)}:
         _refuse_unsent(snapshot.submissions.get(batches[0].submission), batches)
     for batch in batches:
         if reason := why_not(Verb.EXPORT, batch):
@@ -88,6 +88,9 @@ async def export(
 
     causes: dict[str, str] = {}
 
+    def note_cause(custom_id: str, why: str) -> None:
+        causes.setdefault(custom_id, why)
+
     def work() -> tuple[Output, dict[str, Outcomes]]:
         with Answers.open(files_of(paths, batches)) as answers, Ticket(paths) as mine:
             made = kinds.export(
@@ -100,7 +103,7 @@ async def export(
                 report=report,
                 guard=guard(answers),
                 note=mine.note_path,
-                unfit=causes.setdefault,
+                unfit=note_cause,
             )
             return made, keep_unfit(batches, paths, answers, f"export {made.path}", causes)
 

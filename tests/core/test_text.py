@@ -5,7 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from batchtui.core.text import ago, aligned, duration, inert, inert_line, likely_and_most, money, number, plural, size
+from batchtui.core.text import (
+    ago,
+    aligned,
+    amounts_apart,
+    duration,
+    inert,
+    inert_line,
+    likely_and_most,
+    money,
+    number,
+    plural,
+    size,
+)
 
 EVERY = [chr(code) for code in range(0x110000)]
 KEPT_CONTROLS = "\t\n"
@@ -154,3 +166,18 @@ def test_the_likely_price_and_the_most_are_two_numbers(
 ) -> None:
     assert likely_and_most(usd, most) == words
     assert likely_and_most(usd, most, plain=True) == plain
+
+
+@pytest.mark.parametrize(
+    ("usd", "other", "words"),
+    [
+        (20.004, 20.0, ("$20.004", "$20.000")),
+        (0.00062535, 0.00062528, ("$0.00062535", "$0.00062528")),
+        (21.0, 20.0, ("$21.00", "$20.00")),
+        (1.0, None, ("$1.00", "–")),
+    ],
+)
+def test_a_price_and_the_limit_that_it_is_over_do_not_look_the_same(
+    usd: float, other: float | None, words: tuple[str, str]
+) -> None:
+    assert amounts_apart(usd, other) == words

@@ -41,6 +41,13 @@ def test_an_end_is_called_once_whether_or_not_the_download_was_seen_to_begin() -
     assert calls(here, here) == calls(Snapshot(), here) == []  # what was over when the app was opened
 
 
+def test_an_end_is_not_told_by_the_count_of_the_api_if_the_answers_come_next() -> None:
+    before, ended = state(batch()), state(batch(state=State.ENDED, **{**DONE, "request_counts": Counts(succeeded=4)}))
+    assert calls(before, ended, retrieves=True) == []
+    here = state(batch(state=State.RETRIEVED, outcomes=Outcomes(answered=3, cut=1), **{**DONE, "revision": 2}))
+    assert [one.text for one in calls(ended, here, retrieves=True)] == ["nightly ended: 3 of 4 requests succeeded."]
+
+
 def test_parts_and_steps_are_called_once_for_all() -> None:
     first, second = batch("b1"), batch("b2", part=2)
     one_over = state(batch("b1", State.RETRIEVED, **DONE), second)

@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State, Submission
+from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.remote import Counts
 from batchtui.core.clock import utc_now
 from batchtui.core.state.store import Store
@@ -118,11 +119,12 @@ def terminal(world: World) -> Iterator[Terminal]:
 
 
 def end(world: World, ref: str) -> None:
-    """What another process writes when it sees that a batch has ended."""
+    """What another process writes when it has retrieved a batch."""
     with Store(world.paths).transaction() as tx:
         batch = tx.batch(ref)
         assert batch
-        tx.put(replace(batch, state=State.ENDED, request_counts=Counts(succeeded=2), ended_at=utc_now()))
+        counted = {"request_counts": Counts(succeeded=2), "outcomes": Outcomes(answered=2)}
+        tx.put(replace(batch, state=State.RETRIEVED, ended_at=utc_now(), retrieved_at=utc_now(), **counted))
 
 
 def test_the_bell_and_the_notice_come_only_while_nobody_looks(world: World, terminal: Terminal) -> None:

@@ -17,7 +17,7 @@ from batchtui.core.batches.deadline_text import in_words
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, SameRows, SentBefore
+from batchtui.core.errors import BatchtuiError, SameRows, SentBefore, Stopped
 from batchtui.core.reading import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
@@ -132,7 +132,8 @@ async def _submit(wanted: _Wanted) -> int:
         except BatchtuiError as error:
             return await _not_submitted(desk, error, json=wanted.json)
         except asyncio.CancelledError:
-            await _tell_unsure(desk, began)
+            if unsure := await _unsure(desk, began):
+                return await _not_submitted(desk, unsure, json=wanted.json)
             raise
         return await _tell(desk, batch, wanted)
 
@@ -233,18 +234,22 @@ def _several(checked: Checked) -> bool:
 
 async def _not_submitted(desk: Desk, error: BatchtuiError, *, json: bool) -> int:
     unsure: list[Batch] = []
-    if error.exit_code == errors.NEEDS_PERSON:
+    if error.exit_code == errors.NEEDS_PERSON or isinstance(error, _Unsure):
         unsure = [one for one in (await desk.snapshot()).batches if one.state is State.UNCONFIRMED][:1]
     label = unsure[0].ref if unsure else None
     return failed(error, json=json, batch=label, batches=[batch_json(one) for one in unsure])
 
 
-async def _tell_unsure(desk: Desk, began: datetime) -> None:
-    """Warns that it is not known what became of a batch whose sending was interrupted."""
+class _Unsure(Stopped):
+    """It is not known what became of a batch whose sending was interrupted."""
+
+
+async def _unsure(desk: Desk, began: datetime) -> _Unsure | None:
     for one in (await desk.snapshot()).batches:
         if one.state is State.UNCONFIRMED and one.submitted_at >= began and one.trouble:
             hint = "Do not submit it again: batchtui --once looks for it in the API's list."
-            complain(BatchtuiError(f"{one.ref}: {one.trouble.message}", hint))
+            return _Unsure(f"{one.ref}: {one.trouble.message}", hint)
+    return None
 
 
 async def _say_sent(desk: Desk, batch: Batch) -> None:

@@ -13,10 +13,10 @@ from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Batch, Snapshot, State
 from batchtui.core.batches.deadline import carried_on
 from batchtui.core.batches.standing import standing
-from batchtui.core.batches.submissions import with_submission
+from batchtui.core.batches.submissions import with_submission, word_for
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown, Stopped, said_before
-from batchtui.core.text import inert_line
+from batchtui.core.text import inert_line, number, plural
 from batchtui.tui.cli.command_desk import (
     as_json,
     desk_for,
@@ -84,6 +84,9 @@ async def stay(desk: Desk, submissions: Sequence[str], *, patience: float | None
     for one in batches:
         if one.state is State.RETRIEVED:
             say(f"{one.share}: {one.results_path}")
+    for ref in submissions:
+        if left := _without_answer(snapshot, ref, batches):
+            say(left)
     await tell_outputs(desk, batches, began)
     for failure in failures:
         complain(failure.error)
@@ -110,6 +113,16 @@ def _unretrieved(batch: Batch) -> Failure | None:
     if batch.state is State.UNCONFIRMED:
         return Failure(batch.ref, OutcomeUnknown(message, hint))
     return Failure(batch.ref, said_before(batch.trouble.code if batch.trouble else "", message, hint))
+
+
+def _without_answer(snapshot: Snapshot, ref: str, batches: Sequence[Batch]) -> str:
+    """Why requests of a submission have no usable answer, each by its latest attempt; empty if all have one."""
+    submission = snapshot.submissions[ref]
+    whole = plan.outcomes([one for one in batches if one.submission == ref], submission.waiting)
+    if whole is None or not whole.unanswered:
+        return ""
+    of = f"{number(whole.unanswered)} of {plural(whole.total, 'request')} of {inert_line(submission.name)}"
+    return f"Without a usable answer: {of} ({whole.words()}). batchtui retry {word_for(snapshot, submission)}"
 
 
 def _answered(snapshot: Snapshot, submissions: Sequence[str], batches: Sequence[Batch]) -> int:

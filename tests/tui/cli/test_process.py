@@ -177,13 +177,16 @@ def test_the_simulator_says_what_to_set_answers_and_ends_with_the_signal(world: 
 
 def test_an_interrupt_while_sending_says_that_it_may_have_been_accepted(world: "World") -> None:
     world.control.fault("create", Stall("accepted", 600))
-    process = world.start("submit", str(world.rows()))
+    process = world.start("submit", str(world.rows()), "--json")
     try:
         until(lambda: world.control.batches())
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (130, "")
+    assert process.returncode == 130
+    (error,), (batch,) = json.loads(out)["errors"], json.loads(out)["batches"]
+    assert (error["code"], error["batch"], batch["state"]) == ("interrupted", batch["ref"], "unconfirmed")
+    assert error["hint"].startswith("Do not submit it again")
     assert "it is not known whether the API accepted it" in err
     assert "batchtui --once" in err
     assert "Traceback" not in err

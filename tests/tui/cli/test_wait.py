@@ -111,7 +111,10 @@ def test_answers_of_no_use_are_code_3_until_a_retry_has_them(world: World) -> No
     batch_id = submitted(world)
     code, said = waited(world, batch_id)
     assert (code, said["errors"]) == (3, [])
-    assert said["batches"][0]["outcomes"]["expired"] > 0
+    expired = said["batches"][0]["outcomes"]["expired"]
+    assert expired > 0
+    told = world.run("wait", batch_id).stderr
+    assert f"Without a usable answer: {expired} of 6 requests of rows ({expired} expired). batchtui retry rows" in told
     assert world.run("retry", batch_id, "--yes").returncode == 0
     code, said = waited(world, "rows")
     assert code == 0

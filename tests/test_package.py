@@ -77,7 +77,7 @@ def test_the_wheel_holds_every_module_the_style_and_the_types_and_nothing_else(w
         f"batchtui/{path.relative_to(ROOT)}"
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in kept or path.name == "py.typed" or (path.is_file() and "examples" in path.parts)
+        if path.suffix in kept or path.name == "py.typed" or (path.is_file() and {"examples", "help"} & set(path.parts))
     }
     assert held == tree
     assert {"batchtui/tui/app.tcss", "batchtui/core/jobs/examples/sentiment/news.sql"} <= held

@@ -13,6 +13,7 @@ import gc
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
@@ -65,6 +66,13 @@ def _beta(betas: Betas) -> dict[str, str]:
     return {"anthropic-beta": ",".join(betas)} if betas else {}
 
 
+@cache
+def _freeze() -> None:
+    """Keeps the SDK's half a million objects from being scanned, which blocks the event loop for long. Once a process:
+    to count what is frozen takes as long."""
+    gc.freeze()
+
+
 class AnthropicApi:
     """Implements `core.api.protocol.Api` with the SDK, for one key and one host."""
 
@@ -96,8 +104,7 @@ class AnthropicApi:
                 self._client = await asyncio.to_thread(
                     build_client, self._credentials, self._idle_timeout, self._api_version, self._faults.clean
                 )
-                if not gc.get_freeze_count():
-                    gc.freeze()  # the SDK's half a million objects stay; scanning them blocks the event loop for long
+                _freeze()
         return self._client
 
     async def create(self, rows: Path, report: Report | None = None, betas: Betas = ()) -> Remote:

@@ -8,7 +8,7 @@ demo: .venv/ready  ## run the main job against the simulator, no key needed
 	@$(BIN)/batchtui demo
 
 test: lint  ## lint, types, import rules, tests
-	$(BIN)/python -m pytest -q -n 3
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -158,3 +158,14 @@ def world(simulator: Running, tmp_path: Path) -> World:
     folder = tmp_path / "work"
     folder.mkdir()
     return World(tmp_path / "home", folder, simulator.url, simulator.control)
+
+
+@pytest.fixture
+def here(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """`world.run` runs a command in this process, with everything that a separate process would get: the SDK is
+    imported once, so tests of many commands are fast."""
+
+    def run_here(*arguments: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        return in_this_process(arguments, world.environment, world.folder, monkeypatch, capfd)
+
+    monkeypatch.setattr(world, "run", run_here)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from shlex import quote
 
+import pytest
+
 from batchtui.core.batches.batch import State, Submission
 from batchtui.core.simulator.faults import Answer, Stall
 from batchtui.core.state.store import Store
@@ -94,6 +96,11 @@ class Job:
             assert any(f"Report on Simulated answer to: Write about {'w' * (number + 1)}\\n" in one for one in reports)
         assert not list(self.world.paths.results.glob("*.partial"))
         assert not self.world.control.calls("create")
+
+
+@pytest.fixture(autouse=True)
+def fast(here: None) -> None:
+    """Only what `world.start` starts is a process of its own."""
 
 
 def only(world: World) -> Submission:

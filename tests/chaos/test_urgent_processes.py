@@ -26,6 +26,11 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
+@pytest.fixture(autouse=True)
+def fast(here: None) -> None:
+    """Only what `world.start` starts is a process of its own."""
+
+
 class Rows:
     """A file whose rows all differ in length, so that the server's log shows which of them was sent."""
 

@@ -18,6 +18,11 @@ from batchtui.core.state.store import Store
 from tests.conftest import World
 
 
+@pytest.fixture(autouse=True)
+def fast(here: None) -> None:
+    """Only what `world.start` starts is a process of its own."""
+
+
 def batches(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     said = json.loads(ended.stdout)
     assert not said.get("errors")

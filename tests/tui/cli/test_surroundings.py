@@ -43,7 +43,7 @@ def test_one_interrupt_ends_a_question(world: "World", monkeypatch: pytest.Monke
 @pytest.mark.parametrize("command", [("list",), ("list", "--json"), ("--once",)], ids=" ".join)
 @pytest.mark.parametrize("target", ["full", "closed"])
 def test_an_output_that_takes_nothing_is_said_without_a_trace(
-    world: "World", target: str, command: tuple[str, ...]
+    world: "World", target: str, command: tuple[str, ...], here: None
 ) -> None:
     world.run("submit", str(world.rows(3)))
     to = ">/dev/full" if target == "full" else ">&-"
@@ -96,14 +96,14 @@ def test_a_closed_stream_stops_nothing(world: "World", closed: str) -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[str, ...]) -> None:
+def test_what_is_no_number_is_not_taken_for_one(world: "World", command: tuple[str, ...], here: None) -> None:
     """Every comparison with nan is false: it would pass any limit and, as a limit, let everything pass."""
     ended = world.run(*command)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "is not a finite number" in ended.stderr
 
 
-def test_shares_of_more_than_everything_are_refused(world: "World") -> None:
+def test_shares_of_more_than_everything_are_refused(world: "World", here: None) -> None:
     ended = world.run("simulate", "--errored", "0.6", "--cut", "0.5")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "add up to more than 1" in ended.stderr
@@ -131,7 +131,7 @@ def test_without_a_terminal_for_stderr_there_is_no_screen(world: "World") -> Non
 
 
 @pytest.mark.parametrize("command", ["list", "--once"])
-def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", command: str) -> None:
+def test_a_folder_that_was_removed_meanwhile_is_no_obstacle(world: "World", command: str, here: None) -> None:
     """A terminal or a service may be in such a folder; the state is elsewhere."""
     world.run("submit", str(world.rows(3)), "--name", "kept")
     gone = world.folder / "gone"

@@ -61,7 +61,7 @@ def _folder(folder: Path) -> Iterator[Trouble]:
         can = "change what is in" if about.st_mode & _CHANGE else "read"
         mode = stat.S_IMODE(about.st_mode)
         yield Trouble(f"Other users can {can} {folder} ({mode:04o}).", f"chmod 700 {quote(str(folder))}")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if about.st_uid == os.geteuid() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield Trouble(f"{folder} cannot be read or written.", _way_out(folder))
 
 
@@ -111,9 +111,10 @@ def _files(paths: Paths) -> Iterator[Trouble]:
         if about.st_uid != os.geteuid():
             yield from _owned(one, about)
             return
-    for one, about in known:
-        if not stat.S_ISREG(about.st_mode) and one != paths.state and one.suffix != ".lock":  # they have their own checks
-            yield Trouble(f"{one} is not a regular file.", f"Move it away: mv {quote(str(one))} …. A new one is made.")
+    for one, about in known:  # the state and the locks have checks of their own
+        if not stat.S_ISREG(about.st_mode) and one != paths.state and one.suffix != ".lock":
+            away = quote(f"{one}.away")
+            yield Trouble(f"{one} is not a regular file.", f"Move it away: mv {quote(str(one))} {away}")
     open_to_others = [one for one, about in known if stat.S_ISREG(about.st_mode) and about.st_mode & _OTHERS]
     if open_to_others:
         more = f" and {len(open_to_others) - 1:,} more" if len(open_to_others) > 1 else ""

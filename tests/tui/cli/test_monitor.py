@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import State, Trouble
+from batchtui.core.batches.batch import Snapshot, State, Trouble
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.simulator.faults import Stall
 from batchtui.core.state.poller import Poller
 from batchtui.core.state.store import Store
 from batchtui.tui.cli.monitor import _Shown
+from batchtui.tui.cli.once import _tell
 from tests.conftest import PATIENCE, World, until
 
 
@@ -62,6 +63,12 @@ async def test_a_line_comes_when_something_changed_and_who_polls_is_said(
         waits, polls = capsys.readouterr().err.splitlines()
         assert waits.endswith(" polls. This one waits to take over.")
         assert polls == "This one polls from now on."
+
+
+def test_once_says_that_the_looks_of_the_one_that_polls_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    failing = Poller(pid=7, host="here", command="batchtui monitor", since=None, failing="The API refused the key.")
+    _tell(Cycle(polled_by=failing), Snapshot())
+    assert "Its last look failed: The API refused the key." in capsys.readouterr().err
 
 
 def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Path) -> None:

@@ -174,4 +174,5 @@ def read_settings(path: Path) -> Settings:
     except OSError as error:
         raise unreadable(path, error) from error
     except ValueError as error:
-        raise BadInput(f"{path}: {inert_line(str(error))}", "Fix that line, or move the file away.") from error
+        said = inert_line(str(error)).rstrip(".")
+        raise BadInput(f"{path}: {said}.", "Fix that line, or move the file away.") from error

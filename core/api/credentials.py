@@ -13,6 +13,7 @@ from batchtui.core.api.env_file import read_env_file
 from batchtui.core.api.key_places import Place, read_credential, read_key_file, read_keyring
 from batchtui.core.errors import BadInput, NoKey
 from batchtui.core.hosts import is_loopback
+from batchtui.core.paths import is_folder
 from batchtui.core.programs import LOOKS_LIKE_A_KEY
 from batchtui.core.settings import Settings
 from batchtui.core.text import inert_line
@@ -113,7 +114,7 @@ def _profile(environment: Mapping[str, str]) -> str | None:
     except RuntimeError:  # the user has no home
         home = Path("/")
     configs = Path(environment.get("ANTHROPIC_CONFIG_DIR") or home / ".config/anthropic") / "configs"
-    return "SDK profile" if configs.is_dir() and any(configs.glob("*.json")) else None
+    return "SDK profile" if is_folder(configs) and any(configs.glob("*.json")) else None
 
 
 def _base_url(value: str) -> str | None:

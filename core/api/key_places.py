@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ def _read(path: Path, *, private: bool) -> Place:
     except FileNotFoundError:
         return Place()
     except OSError as error:
-        return Place(why_not="it is a link" if path.is_symlink() else f"it cannot be read ({error.strerror})")
+        return Place(why_not="it is a link" if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})")
     try:
         if why_not := _why_not(os.fstat(opened), path, private=private):
             return Place(why_not=why_not)

@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.clock import utc_now
 from batchtui.core.desk import doctor_check
-from batchtui.core.desk.doctor_check import Asking, Check, failed, not_known, well, wrong
+from batchtui.core.desk.doctor_check import Asking, Check, failed, not_known, summed, well, wrong
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.files import own_way_out
 from batchtui.core.paths import Paths, find_paths
-from batchtui.core.settings import Settings, read_settings
+from batchtui.core.settings import Notify, Settings, read_settings
 from batchtui.core.text import inert_line
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _examine(place: Place) -> Iterator[Check]:
         return doctor_service.look(asking)
 
     yield from _made(("packages",), packages)
-    yield _config(place)
+    yield from _made((CONFIG,), lambda: _config(place))
     yield from _made(("key", "host", "connection", "clock"), api, _NETWORK)
     if paths is None:
         error = place.no_paths or BatchtuiError("There is no folder for batchtui's files.")
@@ -184,7 +185,12 @@ def _config(place: Place) -> Check:
     if place.paths is None:
         return not_known(CONFIG, "Not looked at: there is no folder.", "See folders.")
     there = os.path.lexists(place.paths.settings)
-    return well(CONFIG, f"{place.paths.settings}{'' if there else ' is not there: the defaults hold'}.")
+    fine = f"{place.paths.settings}{'' if there else ' is not there: the defaults hold'}."
+    if place.asking.settings.notify == Notify():
+        return well(CONFIG, fine)
+    from batchtui.core.desk import doctor_notices
+
+    return summed(CONFIG, [*doctor_notices.troubles(place.asking, place.paths)], fine)
 
 
 def _extras(paths: Paths | None) -> tuple[str, ...]:
@@ -240,6 +246,9 @@ def _in_words(error: Exception) -> BatchtuiError:
         said = f"A package that it needs cannot be imported: {inert_line(str(error))}."
         hint = f"See packages; or install all anew: {sys.executable} -m pip install --force-reinstall batchtui"
         return BatchtuiError(said, hint)
+    if isinstance(error, OSError) and error.filename is not None:
+        said = f"{inert_line(os.fsdecode(error.filename))} cannot be read: {error.strerror}."
+        return BatchtuiError(said, own_way_out(error))
     said = f"It could not be checked ({type(error).__name__}: {inert_line(str(error))})."
     return BatchtuiError(said, "This is a fault of batchtui: please report this line.")
 

@@ -82,7 +82,7 @@ def summed(name: str, troubles: Sequence[Trouble], fine: str) -> Check:
     return wrong(
         name,
         " ".join([*(one.message for one in shown), *more]),
-        " ".join(hints),
+        " ".join(one if one.endswith(".") else f"{one};" for one in hints).removesuffix(";"),
         worst([one.exit_code for one in troubles]),
     )
 

@@ -10,7 +10,7 @@ from statistics import median
 from batchtui.core.batches.batch import UNDER_WAY, Batch, State
 from batchtui.core.desk.doctor_check import Check, well, wrong
 from batchtui.core.files import own_way_out
-from batchtui.core.paths import Paths
+from batchtui.core.paths import Paths, is_folder
 from batchtui.core.results.retrieve import where
 from batchtui.core.text import plural, size
 
@@ -25,7 +25,7 @@ _SAMPLE = 20
 
 def look(paths: Paths, batches: Collection[Batch], statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Check:
     """Whether the results to come fit, twice as a download and its results are there at once for a moment."""
-    place = next((one for one in (paths.results, *paths.results.parents) if one.is_dir()), Path("/"))
+    place = next((one for one in (paths.results, *paths.results.parents) if is_folder(one)), Path("/"))
     try:
         about = statvfs(place)
     except OSError as error:
@@ -33,7 +33,7 @@ def look(paths: Paths, batches: Collection[Batch], statvfs: Callable[[Path], os.
     coming = [one for one in batches if one.state in UNDER_WAY or one.state is State.ENDED]
     estimate = round(sum(one.requests for one in coming) * _bytes_per_result(paths, batches))
     needed, free = max(2 * estimate, _LEAST_SPACE), about.f_bavail * about.f_frsize
-    what = f"the results of {plural(len(coming), 'batch', 'batches')} may need" if coming else "it takes"
+    what = f"the results of {plural(len(coming), 'batch', 'batches')} may need" if coming else "there should be"
     said = f"{size(free)} are free for {place}; {what} {size(needed)}."
     hint = "Free some space, or set BATCHTUI_HOME to a folder on another disk."
     if about.f_files and not about.f_favail:

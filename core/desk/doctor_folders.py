@@ -14,7 +14,7 @@ from batchtui.core.desk.doctor_check import Check, Trouble, summed
 from batchtui.core.desk.doctor_mounts import shared_by
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.files import locked_file, own_way_out, part_of
-from batchtui.core.paths import Paths, seen
+from batchtui.core.paths import Paths, is_folder, seen
 from batchtui.core.reading import read_text
 from batchtui.core.toml import LONGEST, read_toml
 
@@ -34,12 +34,12 @@ def look(paths: Paths) -> Check:
     inside = [one for one in (paths.requests, paths.results) if os.path.lexists(one)]
     places = dict.fromkeys((paths.data, paths.config, paths.log, *inside))
     troubles = [one for folder in places for one in _folder(folder)]
-    if not troubles and paths.data.is_dir():
+    if not troubles and is_folder(paths.data):
         troubles += [*_written(paths.data), *_files(paths)]
     if shared := shared_by(paths.data):
         said = f"{paths.data} is on {shared}: two machines can write it at once, and its locks may not hold."
         troubles.append(Trouble(said, "Set BATCHTUI_HOME to a folder on a disk of this machine alone."))
-    made = "" if paths.data.is_dir() else ", made when first needed"
+    made = "" if is_folder(paths.data) else ", made when first needed"
     return summed(NAME, troubles, f"{paths.data}{made}: yours alone, and writable.")
 
 
@@ -61,7 +61,7 @@ def _folder(folder: Path) -> Iterator[Trouble]:
         can = "change what is in" if about.st_mode & _CHANGE else "read"
         mode = stat.S_IMODE(about.st_mode)
         yield Trouble(f"Other users can {can} {folder} ({mode:04o}).", f"chmod 700 {quote(str(folder))}")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if about.st_uid == os.geteuid() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield Trouble(f"{folder} cannot be read or written.", _way_out(folder))
 
 
@@ -71,8 +71,8 @@ def _missing(folder: Path) -> Iterator[Trouble]:
         hint = "Make that folder, or mount its disk; or remove the link."
         yield Trouble(f"{folder} is a link to {folder.readlink()}, which is not there.", hint)
         return
-    above = next((one for one in folder.parents if one.exists()), Path("/"))
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+    above = next((one for one in folder.parents if seen(one)), Path("/"))
+    if not is_folder(above) or not os.access(above, os.W_OK | os.X_OK):
         yield Trouble(f"{folder} cannot be made in {above}.", _way_out(above))
 
 
@@ -111,6 +111,10 @@ def _files(paths: Paths) -> Iterator[Trouble]:
         if about.st_uid != os.geteuid():
             yield from _owned(one, about)
             return
+    for one, about in known:  # the state and the locks have checks of their own
+        if not stat.S_ISREG(about.st_mode) and one != paths.state and one.suffix != ".lock":
+            away = quote(f"{one}.away")
+            yield Trouble(f"{one} is not a regular file.", f"Move it away: mv {quote(str(one))} {away}")
     open_to_others = [one for one, about in known if stat.S_ISREG(about.st_mode) and about.st_mode & _OTHERS]
     if open_to_others:
         more = f" and {len(open_to_others) - 1:,} more" if len(open_to_others) > 1 else ""
@@ -125,7 +129,7 @@ def _ours(paths: Paths) -> Iterator[Path]:
     yield from paths.log.glob(f"{paths.log_file.name}*")
     left = _MOST
     for folder in (paths.requests, paths.results):
-        if folder.is_dir():
+        if is_folder(folder):
             for one in folder.iterdir():
                 left -= 1
                 if left < 0:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from batchtui.core.desk.doctor_check import Check, Trouble, summed
+from batchtui.core.desk.doctor_check import Check, Trouble, not_known, summed
 from batchtui.core.paths import Paths
 from batchtui.core.state.poller import Election, Poller
 from batchtui.core.state.silence import SILENT, Silence, stalled
@@ -49,6 +49,12 @@ def look(
 
     No lock is kept from anyone, but for an instant where the kernel does not say who holds it.
     """
+    try:
+        paths.poller_lock.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return not_known(NAME, f"Not looked at: nothing in {paths.data} can be seen: {error.strerror}.", "See folders.")
     held: dict[Path, Holder] = {}
     troubles = []
     for path in (paths.poller_lock, paths.state_lock, paths.submit_lock, paths.outputs_lock):
@@ -56,7 +62,7 @@ def look(
             if found := holder(path):
                 held[path] = found
         except OSError as error:
-            hint = "Remove it; batchtui makes the file anew."
+            hint = "Remove it: batchtui makes the file anew."
             troubles.append(Trouble(f"{path} cannot be locked: {error.strerror}.", hint))
     election = Election(paths, "batchtui doctor", clock)
     poller = _poller(election, sleep) if paths.poller_lock in held else None

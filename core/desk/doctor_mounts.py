@@ -45,7 +45,7 @@ def synced_by(folder: Path) -> str:
             if part == name or part.startswith((f"{name} ", f"{name}-")):
                 return program
     there = (folder, *folder.parents)
-    return next((program for mark, program in _MARKS if any((one / mark).exists() for one in there)), "")
+    return next((program for mark, program in _MARKS if any(os.path.lexists(one / mark) for one in there)), "")
 
 
 def mounts() -> dict[str, str]:

@@ -46,13 +46,23 @@ def read(paths: Paths) -> tuple[Check, Snapshot | None]:
         data = paths.state.read_bytes()
         head = next(iter(msgspec.json.decode(data, type=_Head).meta.values()))
     except FileNotFoundError:
-        return well(STATE, "None yet: nothing was submitted."), snapshot
+        return _none(paths), snapshot
     except (OSError, ValueError, StopIteration):
         return well(STATE, "It is being replaced at this moment, and can be read."), snapshot
     batches = plural(len(snapshot.batches), "batch", "batches")
     submissions = plural(len(snapshot.submissions), "submission")
     numbers = f"revision {snapshot.revision}, schema {head.schema}"
     return well(STATE, f"{batches} of {submissions}, {size(len(data))}, {numbers}."), snapshot
+
+
+def _none(paths: Paths) -> Check:
+    """There is no state: nothing was submitted, or it is no longer where it was."""
+    archived = len([one for one in paths.requests.glob("*.jsonl") if not one.name.endswith(".keys.jsonl")])
+    if not archived:
+        return well(STATE, "None yet: nothing was submitted.")
+    said = f"{paths.state} is gone, but {paths.requests} holds the rows of {plural(archived, 'batch', 'batches')}."
+    hint = "Put it back. If it is lost: batchtui list --remote shows what the API has, and batchtui retrieve ID takes "
+    return wrong(STATE, said, f"{hint}it up.")
 
 
 def expiring(snapshot: Snapshot, now: datetime, here: Callable[[Batch], bool]) -> Check:

@@ -42,6 +42,7 @@ class Pace:
         self._clock = clock
         self._jitter = jitter
         self._looks = Looks()
+        self._kept = True
         self._failures = 0
         self._pause = _FIRST_PAUSE
         self._ahead = timedelta()
@@ -88,7 +89,7 @@ class Pace:
     def note(self, snapshot: Snapshot, calls: int, blocked: BatchtuiError | None) -> datetime:
         """Remembers how a look went, and says in the log what is new about that. Returns when the next is due."""
         now = self._clock()
-        looks = read_looks(self._paths)
+        looks = read_looks(self._paths) if self._kept else self._looks  # on a full disk, nothing can be kept
         outage: Outage | None
         if calls or blocked:
             since = looks.since_last(now)
@@ -108,5 +109,5 @@ class Pace:
         self._looks = replace(looks, outage=outage)
         next_at = now + timedelta(seconds=self.delay(snapshot, calls, blocked))
         self._looks = replace(self._looks, next_at=next_at)
-        write_looks(self._paths, self._looks)
+        self._kept = write_looks(self._paths, self._looks)
         return next_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -215,7 +216,10 @@ class ServiceDesk:
 
     def _uninstall(self) -> list[Path]:
         for place in self._manager.places():
-            service_file.refuse_what_is_not_ours(place, "removed")
+            if service_file.standing(place) in (Standing.EDITED, Standing.FOREIGN):
+                end = [shlex.join(one) for one in [*self._manager.stop_commands(), ["rm", str(place)]]]
+                hint = f"If it is of no more use, stop it and remove it: {'; '.join(end)}"
+                service_file.refuse_what_is_not_ours(place, "removed", hint)
         if not any(one.exists() for one in self._manager.places()):
             return []
         reached = self._manager.environment() is not None

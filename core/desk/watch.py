@@ -15,7 +15,7 @@ from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.timepiece import Reading, Timepiece
 from batchtui.core.desk.vital_signs import VitalSigns
-from batchtui.core.errors import BatchtuiError, PollerStalled, unforeseen
+from batchtui.core.errors import BatchtuiError, PollerStalled, StateError, unforeseen
 from batchtui.core.logs import log
 from batchtui.core.service.notify_socket import NotifySocket
 from batchtui.core.text import inert_line
@@ -32,6 +32,10 @@ _FAILED = (5.0, 30.0, 120.0, 300.0)
 
 _NETWORK = (2.0, 10.0)
 """Seconds, at least and at most, that a network needs after a sleep."""
+
+
+_LOST = "The state is gone, or was replaced by an older one: what it held is not looked at any more."
+_PUT_BACK = "Put state.json back. If it is lost, batchtui list --remote shows what the API has."
 
 
 class Asked:
@@ -77,6 +81,7 @@ class Watch:
         self._broken = 0
         self._ours = False
         self._stalled: PollerStalled | None = None
+        self._revision = 0
 
     async def run(self) -> None:
         """Returns once `asked.woken` is set: for the end, or to read the settings again."""
@@ -108,9 +113,18 @@ class Watch:
                 self._complain(failure.error)
         self._said = frozenset(one.message for one in cycle.errors)
         snapshot = await self._desk.snapshot()
+        self._follow(snapshot.revision)
         delay = self._desk.next_delay(cycle, snapshot)
         self._signs.looked(cycle, snapshot, delay)
         return cycle, delay
+
+    def _follow(self, revision: int) -> None:
+        """Says it once if the state is older than it was, or gone: its batches are no longer looked at."""
+        was, self._revision = self._revision, revision
+        if revision < was:
+            lost = StateError(_LOST, _PUT_BACK)
+            log.error("%s %s", lost.message, lost.hint)
+            self._complain(lost)
 
     async def _cycle(self) -> Cycle | None:
         """One cycle; None if it was broken off because the process is to end."""

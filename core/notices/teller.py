@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from threading import Event as Stop
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.batches.events import changed, moving, untold
 from batchtui.core.errors import BatchtuiError
+from batchtui.core.files import own_way_out
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.notices import outage, standing
@@ -24,7 +26,7 @@ from batchtui.core.notices.follow import reached
 from batchtui.core.notices.journal import Journal, Line, Mark, read_on
 from batchtui.core.notices.record import MOST, StepName, record, safe_json
 from batchtui.core.notices.standing import Standing
-from batchtui.core.paths import Paths
+from batchtui.core.paths import Paths, seen
 from batchtui.core.settings import Notify
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
@@ -75,7 +77,7 @@ class Teller:
                 await self._tell(blocked, looked)
                 self._said = ""
             except Exception as error:  # noqa: BLE001 - the cycle goes on, whatever is wrong here
-                said = str(error)
+                said = _words(error)
                 if said != self._said:
                     known = isinstance(error, BatchtuiError | OSError)
                     log.error("events are not told: %s", said, exc_info=None if known else error)
@@ -117,6 +119,8 @@ class Teller:
             new = Standing(max(self._journal.last(), reached(self._paths)))
             known = {name: known.get(name, new) for name in wanted}
             standing.write(self._paths.notices, known)
+        elif _changed(self._paths.settings) > _changed(self._paths.notices):  # maybe what failed is mended
+            known = {name: replace(one, next_at=None) for name, one in known.items()}
         if known != self._standings:  # another process told some in the meantime
             self._standings, self._mark, self._unread = known, Mark(), []
 
@@ -220,6 +224,17 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head)
+
+
+def _changed(path: Path) -> int:
+    about = seen(path)
+    return about.st_mtime_ns if about else 0
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}. {own_way_out(error)}"
+    return f"{error.message} {error.hint}".rstrip() if isinstance(error, BatchtuiError) else str(error)
 
 
 def _name_of(line: Line) -> str:

@@ -7,6 +7,7 @@ import hmac
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Event as Stop
@@ -66,8 +67,7 @@ class Webhook:
 
         def post() -> None:
             try:
-                _send(connection, self._url, body, headers)
-                outcome.append(None)
+                _send(connection, self._url, body, headers, lambda: outcome.append(None))
             except NotTold as error:
                 outcome.append(error)
             except Exception as error:  # noqa: BLE001 - the connection was cut under it, or it is a fault of ours
@@ -105,22 +105,28 @@ def _connection(url: str, timeout: float) -> HTTPConnection:
     return connection
 
 
-def _send(connection: HTTPConnection, url: str, body: bytes, headers: dict[str, str]) -> None:
+def _send(
+    connection: HTTPConnection, url: str, body: bytes, headers: dict[str, str], taken: Callable[[], None]
+) -> None:
+    """Calls `taken` once the host says by its status that it has the event, whatever becomes of the rest."""
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", target, body, headers)
         with connection.getresponse() as answer:
             status = answer.status
-            answer.read(_READ)
+            if 200 <= status < 300:
+                taken()
+                with suppress(OSError, HTTPException, ValueError):
+                    answer.read(_READ)
+                return
     except (OSError, HTTPException, ValueError) as error:
         raise _TryAgain(f"no answer from {_host(parts.hostname)}: {_words(error)}") from None
     if 300 <= status < 400:
         raise NotTold(f"{_host(parts.hostname)} sent it elsewhere ({status}), which is not followed")
     if status in (408, 425, 429) or status >= 500:
         raise _TryAgain(f"{_host(parts.hostname)} answered {status}")
-    if not 200 <= status < 300:
-        raise NotTold(f"{_host(parts.hostname)} answered {status}")
+    raise NotTold(f"{_host(parts.hostname)} answered {status}")
 
 
 def _cut(connection: HTTPConnection) -> None:

@@ -82,7 +82,8 @@ class Downloads:
             await self._change(batch, lambda current: unclaimed(current, trouble))
             raise
         except BatchtuiError as error:
-            log.warning("%s not retrieved: %s", batch.label, error.message)
+            if not batch.trouble or batch.trouble.message != error.message:  # each look tries again
+                log.warning("%s not retrieved: %s", batch.label, error.message)
             if await self._was_never_there(batch, error):
                 trouble = Trouble(_NOT_THERE, _SEARCHED, self._clock())
                 await self._change(batch, lambda current: unclaimed(current, trouble, refuse=False))

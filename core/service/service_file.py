@@ -77,7 +77,7 @@ def changes(file: ServiceFile) -> str:
     return "".join(unified_diff(before, file.text.splitlines(keepends=True), "installed", "new"))
 
 
-def refuse_what_is_not_ours(path: Path, done: str) -> None:
+def refuse_what_is_not_ours(path: Path, done: str, hint: str = "") -> None:
     """Raises NotAllowed, with what to do, if a file is there that somebody else made or edited. `done` says what is not
     done with it."""
     match standing(path):
@@ -87,7 +87,7 @@ def refuse_what_is_not_ours(path: Path, done: str) -> None:
             message = f"{path} is not from batchtui, so it is not {done}."
         case _:
             return
-    raise NotAllowed(message, "Move it away if it is of no more use, and try again.")
+    raise NotAllowed(message, hint or "Move it away if it is of no more use, and try again.")
 
 
 def write(file: ServiceFile) -> None:

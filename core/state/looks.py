@@ -58,7 +58,11 @@ def read_looks(paths: Paths) -> Looks:
     return Looks()
 
 
-def write_looks(paths: Paths, looks: Looks) -> None:
-    """Keeps it. What cannot be written is lost: that is not worth stopping a look for."""
-    with suppress(OSError), replacing(paths.looks) as file:
-        file.write(msgspec.json.encode(looks))
+def write_looks(paths: Paths, looks: Looks) -> bool:
+    """Keeps it. Whether that was possible: if not, that is not worth stopping a look for."""
+    try:
+        with replacing(paths.looks) as file:
+            file.write(msgspec.json.encode(looks))
+    except OSError:
+        return False
+    return True

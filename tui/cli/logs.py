@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import sys
 from collections.abc import Iterable
@@ -11,9 +12,9 @@ import click
 from msgspec.structs import asdict
 
 from batchtui.core import errors
-from batchtui.core.errors import UsageError
 from batchtui.core.log_lines import Entry, Follower, last
 from batchtui.core.paths import find_paths
+from batchtui.core.reading import ordinary, unreadable
 from batchtui.tui.cli.records import LogRecord, spelled
 from batchtui.tui.cli.terminal import flush, out, say
 
@@ -34,6 +35,8 @@ def logs(*, follow: bool, count: int, bad_only: bool, as_json: bool) -> int:
     `log_format = "json"` in config.toml has it written as JSON lines.
     """
     path = find_paths().log_file
+    if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113 - says nothing of what cannot be seen
+        ordinary(path)
     follower = Follower(path) if follow else None
 
     def show(entries: Iterable[Entry]) -> None:
@@ -51,7 +54,7 @@ def logs(*, follow: bool, count: int, bad_only: bool, as_json: bool) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+        raise unreadable(path, error) from error
     except KeyboardInterrupt:
         return errors.INTERRUPTED
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import click
 
 from batchtui.core import errors
+from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.cycle import Cycle
@@ -19,6 +20,7 @@ from batchtui.core.desk.watch import Asked, Watch
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
 from batchtui.core.service.notify_socket import NotifySocket
+from batchtui.core.state.poller import Poller
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.command_desk import tell_outputs
 from batchtui.tui.cli.events import printing_events
@@ -100,7 +102,7 @@ async def _read_again(desk: Desk, asked: Asked, notify: NotifySocket, interval: 
     try:
         return _open(interval)
     except BatchtuiError as error:
-        log.error("The old settings stay: %s %s", inert_line(error.message, 1000), inert_line(error.hint, 1000))
+        log.error("The old settings stay. %s %s", inert_line(error.message, 1000), inert_line(error.hint, 1000))
         complain(error)
         await desk.upkeep.renew_key()
         notify.ready("Polls with its old settings: config.toml cannot be used")
@@ -112,19 +114,36 @@ class _Shown:
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
-        self._seen: dict[str, tuple[int, str]] = {}
-        self._since = utc_now()
+        self._seen: dict[str, tuple[tuple[int, str], str]] = {}
+        self._poller = ""
+        self._began = self._since = utc_now()
 
     async def tell(self, desk: Desk, cycle: Cycle) -> None:
-        """Prints a line for each batch that changed, and the outputs that were written."""
+        """Prints a line for each batch that changed, and the outputs that were written; says it if another polls."""
+        self._say_who(cycle.polled_by)
         try:
             batches = with_submission(await desk.snapshot())
         except BatchtuiError:
             return  # the next round says it
         before = self._seen
-        self._seen = {one.ref: (one.revision, one.trouble.message if one.trouble else "") for one in batches}
+        self._seen = {one.ref: self._sign(one) for one in batches}
         for batch in reversed(batches):
-            if before.get(batch.ref) != self._seen[batch.ref]:
+            if batch.ref not in before or before[batch.ref][1] != self._seen[batch.ref][1]:
                 self._show(line(batch, desk.clock()))
         since, self._since = self._since, desk.clock()
         await tell_outputs(desk, batches, since)
+
+    def _say_who(self, poller: Poller | None) -> None:
+        words = poller.words() if poller else ""
+        if words != self._poller:
+            said = f"{words} polls. This one waits to take over." if words else "This one polls from now on."
+            say(said)
+            log.info("%s", said)
+        self._poller = words
+
+    def _sign(self, batch: Batch) -> tuple[tuple[int, str], str]:
+        """What was saved of it, and its line at a time that stays the same: what fails again, or grows old, is no
+        change."""
+        saved = (batch.revision, batch.trouble.message if batch.trouble else "")
+        known = self._seen.get(batch.ref)
+        return known if known and known[0] == saved else (saved, line(batch, self._began))

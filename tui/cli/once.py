@@ -101,7 +101,8 @@ def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
 
 def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     if cycle.polled_by:
-        say(f"Polled by {cycle.polled_by.words()}; this is the state it saved.")
+        failing = f" Its last look failed: {inert_line(cycle.polled_by.failing)}" if cycle.polled_by.failing else ""
+        say(f"Polled by {cycle.polled_by.words()}; this is the state it saved.{failing}")
     elif not snapshot.batches:
         say("No batches yet. Submit a file of requests: batchtui submit FILE")
     labels = {batch.ref: batch.label for batch in snapshot.batches}

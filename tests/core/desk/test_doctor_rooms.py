@@ -22,6 +22,8 @@ from batchtui.core.desk.doctor_mounts import kind_at, mounts, read_mount, read_m
 from batchtui.core.desk.doctor_packages import read_requirement
 from batchtui.core.errors import FAILED, NEEDS_PERSON, NO_KEY, OK, SOME_FAILED, UNREACHABLE
 from batchtui.core.lock import Lock
+from batchtui.core.notices.standing import Standing
+from batchtui.core.notices.standing import write as write_standings
 from batchtui.core.paths import Paths
 from batchtui.core.settings import Settings
 from batchtui.core.state.poller import Election, Poller
@@ -358,3 +360,69 @@ def test_a_certificate_that_is_not_valid_at_this_time_leads_to_the_clock() -> No
     for why in ("certificate has expired", "certificate is not yet valid"):
         said = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {why} (_ssl.c:1006)"
         assert "clock" in advice(said, "api.anthropic.com", {"SSL_CERT_FILE": "/a.pem"})
+
+
+# What cannot be seen
+
+
+@pytest.fixture
+def locked_out(paths: Paths) -> Iterator[None]:
+    """Another user's folder: for root, who may see all, as another user."""
+    was = os.geteuid()
+    paths.data.chmod(0)
+    for above in (paths.data.parent, paths.data.parent.parent, paths.data.parent.parent.parent):
+        above.chmod(0o755)
+    if was == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(was)
+    paths.data.chmod(0o700)
+
+
+def checked(paths: Paths) -> dict[str, doctor.Check]:
+    environment = {"HOME": str(paths.data), "BATCHTUI_HOME": str(paths.data), "PATH": os.environ["PATH"]}
+    place = doctor.find_place(environment, folder=Path("/"), clock=lambda: NOON, offline=True)
+    return {one.name: one for one in doctor.examine(place)}
+
+
+@pytest.mark.usefixtures("locked_out")
+def test_a_folder_that_may_not_be_entered_is_no_fault_of_batchtui(paths: Paths) -> None:
+    found = checked(paths)
+    said = " ".join(f"{one.message} {one.hint}" for one in found.values())
+    assert "fault of batchtui" not in said
+    assert "could not be checked" not in said
+    assert "Permission denied" in found["key"].message
+    assert str(paths.data) in found["folders"].message
+    assert (found["locks"].known, found["locks"].hint) == (False, "See folders.")
+
+
+def test_a_file_in_the_place_of_the_folder_has_no_locks_to_remove(paths: Paths) -> None:
+    paths.data.rmdir()
+    paths.data.write_text("")
+    assert (checked(paths)["locks"].known, checked(paths)["locks"].hint) == (False, "See folders.")
+
+
+@pytest.mark.parametrize("name", ["batchtui.log", "events.jsonl", "looks.json"])
+def test_a_folder_or_link_in_the_place_of_a_file_of_ours_is_found(paths: Paths, name: str) -> None:
+    (paths.data / name).symlink_to("/dev/null")
+    assert f"{paths.data / name} is not a regular file." in checked(paths)["folders"].message
+
+
+def test_a_state_that_was_moved_away_is_told_from_none(paths: Paths) -> None:
+    assert checked(paths)["state"].ok
+    paths.requests.mkdir(mode=0o700)
+    (paths.requests / "b1.jsonl").touch(mode=0o600)
+    (paths.requests / "b1.keys.jsonl").touch(mode=0o600)
+    found = checked(paths)["state"]
+    assert (found.ok, "holds the rows of 1 batch" in found.message) == (False, True)
+
+
+def test_notices_that_cannot_work_are_found(paths: Paths) -> None:
+    paths.settings.write_text('[notify]\ncommand = ["/nonexistent/program"]\nwebhook = "https://x.invalid/"\n')
+    paths.settings.chmod(0o600)
+    failing = {"webhook": Standing(3, since=NOON - timedelta(hours=2)), "command": Standing(3)}
+    write_standings(paths.notices, failing)
+    found = checked(paths)["config"]
+    assert not found.ok
+    assert "/nonexistent/program, which is not found" in found.message
+    assert "webhook has failed for 2h" in found.message

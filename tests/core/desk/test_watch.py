@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.clock import utc_now
 from batchtui.core.desk import watch as loop
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk, open_desk
+from batchtui.core.desk.pace import Pace
 from batchtui.core.desk.timepiece import Reading
 from batchtui.core.desk.watch import Asked, Watch
-from batchtui.core.errors import NoKey
+from batchtui.core.errors import NoKey, StateError
 from batchtui.core.logs import log
+from batchtui.core.logs import start as start_log
 from batchtui.core.service.notify_socket import NotifySocket
 from batchtui.core.simulator.faults import Answer, Drop
 from tests.conftest import World
@@ -331,3 +334,23 @@ async def test_without_a_key_it_waits_for_one_and_says_so_once(world: World) -> 
         await watch.run()
         assert [type(one) for one in said if isinstance(one, NoKey)] == [NoKey]
     assert world.control.calls("get") or world.control.calls("list")
+
+
+async def test_a_state_that_is_moved_away_is_said_once(life: Life) -> None:
+    away = life.world.paths.state.with_name("away.json")
+    life.at(HOUR, lambda: life.world.paths.state.rename(away))
+    await life.live(3 * HOUR)
+    (line,) = life.log("ERROR")
+    assert line.startswith("The state is gone, or was replaced by an older one")
+    assert [one for one in life.said if "The state is gone" in one]
+
+
+def test_what_fails_again_is_said_once_even_if_nothing_can_be_kept(world: World) -> None:
+    start_log(world.paths.log_file, lambda text: text)
+    world.paths.looks.mkdir(parents=True)
+    pace = Pace(world.paths, utc_now, None)
+    for _ in range(3):
+        pace.note(Snapshot(), 0, StateError("The state could not be saved: No space left on device."))
+    assert world.paths.log_file.read_text().count(" ERROR ") == 1
+    assert pace.outage
+    assert pace.outage.looks == 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
@@ -170,6 +172,31 @@ async def test_a_channel_that_fails_stops_no_other_and_is_told_later_alone(
     await teller.tell()
     assert len(receiver.got) == 7
     assert kept(got) == ["submitted"] * 3
+
+
+async def test_what_rests_is_tried_at_once_when_the_settings_were_changed(house: House, receiver: Receiver) -> None:
+    await house.put(batch())
+    await house.teller(command=["/nonexistent/program"], webhook=receiver.url).tell()
+    house.paths.settings.write_text("# mended")
+    os.utime(house.paths.settings, ns=(0, house.paths.notices.stat().st_mtime_ns + 1))
+    receiver.answers = [status(500)]
+    await house.put(batch("b2"))
+    got = house.paths.data / "got"
+    await house.teller(command=keeps(got), webhook=receiver.url).tell()
+    assert kept(got) == ["submitted"] * 2
+
+
+async def test_a_full_disk_is_said_in_words(
+    house: House, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    await house.put(batch())
+    monkeypatch.setattr(Store, "_save", full)
+    await house.teller().tell()
+    (line,) = said()
+    assert line == "events are not told: No space left on device. Free some space on the disk, and try again."
 
 
 async def test_one_event_that_is_always_refused_holds_up_no_other(house: House, receiver: Receiver) -> None:

@@ -122,3 +122,20 @@ def test_an_error_names_the_host_and_not_the_url(receiver: Receiver) -> None:
         Webhook(receiver.url.replace("hook", "token-in-the-path"), "", None)(line(), Stop())
     assert "127.0.0.1: Connection refused" in str(caught.value)
     assert "token" not in str(caught.value)
+
+
+def test_a_host_that_took_it_and_never_ends_its_answer_has_it(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "TOTAL", 0.3)
+    leave = threading.Event()
+
+    def drips(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        leave.wait(10)
+
+    receiver.answers = [drips]
+    Webhook(receiver.url, "", None)(line(), Stop())
+    leave.set()
+    assert len(receiver.got) == 1

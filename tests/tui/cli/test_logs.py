@@ -167,3 +167,17 @@ def test_an_entry_reads_as_it_was_written(path: Path) -> None:
     assert isinstance(entry, Entry)
     assert entry.words() + "\n" == path.read_text()
     assert {"ERROR", "CRITICAL"} == log_lines.ERRORS
+
+
+def test_a_log_that_cannot_be_read_is_no_misuse(path: Path, shown) -> None:  # type: ignore[no-untyped-def]
+    path.mkdir(parents=True)
+    ended = shown()
+    assert (ended.returncode, "is a folder, not a file" in ended.stderr) == (1, True)
+
+
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(path: Path, shown) -> None:  # type: ignore[no-untyped-def]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    write(path, "INFO one")
+    ended = shown()
+    assert (ended.returncode, "is a pipe, not a file" in ended.stderr) == (1, True)

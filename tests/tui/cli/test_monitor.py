@@ -5,10 +5,20 @@ import json
 import signal
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
-from batchtui.core.batches.batch import State
+import pytest
+from msgspec.structs import replace
+
+from batchtui.core.batches.batch import Snapshot, State, Trouble
+from batchtui.core.clock import utc_now
+from batchtui.core.desk.cycle import Cycle
 from batchtui.core.simulator.faults import Stall
+from batchtui.core.state.poller import Poller
+from batchtui.core.state.store import Store
+from batchtui.tui.cli.monitor import _Shown
+from batchtui.tui.cli.once import _tell
 from tests.conftest import PATIENCE, World, until
 
 
@@ -32,6 +42,33 @@ async def test_monitor_retrieves_what_ends_and_stops_on_a_signal(world: World) -
     assert process.returncode == 0, err
     assert await looking.poller() is None
     await looking.close()
+
+
+async def test_a_line_comes_when_something_changed_and_who_polls_is_said(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with world.desk() as desk:
+        batch = await desk.submit(world.rows())
+        lines: list[str] = []
+        shown = _Shown(lines.append)
+        for second in range(3):  # the same trouble, once more
+            trouble = Trouble("The disk is full.", "Free some space.", utc_now() + timedelta(seconds=second))
+            with Store(world.paths).transaction() as tx:
+                tx.put(replace(batch, trouble=trouble))
+            await shown.tell(desk, Cycle())
+        assert [line.count("The disk is full.") for line in lines] == [1]
+        other = Poller(pid=7, host="here", command="batchtui monitor", since=utc_now())
+        for cycle in (Cycle(polled_by=other), Cycle(polled_by=other), Cycle()):
+            await shown.tell(desk, cycle)
+        waits, polls = capsys.readouterr().err.splitlines()
+        assert waits.endswith(" polls. This one waits to take over.")
+        assert polls == "This one polls from now on."
+
+
+def test_once_says_that_the_looks_of_the_one_that_polls_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    failing = Poller(pid=7, host="here", command="batchtui monitor", since=None, failing="The API refused the key.")
+    _tell(Cycle(polled_by=failing), Snapshot())
+    assert "Its last look failed: The API refused the key." in capsys.readouterr().err
 
 
 def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_a_unit_that_a_person_edited_is_neither_replaced_nor_removed(managed: Ma
     removed = managed.service("uninstall", "--yes")
     assert removed.returncode == 1
     assert "was edited since batchtui wrote it, so it is not removed" in removed.stderr
+    assert "systemctl --user disable --now batchtui.service; rm " in removed.stderr
     assert (managed.calls(), managed.unit.read_bytes()) == ([], edited)
     assert "(edited)" in managed.service("status").stdout
 

@@ -266,7 +266,7 @@ class Cycles:
         snapshot = await self._disk.snapshot()
         self._tell_news(snapshot)
         next_at = await self._disk.run(lambda: self._pace.note(snapshot, cycle.api_calls, cycle.blocked))
-        failing = cycle.blocked.message if cycle.blocked else ""
+        failing = cycle.blocked
         looked_at = None if cycle.blocked else self._clock()
         await self._disk.run(lambda: self._election.announce(looked_at=looked_at, next_at=next_at, failing=failing))
         return cycle

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from batchtui.core.clock import Time
+from batchtui.core.errors import BatchtuiError
 from batchtui.core.files import private_folder, replacing
 from batchtui.core.lock import Lock
 from batchtui.core.paths import Paths
@@ -32,7 +33,8 @@ _FIRST_LOOK = timedelta(minutes=2)
 
 
 class Poller(Struct, frozen=True, kw_only=True):
-    """The process that polls. `failing` says why its last look failed; it is empty if it did not fail.
+    """The process that polls. `failing` says why its last look failed, and `failing_code` is the code of that error;
+    both are empty if it did not fail.
 
     Without `pid`, `host` and `since`, the process holds the lock but did not say who it is.
     """
@@ -44,6 +46,7 @@ class Poller(Struct, frozen=True, kw_only=True):
     looked_at: Time | None = None
     next_at: Time | None = None
     failing: str = ""
+    failing_code: str = ""
     ours: bool = False
 
     def overdue(self, now: datetime) -> timedelta:
@@ -111,13 +114,17 @@ class Election:
                 self._paths.poller.unlink()
             self._lock.release()
 
-    def announce(self, *, looked_at: datetime | None, next_at: datetime | None, failing: str) -> None:
+    def announce(self, *, looked_at: datetime | None, next_at: datetime | None, failing: BatchtuiError | None) -> None:
         """Says how the last look went and when the next is due. If it failed, `looked_at` is None: the last good time
         stays."""
         if self._me is None:
             return
         self._me = msgspec.structs.replace(
-            self._me, looked_at=looked_at or self._me.looked_at, next_at=next_at, failing=failing
+            self._me,
+            looked_at=looked_at or self._me.looked_at,
+            next_at=next_at,
+            failing=failing.message if failing else "",
+            failing_code=failing.code if failing else "",
         )
         self._write()
 

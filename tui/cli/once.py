@@ -14,7 +14,8 @@ from batchtui.core.batches.standing import found_unfit, standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.cycle import Cycle
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown
+from batchtui.core.errors import BatchtuiError, Failure, OutcomeUnknown, said_before
+from batchtui.core.state.poller import Poller
 from batchtui.core.text import inert_line
 from batchtui.tui.cli.command_desk import desk_for, tell_outputs, worst
 from batchtui.tui.cli.records import Once
@@ -63,7 +64,7 @@ async def _one_cycle(desk: Desk, *, json: bool) -> int:
 async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
     """Asks the other process to poll now, waits briefly for it, and reports what it retrieved in that time, or that it
     is stopped."""
-    error = None
+    stalled = None
     before = {batch.ref for batch in (await desk.snapshot()).batches if batch.state is State.RETRIEVED}
     asked_at = desk.clock()
     await desk.poke()
@@ -73,13 +74,23 @@ async def _ask_poller(desk: Desk, cycle: Cycle) -> Cycle:
         coming = [one for one in (await desk.snapshot()).batches if one.state is State.ENDED and not one.trouble]
         if poller is None or poller.failing or (looked and not (coming and desk.settings.auto_retrieve)):
             break
-        if error := await desk.stalled(asked=True):
+        if stalled := await desk.stalled(asked=True):
             break
         await asyncio.sleep(0.2)
     after = (await desk.snapshot()).batches
     new = [batch for batch in after if batch.state is State.RETRIEVED and batch.ref not in before]
-    wrong = (Failure(None, error),) if error else ()
-    return replace(cycle, retrieved=tuple(str(batch.id) for batch in new), errors=(*cycle.errors, *wrong))
+    polls = await desk.poller() or cycle.polled_by
+    if error := stalled or _failing(polls):
+        cycle = replace(cycle, errors=(*cycle.errors, Failure(None, error)))
+    return replace(cycle, retrieved=tuple(str(batch.id) for batch in new), polled_by=polls)
+
+
+def _failing(poller: Poller | None) -> BatchtuiError | None:
+    """Why the looks of the process that polls fail: then nobody looks at the batches, and this run is no success."""
+    if poller is None or not poller.failing:
+        return None
+    said = f"{poller.words()} polls, but its last look failed: {poller.failing}"
+    return said_before(poller.failing_code, said, "batchtui doctor says what is wrong, and what to do.")
 
 
 def _with_standing(cycle: Cycle, snapshot: Snapshot) -> Cycle:
@@ -101,8 +112,7 @@ def _with_unknown(cycle: Cycle, snapshot: Snapshot) -> Cycle:
 
 def _tell(cycle: Cycle, snapshot: Snapshot) -> None:
     if cycle.polled_by:
-        failing = f" Its last look failed: {inert_line(cycle.polled_by.failing)}" if cycle.polled_by.failing else ""
-        say(f"Polled by {cycle.polled_by.words()}; this is the state it saved.{failing}")
+        say(f"Polled by {cycle.polled_by.words()}; this is the state it saved.")
     elif not snapshot.batches:
         say("No batches yet. Submit a file of requests: batchtui submit FILE")
     labels = {batch.ref: batch.label for batch in snapshot.batches}

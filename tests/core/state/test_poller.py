@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from batchtui.core.errors import Unreachable
 from batchtui.core.paths import Paths
 from batchtui.core.state import poller
 from batchtui.core.state.poller import Election, Poller
@@ -117,15 +118,15 @@ def test_a_failed_look_keeps_when_the_last_good_one_was(paths: Paths) -> None:
     first, second = election(paths), election(paths)
     first.stand()
     later = NOW + timedelta(minutes=1)
-    first.announce(looked_at=NOW, next_at=later, failing="")
-    first.announce(looked_at=None, next_at=later, failing="The API could not be reached.")
+    first.announce(looked_at=NOW, next_at=later, failing=None)
+    first.announce(looked_at=None, next_at=later, failing=Unreachable("The API could not be reached."))
     seen = second.who()
     assert seen is not None
     assert (seen.looked_at, seen.next_at, seen.failing) == (NOW, later, "The API could not be reached.")
 
 
 def test_who_does_not_poll_has_nothing_to_announce(paths: Paths) -> None:
-    election(paths).announce(looked_at=NOW, next_at=NOW, failing="")
+    election(paths).announce(looked_at=NOW, next_at=NOW, failing=None)
     assert not paths.poller.exists()
 
 

@@ -145,7 +145,7 @@ def poller_stalled(stage: Stage) -> Ended:
     stage.monkeypatch.setattr("batchtui.core.state.silence.SILENT", 0.1)
     other = Election(stage.world.paths, "batchtui of another", utc_now)
     assert other.stand()
-    other.announce(looked_at=None, next_at=utc_now().replace(year=2020), failing="")
+    other.announce(looked_at=None, next_at=utc_now().replace(year=2020), failing=None)
     try:
         return stage.run("wait", "rows")
     finally:

@@ -717,6 +717,8 @@ def test_once_ends_with_1_where_a_batch_is_in_trouble(cli: Cli) -> None:
 
 
 def test_once_leaves_the_polling_to_who_polls_and_says_who(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
     from batchtui.core.clock import utc_now
     from batchtui.core.state.poller import Election
 
@@ -725,7 +727,7 @@ def test_once_leaves_the_polling_to_who_polls_and_says_who(cli: Cli, monkeypatch
     other = Election(cli.world.paths, "batchtui of another", utc_now)
     assert other.stand()
     try:
-        other.announce(looked_at=None, next_at=None, failing="busy")
+        other.announce(looked_at=utc_now() + timedelta(minutes=1), next_at=None, failing=None)
         ended = cli("--once", "--json")
     finally:
         other.resign()

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from batchtui.core.batches.batch import Batch, State, Trouble
 from batchtui.core.desk import doctor_api
 from batchtui.core.desk.doctor import NAMES
-from batchtui.core.errors import FAILED, NEEDS_PERSON, NO_KEY, OK, SOME_FAILED, UNREACHABLE, OutputFailed
+from batchtui.core.errors import FAILED, NEEDS_PERSON, NO_KEY, OK, SOME_FAILED, UNREACHABLE, NoKey, OutputFailed
 from batchtui.core.lock import Lock
 from batchtui.core.simulator.faults import Answer, Stall
 from batchtui.core.state.looks import Looks, write_looks
@@ -592,7 +592,7 @@ def test_looks_that_fail_are_found(doctor: Doctor, here: Any, world: World) -> N
     assert here("submit", str(world.rows(3))).returncode == OK
     election = Election(world.paths, "batchtui monitor", lambda: datetime.now(UTC))
     assert election.stand()
-    election.announce(looked_at=None, next_at=datetime.now(UTC), failing="The API refused the key.")
+    election.announce(looked_at=None, next_at=datetime.now(UTC), failing=NoKey("The API refused the key."))
     visit = doctor("--offline")
     election.resign()
     assert visit.wrong == {"look"}

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Snapshot, State, Trouble
+from batchtui.core.batches.batch import State, Trouble
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.cycle import Cycle
-from batchtui.core.simulator.faults import Stall
+from batchtui.core.simulator.faults import Answer, Stall
 from batchtui.core.state.poller import Poller
 from batchtui.core.state.store import Store
 from batchtui.tui.cli.monitor import _Shown
-from batchtui.tui.cli.once import _tell
+from batchtui.tui.cli.once import _ask_poller
 from tests.conftest import PATIENCE, World, until
 
 
@@ -65,10 +65,16 @@ async def test_a_line_comes_when_something_changed_and_who_polls_is_said(
         assert polls == "This one polls from now on."
 
 
-def test_once_says_that_the_looks_of_the_one_that_polls_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    failing = Poller(pid=7, host="here", command="batchtui monitor", since=None, failing="The API refused the key.")
-    _tell(Cycle(polled_by=failing), Snapshot())
-    assert "Its last look failed: The API refused the key." in capsys.readouterr().err
+async def test_once_fails_with_the_looks_of_the_one_that_polls(world: World) -> None:
+    """Nobody looks at the batches then: cron must not take that for success."""
+    world.control.settings(duration=3600)
+    async with world.desk() as poller, world.desk() as asking:
+        await poller.submit(world.rows(1))
+        world.control.fault("any", Answer(401), times=None)
+        assert (await poller.cycle()).blocked
+        cycle = await _ask_poller(asking, await asking.cycle())
+    assert [(one.error.code, one.error.exit_code) for one in cycle.errors] == [("no_key", 5)]
+    assert "polls, but its last look failed" in cycle.errors[0].message
 
 
 def test_examples_are_listed_and_written_and_checked(world: World, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_a_poller_that_stopped_is_said_and_ends_with_1(
     world.control.settings(duration=3600)
     submitted(world)
     assert other.stand()
-    other.announce(looked_at=None, next_at=utc_now().replace(year=2020), failing="")
+    other.announce(looked_at=None, next_at=utc_now().replace(year=2020), failing=None)
     code, said = waited(world, "rows")
     assert (code, [one["code"] for one in said["errors"]]) == (1, ["poller_stalled"])
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +37,9 @@ NOTHING_LISTED = datetime(2000, 1, 1, tzinfo=UTC)
 """`Attempt.newest` if there was no batch at all before the create: older than anything that the API can list."""
 
 
+Key = TypeVar("Key")
+
+
 class Settled(Struct, frozen=True):
     """`found`: what each ref turned out to be. `several`: what it could be if that is not clear yet, oldest first."""
 
@@ -47,24 +51,20 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     """Matches intents with `listed` batches. `claimed` are ids that belong to other batches of this state.
 
     A listed batch that fits an intent being sent right now is left to that intent: its answer is on the way. Intents
-    with the same ids share out the candidates by time, also those that the ids of their results prove. A candidate
-    that fits intents with different ids proves nothing for either.
+    with the same rows share out the candidates by time. What the ids of its results prove to be one of several intents
+    with the same ids, whatever their other content, goes by time among all of those. A candidate that fits intents with
+    different rows proves nothing for either.
     """
     sending = [intent for intent in intents if intent.state is State.SUBMITTING]
     free = (one for one in listed if one.id not in claimed and not any(_fits(rival, one) for rival in sending))
     pool = sorted(free, key=lambda one: one.created_at)
     found: dict[str, Remote] = {}
-    groups: dict[tuple[str, int], list[Batch]] = {}
-    for intent in sorted(intents, key=lambda one: one.submitted_at):
-        if intent not in sending:
-            assert intent.attempt
-            groups.setdefault((intent.digest, intent.attempt.bytes), []).append(intent)
-    for key, group in list(groups.items()):
-        theirs = {intent.attempt.proven for intent in group if intent.attempt}
-        shared = _share_out(group, [one for one in pool if one.id in theirs], _could_be)
-        found |= shared
-        groups[key] = [intent for intent in group if intent.ref not in shared]
+    open_ones = [one for one in sorted(intents, key=lambda one: one.submitted_at) if one not in sending]
+    for alike in _grouped(open_ones, lambda one: one.digest).values():
+        theirs = {intent.attempt.proven for intent in alike if intent.attempt}
+        found |= _share_out(alike, [one for one in pool if one.id in theirs], _could_be)
     pool = [one for one in pool if one.id not in {taken.id for taken in found.values()}]
+    groups = _grouped([one for one in open_ones if one.ref not in found], _rows)
     fits = {key: [one for one in pool if any(_fits(intent, one) for intent in group)] for key, group in groups.items()}
     wanted: dict[str, int] = {}
     for candidates in fits.values():
@@ -103,6 +103,20 @@ def _share_out(
             left.remove(owner)
             found[owner.ref] = one
     return found
+
+
+def _grouped(intents: Iterable[Batch], key: Callable[[Batch], Key]) -> dict[Key, list[Batch]]:
+    """Intents by what they have in common, in their order."""
+    groups: dict[Key, list[Batch]] = {}
+    for intent in intents:
+        groups.setdefault(key(intent), []).append(intent)
+    return groups
+
+
+def _rows(intent: Batch) -> tuple[str, int]:
+    """What tells the rows of an intent from others; the digest is over their ids alone."""
+    assert intent.attempt
+    return intent.digest, intent.attempt.bytes
 
 
 def _could_be(intent: Batch, one: Remote) -> bool:

@@ -146,6 +146,16 @@ def test_what_the_ids_of_its_results_prove_goes_by_time_among_those_with_the_sam
     assert found([first], [listed("a", timedelta(seconds=10))]) == {"b1": "a"}
 
 
+def test_the_ids_of_its_results_prove_nothing_against_other_rows_with_the_same_ids() -> None:
+    """The first was never made. The second was being sent when the batch was made; both have the ids of its results."""
+    first, second = intent("b1", size=70), intent("b2", at=NOON + 20 * SECOND, size=77)
+    first = replace(first, attempt=replace(first.attempt, proven="msgbatch_a"))
+    one = listed("a", 20 * SECOND, ended=True)
+    assert found([first, second], [one]) == {"b2": "a"}
+    assert found([second, first], [one]) == {"b2": "a"}
+    assert found([first], [one]) == {"b1": "a"}
+
+
 def test_more_candidates_than_submissions_of_the_same_rows_decide_nothing() -> None:
     intents = [intent("b1"), intent("b2")]
     remotes = [listed(name) for name in "abc"]

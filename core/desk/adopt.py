@@ -11,11 +11,11 @@ from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission
 from batchtui.core.batches.find import is_id
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
-from batchtui.core.errors import UsageError
+from batchtui.core.errors import NotAllowed, UsageError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.listing import read_all
-from batchtui.core.sending.settle import claim, settle
+from batchtui.core.sending.settle import claim, fits_time, settle
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
 
@@ -35,7 +35,12 @@ def foreign(remote: Remote) -> Batch:
 
 
 def take_up(tx: Transaction, remote: Remote, account: str) -> Batch:
-    """The batch for an id that the user gave: a known batch, an unknown submission that it fits, or a new batch."""
+    """The batch for an id that the user gave: a known batch, an unknown submission that it fits, or a new batch.
+
+    Raises:
+        NotAllowed: it may be one of several unknown submissions. Taken up as a batch of somebody else's, it would hide
+            what became of them, and that would be sent again.
+    """
     known = next((one for one in tx.snapshot.batches if one.id == remote.id), None)
     if known:
         return known
@@ -44,6 +49,11 @@ def take_up(tx: Transaction, remote: Remote, account: str) -> Batch:
     found = settle(unsettled, [remote], frozenset()).found
     batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
     if batch is None:
+        if could := [inert_line(one.name) for one in unsettled if fits_time(one, remote)]:
+            raise NotAllowed(
+                f"{remote.id} may be {' or '.join(dict.fromkeys(could))}, sent with an unknown outcome.",
+                "Once it has ended, batchtui --once decides by the ids of its results.",
+            )
         batch = foreign(remote)
         tx.put_submission(adoption(batch))
     batch = replace(batch, account=account)
@@ -75,6 +85,7 @@ async def adopt(batch_id: str, context: Context) -> Batch:
     Raises:
         UsageError: this cannot be an id of the API.
         NotFound: the API does not know it.
+        NotAllowed: as `take_up`.
     """
     if not is_id(batch_id):
         raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")

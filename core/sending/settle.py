@@ -56,7 +56,7 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     different rows proves nothing for either.
     """
     sending = [intent for intent in intents if intent.state is State.SUBMITTING]
-    free = (one for one in listed if one.id not in claimed and not any(_fits(rival, one) for rival in sending))
+    free = (one for one in listed if one.id not in claimed and not any(fits_time(rival, one) for rival in sending))
     pool = sorted(free, key=lambda one: one.created_at)
     found: dict[str, Remote] = {}
     open_ones = [one for one in sorted(intents, key=lambda one: one.submitted_at) if one not in sending]
@@ -65,7 +65,7 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
         found |= _share_out(alike, [one for one in pool if one.id in theirs], _could_be)
     pool = [one for one in pool if one.id not in {taken.id for taken in found.values()}]
     groups = _grouped([one for one in open_ones if one.ref not in found], _rows)
-    fits = {key: [one for one in pool if any(_fits(intent, one) for intent in group)] for key, group in groups.items()}
+    fits = {key: [one for one in pool if any(fits_time(own, one) for own in group)] for key, group in groups.items()}
     wanted: dict[str, int] = {}
     for candidates in fits.values():
         for one in candidates:
@@ -74,11 +74,11 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
     for key, group in groups.items():
         candidates = fits[key]
         if candidates and len(candidates) <= len(group) and all(wanted[one.id] == 1 for one in candidates):
-            found |= _share_out(group, candidates, _fits)
+            found |= _share_out(group, candidates, fits_time)
         else:
             for intent in group:
                 could = tuple(one for one in pool if why_not_it(intent, one) is None)
-                if mine := tuple(one for one in candidates if _fits(intent, one)) or could:
+                if mine := tuple(one for one in candidates if fits_time(intent, one)) or could:
                     several[intent.ref] = mine
     return Settled(found, several)
 
@@ -139,7 +139,7 @@ def why_not_it(intent: Batch, one: Remote, claimed: AbstractSet[str] = frozenset
     return None
 
 
-def _fits(intent: Batch, one: Remote) -> bool:
+def fits_time(intent: Batch, one: Remote) -> bool:
     """Whether it could be, and was made while the create could have been accepted, by the most generous clock."""
     attempt = intent.attempt
     assert attempt

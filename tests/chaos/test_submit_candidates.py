@@ -296,6 +296,22 @@ async def test_an_id_that_a_person_gives_for_an_unknown_submission_becomes_its_o
     assert (await desk.cycle()).retrieved == (ours,)
 
 
+async def test_an_id_that_may_be_one_of_several_unknown_submissions_is_not_taken_for_a_strangers(
+    desk: Desk, world: World
+) -> None:
+    """Taken up as a stranger's, it would hide what became of the submission, which would then be sent again."""
+    never = await _lose(desk, world, REFUSED, prefix="other-")
+    lost = await _lose(desk, world, LOST)
+    ours = _made(world)
+    with pytest.raises(NotAllowed, match=r"may be .*rows or .*rows, sent with an unknown outcome"):
+        await desk.adopt(ours)
+    world.control.finish(ours)
+    await desk.cycle()
+    await desk.cycle()
+    assert ((await _now(desk, lost)).id, (await _now(desk, never)).id) == (ours, None)
+    assert len((await desk.snapshot()).batches) == 2
+
+
 async def test_a_stranger_that_a_person_takes_up_is_not_the_unknown_submission(desk: Desk, world: World) -> None:
     lost = await _lose(desk, world, LOST)
     theirs = world.control.preload(Preload(key=KEY, count=1, requests=ROWS + 1, every=1, duration=600))[0]

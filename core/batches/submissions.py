@@ -253,13 +253,15 @@ def go_on_with(submission: Submission) -> str:
     return command(submission.input) if submission.by_hand else f"batchtui retrieve {submission.ref}"
 
 
-def first_steps(snapshot: Snapshot, name: str, besides: str = "") -> frozenset[str]:
-    """The refs of all batches and waiting parts that belong to the first step of a submission of this name.
+def first_steps(snapshot: Snapshot, name: str, besides: str = "", sha256: str = "") -> frozenset[str]:
+    """The refs of all batches and waiting parts that belong to the first step of a submission of this name, or of these
+    very rows.
 
     Without what the API refused: a retry makes a waiting part of that again. `besides` is the ref of a submission that
     is left out.
     """
-    ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name and ref != besides}
+    alike = (one for one in snapshot.submissions.values() if one.name == name or one.sha256 == sha256 != "")
+    ours = {one.ref: one for one in alike if one.ref != besides}
     waiting = {part.ref for one in ours.values() for part in one.waiting if part.step == 0}
     batches = (one for one in snapshot.batches if one.submission in ours and one.state is not State.REJECTED)
     return frozenset(waiting.union(one.ref for one in batches if one.step == 0))

@@ -23,7 +23,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.asked import Asked
 from batchtui.core.results.journal import Journal, kept
-from batchtui.core.sending.submit import refuse_known, sent_already, sent_before
+from batchtui.core.sending.submit import refuse_known, sent_before
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 
@@ -151,7 +151,7 @@ def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
         SameRows: they were.
     """
     if earlier := sent_before(snapshot, sha256, now):
-        raise sent_already(earlier, earlier.requests)
+        raise earlier
 
 
 async def watch(disk: StoreThread, ref: str, stop: asyncio.Event) -> None:

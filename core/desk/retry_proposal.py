@@ -44,7 +44,7 @@ class NothingLeft(NotAllowed):
 
 
 class SentSince(NothingLeft):
-    """A later run of the job sent the same rows again. A retry would buy them twice."""
+    """A later run sent the same rows again. A retry would buy them twice."""
 
     exit_code = SentBefore.exit_code
     code = SentBefore.code
@@ -176,8 +176,10 @@ def with_it(batch: Batch, members: Iterable[Batch]) -> list[Batch]:
 
 
 def other_runs(snapshot: Snapshot, first: Batch) -> frozenset[str]:
-    """The batches and parts of other runs of the job that could send the same rows."""
-    return frozenset() if first.step else first_steps(snapshot, first.name, besides=first.submission)
+    """The batches and parts of other runs that could send the same rows."""
+    submission = snapshot.submissions.get(first.submission)
+    rows = submission.sha256 if submission else ""
+    return frozenset() if first.step else first_steps(snapshot, first.name, besides=first.submission, sha256=rows)
 
 
 def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
@@ -196,7 +198,7 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
             raise SentSince(
                 f"{were} sent again since, by a later run of {inert_line(one.name)}.",
-                f"batchtui forget {one.ref}. The next run of the job sends what is left of it.",
+                f"batchtui forget {one.ref}. What is left of it goes with the next run.",
             )
     waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
     if submission and submission.stopped and submission.waiting and not waiting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Struct
 
@@ -12,6 +14,7 @@ from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import failures
 from batchtui.core.results.retrieve import where
+from batchtui.core.state.archive import archived_ids
 from batchtui.core.text import inert_line
 
 _WITHOUT_ANSWERS = (State.REJECTED, State.GONE)
@@ -33,6 +36,9 @@ class _Keyed(Struct, gc=False):
     key: str
 
 
+_Read = Callable[[Paths, str], dict[str, str]]
+"""Reads the keys of a part, by its ref."""
+
 _keyed = msgspec.json.Decoder(_Keyed).decode
 
 
@@ -46,46 +52,52 @@ def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Kno
         StateError: the keys or the results of an earlier submission cannot be read.
     """
     ours = {ref: one for ref, one in snapshot.submissions.items() if one.name == name}
-    return _known(snapshot, paths, name, ours, now=now)
+    return _known(snapshot, paths, name, ours, now=now, read=_keys)
 
 
 def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch) -> frozenset[str]:
-    """The custom_ids of a batch whose keys a later run of its job sent again, if they are under way or answered there.
+    """The custom_ids of a batch that a later run of its job, by their keys, or a later submission of its very file sent
+    again, if they are under way or answered there.
 
     What failed is new to that run, so a retry would buy it a second time. Run it in a thread. Raises StateError as
-    `known_keys`.
+    `known_keys`, and if the requests of a submission cannot be read.
     """
     submission = snapshot.submissions.get(batch.submission)
     if submission is None or batch.step:
         return frozenset()
+    of_job = is_there(paths.keys(batch.ref))
     later = {
         ref: one
         for ref, one in snapshot.submissions.items()
-        if one.name == submission.name and one.created_at > submission.created_at
+        if one.created_at > submission.created_at
+        and (one.name == submission.name if of_job else one.sha256 == submission.sha256 != "")
     }
     if not later:
         return frozenset()
-    known = _known(snapshot, paths, submission.name, later, now=False)
+    read = _keys if of_job else _own_ids
+    known = _known(snapshot, paths, submission.name, later, now=False, read=read)
     again = known.under_way | known.answered
-    return frozenset(custom_id for custom_id, key in _keys(paths, batch.ref).items() if key in again)
+    return frozenset(custom_id for custom_id, key in read(paths, batch.ref).items() if key in again)
 
 
-def _known(snapshot: Snapshot, paths: Paths, name: str, ours: dict[str, Submission], *, now: bool) -> Known:
+def _known(
+    snapshot: Snapshot, paths: Paths, name: str, ours: dict[str, Submission], *, now: bool, read: _Read
+) -> Known:
     under_way: set[str] = set()
     answered: set[str] = set()
     for submission in ours.values():
         if not (now and _unfinished(submission)):
             for part in submission.waiting:
                 if part.step == 0:
-                    under_way.update(_keys(paths, part.ref).values())
+                    under_way.update(read(paths, part.ref).values())
     for batch in snapshot.batches:
         of = ours.get(batch.submission)
         if of is None or batch.step or batch.state in _WITHOUT_ANSWERS or (now and _unfinished(of)):
             continue
         if batch.state is State.RETRIEVED:
-            answered |= _answered(paths, batch)
+            answered |= _answered(paths, batch, read)
         else:
-            under_way.update(_keys(paths, batch.ref).values())
+            under_way.update(read(paths, batch.ref).values())
     return Known(frozenset(under_way - answered), frozenset(answered), first_steps(snapshot, name))
 
 
@@ -93,12 +105,17 @@ def _unfinished(submission: Submission) -> bool:
     return submission.urgent and bool(submission.waiting)
 
 
-def _answered(paths: Paths, batch: Batch) -> set[str]:
-    keys = _keys(paths, batch.ref)
+def _answered(paths: Paths, batch: Batch, read: _Read) -> set[str]:
+    keys = read(paths, batch.ref)
     if keys and batch.unanswered:
         for custom_id in failures([where(paths, batch)]):
             keys.pop(custom_id, None)
     return set(keys.values())
+
+
+def _own_ids(paths: Paths, ref: str) -> dict[str, str]:
+    """The custom_ids of a part, which are the keys of a plain file."""
+    return {one: one for one in archived_ids(paths.archive(ref))}
 
 
 def _keys(paths: Paths, ref: str) -> dict[str, str]:

@@ -31,8 +31,8 @@ TWICE_WITHIN = timedelta(hours=24)
 """Submitting the same rows again this soon counts as a mistake."""
 
 
-def sent_before(snapshot: Snapshot, sha256: str, now: datetime, server_time: datetime | None = None) -> Batch | None:
-    """A batch of the same rows that was sent recently, or is not over, and may have been accepted.
+def sent_before(snapshot: Snapshot, sha256: str, now: datetime, server_time: datetime | None = None) -> SameRows | None:
+    """The error for rows that were sent recently and may have been accepted, are not over, or wait to be sent.
 
     Recently by either clock, ours or the API's: one that was set wrong lets nothing be bought twice.
     """
@@ -41,19 +41,23 @@ def sent_before(snapshot: Snapshot, sha256: str, now: datetime, server_time: dat
         by_api = batch.created_at is not None and server_time is not None and server_time - batch.created_at
         return now - batch.submitted_at < TWICE_WITHIN or (by_api is not False and by_api < TWICE_WITHIN)
 
+    alike = {ref: one for ref, one in snapshot.submissions.items() if one.sha256 == sha256}
     for batch in snapshot.batches:
-        submission = snapshot.submissions.get(batch.submission)
-        if (
-            submission
-            and submission.sha256 == sha256
-            and batch.state is not State.REJECTED
-            and (recent(batch) or batch.state in UNSETTLED | UNDER_WAY)
-        ):
-            return batch
+        taken = batch.submission in alike and batch.state is not State.REJECTED
+        if taken and (recent(batch) or batch.state in UNSETTLED | UNDER_WAY):
+            return _sent_already(batch, alike[batch.submission].requests)
+    for one in alike.values():
+        if any(part.step == 0 for part in one.waiting) and not one.stopped and not one.urgent:
+            waits = "waits" if one.requests == 1 else "wait"
+            return SameRows(
+                f"The same {plural(one.requests, 'request')} {waits} to be sent already, as {inert_line(one.name)}.",
+                f"batchtui --once sends them. To give that up: batchtui cancel {one.ref}",
+                one.ref,
+            )
     return None
 
 
-def sent_already(earlier: Batch, requests: int) -> SameRows:
+def _sent_already(earlier: Batch, requests: int) -> SameRows:
     """The error for requests that were already sent as `earlier`."""
     one = requests == 1
     sent = f"The same {plural(requests, 'request')} {'was' if one else 'were'} submitted before"
@@ -140,7 +144,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         server_time = batch.attempt.started_at if batch.attempt else None
         earlier = sent_before(tx.snapshot, draft.sha256, now, server_time)
         if earlier and not again:
-            raise sent_already(earlier, submission.requests)
+            raise earlier
         if any(half.sha256 == draft.sha256 for half in _half_asked(tx.snapshot)) and not again:
             raise SameRows(
                 "Some of the same requests were already answered without a batch, with --now.",

@@ -94,3 +94,34 @@ def test_a_part_that_was_never_accepted_is_sent_again_alone_once_a_person_says_s
     host.finish()
     assert shop.run("--once").returncode == 0
     assert shop.states() == ["retrieved"] * 3
+
+
+def test_what_was_refused_is_not_sent_by_a_retry_once_the_file_was_sent_again(shop: Shop, host: Host) -> None:
+    """Also under another name, in other parts."""
+    host.lie("create", refusing)
+    rows = str(shop.rows(5))
+    assert shop.run("submit", rows, "--split", "2").returncode == 1
+    [refused] = [one["ref"] for one in shop.json("list")[1]["batches"] if one["state"] == "rejected"]
+    assert shop.run("submit", rows, "--split", "3", "--name", "once more").returncode == 0
+    for end in (lambda: None, host.finish):
+        end()
+        shop.run("--once")
+        asked = shop.run("retry", refused, "--yes")
+        assert (asked.returncode, "sent again since" in asked.stderr) == (7, True), asked.stderr
+    assert sorted(one for batch in host.batches for one in batch.ids) == [f"req-{at}" for at in range(5)]
+
+
+def test_a_file_whose_refused_part_a_retry_was_about_to_send_is_not_sent_beside_it(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry died once the part was put back among those that wait."""
+    host.lie("create", refusing)
+    rows = str(shop.rows(5))
+    assert shop.run("submit", rows, "--split", "2").returncode == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("batchtui.core.sending.waiting.WaitingParts.send", None)
+        assert shop.run("retry", "rows", "--yes").returncode == 1
+    beside = shop.run("submit", rows)
+    assert (beside.returncode, "wait to be sent already" in beside.stderr) == (7, True), beside.stderr
+    shop.run("--once")
+    assert sorted(one for batch in host.batches for one in batch.ids) == [f"req-{at}" for at in range(5)]

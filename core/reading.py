@@ -8,10 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from batchtui.core.errors import BadInput, way_out
-from batchtui.core.file_kind import HEAD, not_text
 from batchtui.core.text import inert_line, size
 
 MOST = 32_000_000
@@ -75,6 +73,8 @@ def read_text(path: Path, most: int = MOST) -> str:
         BadInput: it is no such file, or has more than `most` bytes.
     """
     ordinary(path)
+    from batchtui.core.file_kind import HEAD, not_text
+
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
@@ -105,6 +105,8 @@ def steady(path: Path) -> Iterator[Path]:
     if not is_pipe:
         yield path
         return
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="batchtui-") as folder:
         copy = Path(folder) / path.name
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from typing import Any
 
 LONGEST = 4_000_000
@@ -28,6 +27,8 @@ class NotToml(ValueError):
 
 def read_toml(text: str) -> dict[str, Any]:
     """The tables of a TOML text. Raises NotToml."""
+    import tomllib  # every command reads the settings, and most people have none
+
     try:
         root = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

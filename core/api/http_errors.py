@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -160,6 +159,8 @@ def pause_of(value: str | None) -> float | None:
 
 def http_date(value: str | None) -> datetime | None:
     """The time in a Date header; None if it is not a date, or one that no clock of today shows."""
+    from email.utils import parsedate_to_datetime
+
     try:
         at = parsedate_to_datetime(value or "")
     except (ValueError, OverflowError):

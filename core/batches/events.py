@@ -80,18 +80,6 @@ def moving(snapshot: Snapshot) -> set[str]:
     return {one.ref for one in snapshot.batches if one.state is State.ENDED or one.state in UNDER_WAY}
 
 
-def happened(before: Snapshot, after: Snapshot, now: datetime) -> list[Event]:
-    """What is new in `after`, for whoever has both: by any process, told or not."""
-    refs = changed(before, after)
-    known = {one.event.id for one in _holding(before, now, refs) if _is_seen(one)}
-    return [one.event for one in _holding(after, now, refs) if _is_seen(one) and one.event.id not in known]
-
-
-def _is_seen(one: Happened) -> bool:
-    """What comes with time alone is there once somebody marked it: no record changes before that."""
-    return one.told or one.event.event not in (EventName.LATE, EventName.EXPIRING)
-
-
 def with_marks(owner: Batch, marks: Iterable[str], held: Iterable[str]) -> Batch:
     """The batch with these events marked as told. Of those that can come again and again, only so many marks are kept:
     the newest troubles, and what is still `held`."""

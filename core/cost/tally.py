@@ -13,7 +13,6 @@ from batchtui.core.batches.price import Tokens, Usage, prompt_over
 from batchtui.core.cost import token_guess
 from batchtui.core.cost.bounds import CONTEXT
 from batchtui.core.cost.shared_prefix import Shared, SharedPrefixes
-from batchtui.core.cost.token_count import opened
 from batchtui.core.cost.token_guess import PromptSize
 
 _BLOCK = 1 << 20
@@ -127,6 +126,8 @@ def measure(path: Path, factors: Mapping[str, float], report: Callable[[int, int
     Raises:
         BadInput: the file can no longer be read.
     """
+    from batchtui.core.cost.token_count import opened
+
     tally, prefixes = Tally(factors), SharedPrefixes()
     shown = 0
     with opened(path) as source:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -17,10 +18,11 @@ from batchtui.core.batches.limits import MAX_BYTES
 from batchtui.core.cost import token_guess
 from batchtui.core.cost.models import decode
 from batchtui.core.errors import ApiError, BadInput, NoKey
-from batchtui.core.requests import input_rows
-from batchtui.core.requests.input_rows import Numbered
 from batchtui.core.requests.problems import Unusable
 from batchtui.core.text import inert_line
+
+if TYPE_CHECKING:
+    from batchtui.core.requests.input_rows import Numbered, OpenInput
 
 PATH = "/v1/messages/count_tokens"
 SAMPLE = 20
@@ -52,8 +54,10 @@ class Sampled(Struct, frozen=True):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[input_rows.OpenInput]:
+def opened(path: Path) -> Iterator[OpenInput]:
     """The rows of a file that was already checked. Raises BadInput if it can no longer be read as such."""
+    from batchtui.core.requests import input_rows
+
     try:
         with input_rows.opened(path, MAX_BYTES) as source:
             yield source

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from batchtui.core import errors
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Snapshot, State, retention_left
+from batchtui.core.batches.expiry import WARNED
 from batchtui.core.batches.standing import standing
 from batchtui.core.desk.doctor_check import Check, Trouble, failed, not_asked, summed, well, wrong
 from batchtui.core.errors import StateError
@@ -21,9 +22,6 @@ from batchtui.core.state.store import Meta, Store
 from batchtui.core.text import ago, duration, inert_line, plural, size
 
 STATE, EXPIRING, LOOK, WAITING = "state", "expiring", "look", "waiting"
-
-SOON = timedelta(days=5)
-"""Before results go."""
 
 UNSEEN = timedelta(hours=1)
 """How long batches may be under way without a look: cron jobs and timers look more often."""
@@ -66,14 +64,14 @@ def _none(paths: Paths) -> Check:
 
 
 def expiring(snapshot: Snapshot, now: datetime, here: Callable[[Batch], bool]) -> Check:
-    """Results that go within `SOON` and are not `here`."""
+    """Results that go within `WARNED` and are not `here`."""
     going = []
     for batch in snapshot.batches:
         left = retention_left(batch, now) if batch.id and not batch.remote_deleted_at else None
-        if batch.state is not State.GONE and left and timedelta() < left <= SOON and not here(batch):
+        if batch.state is not State.GONE and left and timedelta() < left <= WARNED and not here(batch):
             going.append((left, batch))
     if not going:
-        return well(EXPIRING, f"No results go within {SOON.days} days.")
+        return well(EXPIRING, f"No results go within {WARNED.days} days.")
     going.sort(key=lambda one: one[0])
     labels = " ".join(batch.label for _, batch in going[:_NAMED])
     whose = plural(len(going), "batch", "batches")

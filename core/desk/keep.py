@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 
 from batchtui.core.batches.batch import Batch, Snapshot
 from batchtui.core.batches.expiry import to_delete
-from batchtui.core.desk.delete import delete
 from batchtui.core.errors import NoKey, Unreachable, unforeseen
 from batchtui.core.logs import log
-from batchtui.core.results.kept import why_unproven
 from batchtui.core.sending.context import Context
 
 AT_ONCE = 20
@@ -39,6 +37,11 @@ class Keeping:
     async def run(self) -> None:
         """Deletes some of the copies that are due. What fails is logged and tried again later."""
         due = self.due(await self._context.disk.snapshot())
+        if not due:
+            return
+        from batchtui.core.desk.delete import delete
+        from batchtui.core.results.kept import why_unproven
+
         account = self._context.connection.account
         left = AT_ONCE
         for one in due:

@@ -14,8 +14,6 @@ from batchtui.core import logs
 from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
-from batchtui.core.batches.event import Event
-from batchtui.core.batches.events import happened
 from batchtui.core.batches.find import find
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
@@ -109,10 +107,6 @@ class StateDesk:
     def stop_telling(self) -> None:
         """Lets no slow channel hold up a process that is to end: what it was not told, the next process tells."""
         self._teller.stop()
-
-    def happened(self, before: Snapshot, after: Snapshot) -> list[Event]:
-        """What is new in `after`, by whichever process, as events."""
-        return happened(before, after, self.clock())
 
     async def follow_events(self) -> Follower:
         """A reader of every event from where the last such reader came to. It must be closed.

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from batchtui.core.api.lenient_json import lenient_json
 from batchtui.core.batches.limits import ID
-from batchtui.core.requests import deep
 from batchtui.core.requests.flaw import Flaw, a
 from batchtui.core.settings import Rules
 from batchtui.core.text import inert_line, number
@@ -50,6 +49,8 @@ def explain(row: bytes, line: int, where: str, rules: Rules, *, only_messages: b
 
     With `only_messages`, all else in it is known to be good.
     """
+    from batchtui.core.requests import deep
+
     look = deep.message_flaws if only_messages else deep.flaws
     for kind, field, message, hint in _row(row, lambda params: look(params, rules)):
         yield Problem(line, field, message, hint, kind, where)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Attempt, Batch, Output, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.event import Event, as_json
-from batchtui.core.batches.events import changed, happened, holding, submission_with_marks, untold, with_marks
+from batchtui.core.batches.events import changed, holding, submission_with_marks, untold, with_marks
 from batchtui.core.batches.observe import without_copy
 from batchtui.core.batches.outcomes import Outcomes
 from batchtui.core.batches.progress import ENOUGH
@@ -281,20 +281,6 @@ def test_the_json_has_every_field_always_and_is_ascii_whatever_the_name() -> Non
     }  # fmt: skip
 
 
-def test_what_is_new_between_two_states_is_found_told_or_not() -> None:
-    before = state(batch())
-    ended = batch(state=State.ENDED, ended_at=NOW)
-    after = state(ended, revision=2)
-    assert [one.event.value for one in happened(before, after, NOW)] == ["ended"]
-    assert happened(after, told(after), NOW) == []
-    assert [one.event.value for one in happened(before, told(after), NOW)] == ["ended"]
-    assert happened(after, after, NOW) == []
+def test_a_state_that_did_not_change_has_nothing_new() -> None:
+    after = state(batch(state=State.ENDED, ended_at=NOW), revision=2)
     assert changed(after, after) == set()
-
-
-def test_what_comes_with_time_is_new_when_somebody_marked_it() -> None:
-    now = NOW + 10 * HOUR
-    before = state(batch(created_at=NOW), *past(ENOUGH))
-    after = told(before, now)
-    assert [one.event.value for one in happened(before, after, now)] == ["late"]
-    assert happened(after, Snapshot(9, after.batches, after.submissions), now) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,14 +12,12 @@ from batchtui.core.clock import Time
 from batchtui.core.errors import BadInput, StateError
 from batchtui.core.files import own_way_out, private_folder, replacing
 from batchtui.core.paths import Paths
+from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.split import Cut, split
 from batchtui.core.requests.touch import Touch
 from batchtui.core.settings import CURRENT, Rules
 from batchtui.core.state.archive import drop, new_ref, submission_of
 from batchtui.core.text import inert_line, plural
-
-if TYPE_CHECKING:
-    from batchtui.core.requests.check import Checked
 
 
 class NotSubmittable(BadInput):
@@ -102,8 +99,6 @@ def draft(
 
 
 def _archived(source: Path, paths: Paths, name: str, cut: Cut | None, rules: Rules, named: Callable[[], str]) -> Draft:
-    from batchtui.core.requests.check import check  # whoever only polls needs none of its rules
-
     ref = named()
     archived = paths.archive(ref)
     with replacing(archived, overwrite=False) as sink:

@@ -88,8 +88,10 @@ class Late:
 
     def batches(self) -> list[Batch]:
         """In the order they were sent."""
-        known = {one.ref: one for one in self.snapshot().batches}
-        return [known[ref] for ref in self.submission().batches]
+        snapshot = self.snapshot()
+        known = {one.ref: one for one in snapshot.batches}
+        [submission] = snapshot.submissions.values()
+        return [known[ref] for ref in submission.batches]
 
     def asked(self) -> Counter[str]:
         """How often each row was sent singly and billed."""

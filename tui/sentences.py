@@ -31,11 +31,8 @@ def _held_back(wholes: Sequence[Submission]) -> str:
     return f"{said} {plural(steps, 'more step')} will not run." if steps else said
 
 
-def forget_question(
-    rows: Sequence[Batch | Submission], batches: Sequence[Batch], wholes: Sequence[Submission], called: str = ""
-) -> str:
-    """Names the `rows`, and says what is deleted and what stays."""
-    unsent = sum(part.requests for one in wholes for part in one.waiting)
+def forget_question(rows: Sequence[Batch | Submission], batches: Sequence[Batch], unsent: int, called: str = "") -> str:
+    """Names the `rows`, and says what is deleted, with how many `unsent` requests, and what stays."""
     whose = "Its record and" if len(batches) == 1 else "Their records and"
     too = f", including {plural(unsent, 'request')} that {'was' if unsent == 1 else 'were'} not sent" if unsent else ""
     return (

@@ -257,11 +257,17 @@ def first_steps(snapshot: Snapshot, name: str, besides: str = "", sha256: str = 
     """The refs of all batches and waiting parts that belong to the first step of a submission of this name, or of these
     very rows.
 
-    Without what the API refused: a retry makes a waiting part of that again. `besides` is the ref of a submission that
-    is left out.
+    Without what the API refused and what a stop holds back: a retry makes waiting parts of that again. `besides` is the
+    ref of a submission that is left out.
     """
     alike = (one for one in snapshot.submissions.values() if one.name == name or one.sha256 == sha256 != "")
     ours = {one.ref: one for one in alike if one.ref != besides}
-    waiting = {part.ref for one in ours.values() for part in one.waiting if part.step == 0}
+    waiting = {part.ref for one in ours.values() if not held_back(one) for part in one.waiting if part.step == 0}
     batches = (one for one in snapshot.batches if one.submission in ours and one.state is not State.REJECTED)
     return frozenset(waiting.union(one.ref for one in batches if one.step == 0))
+
+
+def held_back(submission: Submission) -> bool:
+    """Whether nothing that waits of it goes by itself: it was canceled, its canary failed, or the API refused a part.
+    A later submission of the same rows sends them."""
+    return submission.stopped and not submission.urgent

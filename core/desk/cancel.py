@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import Batch, Part, State
 from batchtui.core.batches.deadline import left_alone, withdrawn
+from batchtui.core.batches.forgetting import behind, without
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.batches.spending import committed
@@ -143,7 +144,7 @@ async def forget_all(refs: Collection[str], submissions: Collection[str], contex
 
 
 async def forget(batch: Batch, context: Context) -> None:
-    """Drops a batch from this state; with the last batch of a submission, also its parts that were not sent yet.
+    """Drops a batch from this state, and the parts that nobody would send any more (see `forgetting.behind`).
 
     Result files stay, and so does the API's copy. Raises NotAllowed if the batch is running.
     """
@@ -154,9 +155,9 @@ async def forget(batch: Batch, context: Context) -> None:
         submission = tx.submission(batch.submission)
         waiting: tuple[Part, ...] = ()
         if submission:
-            if not any(tx.batch(ref) for ref in submission.batches if ref != batch.ref):
-                waiting = submission.waiting
-                submission = replace(submission, waiting=())
+            ours = [one for one in map(tx.batch, submission.batches) if one]
+            waiting = behind(submission, ours, (batch.ref,))
+            submission = without(submission, ours, batch.ref)
             cost = committed([tx.batch(batch.ref) or batch], before=submission.forgotten_usd)
             tx.put_submission(replace(submission, forgotten_usd=cost))
         tx.forget(batch.ref)

@@ -120,7 +120,7 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
         )
     retrieved = [(one, where(paths, one)) for one in batches if one.state is State.RETRIEVED]
     failed = failures(path for _, path in retrieved)
-    since = sent_since(snapshot, paths, first) if failed else frozenset()
+    since = sent_since(snapshot, paths, first, first.submission) if failed else frozenset()
     failed = {custom_id: cause for custom_id, cause in failed.items() if custom_id not in since}
     if since and not failed:
         raise SentSince(
@@ -193,14 +193,14 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
             f"The state no longer says that {batch.ref} is part of its submission: it was edited.",
             f"Restore state.json from a backup, or run batchtui forget {batch.ref} and submit the rows again.",
         )
-    for one in refused:
-        if since := sent_since(snapshot, paths, one):
+    waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
+    for one in (*refused, *waiting):
+        if since := sent_since(snapshot, paths, one, batch.submission):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
             raise SentSince(
-                f"{were} sent again since, by a later run of {inert_line(one.name)}.",
-                f"batchtui forget {one.ref}. What is left of it goes with the next run.",
+                f"{were} sent again since, by a later run of {inert_line(batch.name)}.",
+                f"batchtui forget {refused[0].ref}. What is left of it goes with the next run.",
             )
-    waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
     if submission and submission.stopped and submission.waiting and not waiting:
         raise NotAllowed(f"{inert_line(batch.name)} was canceled.", f"batchtui forget {batch.ref}")
     unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
-from batchtui.core.batches.submissions import first_steps
+from batchtui.core.batches.batch import Batch, Part, Snapshot, State, Submission
+from batchtui.core.batches.submissions import first_steps, held_back
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
@@ -55,14 +55,14 @@ def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Kno
     return _known(snapshot, paths, name, ours, now=now, read=_keys)
 
 
-def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch) -> frozenset[str]:
-    """The custom_ids of a batch that a later run of its job, by their keys, or a later submission of its very file sent
-    again, if they are under way or answered there.
+def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -> frozenset[str]:
+    """The custom_ids of a batch or part of a submission, whose ref is `of`, that a later run of its job, by their keys,
+    or a later submission of its very file sent again, if they are under way or answered there.
 
     What failed is new to that run, so a retry would buy it a second time. Run it in a thread. Raises StateError as
     `known_keys`, and if the requests of a submission cannot be read.
     """
-    submission = snapshot.submissions.get(batch.submission)
+    submission = snapshot.submissions.get(of)
     if submission is None or batch.step:
         return frozenset()
     of_job = is_there(paths.keys(batch.ref))
@@ -86,7 +86,7 @@ def _known(
     under_way: set[str] = set()
     answered: set[str] = set()
     for submission in ours.values():
-        if not (now and _unfinished(submission)):
+        if not (held_back(submission) or (now and _unfinished(submission))):
             for part in submission.waiting:
                 if part.step == 0:
                     under_way.update(read(paths, part.ref).values())

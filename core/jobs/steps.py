@@ -261,7 +261,7 @@ def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Sn
 
 def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> int:
     """How many requests have no answer, without those that a retry answered or a later run of the job sent again."""
-    since = frozenset[str]().union(*(sent_since(snapshot, paths, one) for one in batches))
+    since = frozenset[str]().union(*(sent_since(snapshot, paths, one, one.submission) for one in batches))
     with Answers.open(files_of(paths, batches)) as answers:
         return sum(not answer.result.answered and answer.custom_id not in since for answer in answers)
 

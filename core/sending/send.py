@@ -7,7 +7,7 @@ Whatever happens in between leaves an intent that `core.sending.settle` can sett
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api, Page, Report
 from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Submission, Trouble
 from batchtui.core.batches.observe import observe
+from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
@@ -266,16 +267,25 @@ class _Horizon(NamedTuple):
 
 
 async def _horizon(api: Api, now: datetime) -> _Horizon:
-    """Reads the list as far back as the newest batches, and the API's Date; without one, `now` stands in for it."""
+    """Reads the list as far back as the newest batches, and the API's Date; without one, `now` stands in for it.
+
+    A batch that is listed with a time to come, by either clock, is not the newest: nothing made now would be newer.
+    """
     page = await api.page(limit=_NEAR)
-    newest = max((one.created_at for one in page.batches), default=NOTHING_LISTED)
+    latest = min(now, page.server_time or now) + SKEW
+    newest = _newest(page.batches, latest)
     listing = await read_list(api, (), newest - SKEW * 2) if page.has_more and not _goes_back(page, newest) else None
     if listing and not listing.complete:
         raise does_not_end()
-    seen = listing.batches.values() if listing else page.batches
-    newest = max((one.created_at for one in seen), default=NOTHING_LISTED)
+    seen = tuple({one.id: one for one in (*page.batches, *(listing.batches.values() if listing else ()))}.values())
+    newest = _newest(seen, latest)
     near = tuple(one.id for one in seen if one.created_at >= newest - SKEW * 2)
     return _Horizon(page.server_time or now, near, newest)
+
+
+def _newest(batches: Iterable[Remote], latest: datetime) -> datetime:
+    """When the newest batch was made that is not listed with a later time than `latest`."""
+    return max((one.created_at for one in batches if one.created_at <= latest), default=NOTHING_LISTED)
 
 
 def _goes_back(page: Page, newest: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -75,3 +76,43 @@ def test_a_list_that_goes_round_proves_nothing(shop: Shop, host: Host) -> None:
     host.always.clear()
     host.batches += hidden
     assert shop.run("--once").returncode == 0
+
+
+@pytest.mark.parametrize("others", [0, 1, 250])
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=5 * 365)], ids=["ten minutes", "five years"])
+def test_a_batch_that_is_listed_with_a_time_to_come_hides_none_that_is_made_next(
+    shop: Shop, host: Host, ahead: timedelta, others: int
+) -> None:
+    for at in range(others + 1):
+        host.add(KEY, ["a"], timedelta(hours=1, minutes=others - at))
+    forged = host.batches[-1].id
+
+    def to_come(host: Host, key: str, true: Reply) -> Reply:
+        said = json.loads(true.body)
+        for one in said["data"]:
+            if one["id"] == forged:
+                one["created_at"] = (host.now() + ahead).isoformat()
+        return Reply.of(said)
+
+    host.lie("list", to_come)
+    rows = shop.lose_the_answer()
+    assert shop.run("--once").returncode == 0
+    assert shop.listed() == [(host.batches[-1].id, "in_progress")]
+    assert shop.run("submit", rows).returncode != 0
+    assert host.calls("create") == 1
+
+
+def test_an_id_that_came_later_than_any_gateway_waits_may_still_be_what_is_unknown(shop: Shop, host: Host) -> None:
+    """Taken up as a stranger's, it would hide what became of the submission, which would then be sent again."""
+    rows = shop.lose_the_answer()
+    made = host.batches[0]
+    made.created_at += timedelta(minutes=40)
+    ended = shop.run("retrieve", made.id)
+    assert ended.returncode == 1
+    assert f"{made.id} may be rows, sent with an unknown outcome" in ended.stderr
+    made.ended = True
+    shop.run("--once")
+    assert shop.run("--once").returncode == 0
+    assert shop.listed() == [(made.id, "retrieved")]
+    assert shop.run("submit", rows).returncode != 0
+    assert host.calls("create") == 1

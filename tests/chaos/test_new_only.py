@@ -243,6 +243,47 @@ async def test_what_was_refused_and_sent_since_by_the_job_is_not_sent_by_a_retry
     assert sent(world) == [4, 5]
 
 
+async def test_what_waits_behind_a_stop_is_sent_by_the_next_run_and_not_by_a_retry_as_well(
+    world: World, desk: Desk
+) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    await desk.submit(job(world, range(8), more="split = 2"))
+    part = next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
+    await desk.submit(job(world, range(9)))
+    assert sent(world) == [2, 7]
+    with pytest.raises(NotAllowed, match="sent again since"):
+        await desk.retry([part.ref])
+    await desk.cycle()
+    assert sent(world) == [2, 7]
+
+
+async def test_what_waits_behind_a_spoiled_canary_is_sent_by_the_next_run(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(9), more="canary = 4"))
+    await fail_one(world, first)
+    await desk.cycle()
+    await desk.submit(job(world, range(9)))
+    assert sent(world) == [4, 6]
+
+
+@pytest.mark.parametrize("split", [2, 4])
+async def test_once_what_was_refused_is_forgotten_the_other_answers_go_to_their_outputs(
+    world: World, desk: Desk, split: int
+) -> None:
+    """Also if more was waiting behind it: nobody would send that any more."""
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    more = f'split = {split}\n\n[[output]]\nkind = "jsonl"\npath = "answers.jsonl"\n'
+    first = await desk.submit(job(world, range(8), more=more))
+    part = next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
+    await finish(world, desk, first)
+    assert not (world.folder / "answers.jsonl").exists()
+    said = world.run("forget", part.ref, "--yes")
+    assert (said.returncode, "So are 4 requests that waited" in said.stderr) == (0, split == 2), said.stderr
+    await desk.cycle()
+    assert len((world.folder / "answers.jsonl").read_text().splitlines()) == split
+    snapshot = await desk.snapshot()
+    assert [(one.waiting, one.stopped, one.trouble) for one in snapshot.submissions.values()] == [((), False, None)]
+
+
 async def test_a_job_that_is_built_while_what_was_refused_is_sent_by_a_retry_stops(
     world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,6 +220,8 @@ def run_kills(seed: int, kills: int, say: Say, *, keep: bool = False) -> Outcome
             market.strike = run.strike
             torture = Torture(seed, kills, market, run, wanted, say)
             torture.kill()
+            if (home / "state.json").exists():
+                shutil.copy(home / "state.json", root / "state-before-settling.json")
             market.lying, market.clock_off = False, LATER
             say(f"    {torture.kills} kills; it settles now")
             books = Books(market, home, folder, wanted)
@@ -242,6 +244,7 @@ def run_kills(seed: int, kills: int, say: Say, *, keep: bool = False) -> Outcome
         seconds=time.monotonic() - began,
     )
     if keep or outcome.wrong:
+        (root / "host.log").write_text("\n".join(market.told))
         say(f"    what is left of it: {root}")
     else:
         shutil.rmtree(root)

@@ -49,6 +49,8 @@ class Market(Host):
         self.lying = True
         self.strike: Strike = lambda call, key, moment: None
         self.lied: Counter[str] = Counter()
+        self.told: list[str] = []
+        """Every call, in order: when, which, with which key, what was answered and by which lie."""
         self.said: list[bytes] = []
         self.books = threading.RLock()
         self._calls = 0
@@ -67,7 +69,7 @@ class Market(Host):
         name = random.choice(lie) if lie else ""
         if name.startswith("not made"):
             self.lied[f"{call}: {name}"] += 1
-            return _not_made(name, random)
+            return self._logged(target, call, key, name, _not_made(name, random))
         with self.books:
             for one in self.sold:
                 self._end(one)
@@ -77,6 +79,11 @@ class Market(Host):
         if call == "create" and reply.status == 200:
             self.said.append(reply.body)
         threading.Timer(random.random() * 0.05, self.strike, (call, key, "answered")).start()
+        return self._logged(target, call, key, name if told is not reply else "", told)
+
+    def _logged(self, target: str, call: str, key: str, lie: str, told: Reply) -> Reply:
+        shown = told.body if call in ("create", "list", "get") else b""
+        self.told.append(f"{self.now().isoformat()} {call} {target} {key[-4:]} {lie or 'true'} {told.status} {shown!r}")
         return told
 
     def _true(self, method: str, path: str, query: dict[str, list[str]], key: str, body: bytes) -> tuple[str, Reply]:

@@ -10,6 +10,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot
 from batchtui.core.batches.find import told_apart
+from batchtui.core.batches.forgetting import unsent_with
 from batchtui.core.batches.submissions import word_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BatchtuiError, NotAllowed
@@ -130,14 +131,16 @@ async def _forget(word: str, *, every: bool, yes: bool, json: bool) -> int:
                         f"{batch.label}: {reason}" if len(chosen.batches) > 1 else reason,
                         f"batchtui show {batch.label}",
                     )
-            held = [one for one in chosen.wholes if one.waiting or one.steps]
-            ask(forget_question(chosen.rows, chosen.batches, held, chosen.called(snapshot)), yes=yes)
+            behind = unsent_with(snapshot, chosen.wholes, chosen.single)
+            ask(forget_question(chosen.rows, chosen.batches, behind, chosen.called(snapshot)), yes=yes)
             refs, wholes = [one.ref for one in chosen.single], [one.ref for one in chosen.wholes]
             batches = await desk.forget(*refs, submissions=wholes)
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         for batch in batches:
             say(f"Forgot {batch.label}.")
+        if behind:
+            say(f"So {'is' if behind == 1 else 'are'} {plural(behind, 'request')} that waited to be sent.")
         out(dumps(Batches(batches=[batch_json(one) for one in batches])) if json else _labels(batches))
         return errors.OK
 

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from batchtui.core.batches.batch import Batch, Submission
+from batchtui.core.batches.forgetting import unsent_with
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk.cancel import CancelOutcome
@@ -179,7 +180,7 @@ class Room(Screen[None]):
         rows = self._concerned(rows, batches, [])
         if rows:
             wholes = self.session.unsent(rows, stopped=True)
-            question = forget_question(rows, batches, wholes)
+            question = forget_question(rows, batches, unsent_with(self.session.snapshot, wholes, batches))
             self._ask(question, f"Forget {things(rows)}", "Keep", self._forget(rows, batches, wholes))
 
     def action_delete(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Snapshot, State
+from batchtui.core.batches.batch import Batch, Part, Snapshot, State
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.retries import DEFAULT, Kind, not_over, with_retries
 from batchtui.core.batches.submissions import first_steps
@@ -194,7 +194,8 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
             f"Restore state.json from a backup, or run batchtui forget {batch.ref} and submit the rows again.",
         )
     waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
-    for one in (*refused, *waiting):
+    pieces: tuple[Batch | Part, ...] = (*refused, *waiting)
+    for one in pieces:
         if since := sent_since(snapshot, paths, one, batch.submission):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
             raise SentSince(

@@ -98,7 +98,8 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     `started_at` is the API's Date. `nearby` are ids that the API listed just before, `newest` is the `created_at` of
     the newest of them (None in states of older versions). `refused` are ids that turned out to belong to somebody else,
     `proven` is one whose results have our ids. `looked_at` (the API's Date) is when the list last showed nothing that
-    could be it. `account` identifies the key and the host that it was sent with.
+    could be it. `account` identifies the key and the host that it was sent with. `confirmed`: the API has shown the
+    batch under that account by itself, beside the answer to its create.
     """
 
     started_at: Time
@@ -109,6 +110,7 @@ class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     account: str = ""
     newest: Time | None = None
     proven: str = ""
+    confirmed: bool = False
 
 
 class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -120,8 +122,8 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     that did not succeed: `retry_of` is the ref of that batch, and `retried` counts them by kind (see `retries`). Both
     are empty otherwise. `digest` is the sha256 over
     the sorted custom_ids that were sent, empty if somebody else sent them. `betas` went with its create. `account`
-    identifies the key and the host that it is known under. `attempt` is kept until the API has shown the batch by
-    itself, beside the answer to its create. `doubtful` marks an id that was found by time and count alone: the ids in
+    identifies the key and the host that it is known under. `attempt` is kept until its results have shown that they are
+    its own. `doubtful` marks an id that was found by time and count alone: the ids in
     its results decide. `outcomes` counts what its results are worth; None until they are here. `failing_since` is when
     a request for them first failed. `remote_deleted_at` is when the API's copy was deleted. `told` names the events
     that people and programs were told of (see `events`). `overdue` marks one that had not ended by the deadline of its
@@ -166,6 +168,11 @@ class Batch(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     overdue: bool = False
     deadline: Time | None = None
     revision: int = 0
+
+    @property
+    def certain(self) -> bool:
+        """Whether its id is more than a single answer of a host: the API has shown it under its account since."""
+        return not self.doubtful and (self.attempt is None or self.attempt.confirmed)
 
     @property
     def label(self) -> str:

@@ -10,8 +10,11 @@ from batchtui.core.batches.batch import Batch, State, Trouble
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 
 
-def observe(batch: Batch, remote: Remote) -> Batch:
-    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone."""
+def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
+    """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone.
+
+    Without `confirms`, it says nothing of whose batch it is: another account saw it, or it answered the create.
+    """
     was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
     if was_ended or batch.state in (State.RETRIEVED, State.GONE):
         return replace(batch, archived_at=remote.archived_at or batch.archived_at)
@@ -27,7 +30,7 @@ def observe(batch: Batch, remote: Remote) -> Batch:
         ended_at=remote.ended_at,
         archived_at=remote.archived_at,
         cancel_initiated_at=remote.cancel_initiated_at,
-        attempt=batch.attempt if batch.doubtful else None,
+        attempt=replace(batch.attempt, confirmed=True) if batch.attempt and confirms else batch.attempt,
     )
 
 
@@ -38,6 +41,7 @@ def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:
     """
     if batch.attempt is None or batch.id is None:
         return batch
+    attempt = replace(batch.attempt, confirmed=False)
     return replace(
         batch,
         id=None,
@@ -49,7 +53,7 @@ def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:
         ended_at=None,
         archived_at=None,
         cancel_initiated_at=None,
-        attempt=replace(batch.attempt, refused=(*batch.attempt.refused, batch.id)) if refuse else batch.attempt,
+        attempt=replace(attempt, refused=(*attempt.refused, batch.id)) if refuse else attempt,
         doubtful=False,
         trouble=trouble,
         failing_since=None,

@@ -55,8 +55,10 @@ async def cancel(batch: Batch, context: Context) -> Batch:
         raise
     except ApiError as error:
         seen = await _if_over(api, batch, error)
+    ours = batch.account in ("", context.connection.account)
     canceled = await context.disk.change(
-        batch.ref, lambda current: observe(current, seen) if current.id == seen.id else current
+        batch.ref,
+        lambda current: observe(current, seen, confirms=ours) if current.id == seen.id else current,
     )
     if canceled is None:
         raise UsageError(f"Batch {inert_line(batch.ref)} has since been forgotten.", "batchtui list shows them all.")

@@ -17,8 +17,9 @@ from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.paths import seen as file_at
-from batchtui.core.results.retrieve import OtherBatch, retrieve
+from batchtui.core.results.retrieve import LOOKS_AGAIN, OtherBatch, retrieve
 from batchtui.core.results.summary import Summary
+from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import inert_line, plural, size
 
@@ -76,12 +77,10 @@ class Downloads:
         try:
             async with self._slots:
                 made = await self._fetched(batch, tell)
-        except OtherBatch as error:
-            log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
-            trouble = Trouble.of(error, self._clock())
-            await self._change(batch, lambda current: unclaimed(current, trouble))
-            raise
         except BatchtuiError as error:
+            if isinstance(error, OtherBatch) and await self._given_up(batch, error):
+                log.warning("%s is not %s: its results have other ids", batch.id, batch.ref)
+                raise
             if not batch.trouble or batch.trouble.message != error.message:  # each look tries again
                 log.warning("%s not retrieved: %s", batch.label, error.message)
             if await self._was_never_there(batch, error):
@@ -91,14 +90,14 @@ class Downloads:
             trouble, seen = Trouble.of(error, self._clock()), await self._look_again(batch, error)
             ours = batch.account in ("", self._connection.account)  # a 404 of another account says nothing
             gone = isinstance(error, NotFound) and ours and await self._lapsed(batch)
-            await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone))
+            await self._change(batch, lambda current: _failed(current, trouble, seen, gone=gone, ours=ours))
             raise
         except Exception as error:
             log.warning("%s not retrieved", batch.label, exc_info=error)
             hint = f"The details are in {self._paths.log_file}"
             broken = BatchtuiError(f"Retrieving it failed ({type(error).__name__}).", hint)
             trouble = Trouble.of(broken, self._clock())
-            await self._change(batch, lambda current: _failed(current, trouble, None, gone=False))
+            await self._change(batch, lambda current: _failed(current, trouble, None, gone=False, ours=False))
             raise broken from error
         if await self._is_a_twins(batch):
             log.warning("%s is not %s: it was found with another key, which sent the same ids", batch.id, batch.ref)
@@ -111,6 +110,26 @@ class Downloads:
         counted, name = plural(made.counts.total, "result"), inert_line(batch.name, 60)
         log.info("%s (%s) retrieved: %s, %s, %s", batch.id, name, counted, size(bytes_there), results)
         return await self._change(batch, lambda current: self._retrieved(current, made)) or batch
+
+    async def _given_up(self, batch: Batch, error: OtherBatch) -> bool:
+        """Gives up the id of a batch whose results are another's, if it was found by time and count alone, or if its
+        results have just the ids of a submission of unknown outcome. That one gets it: the two were mixed up."""
+        account = self._connection.account
+        trouble = Trouble(error.message, LOOKS_AGAIN, self._clock())
+
+        def write(tx: Transaction) -> bool:
+            current = tx.batch(batch.ref)
+            if current is None or current.id != batch.id or current.attempt is None:
+                return False
+            owner = next((one for one in tx.snapshot.batches if _has_lost(one, error.digest, account)), None)
+            if owner and owner.attempt:
+                tx.put(replace(owner, attempt=replace(owner.attempt, proven=str(batch.id))))
+            elif not current.doubtful:
+                return False
+            tx.put(unclaimed(current, trouble, refuse=owner is None))
+            return True
+
+        return await self._disk.commit(write)
 
     async def _was_never_there(self, batch: Batch, error: BatchtuiError) -> bool:
         """Whether the API, asked twice with its own key, does not know an id that was found by time and count."""
@@ -129,10 +148,7 @@ class Downloads:
         account = self._connection.account
         if not batch.doubtful or batch.account in ("", account):
             return False
-        return any(
-            one.state in UNSETTLED and one.attempt and (one.attempt.account, one.digest) == (account, batch.digest)
-            for one in (await self._disk.snapshot()).batches
-        )
+        return any(_has_lost(one, batch.digest, account) for one in (await self._disk.snapshot()).batches)
 
     async def _fetched(self, batch: Batch, tell: Report) -> Summary:
         """Downloads it. That its results are others' is believed only if they are so twice: a cache may mix them up,
@@ -180,12 +196,19 @@ class Downloads:
         return left is not None and left < timedelta()
 
 
-def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool) -> Batch:
+def _has_lost(batch: Batch, digest: str, account: str) -> bool:
+    """Whether it is a submission of these ids whose outcome is not known under this account."""
+    if batch.state not in UNSETTLED or batch.attempt is None:
+        return False
+    return (batch.attempt.account, batch.digest) == (account, digest)
+
+
+def _failed(batch: Batch, trouble: Trouble, seen: Remote | None, *, gone: bool, ours: bool) -> Batch:
     """A 404 is final only past the API's retention, or if the API says that it archived the batch."""
     if batch.state is not State.ENDED:  # someone else was quicker
         return batch
     if seen:
-        batch = observe(batch, seen)
+        batch = observe(batch, seen, confirms=ours)
     since = batch.failing_since or trouble.at
     return replace(batch, state=State.GONE if gone else batch.state, trouble=trouble, failing_since=since)
 

@@ -35,8 +35,15 @@ _WAIT = 1.0
 """Seconds after which fewer bytes than a piece are written and checked, too."""
 
 
+LOOKS_AGAIN = "batchtui looks for it again."
+
+
 class OtherBatch(Unverified):
-    """The results are someone else's: the batch was found by time and count alone, and their ids are not ours."""
+    """The results are complete, and someone else's: their ids are not ours. `digest` is that of those ids."""
+
+    def __init__(self, message: str, hint: str, digest: str) -> None:
+        super().__init__(message, hint)
+        self.digest = digest
 
 
 def of_others(verdict: Verdict, counts: Counts) -> bool:
@@ -81,13 +88,16 @@ class ResultPlace:
     def check(self, verdict: Verdict) -> None:
         if verdict.ok:
             return
-        if self._batch.doubtful and of_others(verdict, self._batch.request_counts):
-            raise OtherBatch("The results are not those of the submitted requests.", "batchtui looks for it again.")
-        raise Unverified(
-            f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
-            "None of them were kept, and they are downloaded again. To save them as they are: "
-            f"batchtui retrieve {self._batch.label} --as-is FILE",
-        )
+        others = self._batch.attempt is not None and of_others(verdict, self._batch.request_counts)
+        if others and self._batch.doubtful:
+            said = "The results are not those of the submitted requests.", LOOKS_AGAIN
+        else:
+            save = f"To save them as they are: batchtui retrieve {self._batch.label} --as-is FILE"
+            said = (
+                f"The downloaded results did not pass the check: {' '.join(verdict.anomalies)}",
+                f"None of them were kept, and they are downloaded again. {save}",
+            )
+        raise OtherBatch(*said, verdict.digest) if others else Unverified(*said)
 
     def describe(self, verdict: Verdict, now: datetime, stopped: Callable[[], bool]) -> Summary:
         batch = self._batch

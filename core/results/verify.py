@@ -52,7 +52,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     with them.
 
     `missing`, `doubled` and `foreign` (ids that do not belong to this batch) count results; `bad` counts lines. `unfit`
-    is why one of the answers does not fit, as far as somebody looked.
+    is why one of the answers does not fit, as far as somebody looked. `digest` is that of all ids if they are not those
+    that were expected.
     """
 
     lines: int
@@ -69,6 +70,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     usage: tuple[Usage, ...]
     anomalies: tuple[str, ...]
     unfit: str = ""
+    digest: str = ""
 
     @property
     def ok(self) -> bool:
@@ -133,7 +135,8 @@ class Verifier:
         self._line(self._held())
         cut = self._bad > before
         counts = Counts(**self._types)
-        missing, foreign = self._compared()
+        ids = digest(self._seen) if self._expected else ""
+        missing, foreign = self._compared(ids)
         return Verdict(
             lines=self._lines,
             bytes=self._bytes,
@@ -148,6 +151,7 @@ class Verifier:
             stop_reasons=dict(self._stops),
             usage=self._sums.usage(),
             anomalies=tuple(self._anomalies(counts, missing, foreign, cut)),
+            digest=ids if missing or foreign else "",
         )
 
     def _judged(self, counts: Counts) -> Outcomes:
@@ -240,9 +244,9 @@ class Verifier:
         else:
             self._errors[kind] = replace(group, count=group.count + 1)
 
-    def _compared(self) -> tuple[AbstractSet[str], AbstractSet[str]]:
+    def _compared(self, found: str) -> tuple[AbstractSet[str], AbstractSet[str]]:
         """The missing ids, and the ids that nobody submitted. Usually the digest shows that there are none."""
-        if self._expected is None or digest(self._seen) == self._expected.digest:
+        if self._expected is None or found == self._expected.digest:
             return frozenset(), frozenset()
         ids = self._expected.ids()
         return ids - self._seen, self._seen - ids

@@ -124,7 +124,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
             if unreachable == _DOWN_AFTER:  # each of the others would take as long
                 failures = {one.ref: error for one in running if one.id not in seen} | failures
                 break
-    if lost := [one for one in running if one.attempt and isinstance(failures.get(one.ref), NotFound)]:
+    if lost := [one for one in running if not one.certain and isinstance(failures.get(one.ref), NotFound)]:
         listing = await read_list(api, (), oldest_needed([*intents, *lost]))
         seen |= listing.batches
 
@@ -148,7 +148,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
         settled = settle(unsettled, seen.values(), claimed)
         for intent in (one for one in after if one.state is State.UNCONFIRMED and one.attempt):
             found, several = settled.found.get(intent.ref), settled.several.get(intent.ref, ())
-            unproven = {one.id for one in after if one.doubtful}
+            unproven = {one.id for one in after if not one.certain or (one.attempt and one.failing_since)}
             several = several or tuple(
                 one for one in seen.values() if one.id in unproven and why_not_it(intent, one) is None
             )
@@ -166,7 +166,7 @@ def accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> fr
     Another key of the same workspace shows the same batches; a key of another one shows none of ours. That counts for
     this look alone, and only ids that are certain count: a cache in between may have kept answers to another key.
     """
-    proven = (one for one in snapshot.batches if one.id in seen and not one.doubtful and one.attempt is None)
+    proven = (one for one in snapshot.batches if one.id in seen and one.certain)
     shown = {one.account for one in proven if seen[str(one.id)].request_counts.total == one.requests}
     return frozenset({"", account} | shown)
 
@@ -184,7 +184,8 @@ def _watched(
         total = f"{remote.request_counts.total:,} requests instead of {batch.requests:,}"
         error = Unreachable(f"The host showed {batch.id} with {total}.", "Check ANTHROPIC_BASE_URL and any proxy.")
     if error is None and remote:
-        return replace(observe(batch, remote), account=batch.account or account, trouble=None), None
+        seen = observe(batch, remote, confirms=batch.account in trusted)
+        return replace(seen, account=batch.account or account, trouble=None), None
     assert error
     if batch.account not in trusted and isinstance(error, NotFound):
         return replace(batch, trouble=Trouble(_OTHER_KEY, _SET_THAT, now)), None
@@ -193,7 +194,7 @@ def _watched(
 
 def _is_somebody_elses(batch: Batch, error: BatchtuiError, listing: Listing, snapshot: Snapshot) -> bool:
     """Whether the id that a create was answered with was never ours: the API lists another that could be it."""
-    if not (isinstance(error, NotFound) and batch.attempt and not batch.doubtful and listing.complete):
+    if batch.doubtful or batch.certain or not (isinstance(error, NotFound) and listing.complete):
         return False
     claimed = {one.id for one in snapshot.batches if one.id}
     return any(why_not_it(batch, one, claimed) is None for one in listing.batches.values())

@@ -209,7 +209,7 @@ class Sender:
             if late:
                 late.cancel()
         log.info("submit %s (%s): accepted as %s", batch.ref, inert_line(batch.name, 60), remote.id)
-        accepted = replace(observe(batch, remote), attempt=batch.attempt)
+        accepted = observe(batch, remote, confirms=False)
         try:
             await self._put(accepted)
         except BatchtuiError as error:

@@ -85,7 +85,7 @@ def settle(intents: Sequence[Batch], listed: Iterable[Remote], claimed: Abstract
 
 def claim(intent: Batch, one: Remote) -> Batch:
     """The intent as the batch that was found for it; doubtful until the ids of its results decide."""
-    return replace(observe(replace(intent, doubtful=True), one), trouble=None)
+    return replace(observe(replace(intent, doubtful=True), one, confirms=False), trouble=None)
 
 
 def _share_out(

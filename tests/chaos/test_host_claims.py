@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from batchtui.core.state.store import Store
 from tests.chaos.conftest import KEY, OTHER, Shop
-from tests.chaos.hostile_host import Host, Reply, instead
+from tests.chaos.hostile_host import Host, Lie, Reply, instead
 
 
 def lose(shop: Shop, path: Path, key: str) -> None:
@@ -66,3 +68,54 @@ def test_files_with_the_same_ids_sent_with_two_keys_are_told_apart_by_the_key(sh
     known = {one.name: one.id for one in Store(shop.world.paths).snapshot().batches}
     assert known == {"mine": mine.id, "theirs": theirs.id}
     assert set(shop.states()) == {"retrieved"}
+
+
+def answers_with(earlier: int) -> Lie:
+    """A create that makes a batch and is answered with one that was made before."""
+    return lambda host, key, true: Reply.of(host.batches[earlier].json())
+
+
+def ids_of_each(shop: Shop) -> dict[str, str | None]:
+    return {one["name"]: one["id"] for one in shop.json("list")[1]["batches"]}
+
+
+@pytest.mark.parametrize("first", [KEY, OTHER])
+def test_an_answer_about_a_batch_of_another_key_is_given_up_for_the_true_one(
+    shop: Shop, host: Host, first: str
+) -> None:
+    """Its create was answered from a cache with what the other key had bought, whose own answer was lost."""
+    lose(shop, shop.world.rows(name="mine.jsonl", prefix="mine-"), KEY)
+    host.lie("create", answers_with(0))
+    assert shop.run("submit", str(shop.world.rows(name="theirs.jsonl", prefix="theirs-")), key=OTHER).returncode == 0
+    mine, theirs = host.batches
+    keys = [first, OTHER if first == KEY else KEY]
+    for _ in range(3):
+        for key in keys:
+            shop.run("--once", key=key)
+    assert ids_of_each(shop) == {"mine": mine.id, "theirs": theirs.id}
+    host.finish()
+    for key in keys * 2:
+        shop.run("--once", key=key)
+    assert sorted(shop.listed()) == [(mine.id, "retrieved"), (theirs.id, "retrieved")]
+    assert host.calls("create") == 2
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["ended at once", "seen under way"])
+def test_results_that_are_all_of_another_submission_say_whose_answer_it_was(
+    shop: Shop, host: Host, *, seen: bool
+) -> None:
+    """The list did not show the first batch yet when the second create was answered with it."""
+    lose(shop, shop.world.rows(name="first.jsonl", prefix="first-"), KEY)
+    host.lie("list", instead(Reply.of({"data": [], "has_more": False})))
+    host.lie("create", answers_with(0))
+    assert shop.run("submit", str(shop.world.rows(name="second.jsonl", prefix="second-"))).returncode == 0
+    first, second = host.batches
+    assert ids_of_each(shop) == {"first": None, "second": first.id}
+    if seen:
+        shop.run("--once")
+    host.finish()
+    for _ in range(5):
+        shop.run("--once")
+    assert ids_of_each(shop) == {"first": first.id, "second": second.id}
+    assert [state for _, state in shop.listed()] == ["retrieved", "retrieved"]
+    assert host.calls("create") == 2

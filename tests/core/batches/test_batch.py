@@ -89,9 +89,12 @@ def test_an_ended_batch_whose_results_are_archived_is_gone() -> None:
     assert observe(batch(), replace(ENDED, archived_at=NOW)).state is State.GONE
 
 
-def test_the_evidence_of_a_create_goes_with_its_answer_but_stays_while_the_id_is_doubtful() -> None:
-    assert observe(batch(attempt=ATTEMPT), remote()).attempt is None
-    assert observe(batch(attempt=ATTEMPT, doubtful=True), remote()).attempt == ATTEMPT
+def test_an_id_is_certain_once_its_own_account_has_shown_it_beside_the_answer_to_its_create() -> None:
+    answered = observe(batch(attempt=ATTEMPT), remote(), confirms=False)
+    assert not answered.certain
+    assert observe(answered, remote()).certain
+    assert not observe(batch(attempt=ATTEMPT, doubtful=True), remote()).certain
+    assert batch(attempt=None).certain, "somebody else sent it, or its results are here"
 
 
 def test_an_answer_without_counts_does_not_make_the_batch_empty() -> None:

@@ -41,7 +41,7 @@ _SET_IT = (
 )
 _SEVERAL = "Its answer was lost, and {} in the API's list could be it. The ids of the results will tell."
 _NOT_WHOLE = "The API's list could not be read far enough back to tell whether it was accepted."
-_FORGED = "The answer to its create named a batch that the API does not know, while its list shows what could be it."
+_FORGED = "The API does not know the batch that it was taken for, while its list shows another that could be it."
 _OTHER_KEY = "It was sent with another API key or to another host, and is not known under the one set now."
 _SET_THAT = "Nothing is lost. Set that key, and the next poll follows it again."
 _DECIDE = (
@@ -127,6 +127,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     if lost := [one for one in running if not one.certain and isinstance(failures.get(one.ref), NotFound)]:
         listing = await read_list(api, (), oldest_needed([*intents, *lost]))
         seen |= listing.batches
+        failures = {one.ref: failures[one.ref] for one in running if one.ref in failures and str(one.id) not in seen}
 
     def write(tx: Transaction) -> tuple[Settled, dict[str, BatchtuiError]]:
         trusted = accounts_of(tx.snapshot, seen, account)
@@ -137,7 +138,7 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
                 continue
             changed, error = _watched(current, seen.get(str(batch.id)), failures.get(batch.ref), account, trusted, now)
             if error and _is_somebody_elses(current, error, listing, tx.snapshot):
-                changed, error = unclaimed(current, Trouble(_FORGED, _MAY_COME, now)), None
+                changed, error = unclaimed(current, Trouble(_FORGED, _MAY_COME, now), refuse=False), None
             tx.put(changed)
             if error:
                 wrong[batch.ref] = error
@@ -193,8 +194,9 @@ def _watched(
 
 
 def _is_somebody_elses(batch: Batch, error: BatchtuiError, listing: Listing, snapshot: Snapshot) -> bool:
-    """Whether the id that a create was answered with was never ours: the API lists another that could be it."""
-    if batch.doubtful or batch.certain or not (isinstance(error, NotFound) and listing.complete):
+    """Whether an id that only one answer of the host has shown was never ours: the API does not know it, and lists
+    another that could be it."""
+    if batch.certain or not (isinstance(error, NotFound) and listing.complete):
         return False
     claimed = {one.id for one in snapshot.batches if one.id}
     return any(why_not_it(batch, one, claimed) is None for one in listing.batches.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,34 @@ def test_results_that_are_all_of_another_submission_say_whose_answer_it_was(
     assert ids_of_each(shop) == {"first": first.id, "second": second.id}
     assert [state for _, state in shop.listed()] == ["retrieved", "retrieved"]
     assert host.calls("create") == 2
+
+
+def test_an_id_that_a_forged_list_has_shown_as_under_way_is_given_up_too(shop: Shop, host: Host) -> None:
+    shop.lose_the_answer()
+    [made] = host.batches
+
+    def elsewhere(host: Host, key: str, true: Reply) -> Reply:
+        return Reply(true.status, true.body.replace(made.id.encode(), b"msgbatch_forged"), true.type)
+
+    host.lie("list", elsewhere)
+    shop.run("--once")
+    assert shop.listed() == [("msgbatch_forged", "in_progress")]
+    for _ in range(2):
+        shop.run("--once")
+    assert shop.listed() == [(made.id, "in_progress")]
+
+
+def test_a_list_that_shows_a_batch_says_that_it_is_there_whatever_else_was_said(shop: Shop, host: Host) -> None:
+    """Another key does not know it; then a cache shows that key the list of the first."""
+    assert shop.run("submit", str(shop.rows())).returncode == 0
+    made = host.batches[0]
+    assert shop.run("submit", str(shop.rows(3, "other.jsonl"))).returncode == 0
+    assert shop.run("--once").returncode == 0
+    assert shop.run("submit", str(shop.rows(5, "third.jsonl"))).returncode == 0
+    third = host.batches[2]
+    host.add(KEY, [f"their-{at}" for at in range(5)], timedelta(seconds=-1))
+    firsts = Reply.of({"data": [one.json() for one in host.of_key(KEY)[::-1]], "has_more": False})
+    host.lie("list", lambda *_: None, instead(firsts))
+    shop.run("--once", key=OTHER)
+    shop.run("--once")
+    assert {one["id"] for one in shop.json("list")[1]["batches"]} == {made.id, host.batches[1].id, third.id}

@@ -6,15 +6,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Part
+from batchtui.core.batches.batch import Batch, Part, State
 from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.limits import body_size
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
 from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, with_it
-from batchtui.core.errors import Busy, StateError
+from batchtui.core.errors import Busy, NotAllowed, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.look import look, never_accepted
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
@@ -33,12 +34,15 @@ async def send_unsent(
     `max_cost` in US dollars becomes the limit of their submission, in place of the one it has.
 
     Raises:
+        NotAllowed: it may have been accepted after all, as a list that is read once more shows.
         OverLimit: with what was sent before, they could cost more than the limit.
         Busy: another process did so in the meantime, or is about to.
         StateError: the archived requests are not there.
         BatchtuiError: as `sending.submit.send_next`; what was accepted before stays accepted.
     """
     submission = proposal.first.submission
+    if proposal.first.state is State.UNCONFIRMED:
+        await _look_once_more(proposal.first, context)
 
     def write(tx: Transaction) -> frozenset[str]:
         current = tx.submission(submission)
@@ -71,6 +75,18 @@ async def send_unsent(
     if not sent:
         raise Busy("Another process is sending it right now.", f"batchtui show {proposal.first.label}")
     return sent
+
+
+async def _look_once_more(batch: Batch, context: Context) -> None:
+    """Raises NotAllowed if the API's list shows by now what one list did not; ApiError if it cannot be read."""
+    api = await context.connection.api()
+    await look(api, context.disk, context.paths, context.clock, context.connection.account)
+    now = next((one for one in (await context.disk.snapshot()).batches if one.ref == batch.ref), batch)
+    if not never_accepted(now):
+        raise NotAllowed(
+            f"{inert_line(batch.name)} ({batch.ref}) was accepted after all, or may have been. Nothing was sent.",
+            f"batchtui show {batch.ref}",
+        )
 
 
 def _as_part(batch: Batch, context: Context) -> Part:

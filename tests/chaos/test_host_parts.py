@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.chaos.conftest import KEY, Shop
-from tests.chaos.hostile_host import Host, Lie, Reply
+from tests.chaos.hostile_host import Host, Lie, Reply, instead
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
 
@@ -94,6 +94,22 @@ def test_a_part_that_was_never_accepted_is_sent_again_alone_once_a_person_says_s
     host.finish()
     assert shop.run("--once").returncode == 0
     assert shop.states() == ["retrieved"] * 3
+
+
+def test_what_a_single_list_did_not_show_is_looked_for_once_more_before_it_is_sent_again(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.lose_the_answer()
+    monkeypatch.setattr("batchtui.core.sending.settle.GRACE", timedelta())
+    host.clock_off = timedelta(hours=1)
+    host.lie("list", instead(Reply.of({"data": [], "has_more": False})))
+    code, said = shop.json("--once")
+    [ref] = [one["ref"] for one in said["batches"]]
+    assert (code, f"batchtui retry {ref}" in said["errors"][0]["hint"]) == (6, True)
+    asked = shop.run("retry", ref, "--yes")
+    assert (asked.returncode, "was accepted after all" in asked.stderr) == (1, True), asked.stderr
+    assert host.calls("create") == 1
+    assert shop.listed() == [(host.batches[0].id, "in_progress")]
 
 
 def test_what_was_refused_is_not_sent_by_a_retry_once_the_file_was_sent_again(shop: Shop, host: Host) -> None:

@@ -26,7 +26,7 @@ def behind(submission: Submission, batches: Sequence[Batch], refs: Collection[st
     That is all of them if no batch is left, or nothing of what the API refused: only a retry of that would send them.
     """
     left = [one for one in batches if one.ref not in refs]
-    lifts = submission.stopped and any(map(_refused, batches)) and not any(map(_refused, left))
+    lifts = submission.stopped and any(map(was_refused, batches)) and not any(map(was_refused, left))
     return submission.waiting if lifts or not left else ()
 
 
@@ -35,12 +35,18 @@ def without(submission: Submission, batches: Sequence[Batch], ref: str) -> Submi
     goes on."""
     gone = behind(submission, batches, (ref,))
     left = replace(submission, waiting=tuple(part for part in submission.waiting if part not in gone))
-    if not (submission.stopped and any(one.ref == ref and _refused(one) for one in batches)) or left.waiting:
+    if not (submission.stopped and any(one.ref == ref and was_refused(one) for one in batches)) or left.waiting:
         return left
-    if any(_refused(one) for one in batches if one.ref != ref):
+    if any(was_refused(one) for one in batches if one.ref != ref):
         return left
     return replace(left, stopped=False, trouble=None)
 
 
-def _refused(batch: Batch) -> bool:
+def handed_over(submission: Submission) -> Submission:
+    """The submission once another one sends what it held back: its answers go on."""
+    return replace(submission, waiting=(), stopped=False, trouble=None)
+
+
+def was_refused(batch: Batch) -> bool:
+    """Whether the API refused a part of a submission. A retry that it refused is another matter."""
     return batch.state is State.REJECTED and not batch.retry_of

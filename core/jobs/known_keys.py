@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from batchtui.core.batches.batch import Batch, Part, Snapshot, State, Submission
+from batchtui.core.batches.forgetting import was_refused
+from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, held_back
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
@@ -78,6 +80,24 @@ def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -
     known = _known(snapshot, paths, submission.name, later, now=False, read=read)
     again = known.under_way | known.answered
     return frozenset(custom_id for custom_id, key in read(paths, batch.ref).items() if key in again)
+
+
+def taken_over(snapshot: Snapshot, paths: Paths, name: str, parts: Sequence[Part]) -> tuple[Submission, ...]:
+    """The submissions under a name whose held back requests all go with the `parts` of a new one, or are under way or
+    answered elsewhere. Run it in a thread. Raises StateError as `known_keys`."""
+    held = [one for one in snapshot.submissions.values() if one.name == name and held_back(one)]
+    if not held:
+        return ()
+    known = known_keys(snapshot, paths, name, now=False)
+    gone = known.under_way.union(known.answered, *(_keys(paths, part.ref).values() for part in parts))
+    taken = []
+    for submission in held:
+        refused = [one for one in members(snapshot, submission) if was_refused(one)]
+        pieces: tuple[Batch | Part, ...] = (*refused, *submission.waiting)
+        keys = [_keys(paths, one.ref) for one in pieces if not one.step]
+        if len(keys) == len(pieces) and all(of_part and gone.issuperset(of_part.values()) for of_part in keys):
+            taken.append(submission)
+    return tuple(taken)
 
 
 def _known(

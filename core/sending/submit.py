@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.deadline import at_standard
+from batchtui.core.batches.forgetting import handed_over, was_refused
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.batches.unmatched import due_again
@@ -99,8 +100,17 @@ def _half_asked(snapshot: Snapshot) -> list[Submission]:
     return [one for one in snapshot.submissions.values() if one.urgent and (one.waiting or one.steps)]
 
 
-async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool, report: Report | None = None) -> Batch:
-    """Sends the first part of a draft; from the same moment on, the others wait in the state.
+async def submit(
+    draft: Draft,
+    context: Context,
+    sender: Sender,
+    *,
+    again: bool,
+    takes_over: Collection[Submission] = (),
+    report: Report | None = None,
+) -> Batch:
+    """Sends the first part of a draft; from the same moment on, the others wait in the state. Submissions that it
+    `takes_over`, if they are still as given, hold nothing back any more.
 
     Raises:
         SentBefore: the same rows were sent within a day or are not over, and `again` is false.
@@ -132,6 +142,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
     )
 
     canceled = False
+    before: list[tuple[Submission, list[Batch]]] = []
 
     def begin(tx: Transaction, batch: Batch) -> None:
         if canceled:
@@ -153,6 +164,7 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
         if not again:
             refuse_known(draft, tx.snapshot)
         _look_again_at_held(tx, draft.name)
+        before[:] = [(one, _take_over(tx, one)) for one in takes_over if tx.submission(one.ref) == one]
         tx.put_submission(submission)
         tx.put(batch)
 
@@ -162,6 +174,9 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             canceled = current.stopped or current.steps != submission.steps
             tx.put_submission(replace(submission, waiting=()))
         tx.forget(first.ref)
+        for one, refused in before:
+            tx.put(*refused)
+            tx.put_submission(one)
 
     try:
         return await sender.send(first, begin, undo, submission, report)
@@ -170,6 +185,17 @@ async def submit(draft: Draft, context: Context, sender: Sender, *, again: bool,
             error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
+
+
+def _take_over(tx: Transaction, submission: Submission) -> list[Batch]:
+    """Lets a submission that stopped go on with the answers it has. What was refused of it, which is dropped."""
+    refused = [one for one in map(tx.batch, submission.batches) if one and was_refused(one)]
+    for one in refused:
+        tx.forget(one.ref)
+    left = tuple(ref for ref in submission.batches if tx.batch(ref))
+    if left:
+        tx.put_submission(handed_over(replace(submission, batches=left)))
+    return refused
 
 
 def _is_late(submission: Submission, batch: Batch) -> bool:

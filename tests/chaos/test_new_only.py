@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import Busy, NotAllowed, NothingNew, SentBefore
+from batchtui.core.errors import Busy, NoKey, NotAllowed, NothingNew, SentBefore
 from batchtui.core.jobs import known_keys
 from batchtui.core.simulator.faults import Answer, WrongCounts
 from tests.conftest import World
@@ -235,12 +236,12 @@ async def refused(world: World, desk: Desk) -> Batch:
 
 async def test_what_was_refused_and_sent_since_by_the_job_is_not_sent_by_a_retry(world: World, desk: Desk) -> None:
     part = await refused(world, desk)
-    await desk.submit(job(world, range(9)))
-    assert sent(world) == [4, 5]
+    await desk.submit(job(world, range(7)))
+    assert sent(world) == [4, 3]
     with pytest.raises(NotAllowed, match="sent again since") as caught:
         await desk.retry([part.ref])
     assert f"batchtui forget {part.ref}" in caught.value.hint
-    assert sent(world) == [4, 5]
+    assert sent(world) == [4, 3]
 
 
 async def test_what_waits_behind_a_stop_is_sent_by_the_next_run_and_not_by_a_retry_as_well(
@@ -249,12 +250,12 @@ async def test_what_waits_behind_a_stop_is_sent_by_the_next_run_and_not_by_a_ret
     world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
     await desk.submit(job(world, range(8), more="split = 2"))
     part = next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
-    await desk.submit(job(world, range(9)))
-    assert sent(world) == [2, 7]
+    await desk.submit(job(world, range(7)))
+    assert sent(world) == [2, 5]
     with pytest.raises(NotAllowed, match="sent again since"):
         await desk.retry([part.ref])
     await desk.cycle()
-    assert sent(world) == [2, 7]
+    assert sent(world) == [2, 5]
 
 
 async def test_what_waits_behind_a_spoiled_canary_is_sent_by_the_next_run(world: World, desk: Desk) -> None:
@@ -265,14 +266,59 @@ async def test_what_waits_behind_a_spoiled_canary_is_sent_by_the_next_run(world:
     assert sent(world) == [4, 6]
 
 
+JSONL = '\n\n[[output]]\nkind = "jsonl"\npath = "answers.jsonl"\n'
+
+
+@pytest.mark.parametrize("spoiled", [True, False], ids=["the canary failed", "a part was refused"])
+async def test_answers_of_a_run_that_stopped_go_to_its_outputs_once_the_next_run_sends_the_rest(
+    world: World, desk: Desk, *, spoiled: bool
+) -> None:
+    """Of nine rows, the first four are sent, and the others wait: the next run leaves out what is answered."""
+    if not spoiled:
+        world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    first = await desk.submit(job(world, range(9), more=("canary = 4" if spoiled else "split = 4") + JSONL))
+    await (fail_one(world, first) if spoiled else finish(world, desk, first))
+    await desk.cycle()
+    assert not (world.folder / "answers.jsonl").exists()
+    second = await desk.submit(job(world, range(10)))
+    assert sent(world) == [4, 7 if spoiled else 6]
+    await desk.cycle()
+    assert len((world.folder / "answers.jsonl").read_text().splitlines()) == 4
+    snapshot = await desk.snapshot()
+    assert not snapshot.submissions[first.submission].waiting
+    assert {one.submission for one in snapshot.batches} == {first.submission, second.submission}
+    assert len(snapshot.batches) == 2
+
+
+async def test_what_the_next_run_does_not_send_is_held_back_on(world: World, desk: Desk) -> None:
+    """The source shows one of its rows no more."""
+    first = await desk.submit(job(world, range(9), more="canary = 4"))
+    await fail_one(world, first)
+    await desk.cycle()
+    before = (await desk.snapshot()).submissions[first.submission]
+    await desk.submit(job(world, range(8)))
+    assert (await desk.snapshot()).submissions[first.submission].waiting == before.waiting
+
+
+async def test_what_was_held_back_stays_so_if_the_next_run_is_not_accepted(world: World, desk: Desk) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    await desk.submit(job(world, range(8), more="split = 2"))
+    before = await desk.snapshot()
+    world.control.fault("create", Answer(401, "authentication_error", "invalid x-api-key"))
+    with pytest.raises(NoKey):
+        await desk.submit(job(world, range(8)))
+    after = await desk.snapshot()
+    assert [replace(one, revision=0) for one in after.batches] == [replace(one, revision=0) for one in before.batches]
+    assert [one.waiting for one in after.submissions.values()] == [one.waiting for one in before.submissions.values()]
+
+
 @pytest.mark.parametrize("split", [2, 4])
 async def test_once_what_was_refused_is_forgotten_the_other_answers_go_to_their_outputs(
     world: World, desk: Desk, split: int
 ) -> None:
     """Also if more was waiting behind it: nobody would send that any more."""
     world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
-    more = f'split = {split}\n\n[[output]]\nkind = "jsonl"\npath = "answers.jsonl"\n'
-    first = await desk.submit(job(world, range(8), more=more))
+    first = await desk.submit(job(world, range(8), more=f"split = {split}{JSONL}"))
     part = next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
     await finish(world, desk, first)
     assert not (world.folder / "answers.jsonl").exists()

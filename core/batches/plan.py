@@ -177,10 +177,18 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
     which = "The first request" if canary.requests == 1 else f"{failed} of the first {number(canary.requests)} requests"
     return Trouble(
         f"{which} did not succeed, so the other {number(left)} were not sent.",
-        f"batchtui show {canary.label} says why. Fix the requests and submit them again.",
+        f"batchtui show {canary.label} says why. Fix the requests and submit them again; or, once "
+        f"batchtui retry {canary.label} has brought the answers, the same command sends the rest.",
         now,
         Unanswered.code,
     )
+
+
+def stopped_by_canary(submission: Submission) -> bool:
+    """Whether parts wait for a canary that did not fully succeed."""
+    trouble = submission.trouble.code if submission.trouble else ""
+    waits = submission.stopped and submission.waiting and not submission.urgent
+    return bool(waits) and submission.canary and trouble == Unanswered.code
 
 
 def _answered(submission: Submission, ours: Sequence[Batch]) -> list[Batch]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, Part, Snapshot, State
-from batchtui.core.batches.plan import members
+from batchtui.core.batches.plan import members, stopped_by_canary
 from batchtui.core.batches.retries import DEFAULT, Kind, not_over, with_retries
 from batchtui.core.batches.submissions import first_steps
 from batchtui.core.desk.retry_wanted import Wanted, listed
@@ -131,6 +131,8 @@ def propose(snapshot: Snapshot, ref: str, paths: Paths, wanted: Wanted) -> Propo
     if not chosen.ids:
         if chosen.left:
             raise none_of(chosen.left, wanted, first.label)
+        if wanted.unsent and (rest := _rest(snapshot, first, paths)):
+            return rest
         raise _all_answered(snapshot, first)
     return Proposal(
         first,
@@ -194,19 +196,37 @@ def _never_sent(snapshot: Snapshot, batch: Batch, paths: Paths) -> Proposal:
             f"Restore state.json from a backup, or run batchtui forget {batch.ref} and submit the rows again.",
         )
     waiting = submission.waiting if submission and batch.state is State.REJECTED else ()
-    pieces: tuple[Batch | Part, ...] = (*refused, *waiting)
-    for one in pieces:
-        if since := sent_since(snapshot, paths, one, batch.submission):
-            were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
-            raise SentSince(
-                f"{were} sent again since, by a later run of {inert_line(batch.name)}.",
-                f"batchtui forget {refused[0].ref}. What is left of it goes with the next run.",
-            )
+    _refuse_sent(snapshot, (*refused, *waiting), refused[0], paths)
     if submission and submission.stopped and submission.waiting and not waiting:
         raise NotAllowed(f"{inert_line(batch.name)} was canceled.", f"batchtui forget {batch.ref}")
     unsent = sum(one.requests for one in refused) + sum(part.requests for part in waiting)
     choice = RetryChoice(frozenset(), {"not sent": unsent}, {})
     return Proposal(refused[0], (refused[0].ref,), (), {}, choice, unsent, other_runs(snapshot, refused[0]))
+
+
+def _rest(snapshot: Snapshot, first: Batch, paths: Paths) -> Proposal | None:
+    """What a canary held back that had failed, and has all its answers by a retry; None if it is no such canary.
+
+    Raises SentSince as `propose`.
+    """
+    submission = snapshot.submissions.get(first.submission)
+    if submission is None or not stopped_by_canary(submission):
+        return None
+    _refuse_sent(snapshot, submission.waiting, first, paths)
+    unsent = sum(part.requests for part in submission.waiting)
+    choice = RetryChoice(frozenset(), {"not sent": unsent}, {})
+    return Proposal(first, (first.ref,), (), {}, choice, unsent, other_runs(snapshot, first))
+
+
+def _refuse_sent(snapshot: Snapshot, pieces: Iterable[Batch | Part], first: Batch, paths: Paths) -> None:
+    """Raises SentSince if requests of these batches and parts were sent by a later run; `first` is to be forgotten."""
+    for one in pieces:
+        if since := sent_since(snapshot, paths, one, first.submission):
+            were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
+            raise SentSince(
+                f"{were} sent again since, by a later run of {inert_line(first.name)}.",
+                f"batchtui forget {first.ref}. What is left of it goes with the next run.",
+            )
 
 
 def in_words(causes: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part, State
 from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.limits import body_size
+from batchtui.core.batches.plan import stopped_by_canary
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
 from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, with_it
@@ -47,12 +48,12 @@ async def send_unsent(
     def write(tx: Transaction) -> frozenset[str]:
         current = tx.submission(submission)
         known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
-        first = next((one for one in known if one.ref == proposal.first.ref and never_sent(one)), None)
-        if current is None or first is None:
+        first = next((one for one in known if one.ref == proposal.first.ref), None)
+        if current is None or first is None or not (never_sent(first) or stopped_by_canary(current)):
             raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
         if not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
             raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")
-        refused = with_it(first, known)
+        refused = with_it(first, known) if never_sent(first) else []
         again = tuple(_as_part(one, context) for one in refused)
         if current.urgent:  # its deadline is over: it is sent at once
             again = tuple(map(at_standard, again))

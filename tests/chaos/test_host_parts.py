@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -94,6 +95,33 @@ def test_a_part_that_was_never_accepted_is_sent_again_alone_once_a_person_says_s
     host.finish()
     assert shop.run("--once").returncode == 0
     assert shop.states() == ["retrieved"] * 3
+
+
+def test_once_a_failed_canary_is_answered_a_retry_sends_the_rest(shop: Shop, host: Host) -> None:
+    rows = str(shop.rows(6))
+    assert shop.run("submit", rows, "--canary", "2").returncode == 0
+    counts = {"succeeded": 0, "errored": 0, "canceled": 0, "expired": 2}
+    expired = [json.dumps({"custom_id": one, "result": {"type": "expired"}}) for one in ("req-0", "req-1")]
+    host.answered(host.batches[0].id, counts, "\n".join([*expired, ""]).encode())
+    assert shop.run("--once").returncode == 3
+    stopped = shop.run("show", "rows")
+    assert "batchtui retry" in stopped.stdout + stopped.stderr
+
+    assert shop.run("retry", "rows", "--yes").returncode == 0
+    assert [one.ids for one in host.batches[1:]] == [["req-0", "req-1"]]
+    beside = shop.run("retry", "rows", "--yes")
+    assert beside.returncode == 1, "its answer is not here yet"
+    host.finish()
+    shop.run("--once")
+    code, said = shop.json("retry", "rows", "--yes")
+    assert code == 0, said
+    assert [one.ids for one in host.batches[2:]] == [[f"req-{at}" for at in range(2, 6)]]
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    assert shop.run("export", "rows", "--to", "all.jsonl").returncode == 0
+    assert len((shop.world.folder / "all.jsonl").read_text().splitlines()) == 6
+    nothing = shop.run("retry", "rows", "--yes")
+    assert (nothing.returncode, "has its answer" in nothing.stderr) == (1, True), nothing.stderr
 
 
 def test_what_a_single_list_did_not_show_is_looked_for_once_more_before_it_is_sent_again(

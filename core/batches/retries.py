@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from batchtui.core.batches.batch import Batch, Snapshot, State
@@ -47,6 +48,13 @@ def with_retries(snapshot: Snapshot, batch: Batch) -> list[Batch]:
     first = _first(known, batch)
     retries = [one for one in snapshot.batches if one.ref != first.ref and _first(known, one).ref == first.ref]
     return [first, *sorted(retries, key=lambda one: (one.submitted_at, one.ref))]
+
+
+def after_all(group: Iterable[Batch], at: datetime) -> datetime:
+    """When to say that more of the same requests was sent: after all of a group, even if the clock was set back since,
+    as the latest attempt counts."""
+    latest = max((one.submitted_at for one in group), default=None)
+    return at if latest is None or latest < at else latest + timedelta(microseconds=1)
 
 
 def attempts(snapshot: Snapshot, batches: Iterable[Batch]) -> list[Batch]:

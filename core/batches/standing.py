@@ -27,10 +27,11 @@ def _stands(batch: Batch, submission: Submission) -> bool:
     trouble = batch.trouble
     if trouble and trouble.code == RowsUnmatched.code:
         return True
-    if trouble != submission.trouble or submission.by_hand:
+    same = trouble and submission.trouble and trouble.message == submission.trouble.message
+    if not same or submission.by_hand:
         return batch.state is State.ENDED
-    if batch.state is State.REJECTED:  # without waiting parts, there is nothing left to do but to read why
-        return bool(submission.waiting)
+    if batch.state is State.REJECTED:  # if nothing of it was bought, there is nothing left to do but to read why
+        return bool(submission.waiting) or len(submission.batches) > 1
     return bool(submission.stopped or submission.held_at or submission.urgent or not submission.waiting)
 
 

@@ -98,7 +98,7 @@ def read(row: bytes) -> PromptSize:
     if b'"cache_control"' in row:
         plain = _marked(params, seen, each, segments)
     else:
-        plain = (seen.bytes(params.system) + seen.bytes(params.tools) + seen.bytes(params.messages)) * each
+        plain = (seen.bytes(params.system) + seen.tools(params.tools) + seen.bytes(params.messages)) * each
     return PromptSize(
         params.model,
         plain + seen.guessed,
@@ -156,7 +156,7 @@ class _Seen:
     def __init__(self, model: str) -> None:
         self.model = model
         self.images = self.documents = self.image_guess = self.image_tokens = self.media_bytes = 0
-        self.cites = self.uploads = False
+        self.cites = self.uploads = self._all_text = False
         self.marks: list[Any] = []
 
     def all(self, params: _Params) -> Seen:
@@ -184,6 +184,14 @@ class _Seen:
             return "compaction"
         return "a thread" if params.thread else ""
 
+    def tools(self, value: Any) -> int:
+        """Bytes of tool definitions: all in them is text to the API, whatever it looks like."""
+        self._all_text = True
+        try:
+            return self.bytes(value)
+        finally:
+            self._all_text = False
+
     def bytes(self, value: Any) -> int:
         match value:
             case str():
@@ -204,7 +212,7 @@ class _Seen:
         self.uploads = self.uploads or kind == "container_upload"
         if "cache_control" in value:
             self.marks.append(value["cache_control"])
-        if kind in _CALLS:
+        if kind in _CALLS or (self._all_text and kind in ("image", "document")):
             return len(msgspec.json.encode(value))
         if kind == "image":
             self.images += 1
@@ -237,9 +245,10 @@ def _marked(params: _Params, seen: _Seen, each: float, segments: list[Segment]) 
     tokens = before = 0.0
     least = smallest(params.model) or LEAST
     blocks = list(_blocks(params))
+    tools = len(params.tools) if isinstance(params.tools, list) else int(params.tools is not None)
     for number, block in enumerate(blocks):
         fingerprint.update(msgspec.json.encode(block))
-        tokens += seen.bytes(block) * each
+        tokens += (seen.tools(block) if number < tools else seen.bytes(block)) * each
         mark = block.get("cache_control") if isinstance(block, dict) else None
         if number == len(blocks) - 1:
             mark = mark or params.cache_control

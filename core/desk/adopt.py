@@ -49,7 +49,7 @@ def take_up(tx: Transaction, remote: Remote, account: str) -> Batch:
     found = settle(unsettled, [remote], frozenset()).found
     batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
     if batch is None:
-        if could := [inert_line(one.name) for one in unsettled if why_not_it(one, remote) is None]:
+        if could := [inert_line(one.name) for one in every if why_not_it(one, remote) is None]:
             raise NotAllowed(
                 f"{remote.id} may be {' or '.join(dict.fromkeys(could))}, sent with an unknown outcome.",
                 "Once it has ended, batchtui --once decides by the ids of its results.",

@@ -182,7 +182,9 @@ class _Sending:
             try:
                 message = await self._api.message(bytes(row.params), self._betas)
             except ApiError as error:
-                if not _is_lost(error):
+                if _is_lost(error):
+                    self.lost(bytes(row.params))
+                else:
                     self._is_back(row)
                 if _is_own_fault(error):
                     self._given_up = 0
@@ -190,8 +192,6 @@ class _Sending:
                 if not isinstance(error, Unreachable) or _not_from_the_api(error):
                     raise
                 tries += 1
-                if _is_lost(error):
-                    self.lost(bytes(row.params))
                 log.info("%s: %s", row.custom_id, error.message)
                 if tries >= (self.tries_lost if _is_lost(error) else TRIES):
                     if _asks_to_slow_down(error) and self._answered > answered:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Betas, Report
 from batchtui.core.batches.batch import Batch, Cost, Output, Part, State, Submission
 from batchtui.core.batches.price import STANDARD
-from batchtui.core.batches.retries import with_retries
+from batchtui.core.batches.retries import after_all, with_retries
 from batchtui.core.desk import now_ask
 from batchtui.core.desk.now_lost import Lost
 from batchtui.core.desk.now_runs import Runs, on_disk
@@ -145,16 +144,10 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
         trouble = current.trouble if waiting and current.by_hand else None
         tx.put_submission(replace(current, waiting=waiting, batches=batches, trouble=trouble))
         kept = replace(batch, outputs=late) if part.retry_of and part.step < current.step else batch
-        tx.put(replace(kept, submitted_at=_after_all(tx, part, kept.submitted_at)))
+        first = tx.batch(part.retry_of) if part.retry_of else None
+        group = with_retries(tx.snapshot, first) if first else []
+        tx.put(replace(kept, submitted_at=after_all(group, kept.submitted_at)))
 
     await context.disk.commit(write)
     log.info("%s answered: %s", part.ref, plural(verdict.counts.total, "result"))
     return batch
-
-
-def _after_all(tx: Transaction, part: Part, at: datetime) -> datetime:
-    """When a rest was sent: after all that was sent of the same requests, even if the clock was set back. The latest
-    attempt counts."""
-    first = tx.batch(part.retry_of) if part.retry_of else None
-    earlier = max((one.submitted_at for one in with_retries(tx.snapshot, first)), default=at) if first else at
-    return at if earlier < at or not first else earlier + timedelta(microseconds=1)

@@ -12,8 +12,9 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Part
 from batchtui.core.batches.deadline import goes_at_once
 from batchtui.core.batches.plan import members
-from batchtui.core.batches.retries import first_of, with_retries
-from batchtui.core.batches.spending import committed
+from batchtui.core.batches.retries import after_all, first_of, with_retries
+from batchtui.core.batches.spending import committed, too_dear
+from batchtui.core.batches.submissions import over_limit
 from batchtui.core.cost.estimate import Estimate
 from batchtui.core.cost.limit import hold_more, most_usd
 from batchtui.core.cost.past import past_of
@@ -140,6 +141,7 @@ async def send(
 
     Raises:
         Busy: another process retries the same, or did so in the meantime.
+        OverLimit: with what was sent in the meantime, it could cost more than the limit.
         OutcomeUnknown: it may have been accepted; the state keeps it as unconfirmed.
         BatchtuiError: it was certainly not accepted, and none of it is kept.
     """
@@ -154,12 +156,17 @@ async def send(
             raise Busy("Another process retried these requests in the meantime.", f"batchtui show {first.label}")
         if why := goes_at_once(tx.snapshot, current):
             raise Busy(why, f"batchtui show {first.label}")
-        for one in with_retries(tx.snapshot, current):  # of a submission that is stopped: this takes its place
+        group = with_retries(tx.snapshot, current)
+        for one in group:  # of a submission that is stopped: this takes its place
             if one.overdue:
                 tx.put(replace(one, overdue=False))
         if not other_runs(tx.snapshot, first) <= proposal.seen:
             raise Busy(f"{inert_line(first.name)} was submitted elsewhere in the meantime.", "Run it again.")
         limit = submission.max_cost if max_cost is None else max_cost
+        with_it = replace(submission, waiting=(*submission.waiting, part), max_cost=limit)
+        if (most := too_dear(with_it, members(tx.snapshot, submission))) is not None:
+            raise over_limit(with_it, most, f"batchtui retry {first.label}")
+        batch = replace(batch, submitted_at=after_all(group, batch.submitted_at))
         tx.put_submission(replace(submission, batches=(*submission.batches, part.ref), max_cost=limit))
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
 

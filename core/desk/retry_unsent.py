@@ -18,6 +18,7 @@ from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.look import look, never_accepted
 from batchtui.core.sending.waiting import WaitingParts
+from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
 
@@ -91,18 +92,19 @@ async def _look_once_more(batch: Batch, context: Context) -> None:
 
 
 def _as_part(batch: Batch, context: Context) -> Part:
-    """A refused batch as a part that waits. Raises StateError if its requests are gone."""
+    """A refused batch as a part that waits. Raises StateError if its requests are gone, or are not what was checked."""
     archive = context.paths.archive(batch.ref)
-    try:
-        size = archive.stat().st_size
-    except OSError as error:
+    ids = archived_ids(archive)
+    size = batch.attempt.bytes if batch.attempt else body_size(archive.stat().st_size)
+    if len(ids) != batch.requests or digest(ids) != batch.digest:
         raise StateError(
-            f"The requests in {archive} cannot be read: {error.strerror}.", "Submit the file again."
-        ) from error
+            f"The requests in {archive} are not the ones that were checked.",
+            f"Put the file back from a copy, or run batchtui forget {batch.ref} and submit them again.",
+        )
     return Part(
         ref=batch.ref,
         requests=batch.requests,
-        bytes=body_size(size),
+        bytes=size,
         digest=batch.digest,
         models=batch.models,
         number=batch.part,

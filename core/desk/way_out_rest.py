@@ -17,7 +17,7 @@ from batchtui.core.cost.past import Usual, past_of
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.desk.retry import archive
-from batchtui.core.desk.retry_proposal import NotYet, Proposal, in_words, propose
+from batchtui.core.desk.retry_proposal import NotYet, Proposal, in_words, other_runs, propose
 from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import Busy, NotAllowed
 from batchtui.core.logs import log
@@ -26,7 +26,7 @@ from batchtui.core.sending.context import Context
 from batchtui.core.state.archive import archived_ids, drop
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.tickets import ticket
-from batchtui.core.text import plural
+from batchtui.core.text import inert_line, plural
 
 
 async def keep_rest(batch: Batch, context: Context) -> Part | None:
@@ -60,7 +60,7 @@ async def keep_rest(batch: Batch, context: Context) -> Part | None:
         try:
             past = await asyncio.to_thread(past_of, snapshot, context.paths, batch.name)
             part = await asyncio.to_thread(_priced, part, past, context)
-            await _commit(batch, group, overdue, part, context)
+            await _commit(batch, group, overdue, part, context, proposal)
         except BaseException:
             await _drop_unknown(part, batch, context)
             raise
@@ -91,7 +91,12 @@ def _priced(part: Part, past: Mapping[str, Usual], context: Context) -> Part:
 
 
 async def _commit(
-    batch: Batch, group: Sequence[Batch], overdue: Sequence[Batch], part: Part | None, context: Context
+    batch: Batch,
+    group: Sequence[Batch],
+    overdue: Sequence[Batch],
+    part: Part | None,
+    context: Context,
+    proposal: Proposal | None = None,
 ) -> None:
     def write(tx: Transaction) -> None:
         current = tx.submission(batch.submission)
@@ -100,6 +105,8 @@ async def _commit(
         taken = any(waiting.retry_of == group[0].ref for waiting in current.waiting) if current else False
         if current is None or current.stopped or taken or _marks(now) != _marks(group):
             raise Busy("It was held back, sent again or forgotten in the meantime.")
+        if proposal and not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
+            raise Busy(f"{inert_line(batch.name)} was submitted elsewhere in the meantime.")
         for one in overdue:
             if late := tx.batch(one.ref):
                 tx.put(replace(late, overdue=False))

@@ -59,27 +59,31 @@ def known_keys(snapshot: Snapshot, paths: Paths, name: str, *, now: bool) -> Kno
 
 def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -> frozenset[str]:
     """The custom_ids of a batch or part of a submission, whose ref is `of`, that a later run of its job, by their keys,
-    or a later submission of its very file sent again, if they are under way or answered there.
+    or a later submission of its very rows, under any name, sent again, if they are under way or answered there.
 
-    What failed is new to that run, so a retry would buy it a second time. Run it in a thread. Raises StateError as
+    What failed is new to that run, so a retry would buy it a second time. Of what was never sent, an earlier one counts
+    as well. Later is what the state got later, whatever our clock said. Run it in a thread. Raises StateError as
     `known_keys`, and if the requests of a submission cannot be read.
     """
     submission = snapshot.submissions.get(of)
     if submission is None or batch.step:
         return frozenset()
-    of_job = is_there(paths.keys(batch.ref))
-    later = {
-        ref: one
-        for ref, one in snapshot.submissions.items()
-        if one.created_at > submission.created_at
-        and (one.name == submission.name if of_job else one.sha256 == submission.sha256 != "")
-    }
-    if not later:
-        return frozenset()
-    read = _keys if of_job else _own_ids
-    known = _known(snapshot, paths, submission.name, later, now=False, read=read)
-    again = known.under_way | known.answered
-    return frozenset(custom_id for custom_id, key in read(paths, batch.ref).items() if key in again)
+    order = list(snapshot.submissions)
+    never_sent = isinstance(batch, Part) or batch.state in (State.REJECTED, State.UNCONFIRMED)
+    others = order if never_sent else order[order.index(of) + 1 :]
+    every = {ref: snapshot.submissions[ref] for ref in others if ref != of}
+    ways: list[tuple[dict[str, Submission], _Read]] = [
+        ({ref: one for ref, one in every.items() if one.sha256 == submission.sha256 != ""}, _own_ids)
+    ]
+    if is_there(paths.keys(batch.ref)):
+        ways.append(({ref: one for ref, one in every.items() if one.name == submission.name}, _keys))
+    found: set[str] = set()
+    for alike, read in ways:
+        if alike:
+            known = _known(snapshot, paths, submission.name, alike, now=False, read=read)
+            again = known.under_way | known.answered
+            found.update(custom_id for custom_id, key in read(paths, batch.ref).items() if key in again)
+    return frozenset(found)
 
 
 def taken_over(snapshot: Snapshot, paths: Paths, name: str, parts: Sequence[Part]) -> tuple[Submission, ...]:

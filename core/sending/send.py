@@ -103,7 +103,7 @@ class Sender:
             horizon = await self._look_and_take(api, lock)
             try:
                 batch = await self._intent(horizon, part, begin, whole)
-                return await self._post(api, batch, undo, report, lock)
+                return await self._post(api, batch, undo, whole, report, lock)
             except NotSent as error:
                 log.warning("submit %s: %s", part.ref, error.message)
                 if pause is None:
@@ -171,7 +171,9 @@ class Sender:
 
         return await self._disk.commit(write)
 
-    async def _post(self, api: Api, batch: Batch, undo: Undo, report: Report | None, lock: Lock) -> Batch:
+    async def _post(
+        self, api: Api, batch: Batch, undo: Undo, whole: Submission, report: Report | None, lock: Lock
+    ) -> Batch:
         assert batch.attempt
         late: asyncio.TimerHandle | None = None
 
@@ -190,48 +192,45 @@ class Sender:
             if why := why_not_it(batch, remote, claimed):
                 raise OutcomeUnknown(f"The answer to the create is not about this batch: {why}.", _LOOKED_FOR)
         except OutcomeUnknown as error:
-            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=Trouble.of(error, self._clock())))
+            await self._note(batch, State.UNCONFIRMED, Trouble.of(error, self._clock()))
             raise
         except (NoKey, Unreachable):  # includes NotSent
             await self._disk.commit(undo)
             raise
         except ApiError as error:
-            await self._note(
-                replace(batch, state=State.REJECTED, attempt=None, trouble=Trouble.of(error, self._clock()))
-            )
+            await self._note(batch, State.REJECTED, Trouble.of(error, self._clock()))
             raise
         except asyncio.CancelledError:
             log.warning("submit %s: interrupted; the API's list settles it", batch.ref)
-            await self._note(replace(batch, state=State.UNCONFIRMED, trouble=self._interrupted()))
+            await self._note(batch, State.UNCONFIRMED, self._interrupted())
             raise
         finally:
             self.in_flight = False
             if late:
                 late.cancel()
         log.info("submit %s (%s): accepted as %s", batch.ref, inert_line(batch.name, 60), remote.id)
-        accepted = observe(batch, remote, confirms=False)
         try:
-            await self._put(accepted)
+            return await self._disk.commit(lambda tx: _accepted(tx, batch, remote, whole))
         except BatchtuiError as error:
             raise StateError(
                 f"The API accepted the batch as {remote.id}, but that could not be saved: {error.message}",
                 f"Do not submit it again: the next poll finds it in the API's list. {error.hint}",
             ) from error
-        return accepted
 
-    async def _put(self, batch: Batch) -> None:
-        def write(tx: Transaction) -> None:
-            tx.put(batch)
-            whole = tx.submission(batch.submission)
-            if whole and batch.state is State.REJECTED and not batch.retry_of:  # waiting parts would be refused, too
-                tx.put_submission(replace(whole, stopped=True, trouble=batch.trouble))
-
-        await self._disk.commit(write)
-
-    async def _note(self, batch: Batch) -> None:
+    async def _note(self, batch: Batch, state: State, trouble: Trouble) -> None:
         """Saves why there is no id. If that fails, the intent stays, and the next look settles it."""
+
+        def write(tx: Transaction) -> None:
+            current = tx.batch(batch.ref)
+            if current is None or current.id:  # another process was told to forget it, or has found it in the list
+                return
+            tx.put(replace(current, state=state, trouble=trouble))
+            whole = tx.submission(batch.submission)
+            if whole and state is State.REJECTED and not batch.retry_of:  # waiting parts would be refused, too
+                tx.put_submission(replace(whole, stopped=True, trouble=trouble))
+
         try:
-            await self._put(batch)
+            await self._disk.commit(write)
         except BatchtuiError as error:
             log.error("submit %s: %s", batch.ref, error.message)
 
@@ -241,6 +240,21 @@ class Sender:
             _LOOKED_FOR,
             self._clock(),
         )
+
+
+def _accepted(tx: Transaction, intent: Batch, remote: Remote, whole: Submission) -> Batch:
+    """Writes the answer to a create, and returns the batch. While it was on its way, others may have found the batch in
+    the list, and even retrieved it, or were told to forget it; a batch that was bought is never forgotten."""
+    current = tx.batch(intent.ref)
+    if current is None:
+        if tx.submission(intent.submission) is None:
+            tx.put_submission(replace(whole, batches=(intent.ref,), waiting=()))
+        current = intent
+    if current.id is None or (current.doubtful and current.id != remote.id and current.state is not State.RETRIEVED):
+        current = observe(replace(current, state=State.SUBMITTING), remote, confirms=False)
+    now = replace(current, doubtful=False, trouble=None) if current.id == remote.id else current
+    tx.put(now)
+    return now
 
 
 async def _take(lock: Lock) -> None:

@@ -448,6 +448,7 @@ async def test_a_batch_that_had_ended_in_time_is_not_sent_again_even_if_only_the
 ) -> None:
     late.world.control.settings(duration=5 * 3600.0, expired=0.3)
     await desk.submit(late.path, deadline="6h")
+    await late.cycle(desk)
     late.world.control.fault("get", Answer(404, kind="not_found_error"))
     late.pass_by(7)
     await late.cycle(desk)

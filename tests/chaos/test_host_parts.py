@@ -36,7 +36,8 @@ def test_what_was_not_sent_is_told_and_retry_sends_it_once_the_cause_is_gone(
     assert len(host.batches) == accepted
     assert len([one for one in said["batches"] if one["id"]]) == accepted
     assert "rejected" in shop.states()
-    shop.run("--once")
+    for _ in range(2):
+        assert shop.run("--once").returncode == 1, "it stands until it is sent or forgotten"
     assert len(host.batches) == accepted, "nothing is sent on its own after a refusal"
 
     host.lie("create", refusing)

@@ -131,6 +131,7 @@ async def test_a_refused_key_stops_the_cycle_with_its_own_exit_code(desk: Desk, 
 
 async def test_one_404_of_a_known_batch_is_trouble_and_not_its_end(desk: Desk, world: World) -> None:
     one, other = await _submit(desk, world, 2)
+    assert not (await desk.cycle()).errors
     for call in ("list", "get"):  # neither of them shows it
         world.control.fault(call, Answer(404) if call == "get" else Answer(200, body='{"data":[],"has_more":false}'))
     cycle = await desk.cycle()

@@ -19,7 +19,7 @@ LOOKS_ONCE = "from batchtui.core.sending import send; send._SETTLE_AFTER = (0.0,
 DIES_ONCE_ANSWERED = """
 import os, signal
 from batchtui.core.sending import send
-send.observe = lambda batch, remote: os.kill(os.getpid(), signal.SIGKILL)
+send.observe = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

@@ -75,7 +75,7 @@ class Market(Host):
                 self._end(one)
             reply = super().answer(method, target, key, body)
         self.strike(call, key, "made")
-        told = self._lie(name, call, key, reply, random) if name else reply
+        told = self._lie(name, call, target, key, reply, random) if name else reply
         if call == "create" and reply.status == 200:
             self.said.append(reply.body)
         threading.Timer(random.random() * 0.05, self.strike, (call, key, "answered")).start()
@@ -131,13 +131,13 @@ class Market(Host):
         Random(one.id).shuffle(lines)
         self.answered(one.id, counts, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
 
-    def _lie(self, name: str, call: str, key: str, true: Reply, random: Random) -> Reply:
-        told = self._told(name, call, key, true, random)
+    def _lie(self, name: str, call: str, target: str, key: str, true: Reply, random: Random) -> Reply:
+        told = self._told(name, target, key, true, random)
         if told is not true:
             self.lied[f"{call}: {name}"] += 1
         return told
 
-    def _told(self, name: str, call: str, key: str, true: Reply, random: Random) -> Reply:
+    def _told(self, name: str, target: str, key: str, true: Reply, random: Random) -> Reply:
         match name:
             case "lost":
                 return replace(true, cut=-1)
@@ -153,8 +153,9 @@ class Market(Host):
             case "other key":
                 other = next((one.key for one in self.batches if one.key != key), key)
                 return self._page({"limit": ["1000"]}, other)
-            case "other results":
-                others = [one for one in self.sold if one.results and one.results != true.body]
+            case "other results":  # with the same ids, no line says whose it is
+                ids = self.find(target.split("/")[-2]).ids
+                others = [one for one in self.sold if one.results and sorted(one.ids) != sorted(ids)]
                 return Reply(200, random.choice(others).results or b"", true.type) if others else true
             case "no results":
                 return Reply(200, b"", true.type)

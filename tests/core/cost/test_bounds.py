@@ -12,7 +12,7 @@ import pytest
 from batchtui.core.batches.price import STANDARD, US_ONLY
 from batchtui.core.cost.bounds import CONTEXT
 from batchtui.core.cost.estimate import Estimate, in_words, price
-from batchtui.core.cost.limit import hold, hold_more
+from batchtui.core.cost.limit import hold, hold_more, most_usd
 from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import OverLimit
@@ -214,6 +214,21 @@ def test_an_image_of_unknown_size_costs_as_much_as_the_largest(tmp_path: Path, s
 def test_what_only_looks_like_an_image_is_text(tmp_path: Path) -> None:
     call = {"type": "tool_use", "id": "t", "name": "n", "input": picture(28, 28)}
     assert text_tokens(tmp_path, call) > 80_000
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("where", ["input_examples", "default"])
+def test_what_looks_like_a_picture_in_the_definition_of_a_tool_is_text(
+    tmp_path: Path, where: str, *, marked: bool
+) -> None:
+    data = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 50_000}}
+    tool = {**OWN, "input_examples": [data]} if where == "input_examples" else {**OWN}
+    if where == "default":
+        tool["input_schema"] = {"type": "object", "properties": {"a": {"default": data}}}
+    if marked:
+        tool["cache_control"] = {"type": "ephemeral"}
+    made = estimate(tmp_path, tools=[tool])
+    assert (most_usd(made) or 0) > 50_000 * EACH
 
 
 def test_a_schema_for_the_answer_is_part_of_the_prompt(tmp_path: Path) -> None:

@@ -1,0 +1,230 @@
+"""What was bought in another place, under another name or at another time of our clock is not bought again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk import retry as retrying
+from batchtui.core.desk.desk import open_desk
+from batchtui.core.errors import NotAllowed, OverLimit
+from batchtui.core.simulator.faults import Answer
+from batchtui.core.state.store import Store
+from tests.chaos.conftest import KEY, OTHER, Shop
+from tests.chaos.hostile_host import Host, Reply, instead
+from tests.chaos.test_new_only import job
+from tests.conftest import PATIENCE, World
+
+NO_CREDIT = Answer(400, "invalid_request_error", "Credit balance is too low.")
+
+
+class Clocked:
+    """A state whose clock can be set."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.off = timedelta()
+        self.desk = open_desk(
+            world.paths, world.environment, command="test", interval=0.2, clock=self.now, folder=world.folder
+        )
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.off
+
+    async def batches(self) -> list[Batch]:
+        return list((await self.desk.snapshot()).batches)
+
+    async def refused(self) -> Batch:
+        return next(one for one in await self.batches() if one.state is State.REJECTED)
+
+
+@pytest.fixture
+async def clocked(world: World) -> AsyncIterator[Clocked]:
+    world.control.settings(duration=3600)
+    made = Clocked(world)
+    async with made.desk:
+        yield made
+
+
+def sent(world: World) -> list[int]:
+    return [one.requests for one in reversed(world.control.batches())]
+
+
+async def test_a_refused_job_that_was_sent_under_another_name_is_not_sent_by_a_retry(
+    clocked: Clocked, world: World
+) -> None:
+    world.control.fault("create", NO_CREDIT)
+    path = job(world, range(4))
+    with pytest.raises(Exception, match="Credit"):
+        await clocked.desk.submit(path)
+    await clocked.desk.submit(path, name="other")
+    with pytest.raises(NotAllowed, match="sent again since"):
+        await clocked.desk.retry([(await clocked.refused()).ref])
+    assert sent(world) == [4]
+
+
+async def test_later_is_what_came_later_whatever_our_clock_said(clocked: Clocked, world: World) -> None:
+    path = world.rows(4)
+    world.control.fault("create", NO_CREDIT)
+    clocked.off = timedelta(hours=2)
+    with pytest.raises(Exception, match="Credit"):
+        await clocked.desk.submit(path)
+    clocked.off = timedelta()
+    await clocked.desk.submit(path)
+    with pytest.raises(NotAllowed, match="sent again since"):
+        await clocked.desk.retry([(await clocked.refused()).ref])
+    assert sent(world) == [4]
+
+
+async def test_of_two_retries_the_one_that_was_sent_last_counts_whatever_our_clock_said(
+    clocked: Clocked, world: World
+) -> None:
+    world.control.settings(duration=3600, expired=1.0)
+    batch = await clocked.desk.submit(world.rows(1))
+    for off in (timedelta(hours=2), timedelta()):
+        world.control.finish(world.control.batches()[0].id)
+        await clocked.desk.cycle()
+        clocked.off = off
+        world.control.settings(duration=3600, expired=0.0 if off == timedelta() else 1.0)
+        await clocked.desk.retry([batch.ref])
+    world.control.finish(world.control.batches()[0].id)
+    await clocked.desk.cycle()
+    with pytest.raises(NotAllowed, match="has its answer"):
+        await clocked.desk.retry([batch.ref])
+
+
+def test_an_id_that_another_key_is_shown_may_be_what_the_first_one_lost(shop: Shop, host: Host) -> None:
+    """Two keys of one workspace show the same batches."""
+    shop.lose_the_answer()
+    made = host.batches[0]
+    host.always["other"] = instead(Reply.of(made.json()))  # it is not the batch of this key
+    ended = shop.run("retrieve", made.id, key=OTHER)
+    assert (ended.returncode, "may be rows" in ended.stderr) == (1, True), ended.stderr
+    assert shop.run("--once").returncode == 0
+    assert shop.listed() == [(made.id, "in_progress")]
+
+
+HASTY = "from batchtui.core.sending import send; send._HELD = 0.1"
+
+
+def sending(shop: Shop, host: Host, rows: Path) -> subprocess.Popen[str]:
+    """A process whose create is at the host, and that has given the lock to others meanwhile."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"{HASTY}\nimport sys\nfrom batchtui.tui.__main__ import main\nsys.exit(main())",
+            "submit",
+            str(rows),
+        ],
+        cwd=shop.world.folder,
+        env={**shop.world.environment, "ANTHROPIC_BASE_URL": host.url, "ANTHROPIC_API_KEY": KEY},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + PATIENCE
+    while host.calls("create") == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    return process
+
+
+def held(reply: Callable[[Reply], Reply], gate: list[bool]) -> Callable[[Host, str, Reply], Reply]:
+    def lie(host: Host, key: str, true: Reply) -> Reply:
+        until = time.monotonic() + PATIENCE
+        while not gate and time.monotonic() < until:
+            time.sleep(0.02)
+        return reply(true)
+
+    return lie
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["lost", "answered"])
+def test_how_a_create_ended_undoes_nothing_of_what_others_did_meanwhile(
+    shop: Shop, host: Host, *, answered: bool
+) -> None:
+    gate: list[bool] = []
+    host.lie("create", held(lambda true: true if answered else Reply.html(502), gate))
+    process = sending(shop, host, shop.rows())
+    host.finish()
+    shop.run("--once")
+    shop.run("--once")
+    assert shop.listed() == [(host.batches[0].id, "retrieved")]
+    before = Store(shop.world.paths).snapshot().batches[0]
+    gate.append(True)
+    process.communicate(timeout=PATIENCE)
+    after = Store(shop.world.paths).snapshot().batches[0]
+    assert (after.state, after.results_path, after.outcomes) == (before.state, before.results_path, before.outcomes)
+    assert (after.id, after.retrieved_at) == (host.batches[0].id, before.retrieved_at)
+
+
+def test_a_batch_that_was_forgotten_while_it_was_being_bought_is_known_again(shop: Shop, host: Host) -> None:
+    gate: list[bool] = []
+    host.lie("create", held(lambda true: true, gate))
+    rows = shop.rows()
+    process = sending(shop, host, rows)
+    made, host.batches = host.batches, []
+    shop.run("--once")
+    [one] = Store(shop.world.paths).snapshot().batches
+    assert shop.run("forget", one.ref, "--yes").returncode == 0
+    host.batches = made
+    gate.append(True)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    again = shop.run("submit", str(rows))
+    assert (again.returncode, "submitted before" in again.stderr) == (7, True), again.stderr
+    assert host.calls("create") == 1
+
+
+async def test_two_retries_at_once_keep_the_limit_together(
+    world: World, clocked: Clocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.control.settings(duration=3600, expired=1.0)
+    await clocked.desk.submit(world.rows(4), max_cost=1.0)
+    world.control.finish(world.control.batches()[0].id)
+    await clocked.desk.cycle()
+    usual = retrying.priced
+
+    async def dear(*arguments: object) -> object:
+        part = await usual(*arguments)  # type: ignore[arg-type]
+        store = Store(world.paths)
+        with store.transaction() as tx:
+            [whole] = tx.snapshot.submissions.values()
+            tx.put_submission(retrying.replace(whole, forgotten_usd=1.0))  # what another retry has just committed
+        return part
+
+    monkeypatch.setattr(retrying, "priced", dear)
+    with pytest.raises(OverLimit):
+        await clocked.desk.retry([(await clocked.batches())[0].ref])
+    assert sent(world) == [4]
+
+
+@pytest.mark.parametrize("status", [403, 429, 502])
+def test_what_a_proxy_answers_singly_may_be_billed_and_counts_against_the_limit(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr("batchtui.core.desk.now_ask.PAUSE", 0.0)
+    host.always["message"] = instead(Reply.html(status))
+    assert shop.run("submit", str(shop.rows(4)), "--now", "--max-cost", "1").returncode != 0
+    [whole] = Store(shop.world.paths).snapshot().submissions.values()
+    assert whole.forgotten_usd
+
+
+def test_a_refused_part_whose_requests_changed_since_is_not_sent(shop: Shop, host: Host) -> None:
+    host.lie("create", instead(Reply.envelope(400)))
+    assert shop.run("submit", str(shop.rows(3))).returncode == 1
+    [refused] = Store(shop.world.paths).snapshot().batches
+    archive = shop.world.paths.archive(refused.ref)
+    archive.write_text("".join(archive.read_text().splitlines(keepends=True)[:-1]))
+    ended = shop.run("retry", refused.ref, "--yes")
+    assert (ended.returncode, "not the ones that were checked" in ended.stderr) == (1, True), ended.stderr
+    assert host.calls("create") == 1

@@ -21,23 +21,25 @@ from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
 from batchtui.core.desk.now_run import Finished, NowRun
 from batchtui.core.desk.now_runs import Runs, Unfinished, refuse_twice
-from batchtui.core.errors import Stopped
+from batchtui.core.errors import SentBefore, Stopped
 from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
 from batchtui.core.requests.touch import NotAgreed, Touch
 from batchtui.core.sending.context import Context
 from batchtui.core.state.tickets import ticket
+from batchtui.core.text import inert_line
 
 
 class NowProposal(Struct, frozen=True):
     """What answering a file without a batch would do.
 
-    `known` is a run of the same rows that was cut short and will continue. `looked` is None if that run has all answers
-    of its first step: its rows are paid for.
+    `known` is a run that was cut short and will continue. `looked` is None if that run has all answers of its first
+    step, so that its rows are paid for; or if its source has `changed` since, so that its rows are others.
     """
 
     looked: Preflight | None
     known: Unfinished | None
+    changed: bool = False
 
     @property
     def touches(self) -> tuple[Touch, ...]:
@@ -120,8 +122,28 @@ class Now:
         if looked.estimate is None:
             raise NotSubmittable(looked.checked)
         known = await self.look(looked.checked.sha256, again=again)
+        if known is None and not again and (other := await self._of_other_rows(path, looked.checked.sha256, name)):
+            return NowProposal(None, other, changed=True)
         limit = looked.max_cost if max_cost is None else max_cost
         return NowProposal(replace(looked, over_limit=refusal(looked.whole, limit, STANDARD)), known)
+
+    async def _of_other_rows(self, path: Path, sha256: str, name: str | None) -> Unfinished | None:
+        """The unfinished run of a job whose source has changed since, if the job wants only what is new; or None.
+
+        Raises:
+            SentBefore: the job wants all of its rows, and that run has some of them.
+        """
+        other = self._runs.of_other_rows(await self._disk.snapshot(), path, sha256, name)
+        if other is None:
+            return None
+        from batchtui.core.jobs.read_job import read_job
+
+        if not (await asyncio.to_thread(read_job, path)).new_only:
+            raise SentBefore(
+                f"A run of {inert_line(other.name)} with other rows is not finished: some of these may be answered.",
+                "To finish it first, set new_only = true in the job. To buy all of it again, use --again.",
+            )
+        return await asyncio.to_thread(self._runs.unfinished, other)
 
     async def begun(self, path: Path) -> Unfinished | None:
         """The unfinished run of a job that has all answers of its first step; None if there is none."""
@@ -137,7 +159,7 @@ class Now:
         snapshot = await self._disk.snapshot()
         known = self._runs.of(snapshot, sha256)
         if known is None and not again:
-            refuse_twice(snapshot, sha256, self._clock())
+            refuse_twice(snapshot, sha256, self._clock(), (await self._connection.api()).server_time)
         return await asyncio.to_thread(self._runs.unfinished, known) if known else None
 
     async def begin(self, path: Path, *, name: str | None, again: bool, looked: Preflight | None = None) -> Submission:
@@ -150,7 +172,7 @@ class Now:
             SentBefore: the same rows were submitted recently, and `again` is false.
             NoKey: there is no key.
         """
-        await self._connection.api()
+        api = await self._connection.api()
         async with ticket(self._paths) as mine:
             made = await make_draft(path, self._context, name, Cut(), mine.new_ref, now=True)
             if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
@@ -160,11 +182,11 @@ class Now:
             if known:
                 await asyncio.to_thread(discard, made, self._paths)
                 return known
-            now, estimate = self._clock(), looked.estimate if looked else None
+            now, at, estimate = self._clock(), api.server_time, looked.estimate if looked else None
             try:
                 parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
                 made = replace(made, parts=parts)
-                begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, again=again))
+                begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, at, again=again))
             except BaseException:
                 if made.ref not in (await self._disk.snapshot()).submissions:
                     await asyncio.to_thread(discard, made, self._paths)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from batchtui.core.batches import plan
 from batchtui.core.batches.batch import Part, Snapshot, Submission
 from batchtui.core.batches.submissions import not_over
-from batchtui.core.errors import StateError
+from batchtui.core.errors import Busy, StateError
 from batchtui.core.files import create, is_there, own_way_out, private_folder
 from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
@@ -26,6 +26,7 @@ from batchtui.core.results.journal import Journal, kept
 from batchtui.core.sending.submit import refuse_known, sent_before
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
+from batchtui.core.text import inert_line
 
 ELSEWHERE = 0.2
 """Seconds between two checks of what other processes do to the same run."""
@@ -56,6 +57,16 @@ class Runs:
         """The run of these rows whose first step is not answered; None if there is none."""
         for submission in snapshot.submissions.values():
             if submission.urgent and submission.sha256 == sha256 and submission.waiting and not submission.step:
+                return submission
+        return None
+
+    def of_other_rows(self, snapshot: Snapshot, path: Path, sha256: str, name: str | None) -> Submission | None:
+        """The run of the job at `path`, under that `name` if it is given, whose first step is not answered, and whose
+        source has changed since: its rows were others. None if there is none, or this is no job."""
+        for submission in snapshot.submissions.values() if path.suffix == ".toml" else ():
+            waits = submission.urgent and submission.waiting and not submission.step
+            ours = submission.input == str(path.absolute()) and name in (None, submission.name)
+            if waits and ours and submission.sha256 != sha256:
                 return submission
         return None
 
@@ -110,17 +121,24 @@ class Runs:
         files = (self.journal(part), self._paths.result(part.ref))
         return next((file for file in files if is_there(file)), None)
 
-    def claim(self, tx: Transaction, made: Draft, now: datetime, *, again: bool) -> Submission:
+    def claim(
+        self, tx: Transaction, made: Draft, now: datetime, server_time: datetime | None, *, again: bool
+    ) -> Submission:
         """The unfinished run of the same rows, else the draft as a new one.
+
+        `server_time` is what the API's clock said.
 
         Raises:
             SentBefore: the same rows were submitted recently, and `again` is false.
+            Busy: another process began to answer others of the same job, and `again` is false.
         """
         known = self.of(tx.snapshot, made.sha256)
         if known:
             return known
         if not again:
-            refuse_twice(tx.snapshot, made.sha256, now)
+            if self.of_other_rows(tx.snapshot, Path(made.input), made.sha256, made.name):
+                raise Busy(f"Another run of {inert_line(made.name)} began in the meantime.", "Run it again.")
+            refuse_twice(tx.snapshot, made.sha256, now, server_time)
             refuse_known(made, tx.snapshot)
         submission = Submission(
             ref=made.ref,
@@ -144,13 +162,13 @@ class Runs:
         return submission
 
 
-def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime) -> None:
+def refuse_twice(snapshot: Snapshot, sha256: str, now: datetime, server_time: datetime | None) -> None:
     """Does nothing if these rows were not submitted recently.
 
     Raises:
         SameRows: they were.
     """
-    if earlier := sent_before(snapshot, sha256, now):
+    if earlier := sent_before(snapshot, sha256, now, server_time):
         raise earlier
 
 

@@ -96,6 +96,8 @@ class Host:
     def __init__(self) -> None:
         self.batches: list[Stored] = []
         self.asked: list[tuple[str, str]] = []
+        self.messages: list[bytes] = []
+        """The bodies of what was asked singly."""
         self.lies: dict[str, list[Lie]] = {}
         self.always: dict[str, Lie] = {}
         self.clock_off = timedelta()
@@ -141,6 +143,8 @@ class Host:
         url = urlsplit(target)
         call, true = self._true(method, url.path, parse_qs(url.query), key, body)
         self.asked.append((call, key))
+        if call == "message":
+            self.messages.append(body)
         queue = self.lies.get(call, [])
         lie = queue.pop(0) if queue else self.always.get(call)
         return (lie(self, key, true) if lie else None) or true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -228,3 +229,63 @@ def test_a_refused_part_whose_requests_changed_since_is_not_sent(shop: Shop, hos
     ended = shop.run("retry", refused.ref, "--yes")
     assert (ended.returncode, "not the ones that were checked" in ended.stderr) == (1, True), ended.stderr
     assert host.calls("create") == 1
+
+
+def asked_singly(host: Host) -> list[str]:
+    """Which of the job's rows were asked without a batch, in order."""
+    return [json.loads(body)["messages"][0]["content"].rpartition(" ")[2] for body in host.messages]
+
+
+def test_a_run_without_a_batch_that_was_cut_short_goes_on_with_its_own_rows(shop: Shop, host: Host) -> None:
+    """Also if the source has a row more since: what is answered is not asked again, and the new row comes after it."""
+    host.messages.clear()
+    answer = answering()
+    host.always["message"] = lambda host, key, true: answer if len(host.messages) <= 4 else Reply.html(403)
+    assert shop.run("submit", str(job(shop.world, range(6))), "--now", "--yes", "--parallel", "1").returncode == 4
+    assert asked_singly(host) == ["0", "1", "2", "3", "4"]
+    host.always["message"] = lambda *_: answer
+    path = str(job(shop.world, range(7)))
+    went_on = shop.run("submit", path, "--now", "--yes", "--parallel", "1")
+    assert (went_on.returncode, "run the same command again" in went_on.stderr) == (0, True), went_on.stderr
+    assert asked_singly(host)[5:] == ["4", "5"], "the fifth answer was lost"
+    assert shop.run("submit", path, "--now", "--yes").returncode == 0
+    assert asked_singly(host)[7:] == ["6"]
+
+
+def test_a_job_that_wants_all_of_its_rows_is_not_answered_beside_a_run_that_has_some(shop: Shop, host: Host) -> None:
+    answer = answering()
+    host.always["message"] = lambda host, key, true: answer if len(host.messages) <= 4 else Reply.html(403)
+    path = str(job(shop.world, range(6), new_only=False))
+    assert shop.run("submit", path, "--now", "--yes", "--parallel", "1").returncode == 4
+    before = len(host.messages)
+    job(shop.world, range(7), new_only=False)
+    refused = shop.run("submit", path, "--now", "--yes")
+    assert (refused.returncode, "--again" in refused.stderr) == (7, True), refused.stderr
+    assert len(host.messages) == before
+
+
+def answering() -> Reply:
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    content = [{"type": "text", "text": "Answered."}]
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5"}
+    return Reply.of({**head, "content": content, "stop_reason": "end_turn", "usage": usage})
+
+
+def test_that_the_same_rows_were_just_sent_goes_by_the_apis_clock_too(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = str(shop.rows())
+    assert shop.run("submit", rows).returncode == 0
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    ahead = datetime.now(UTC) + timedelta(days=3)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return ahead
+
+    monkeypatch.setattr("batchtui.core.clock.datetime", Ahead)
+    for ways in ((), ("--now", "--yes")):
+        again = shop.run("submit", rows, *ways)
+        assert (again.returncode, "submitted before" in again.stderr) == (7, True), again.stderr

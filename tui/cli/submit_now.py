@@ -91,6 +91,8 @@ def _announce(proposal: NowProposal, parallel: int, *, plain: bool) -> None:
     if looked is None:
         assert known
         _announce_rest(known)
+        if proposal.changed:
+            say("Its rows are those it began with. For rows that came since, run the same command again.")
         return
     _announce_price(looked, parallel, plain=plain)
     if known:

@@ -276,7 +276,8 @@ class Submission(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True
 
 
 class Snapshot(Struct, frozen=True, gc=False):
-    """The whole state at one revision. `batches` are newest first."""
+    """The whole state at one revision. `batches` are newest first, `submissions` in the order in which they were begun,
+    whatever our clock said."""
 
     revision: int = 0
     batches: tuple[Batch, ...] = ()

@@ -58,15 +58,16 @@ def meant(snapshot: Snapshot, word: str, *, every: bool = False) -> Meant:
 
 
 def called(snapshot: Snapshot, name: str) -> dict[str, datetime]:
-    """The refs of all submissions of this name, and when each was submitted, the oldest first.
+    """The refs of all submissions of this name, and when each was submitted, the oldest first, whatever our clock said.
 
-    A retry, a step or a part sent later does not make its submission newer.
+    A retry, a step or a part sent later does not make its submission newer. Batches that have lost theirs come first.
     """
-    began = {ref: one.created_at for ref, one in snapshot.submissions.items() if one.name == name}
+    lost: dict[str, datetime] = {}
     for one in reversed(snapshot.batches):
         if one.name == name and one.submission not in snapshot.submissions:
-            began[one.submission] = min(one.submitted_at, began.get(one.submission, one.submitted_at))
-    return dict(sorted(began.items(), key=lambda item: item[1]))  # of the same moment: as the state has them
+            lost[one.submission] = min(one.submitted_at, lost.get(one.submission, one.submitted_at))
+    began = {ref: one.created_at for ref, one in snapshot.submissions.items() if one.name == name}
+    return dict(sorted(lost.items(), key=lambda item: item[1])) | began
 
 
 def find(snapshot: Snapshot, word: str) -> Batch:

@@ -171,7 +171,8 @@ class Store:
         except (ValueError, RecursionError) as error:
             raise self._storage.unreadable(str(error)) from error
         ordered = tuple(sorted(batches.by_ref.values(), key=newest_first))
-        loaded = Loaded(Snapshot(meta.revision, ordered, submissions.by_ref), batches, submissions, meta.schema)
+        begun = {ref: submissions.by_ref[ref] for ref in sorted(submissions.by_ref, key=submissions.ids.__getitem__)}
+        loaded = Loaded(Snapshot(meta.revision, ordered, begun), batches, submissions, meta.schema)
         return loaded if meta.schema == SCHEMA else self._migrated(loaded)
 
     def _migrated(self, loaded: Loaded) -> Loaded:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.desk import retry as retrying
@@ -79,6 +80,9 @@ async def test_later_is_what_came_later_whatever_our_clock_said(clocked: Clocked
         await clocked.desk.submit(path)
     clocked.off = timedelta()
     await clocked.desk.submit(path)
+    await clocked.desk.cycle()
+    with Store(world.paths).transaction() as tx:  # the older one is changed last
+        tx.put_submission(replace(next(iter(tx.snapshot.submissions.values())), forgotten_usd=0.001))
     with pytest.raises(NotAllowed, match="sent again since"):
         await clocked.desk.retry([(await clocked.refused()).ref])
     assert sent(world) == [4]

@@ -40,7 +40,7 @@ OLD, MIDDLE, NEW = (
     batch("b20", "daily", whole="s20", days=1),
     batch("b30", "daily", "msgbatch_01daily", whole="s30", days=2),
 )
-THREE = state(NEW, OLD, MIDDLE, submissions=(sent("s30", 2), sent("s10", 0), sent("s20", 1)))
+THREE = state(NEW, OLD, MIDDLE, submissions=(sent("s10", 0), sent("s20", 1), sent("s30", 2)))
 
 
 @pytest.mark.parametrize(

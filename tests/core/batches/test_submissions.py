@@ -91,7 +91,7 @@ def test_a_batch_that_its_submission_lost_is_still_meant_by_its_name() -> None:
 def test_the_word_for_one_of_several_of_a_name_is_its_ref() -> None:
     other = replace(submission(), ref="t", batches=("c",), created_at=NOW.replace(day=21))
     third = replace(parts()[0], ref="c", submission="t")
-    known = Snapshot(1, (*parts(), third), {"s": submission(), "t": other})
+    known = Snapshot(1, (*parts(), third), {"t": other, "s": submission()})
     assert (word_for(known, submission()), word_for(known, other)) == ("s", "t")
     assert whole(known, "notes") == (parts(), submission())
     assert whole(known, "t") == ([third], other)

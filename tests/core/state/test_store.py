@@ -99,6 +99,20 @@ def test_batches_come_newest_first_by_the_servers_time_where_known(paths: Paths)
     assert [found.ref for found in Store(paths).snapshot().batches] == ["new", "made", "old"]
 
 
+def test_submissions_come_in_the_order_in_which_they_were_begun(paths: Paths) -> None:
+    """Whatever our clock said, and whichever was changed last."""
+    store = Store(paths)
+    for number in (3, 1, 2):
+        with store.transaction() as tx:
+            tx.put_submission(
+                Submission(ref=f"s{number}", name="n", created_at=NOW - timedelta(hours=number), requests=1)
+            )
+    with store.transaction() as tx:
+        tx.put_submission(replace(tx.snapshot.submissions["s3"], name="changed"))
+    for one in (store, Store(paths)):
+        assert list(one.snapshot().submissions) == ["s3", "s1", "s2"]
+
+
 def test_the_revision_counts_transactions_and_marks_what_each_one_changed(paths: Paths) -> None:
     store = Store(paths)
     put(paths, batch("a"), batch("b"))

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from batchtui.core.desk.doctor_check import Check, Trouble, not_known, summed
 from batchtui.core.paths import Paths
+from batchtui.core.state.lock_holder import Holder, holder, is_stopped
 from batchtui.core.state.poller import Election, Poller
 from batchtui.core.state.silence import SILENT, Silence, stalled
 
 NAME = "locks"
 
-_KERNEL = Path("/proc/locks")
 _STEP = 0.25
 _LONG = 1.0
 """Seconds. A change of the state takes milliseconds."""
-
-
-class Holder(NamedTuple):
-    """The process that holds a lock, as far as the kernel says."""
-
-    pid: int | None
-
-    @property
-    def words(self) -> str:
-        return f"pid {self.pid}" if self.pid else "a process elsewhere"
-
-    @property
-    def way_out(self) -> str:
-        if self.pid:
-            return f"If it hangs, end it: kill {self.pid}."
-        return "If it hangs, end it where it runs: on another machine, or in a container."
 
 
 def look(
@@ -69,42 +50,11 @@ def look(
     if paths.poller_lock in held:
         troubles += _polling(election, poller, held[paths.poller_lock], clock, sleep, ticks)
     troubles += [one for path, its in held.items() if path != paths.poller_lock for one in _stuck(path, its)]
-    if paths.state_lock in held and not _is_stopped(held[paths.state_lock].pid):
+    if paths.state_lock in held and not is_stopped(held[paths.state_lock].pid):
         troubles += _long(paths.state_lock, held[paths.state_lock], sleep)
     does = [f"{poller.words()} polls"] if poller else []
     does += [f"{held[path].words} {what}" for path, what in _doing(paths) if path in held]
     return summed(NAME, troubles, f"{', '.join(does)}." if does else "Nobody holds one.")
-
-
-def holder(path: Path) -> Holder | None:
-    """Who holds a lock; None if nobody does. Raises OSError if it cannot be one."""
-    try:
-        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        about = os.fstat(opened)
-        if pid := _holder_by_kernel(about):
-            return Holder(pid)
-        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return Holder(None)
-    else:
-        return None
-    finally:
-        os.close(opened)
-
-
-def _holder_by_kernel(about: os.stat_result) -> int | None:
-    """Who holds it by Linux's table of locks, such as `1: FLOCK ADVISORY WRITE 42 fe:00:2285855 0 EOF`."""
-    place = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
-    try:
-        lines = _KERNEL.read_text().splitlines()
-    except OSError:
-        return None
-    fields = [line.split() for line in lines]
-    pids = (one[4] for one in fields if len(one) > 5 and one[1] == "FLOCK" and one[5] == place)
-    return next((int(pid) for pid in pids if pid.isdigit() and int(pid)), None)
 
 
 def _poller(election: Election, sleep: Callable[[float], None]) -> Poller | None:
@@ -129,7 +79,7 @@ def _polling(
             said = f"{held.words} holds the place of the one that polls, but does not say so: perhaps nobody looks."
             yield Trouble(said, held.way_out)
         return
-    silent = float("inf") if poller.here and _is_stopped(poller.pid) else _silence(election, clock, sleep, ticks)
+    silent = float("inf") if poller.here and is_stopped(poller.pid) else _silence(election, clock, sleep, ticks)
     if error := stalled(poller, silent, clock(), asked=True):
         yield Trouble(error.message, error.hint)
 
@@ -149,9 +99,8 @@ def _silence(
 
 
 def _stuck(path: Path, held: Holder) -> Iterator[Trouble]:
-    if _is_stopped(held.pid):
-        hint = f"Let it go on (kill -CONT {held.pid}), or end it (kill -KILL {held.pid}): the lock is then free."
-        yield Trouble(f"{held.words} holds {path.name} and is stopped: others wait for it.", hint)
+    if is_stopped(held.pid):
+        yield Trouble(f"{held.words} holds {path.name} and is stopped: others wait for it.", held.way_on)
 
 
 def _long(path: Path, held: Holder, sleep: Callable[[float], None]) -> Iterator[Trouble]:
@@ -169,11 +118,3 @@ def _doing(paths: Paths) -> tuple[tuple[Path, str], ...]:
         (paths.outputs_lock, "writes outputs"),
         (paths.state_lock, "saves"),
     )
-
-
-def _is_stopped(pid: int | None) -> bool:
-    """Whether a process was stopped, by the kernel's word; false where that cannot be seen."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
-    except (OSError, IndexError):
-        return False

@@ -35,6 +35,7 @@ from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.sending.context import Context
 from batchtui.core.sending.submit import note
 from batchtui.core.state.archive import drop
+from batchtui.core.state.lock_holder import stuck
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.tickets import Ticket, ticket
 from batchtui.core.text import inert_line, plural
@@ -63,7 +64,8 @@ class StepRunner:
             return []
         lock = Lock(self._paths.outputs_lock)
         if not await asyncio.to_thread(lock.try_acquire):
-            return []
+            error = await asyncio.to_thread(stuck, lock.path, "no output is written, and no step begins")
+            return [Failure(None, error)] if error else []
         failed: list[Failure] = []
         self.working = True
         try:

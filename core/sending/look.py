@@ -5,6 +5,7 @@ A list page shows 1,000 batches, so a look costs one call, while most tools make
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.sending.listing import Listing, read_list
 from batchtui.core.sending.settle import Settled, claim, given_up, oldest_needed, settle, why_not_it
+from batchtui.core.state.lock_holder import stuck
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.text import duration, inert_line, plural
@@ -101,10 +103,11 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
     now = clock()
     await orphaned(disk, paths, now)
     snapshot = await disk.snapshot()
+    waits = await _stopped_sender(snapshot, paths)
     intents = [batch for batch in open_intents(snapshot, now) if batch.state is State.UNCONFIRMED]
     running = under_way(snapshot)
     if not intents and not running:
-        return Looked()
+        return Looked(failures=waits)
     if len(running) > 1 or intents:
         listing = await read_list(api, [str(one.id) for one in running], oldest_needed(intents))
     else:
@@ -158,7 +161,16 @@ async def look(api: Api, disk: StoreThread, paths: Paths, clock: Callable[[], da
 
     settled, wrong = await disk.commit(write)
     _tell(running, seen, settled.found)
-    return Looked(settled.several, wrong)
+    return Looked(settled.several, wrong | waits)
+
+
+async def _stopped_sender(snapshot: Snapshot, paths: Paths) -> dict[str, BatchtuiError]:
+    """The error for each batch whose sender was stopped in the middle: nobody learns what becomes of it."""
+    sending = [one.ref for one in snapshot.batches if one.state is State.SUBMITTING]
+    if not sending:
+        return {}
+    error = await asyncio.to_thread(stuck, paths.submit_lock, "nobody learns what became of what it sends")
+    return dict.fromkeys(sending, error) if error else {}
 
 
 def accounts_of(snapshot: Snapshot, seen: dict[str, Remote], account: str) -> frozenset[str]:

@@ -7,24 +7,23 @@ Whatever happens in between leaves an intent that `core.sending.settle` can sett
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from batchtui.core.api.protocol import Api, Page, Report
+from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Attempt, Batch, Cost, Part, State, Submission, Trouble
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Remote
-from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
+from batchtui.core.errors import ApiError, BatchtuiError, Busy, NoKey, NotSent, OutcomeUnknown, StateError, Unreachable
 from batchtui.core.lock import Lock
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
-from batchtui.core.sending.listing import does_not_end, newest_first, read_list
+from batchtui.core.sending.horizon import Horizon, read_horizon
 from batchtui.core.sending.look import look
-from batchtui.core.sending.settle import NOTHING_LISTED, SKEW, why_not_it
+from batchtui.core.sending.settle import why_not_it
 from batchtui.core.state.archive import check_archive
+from batchtui.core.state.lock_holder import stuck
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line, plural, size
 
@@ -33,9 +32,6 @@ _PAUSES = (1.0, 4.0)
 
 _SETTLE_AFTER = (0.0, 2.0, 5.0)
 """Seconds to wait before each look at the API's list after a lost answer. Then it is left to the next cycle."""
-
-_NEAR = 100
-"""Batches that are read of the list before a create; more only if all of them are about as new as the newest."""
 
 _LOOKED_FOR = "batchtui looks for it in the API's list and never sends it again on its own."
 
@@ -113,14 +109,14 @@ class Sender:
             await self._pause(pause)
         raise AssertionError
 
-    async def _look_and_take(self, api: Api, lock: Lock) -> _Horizon:
+    async def _look_and_take(self, api: Api, lock: Lock) -> Horizon:
         """Reads the API's list, then takes the lock, so that no slow host keeps others waiting for it.
 
         What another process has sent in between may not be in the list yet: then it is read again.
         """
         while True:
             before = await self._sent()
-            horizon = await _horizon(api, self._clock())
+            horizon = await read_horizon(api, self._clock())
             await _take(lock)
             try:
                 if await self._sent() <= before:
@@ -135,7 +131,7 @@ class Sender:
         batches = (await self._disk.snapshot()).batches
         return frozenset(one.ref for one in batches if one.state is not State.SUBMITTING)
 
-    async def _intent(self, horizon: _Horizon, part: Part, begin: Begin, whole: Submission) -> Batch:
+    async def _intent(self, horizon: Horizon, part: Part, begin: Begin, whole: Submission) -> Batch:
         now = self._clock()
         account = self._connection.account
         batch = Batch(
@@ -259,7 +255,7 @@ def _accepted(tx: Transaction, intent: Batch, remote: Remote, whole: Submission)
 
 async def _take(lock: Lock) -> None:
     """Waits for the lock in a thread. If the caller is canceled, it goes on and gives back what it takes."""
-    taking = asyncio.get_running_loop().run_in_executor(None, lock.acquire, _NOBODY_WAITS)
+    taking = asyncio.get_running_loop().run_in_executor(None, _take_in_thread, lock)
 
     def give_back(ended: asyncio.Future[None]) -> None:
         if not ended.cancelled() and ended.exception() is None:
@@ -272,36 +268,9 @@ async def _take(lock: Lock) -> None:
         raise
 
 
-class _Horizon(NamedTuple):
-    """What the API listed just before a create: none of that can be what is sent next."""
-
-    started_at: datetime
-    ids: tuple[str, ...]
-    newest: datetime
-
-
-async def _horizon(api: Api, now: datetime) -> _Horizon:
-    """Reads the list as far back as the newest batches, and the API's Date; without one, `now` stands in for it.
-
-    A batch that is listed with a time to come, by either clock, is not the newest: nothing made now would be newer.
-    """
-    page = await api.page(limit=_NEAR)
-    latest = min(now, page.server_time or now) + SKEW
-    newest = _newest(page.batches, latest)
-    listing = await read_list(api, (), newest - SKEW * 2) if page.has_more and not _goes_back(page, newest) else None
-    if listing and not listing.complete:
-        raise does_not_end()
-    seen = tuple({one.id: one for one in (*page.batches, *(listing.batches.values() if listing else ()))}.values())
-    newest = _newest(seen, latest)
-    near = tuple(one.id for one in seen if one.created_at >= newest - SKEW * 2)
-    return _Horizon(page.server_time or now, near, newest)
-
-
-def _newest(batches: Iterable[Remote], latest: datetime) -> datetime:
-    """When the newest batch was made that is not listed with a later time than `latest`."""
-    return max((one.created_at for one in batches if one.created_at <= latest), default=NOTHING_LISTED)
-
-
-def _goes_back(page: Page, newest: datetime) -> bool:
-    """Whether a page is in order, and goes past all that is about as new as the newest."""
-    return newest_first(page.batches) and page.batches[-1].created_at < newest - SKEW * 2
+def _take_in_thread(lock: Lock) -> None:
+    """Raises Busy, or PollerStalled if who holds it was stopped."""
+    try:
+        lock.acquire(_NOBODY_WAITS)
+    except Busy as error:
+        raise stuck(lock.path, "nobody else can send") or error from None

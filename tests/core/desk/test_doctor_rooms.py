@@ -26,6 +26,7 @@ from batchtui.core.notices.standing import Standing
 from batchtui.core.notices.standing import write as write_standings
 from batchtui.core.paths import Paths
 from batchtui.core.settings import Settings
+from batchtui.core.state import lock_holder
 from batchtui.core.state.poller import Election, Poller
 from batchtui.core.state.silence import SILENT
 
@@ -197,7 +198,7 @@ def test_a_process_that_holds_the_place_and_does_not_say_so_is_found(paths: Path
 def test_where_the_kernel_does_not_say_who_a_lock_is_still_seen(
     paths: Paths, elected: Election, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_locks, "_KERNEL", paths.data / "none")
+    monkeypatch.setattr(lock_holder, "_KERNEL", paths.data / "none")
     paths.poller.unlink()
     ok, said = look(paths, Time())
     assert not ok

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from batchtui.core.batches.batch import Batch, Snapshot, State, Submission
+from batchtui.core.batches.batch import Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.submissions import with_submission
+from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import Failure, RowsUnmatched, said_before
 
 
@@ -14,20 +15,20 @@ def standing(snapshot: Snapshot, only: Collection[str] | None = None) -> Iterato
     place, results that do not arrive. `only` names the submissions to look at; None means all."""
     said: set[tuple[str, int, str]] = set()
     for batch in with_submission(snapshot):
-        trouble, submission = batch.trouble, snapshot.submissions.get(batch.submission)
-        if trouble is None or submission is None or (only is not None and submission.ref not in only):
+        submission = snapshot.submissions.get(batch.submission)
+        if submission is None or (only is not None and submission.ref not in only):
             continue
-        about = (submission.ref, batch.step, trouble.message)
-        if about not in said and _stands(batch, submission):
-            said.add(about)
-            yield Failure(batch.ref, said_before(trouble.code, trouble.message, trouble.hint))
+        for trouble in filter(None, (batch.trouble, trouble_of(batch.outputs, batch.label))):
+            about = (submission.ref, batch.step, trouble.message)
+            if about not in said and _stands(trouble, batch, submission):
+                said.add(about)
+                yield Failure(batch.ref, said_before(trouble.code, trouble.message, trouble.hint))
 
 
-def _stands(batch: Batch, submission: Submission) -> bool:
-    trouble = batch.trouble
-    if trouble and trouble.code == RowsUnmatched.code:
+def _stands(trouble: Trouble, batch: Batch, submission: Submission) -> bool:
+    if trouble.code == RowsUnmatched.code:
         return True
-    same = trouble and submission.trouble and trouble.message == submission.trouble.message
+    same = submission.trouble and trouble.message == submission.trouble.message
     if not same or submission.by_hand:
         return batch.state is State.ENDED
     if batch.state is State.REJECTED:  # if nothing of it was bought, there is nothing left to do but to read why

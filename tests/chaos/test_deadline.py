@@ -7,18 +7,22 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from batchtui.core.batches.batch import State
+from batchtui.core.batches.batch import Part, State
 from batchtui.core.batches.plan import members, outcomes
 from batchtui.core.batches.remote import Counts
 from batchtui.core.batches.retries import Kind
+from batchtui.core.desk import way_out_rest
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import BadInput, Busy, NotAllowed, OutcomeUnknown
 from batchtui.core.requests.split import Cut
 from batchtui.core.simulator.faults import Answer, Drop, Lag
+from batchtui.core.state.store import Store
 from tests.chaos.late import OVERLOADED, SLOW_DOWN, Late
 from tests.conftest import World
 
@@ -469,3 +473,23 @@ async def test_an_api_that_fails_at_the_deadline_is_said_and_asked_again(late: L
     assert not late.submission().urgent
     await late.to_the_end(desk)
     late.assert_each_once()
+
+
+async def test_a_rest_is_not_sent_beside_the_same_rows_that_were_submitted_in_the_meantime(
+    late: Late, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.submit(late.path, deadline="6h")
+    usual = way_out_rest._priced
+
+    def meanwhile(part: Part, *others: Any) -> Part:
+        with Store(late.world.paths).transaction() as tx:
+            [whole, *known] = tx.snapshot.submissions.values()
+            if not known:
+                again = replace(part, ref="bother", retry_of="", number=1)
+                tx.put_submission(replace(whole, ref="sother", batches=(), waiting=(again,), deadline=None))
+        return usual(part, *others)
+
+    monkeypatch.setattr(way_out_rest, "_priced", meanwhile)
+    await late.to_the_end(desk)
+    assert not late.world.control.calls("message")
+    assert any(one.overdue for one in late.batches()), "it is looked at again"

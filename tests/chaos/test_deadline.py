@@ -492,4 +492,4 @@ async def test_a_rest_is_not_sent_beside_the_same_rows_that_were_submitted_in_th
     monkeypatch.setattr(way_out_rest, "_priced", meanwhile)
     await late.to_the_end(desk)
     assert not late.world.control.calls("message")
-    assert any(one.overdue for one in late.batches()), "it is looked at again"
+    assert any(one.overdue for one in (await desk.snapshot()).batches), "it is looked at again"

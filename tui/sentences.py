@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
 from batchtui.core.batches.retries import Kind
-from batchtui.core.desk.retry_proposal import Proposal, Share, described, price_of, repeats
+from batchtui.core.desk.retry_proposal import Proposal
+from batchtui.core.desk.retry_shares import Share, described, price_of, repeats
 from batchtui.core.text import inert_line, likely_and_most, number, plural
 
 

@@ -48,7 +48,7 @@ async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
     """All that failed in the one batch that `refs` name, whatever the cause.
 
     Raises:
-        NotAllowed: requests of several batches failed, nothing failed, or it is not known yet.
+        NotAllowed: requests of several batches failed, nothing failed or was sent, or it is not known yet.
         StateError: a file cannot be read.
     """
     proposals = await propose_all(refs, context, EVERYTHING)
@@ -57,6 +57,12 @@ async def propose_one(refs: Sequence[str], context: Context) -> Proposal:
         raise NotAllowed(
             f"Requests of {len(proposals)} batches failed: {named}. Edited rows belong to one batch.",
             f"Name one, with its own file: batchtui retry {proposals[0].first.label} --rows FILE",
+        )
+    if proposals[0].unsent:
+        label = inert_line(proposals[0].first.label)
+        raise NotAllowed(
+            f"{label} was never sent, so none of its requests has failed.",
+            f"To send it as it is: batchtui retry {label}. To edit it, forget it and submit another file.",
         )
     return proposals[0]
 

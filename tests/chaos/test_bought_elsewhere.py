@@ -293,3 +293,11 @@ def test_that_the_same_rows_were_just_sent_goes_by_the_apis_clock_too(
     for ways in ((), ("--now", "--yes")):
         again = shop.run("submit", rows, *ways)
         assert (again.returncode, "submitted before" in again.stderr) == (7, True), again.stderr
+
+
+def test_a_batch_that_was_never_sent_has_no_rows_to_edit(shop: Shop, host: Host) -> None:
+    host.lie("create", instead(Reply.envelope(400)))
+    assert shop.run("submit", str(shop.rows(3))).returncode == 1
+    ended = shop.run("retry", "rows", "--rows", "new.jsonl", "--yes")
+    assert (ended.returncode, "was never sent" in ended.stderr) == (1, True), ended.stderr
+    assert not (shop.world.folder / "new.jsonl").exists()

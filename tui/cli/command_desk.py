@@ -26,7 +26,7 @@ from batchtui.tui.cli.report import batch_json, dumps, error_json, touch_json, w
 from batchtui.tui.cli.terminal import BetaName, complain, out, say
 
 if TYPE_CHECKING:
-    from batchtui.core.desk.retry_proposal import Share
+    from batchtui.core.desk.retry_shares import Share
 
 beta = click.option(
     "--beta",

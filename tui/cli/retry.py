@@ -17,16 +17,8 @@ from batchtui.core.batches.retries import DEFAULT, Kind
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.desk.retry_proposal import (
-    NothingLeft,
-    Proposal,
-    Share,
-    how_to_take,
-    in_words,
-    price_of,
-    repeats,
-    shares,
-)
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, how_to_take, in_words
+from batchtui.core.desk.retry_shares import Share, price_of, repeats, shares
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError, NotAllowed, RowsUnmatched
 from batchtui.core.requests.draft import NotSubmittable

@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from batchtui.core.batches.retries import DEFAULT, Kind
-from batchtui.core.desk.retry_proposal import Proposal, shares
+from batchtui.core.desk.retry_proposal import Proposal
+from batchtui.core.desk.retry_shares import shares
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert, inert_line

@@ -16,8 +16,9 @@ from batchtui.core.batches.retries import DEFAULT, Kind, with_retries
 from batchtui.core.batches.submissions import rolled_up
 from batchtui.core.desk.desk import Desk
 from batchtui.core.desk.retry_edited import write
-from batchtui.core.desk.retry_proposal import NothingLeft, Proposal, price_of, repeats, shares
+from batchtui.core.desk.retry_proposal import NothingLeft, Proposal
 from batchtui.core.desk.retry_rows import _content
+from batchtui.core.desk.retry_shares import price_of, repeats, shares
 from batchtui.core.desk.retry_wanted import EVERYTHING, Wanted, again
 from batchtui.core.errors import NotAllowed, OverLimit
 from batchtui.core.requests.check import check

@@ -14,7 +14,8 @@ from batchtui.core.batches.batch import Batch, Submission
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 """What refs and ids are made of: they become parts of paths, and must lead nowhere else."""
 
-_ODD_YEAR = re.compile(rb'"(?!20)\d{4}-\d\d-\d\dT')
+_ODD_YEAR = re.compile(rb"T(?<=\d{4}-\d\d-\d\dT)(?<!20\d\d-\d\d-\d\dT)")
+"""The T is what it looks for first: a record has few of them, and each opening of a large state reads every record."""
 _ODD_NUMBER = re.compile(rb":(-|\d{13})")
 _MOST = 1 << 40
 

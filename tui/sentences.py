@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from batchtui.core.batches.batch import UNDER_WAY, Batch, Submission
 from batchtui.core.batches.retries import Kind
-from batchtui.core.desk.retry_proposal import Proposal
-from batchtui.core.desk.retry_shares import Share, described, price_of, repeats
 from batchtui.core.text import inert_line, likely_and_most, number, plural
+
+if TYPE_CHECKING:
+    from batchtui.core.desk.retry_proposal import Proposal
+    from batchtui.core.desk.retry_shares import Share
 
 
 def cancel_question(
@@ -59,6 +62,8 @@ def delete_question(
 def retry_question(proposals: Sequence[Proposal], *, plain: bool = False) -> str:
     """What would be sent again, by cause, and what it can cost, based on the estimates for the first ones. With
     `plain`, in ASCII."""
+    from batchtui.core.desk.retry_shares import described, price_of, repeats
+
     price = price_of(proposals, plain=plain)
     said = [described(proposals), *repeats(proposals), price and f"That is {price}.", "Send them again?"]
     return " ".join(filter(None, said))

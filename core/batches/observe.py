@@ -13,8 +13,11 @@ from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
 def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
     """The batch after one look at the API's object. A retrieved batch stays retrieved; an end is never undone.
 
-    Without `confirms`, it says nothing of whose batch it is: another account saw it, or it answered the create.
+    Without `confirms`, it says nothing of whose batch it is: another account saw it, or it answered the create. An
+    object with another number of requests than we sent is about something else, and changes nothing.
     """
+    if other_total(batch, remote):
+        return batch
     was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
     if was_ended or batch.state in (State.RETRIEVED, State.GONE):
         return replace(batch, archived_at=remote.archived_at or batch.archived_at)
@@ -24,7 +27,7 @@ def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
         state=_state(remote),
         processing_status=remote.processing_status,
         request_counts=remote.request_counts,
-        requests=remote.request_counts.total or batch.requests,
+        requests=batch.requests if batch.digest else remote.request_counts.total or batch.requests,
         created_at=remote.created_at,
         expires_at=remote.expires_at,
         ended_at=remote.ended_at,
@@ -32,6 +35,12 @@ def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
         cancel_initiated_at=remote.cancel_initiated_at,
         attempt=replace(batch.attempt, confirmed=True) if batch.attempt and confirms else batch.attempt,
     )
+
+
+def other_total(batch: Batch, remote: Remote) -> bool:
+    """Whether the API's object holds another number of requests than we sent. Of what somebody else sent, only the API
+    knows the number."""
+    return bool(batch.digest) and remote.request_counts.total not in (0, batch.requests)
 
 
 def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:

@@ -151,3 +151,45 @@ def test_a_list_that_shows_a_batch_says_that_it_is_there_whatever_else_was_said(
     shop.run("--once", key=OTHER)
     shop.run("--once")
     assert {one["id"] for one in shop.json("list")[1]["batches"]} == {made.id, host.batches[1].id, third.id}
+
+
+def one_more(host: Host, key: str, true: Reply) -> Reply:
+    """The same batch, with a request more."""
+    said = json.loads(true.body)
+    kind = "processing" if said["request_counts"]["processing"] else "succeeded"
+    said["request_counts"][kind] += 1
+    return Reply.of(said)
+
+
+@pytest.mark.parametrize("call", ["cancel", "get after a download"])
+def test_a_single_answer_with_another_number_of_requests_changes_nothing_of_ours(
+    shop: Shop, host: Host, call: str
+) -> None:
+    assert shop.run("submit", str(shop.rows())).returncode == 0
+    [made] = host.batches
+    if call == "cancel":
+        counts = {"processing": 6, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+        host.lie("cancel", instead(Reply.of(made.json() | {"request_counts": counts})))
+        shop.run("cancel", made.id, "--yes")
+        made.ended = False
+    else:
+        assert shop.run("--once").returncode == 0
+        host.finish()
+        host.lie("results", instead(Reply(200, b"", "application/x-jsonl")))
+        host.lie("get", lambda *_: None, one_more)
+        shop.run("--once")
+    host.finish()
+    shop.run("--once")
+    assert shop.run("--once").returncode == 0
+    assert shop.listed() == [(made.id, "retrieved")]
+
+
+def test_an_id_that_was_taken_up_from_a_forged_answer_goes_on_with_the_true_one(shop: Shop, host: Host) -> None:
+    made = host.add(KEY, ["a", "b"])
+    host.lie("get", one_more)
+    shop.run("retrieve", made.id)
+    host.finish()
+    shop.run("--once")
+    assert shop.run("--once").returncode == 0
+    assert shop.listed() == [(made.id, "retrieved")]
+    assert shop.json("list")[1]["batches"][0]["requests"] == 2

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.outputs.staging import Stage
-from batchtui.core.outputs.target import Judge, whole
+from batchtui.core.outputs.target import Judge
 from batchtui.core.paths import short_name
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
@@ -56,10 +56,10 @@ class FailedRows:
             self._judge(answer.custom_id, cause)
         readable = answer.result.type != "unreadable"
         said = {
-            "custom_id": whole(answer.custom_id),
-            "key": whole(answer.key),
+            "custom_id": answer.custom_id,
+            "key": answer.key,
             "type": kind or answer.result.outcome or answer.result.type,
-            "cause": whole(cause or why(answer.result)),
+            "cause": cause or why(answer.result),
             **({"row": answer.row} if answer.row else {}),
             "line": Raw(answer.raw) if readable else answer.raw.decode(errors="replace"),
         }

@@ -13,7 +13,7 @@ from batchtui.core.errors import BadInput
 from batchtui.core.outputs.failed_rows import ENDING, UNFIT, FailedRows
 from batchtui.core.outputs.reading import Missing, Reading, words
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
+from batchtui.core.outputs.target import Options, Work, Written, each, shown
 from batchtui.core.outputs.value_paths import ASKED, ValueTemplate, path, template
 from batchtui.core.outputs.when import mark
 from batchtui.core.paths import short_name
@@ -108,7 +108,7 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
                 except Missing as error:
                     left.add(answer, UNFIT, str(error))
                     continue
-                stage.write(name, whole(text).encode())
+                stage.write(name, text.encode())
                 written.add(answer.custom_id)
     return Written(len(written))
 

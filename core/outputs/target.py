@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,6 @@ There = Literal["refuse", "same", "replace"]
 """What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
 
 _STEP = 500
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
@@ -163,11 +161,6 @@ def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> I
         yield answer
     if report:
         report(total, total)
-
-
-def whole(text: str) -> str:
-    """The text with every half of a surrogate pair replaced by U+FFFD, so that it can be UTF-8."""
-    return _SURROGATES.sub("\ufffd", text)
 
 
 def shown(path: str | Path) -> str:

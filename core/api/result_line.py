@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -152,6 +152,7 @@ class _UsageOfLine(Struct, gc=False):
 
 T = TypeVar("T")
 
+_UNREADABLE = Raw(b'{"readable":false}')
 _IN_USAGE = re.compile(r"`\$\.(result\.message\.)?usage\b")
 
 BLANK = 32
@@ -271,11 +272,11 @@ def _check_characters(raw: bytes | bytearray) -> None:
     decoder.decode(b"", final=True)
 
 
-def _without_usage(raw: bytes | bytearray | Raw, way: Sequence[str] = ("result", "message")) -> bytes:
+def _without_usage(raw: bytes | bytearray) -> bytes:
     """A line, or a message on its own, that says in place of its usage that it cannot be read."""
-    members = _members.decode(raw)
-    if way and way[0] in members:
-        members[way[0]] = Raw(_without_usage(members[way[0]], way[1:]))
-    else:
-        members["usage"] = Raw(b'{"readable":false}')
-    return msgspec.json.encode(members)
+    line = _members.decode(raw)
+    if "result" not in line:
+        return msgspec.json.encode({**line, "usage": _UNREADABLE})
+    result = _members.decode(line["result"])
+    message = {**_members.decode(result["message"]), "usage": _UNREADABLE}
+    return msgspec.json.encode({**line, "result": {**result, "message": message}})

@@ -7,7 +7,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State, Trouble
+from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+from batchtui.core.errors import Unreachable
+from batchtui.core.text import plural
 
 
 def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
@@ -32,6 +35,17 @@ def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
         cancel_initiated_at=remote.cancel_initiated_at,
         attempt=replace(batch.attempt, confirmed=True) if batch.attempt and confirms else batch.attempt,
     )
+
+
+def check_counts(batch: Batch, remote: Remote) -> None:
+    """Raises Unreachable if a host shows other requests than were sent, or of somebody else's batch more than one can
+    have: how much is read of its results goes by them."""
+    total = remote.request_counts.total
+    if total in (0, batch.requests) if batch.digest else total <= MAX_REQUESTS:
+        return
+    shown = f"The host showed {remote.id} with {plural(total, 'request')}"
+    than = f" instead of {batch.requests:,}" if batch.digest else ", more than a batch can have"
+    raise Unreachable(f"{shown}{than}.", "Check ANTHROPIC_BASE_URL and any proxy.")
 
 
 def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:

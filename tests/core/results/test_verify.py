@@ -346,3 +346,34 @@ def test_a_count_of_tokens_that_cannot_be_keeps_no_answer_back_and_its_cost_is_n
         ("unreadable usage", 1, 0),
         ("claude-haiku-5-5", 1, 10),
     }
+
+
+def test_whatever_the_counts_say_no_more_is_read_than_was_sent_or_one_batch_can_have() -> None:
+    huge = Counts(succeeded=2**39)
+    ours = Verifier(huge, sent=2)
+    for row in (LINES[0], LINES[1]):
+        ours.feed(row)
+    assert not ours.over()
+    ours.feed(LINES[2])
+    assert ours.over()
+    others = Verifier(huge)
+    others.feed(b"x\n" * 100_000)
+    assert not others.over()
+    others.feed(b"x\n")
+    assert others.over()
+
+
+@pytest.mark.parametrize("row", [b"x\n", LINES[0], b"\n"], ids=["garbage", "one line again", "blank"])
+def test_memory_does_not_grow_with_lines_of_no_worth(row: bytes) -> None:
+    verifier = Verifier(Counts(succeeded=1_000_000))
+    block = row * 1000
+    verifier.feed(block)
+    tracemalloc.start()
+    try:
+        for _ in range(90):
+            verifier.feed(block)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 50_000
+    assert not verifier.finish().ok

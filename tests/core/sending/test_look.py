@@ -382,7 +382,7 @@ async def test_what_another_one_holds_without_proof_could_be_it_all_the_same(sta
 
 
 async def test_a_known_id_with_another_number_of_requests_is_not_believed(state: Kept) -> None:
-    await state.put(batch(1), batch(2))
+    await state.put(replace(batch(1), digest="d"), batch(2))
     looked = await state.look(Server([remote(1, request_counts=Counts(processing=9)), remote(2)]))
     assert (await state.batch("b00001")).requests == 8
     assert "9 requests instead of 8" in looked.failures["b00001"].message

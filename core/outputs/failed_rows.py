@@ -20,6 +20,9 @@ ENDING = ".failed.jsonl"
 UNFIT = Outcome.UNFIT.value
 """The type of an answer that cannot be used."""
 
+UNNAMED = "unnamed"
+"""The type of an answer that is in no file, because no name can be made of its id. A retry would not help."""
+
 _WHY = {
     Outcome.CANCELED: "it was canceled before it ran",
     Outcome.EXPIRED: "it did not run within 24 hours",
@@ -34,9 +37,9 @@ def name_for(path: Path) -> str:
 class FailedRows:
     """One JSON object per line: custom_id, key, type, cause, the source's row if there is one, and the raw result.
 
-    `type` is the outcome of the request, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file
-    is created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
-    `judge` hears of complete answers that are `unfit`.
+    `type` is the outcome of the request, or `unfit`, `unmatched`, `unnamed` or `repeated` if an answer could not be
+    used. The file is created with its first line. If there is none, the file of an earlier run is removed, if files
+    are replaced. `judge` hears of complete answers that are `unfit`.
     """
 
     def __init__(self, stage: Stage, name: str, judge: Judge | None = None) -> None:

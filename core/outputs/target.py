@@ -69,12 +69,13 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Written(NamedTuple):
-    """What an output did: how many rows it wrote, how many answers met no row of the user's table, and how many cells
-    were changed so that no spreadsheet runs them."""
+    """What an output did: how many rows it wrote, how many answers met no row of the user's table, how many cells were
+    changed so that no spreadsheet runs them, and which answers have no file, in words."""
 
     rows: int
     unmatched: int = 0
     guarded: int = 0
+    unnamed: str = ""
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

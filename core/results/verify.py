@@ -97,8 +97,7 @@ class Verifier:
         self._most = min(counts.total, sent)
         self._expected = expected
         self._seen: set[str] = set()
-        self._doubled = 0
-        self._doubled_ids: list[str] = []
+        self._doubled, self._doubled_ids = 0, list[str]()
         self._lines = self._bytes = self._blanks = self._bad = 0
         self._bad_lines: list[str] = []
         self._types: Counter[str] = Counter()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection
-from typing import Any, Never
+from collections.abc import Callable
+from typing import Any, Never, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 _DIGITS = 400
 """More digits than any number has that is meant, and as many as msgspec reads."""
@@ -49,23 +53,32 @@ def _refuse(name: str) -> Never:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def whole_characters(value: Any, keep: Collection[str] = ()) -> Any:
-    """A decoded JSON value with each half of a surrogate pair, in any text or name in it, replaced by U+FFFD.
-
-    What was read from outside is written again: to the state, a summary, a log. UTF-8 has no half pairs. What is
-    named in `keep` stays as it is.
-    """
+def whole_characters(value: Any) -> Any:
+    """A decoded JSON value with each half of a surrogate pair, in any text or name in it, replaced by U+FFFD."""
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
-        return [whole_characters(one, keep) for one in value]
+        return [whole_characters(one) for one in value]
     if isinstance(value, dict):
-        kept = {name: one for name, one in value.items() if name in keep}
-        return {whole_characters(name): whole_characters(one, keep) for name, one in value.items()} | kept
+        return {whole_characters(name): whole_characters(one) for name, one in value.items()}
     return value
 
 
-def mend_halves(raw: bytes | bytearray) -> bytearray:
+def mended(raw: bytes | bytearray, decode: Callable[[bytes | bytearray], T]) -> T:
+    """What `decode` makes of a JSON text from outside, each half of a surrogate pair in it replaced by U+FFFD.
+
+    What is read is written again: to the state, a summary, an output, the next request. UTF-8 has no half pairs. Raises
+    as `decode` does.
+    """
+    try:
+        return decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return decode(_mend_halves(raw))
+
+
+def _mend_halves(raw: bytes | bytearray) -> bytearray:
     """A JSON text with each escape of half a surrogate pair replaced by that of U+FFFD, which is as long."""
     mended = bytearray(raw)
     for found in _ESCAPE.finditer(raw):

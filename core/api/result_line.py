@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from batchtui.core.api.lenient_json import lenient_json, mend_halves, whole_characters
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.api.usage import RawUsage
 from batchtui.core.batches.outcomes import BY_STOP_REASON, Outcome
 
@@ -137,13 +136,24 @@ class FullLine(Struct, gc=False):
     result: Answered | Errored | Canceled | Expired
 
 
+class _UsageOfMessage(Struct, gc=False):
+    """A message decoded only for its usage, whatever that is."""
+
+    usage: Raw = Raw(b"{}")
+
+
+class _UsageOfResult(Struct, gc=False):
+    message: _UsageOfMessage = msgspec.field(default_factory=_UsageOfMessage)
+
+
+class _UsageOfLine(Struct, gc=False):
+    result: _UsageOfResult
+
+
 T = TypeVar("T")
 
-_ANSWER = frozenset({"text", "input"})
-"""The fields of a block that are kept as they came: the outputs decide what half a character becomes."""
-
-_TOO_MANY = re.compile(r"(<=|out of range).*message\.usage\.")
-_DIGITS = 20
+_UNREADABLE = Raw(b'{"readable":false}')
+_IN_USAGE = re.compile(r"`\$\.(result\.message\.)?usage\b")
 
 BLANK = 32
 """Bytes. Every result is longer than this."""
@@ -159,6 +169,9 @@ _id = msgspec.json.Decoder(Id)
 _content = msgspec.json.Decoder(tuple[ContentBlock, ...] | None)
 _whole = msgspec.json.Decoder(Whole)
 _error = msgspec.json.Decoder(ErrorEnvelope)
+_used = msgspec.json.Decoder(_UsageOfLine)
+_any_usage = msgspec.json.Decoder(dict[str, Any])
+_members = msgspec.json.Decoder(dict[str, Raw])
 
 
 def _unknown(content: Iterable[ContentBlock]) -> Outcome:
@@ -200,23 +213,21 @@ def decode_block(block: bytes) -> list[Line] | None:
 
 
 def decode_full(raw: bytes) -> FullLine:
-    """Decodes a line with its answer. Raises like `decode`. Only the texts of the answer may hold lone surrogates."""
+    """Decodes a line with its answer. Raises like `decode`."""
     return _decoded(raw, _full)
-
-
-def _without_answer(full: FullLine) -> Line:
-    result = full.result
-    if not isinstance(result, Answered):
-        return Line(full.custom_id, result)
-    said = result.message
-    marks = [ContentBlock(block.type, "..." if block.text else None) for block in said.content or ()]
-    content = Raw(msgspec.json.encode(marks))
-    return Line(full.custom_id, Succeeded(Message(said.model, said.stop_reason, said.usage, content)))
 
 
 def decode_id(raw: bytes) -> str:
     """The `custom_id` of a result line, and nothing else of it. Raises ValueError if there is none."""
     return _decoded(raw, _id).custom_id
+
+
+def decode_usage(raw: bytes) -> dict[str, Any]:
+    """The `usage` of the message in a line, as it came; {} if there is none that can be read."""
+    try:
+        return _any_usage.decode(_decoded(raw, _used).result.message.usage)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def decode_message(raw: bytes) -> Whole:
@@ -231,19 +242,19 @@ def decode_error(raw: bytes) -> ErrorEnvelope:
 
 def _decoded(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        try:
-            return _strictly(raw, decoder)
-        except msgspec.ValidationError as error:
-            if not _TOO_MANY.search(str(error)):
-                raise
-            return _loosely(_without_usage(raw), decoder)
-        except msgspec.DecodeError:
-            # The API accepts half a surrogate pair, but msgspec refuses it. Anything else fails here too.
-            if len(raw) > _CLOSELY:
-                return _strictly(mend_halves(raw), decoder)
-            return _loosely(lenient_json(raw.decode()), decoder)
+        return mended(raw, lambda whole: _whatever_it_used(whole, decoder))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _whatever_it_used(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
+    """The line, even if its usage cannot be, such as 2^63 tokens: what was paid for is kept, its cost is not known."""
+    try:
+        return _strictly(raw, decoder)
+    except msgspec.ValidationError as error:
+        if not _IN_USAGE.search(str(error)):
+            raise
+        return _strictly(_without_usage(raw), decoder)
 
 
 def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
@@ -251,13 +262,6 @@ def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
     if not raw.isascii():
         _check_characters(raw)
     return line
-
-
-def _loosely(value: Any, decoder: msgspec.json.Decoder[T]) -> T:
-    value = whole_characters(value, _ANSWER)
-    if decoder is _line:
-        return cast(T, _without_answer(msgspec.convert(value, FullLine)))
-    return msgspec.convert(value, decoder.type)
 
 
 def _check_characters(raw: bytes | bytearray) -> None:
@@ -268,9 +272,11 @@ def _check_characters(raw: bytes | bytearray) -> None:
     decoder.decode(b"", final=True)
 
 
-def _without_usage(raw: bytes | bytearray) -> Any:
-    """A line whose usage cannot be, such as 2^63 tokens: what was paid for is kept, and its cost is not known."""
-    value = json.loads(raw.decode(), parse_int=lambda said: int(said) if len(said) < _DIGITS else None)
-    message = value["result"]["message"] if "result" in value else value
-    message["usage"] = {"readable": False}
-    return value
+def _without_usage(raw: bytes | bytearray) -> bytes:
+    """A line, or a message on its own, that says in place of its usage that it cannot be read."""
+    line = _members.decode(raw)
+    if "result" not in line:
+        return msgspec.json.encode({**line, "usage": _UNREADABLE})
+    result = _members.decode(line["result"])
+    message = {**_members.decode(result["message"]), "usage": _UNREADABLE}
+    return msgspec.json.encode({**line, "result": {**result, "message": message}})

@@ -14,6 +14,7 @@ import msgspec
 from batchtui.core.api import bounds
 from batchtui.core.api.credentials import Credentials
 from batchtui.core.api.http_errors import ASK_LATER, failed, how_it_broke, http_date, pause_of, said_by, who_answered
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.api.sdk_client import import_sdk
 from batchtui.core.api.surroundings import advice
 from batchtui.core.errors import ApiError, NoKey, Unreachable
@@ -79,7 +80,7 @@ class Faults:
     def decode(self, content: bytes, kind: type[T]) -> T:
         """Decodes an answer. Raises Unreachable if it is not one of the API's."""
         try:
-            return msgspec.json.decode(content, type=kind)
+            return mended(content, lambda whole: msgspec.json.decode(whole, type=kind))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self.not_theirs(error) from None
 

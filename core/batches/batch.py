@@ -79,7 +79,7 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     """A place that results are written to: `kind` is one of the kinds in `outputs.kinds`, `path` is where it writes.
 
     `unmatched` counts answers that met no row of the user's table; `failed_path` lists them, and all else that was not
-    written. `guarded` counts cells that a spreadsheet would have run.
+    written. `guarded` counts cells that a spreadsheet would have run; `unnamed` says which answers have no file.
     """
 
     kind: str
@@ -90,6 +90,7 @@ class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     unmatched: int = 0
     failed_path: str = ""
     guarded: int = 0
+    unnamed: str = ""
 
 
 class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -7,7 +7,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State, Trouble
+from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.batches.remote import Counts, ProcessingStatus, Remote
+from batchtui.core.errors import Unreachable
+from batchtui.core.text import plural
 
 
 def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
@@ -16,7 +19,7 @@ def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
     Without `confirms`, it says nothing of whose batch it is: another account saw it, or it answered the create. An
     object with another number of requests than we sent is about something else, and changes nothing.
     """
-    if other_total(batch, remote):
+    if _other_total(batch, remote):
         return batch
     was_ended = batch.state is State.ENDED and remote.processing_status is not ProcessingStatus.ENDED
     if was_ended or batch.state in (State.RETRIEVED, State.GONE):
@@ -37,10 +40,19 @@ def observe(batch: Batch, remote: Remote, *, confirms: bool = True) -> Batch:
     )
 
 
-def other_total(batch: Batch, remote: Remote) -> bool:
-    """Whether the API's object holds another number of requests than we sent. Of what somebody else sent, only the API
-    knows the number."""
-    return bool(batch.digest) and remote.request_counts.total not in (0, batch.requests)
+def check_counts(batch: Batch, remote: Remote) -> None:
+    """Raises Unreachable if a host shows other requests than were sent, or of somebody else's batch more than one can
+    have: how much is read of its results goes by them."""
+    if _other_total(batch, remote):
+        shown = f"The host showed {remote.id} with {plural(remote.request_counts.total, 'request')}"
+        than = f" instead of {batch.requests:,}" if batch.digest else ", more than a batch can have"
+        raise Unreachable(f"{shown}{than}.", "Check ANTHROPIC_BASE_URL and any proxy.")
+
+
+def _other_total(batch: Batch, remote: Remote) -> bool:
+    """Of what somebody else sent, only the API knows the number."""
+    total = remote.request_counts.total
+    return total not in (0, batch.requests) if batch.digest else total > MAX_REQUESTS
 
 
 def unclaimed(batch: Batch, trouble: Trouble, *, refuse: bool = True) -> Batch:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Meta, Struct
 
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.api.protocol import Api
 from batchtui.core.errors import NotFound, Unreachable
 from batchtui.core.requests.problems import Problem
@@ -127,7 +128,7 @@ def notes(catalogue: Catalogue) -> list[str]:
 def decode(content: bytes, kind: type[T]) -> T:
     """Decodes an answer of the API. Raises Unreachable if it is not one."""
     try:
-        return msgspec.json.decode(content, type=kind)
+        return mended(content, lambda whole: msgspec.json.decode(whole, type=kind))
     except (ValueError, RecursionError) as error:
         raise Unreachable(
             f"The host's answer is not the API's: {inert_line(str(error), 120)}.",

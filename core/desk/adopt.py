@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import UNSETTLED, Batch, State, Submission
 from batchtui.core.batches.find import is_id
-from batchtui.core.batches.observe import observe
+from batchtui.core.batches.observe import check_counts, observe
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import NotAllowed, UsageError
 from batchtui.core.logs import log
@@ -91,6 +91,7 @@ async def adopt(batch_id: str, context: Context) -> Batch:
         raise UsageError(f"No batch is called {inert_line(batch_id)}.", "batchtui list shows them all.")
     seen = await (await context.connection.api()).get(batch_id)
     account = context.connection.account
+    check_counts(foreign(seen), seen)
     adopted = await context.disk.commit(lambda tx: take_up(tx, seen, account))
     log.info("adopted %s", batch_id)
     return adopted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, State
-from batchtui.core.batches.observe import observe
+from batchtui.core.batches.observe import check_counts, observe
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import NotAllowed
 from batchtui.core.outputs.export import refuse_ours
@@ -26,7 +26,9 @@ async def as_is(batch: Batch, to: str, context: Context, report: Report | None) 
         raise NotAllowed("The API's copy is deleted.", f"batchtui show {batch.label} says where its results are.")
     api = await context.connection.api()
     if batch.id and batch.state is not State.RETRIEVED:
-        batch = observe(batch, await api.get(batch.id))
+        seen = await api.get(batch.id)
+        check_counts(batch, seen)
+        batch = observe(batch, seen)
     if batch.id is None or why_not(Verb.RETRIEVE, batch):
         raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
     return batch, await retrieve.as_is(api, context.paths, batch, target, report)

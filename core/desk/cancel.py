@@ -13,7 +13,7 @@ from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import Batch, Part, State
 from batchtui.core.batches.deadline import left_alone, withdrawn
 from batchtui.core.batches.forgetting import behind, without
-from batchtui.core.batches.observe import observe
+from batchtui.core.batches.observe import check_counts, observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.batches.spending import committed
 from batchtui.core.batches.verbs import Verb, why_not
@@ -55,6 +55,7 @@ async def cancel(batch: Batch, context: Context) -> Batch:
         raise
     except ApiError as error:
         seen = await _if_over(api, batch, error)
+    check_counts(batch, seen)
     ours = batch.account in ("", context.connection.account)
     canceled = await context.disk.change(
         batch.ref,

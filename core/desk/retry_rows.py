@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core.api import result_line
-from batchtui.core.api.lenient_json import mend_halves
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.desk.retry_proposal import Proposal
 from batchtui.core.desk.retry_wanted import again
@@ -97,10 +97,7 @@ def _paused_in(results: Results) -> Iterator[tuple[str, int]]:
 
 def _content(raw: bytes) -> Raw | None:
     """The content of a message as it came, but for what the API does not take back; None if there is none."""
-    try:
-        blocks = _blocks_of(raw)
-    except msgspec.DecodeError:
-        blocks = _blocks_of(mend_halves(raw))
+    blocks = mended(raw, _blocks_of)
     return Raw(b"[%b]" % b",".join(map(_taken_back, blocks))) if blocks else None
 
 

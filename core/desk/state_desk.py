@@ -15,6 +15,7 @@ from batchtui.core.api.connection import KeyInfo
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import Batch, Output, Snapshot, State
 from batchtui.core.batches.find import find
+from batchtui.core.batches.observe import check_counts
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.desk import adopt
@@ -227,6 +228,7 @@ class StateDesk:
             raise NotAllowed(why_not(Verb.RETRIEVE, batch) or "It has no id.", f"batchtui show {batch.label}")
         if batch.state is not State.ENDED:
             seen = await (await self._connection.api()).get(batch.id)
+            check_counts(batch, seen)
             batch = await self._disk.change(ref, lambda current: looked_at(current, seen)) or batch
         return await self._downloads.start(batch, report) if batch.state is State.ENDED else batch
 

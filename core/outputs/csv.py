@@ -14,7 +14,7 @@ from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.formulas import guarded, guarded_id
 from batchtui.core.outputs.reading import Value, words
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, Written, only_a_file, whole
+from batchtui.core.outputs.target import Options, Work, Written, only_a_file
 from batchtui.core.results.answers import Answers
 
 
@@ -25,7 +25,7 @@ class CsvOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True)
     safe: bool = True
 
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _KEY = next(column for column in EVERY if column.name == "key")
 
 
@@ -65,7 +65,7 @@ class _Cells:
     def of(self, text: str, *, is_id: bool = False) -> str:
         """The cell of a text. Unless it is written as it is, control characters become U+FFFD."""
         if not self._safe:
-            return whole(text)
+            return text
         plain = _CONTROLS.sub("\ufffd", text)
         cell = guarded_id(plain) if is_id else guarded(plain)
         self.guarded += cell != plain

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.outputs.staging import Stage
-from batchtui.core.outputs.target import Judge, whole
+from batchtui.core.outputs.target import Judge
 from batchtui.core.paths import short_name
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.results.result_file import Row
@@ -19,6 +19,9 @@ ENDING = ".failed.jsonl"
 
 UNFIT = Outcome.UNFIT.value
 """The type of an answer that cannot be used."""
+
+UNNAMED = "unnamed"
+"""The type of an answer that is in no file, because no name can be made of its id. A retry would not help."""
 
 _WHY = {
     Outcome.CANCELED: "it was canceled before it ran",
@@ -34,9 +37,9 @@ def name_for(path: Path) -> str:
 class FailedRows:
     """One JSON object per line: custom_id, key, type, cause, the source's row if there is one, and the raw result.
 
-    `type` is the outcome of the request, or `unfit`, `unmatched` or `repeated` if an answer could not be used. The file
-    is created with its first line. If there is none, the file of an earlier run is removed, if files are replaced.
-    `judge` hears of complete answers that are `unfit`.
+    `type` is the outcome of the request, or `unfit`, `unmatched`, `unnamed` or `repeated` if an answer could not be
+    used. The file is created with its first line. If there is none, the file of an earlier run is removed, if files
+    are replaced. `judge` hears of complete answers that are `unfit`.
     """
 
     def __init__(self, stage: Stage, name: str, judge: Judge | None = None) -> None:
@@ -56,10 +59,10 @@ class FailedRows:
             self._judge(answer.custom_id, cause)
         readable = answer.result.type != "unreadable"
         said = {
-            "custom_id": whole(answer.custom_id),
-            "key": whole(answer.key),
+            "custom_id": answer.custom_id,
+            "key": answer.key,
             "type": kind or answer.result.outcome or answer.result.type,
-            "cause": whole(cause or why(answer.result)),
+            "cause": cause or why(answer.result),
             **({"row": answer.row} if answer.row else {}),
             "line": Raw(answer.raw) if readable else answer.raw.decode(errors="replace"),
         }

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from batchtui.core.batches.limits import ID
 from batchtui.core.errors import BadInput
-from batchtui.core.outputs.failed_rows import ENDING, UNFIT, FailedRows
+from batchtui.core.outputs.failed_rows import ENDING, UNFIT, UNNAMED, FailedRows
 from batchtui.core.outputs.reading import Missing, Reading, words
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, Written, each, shown, whole
+from batchtui.core.outputs.target import Options, Work, Written, each, shown
 from batchtui.core.outputs.value_paths import ASKED, ValueTemplate, path, template
 from batchtui.core.outputs.when import mark
 from batchtui.core.paths import short_name
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.results.result_file import Row
-from batchtui.core.text import inert, inert_line
+from batchtui.core.text import inert, inert_line, plural
 
 PLACES = ("{custom_id}", "{key}")
 """What makes a target a pattern. Double braces hold a path that is known before the answer: `{{ row.column }}`."""
@@ -31,6 +31,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 _EDGES = re.compile(r"^[. ]+|[. ]+$")
 _NO_RESULT = Row(custom_id="", type="succeeded")
+_SHOWN = 5
 _ENDING = 20
 """From this length on, what follows the last dot is no ending."""
 
@@ -83,9 +84,9 @@ def failed_name(target: Path, options: FilesOptions) -> str:
 def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     """Writes each answer to its file, and everything else to the file of failures beside them.
 
-    An answer whose custom_id the API could not have accepted, or a repeated one, is a failure too: no path is made
-    from such an id. Characters that a file system does not allow become `_`. If two keys then share a name, or a name
-    is already taken, the output is refused before any file gets its name.
+    An answer whose custom_id the API could not have accepted has no file, and a repeated one none of its own: no path
+    is made from such an id. Characters that a file system does not allow become `_`. If two keys then share a name, or
+    a name is already taken, the output is refused before any file gets its name.
     """
     pattern, content = _pattern(work.path), path(options.content).take
     failed = failed_name(work.path, options)
@@ -93,12 +94,13 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
     with staged(work.path.parent, work.there, work.guard, work.note) as stage:
         stage.free([*names])
         left = FailedRows(stage, failed, work.unfit)
-        written = set()
+        written, unnamed = set(), list[str]()
         for answer in each(answers, work.report):
             if not options.takes(answer):
                 left.add(answer)
             elif not ID.fullmatch(answer.custom_id):
-                left.add(answer, UNFIT, "its custom_id is not one that the API accepts")
+                left.add(answer, UNNAMED, "its custom_id is not one that the API accepts")
+                unnamed.append(answer.custom_id)
             elif answer.custom_id in written:
                 left.add(answer, "repeated", "the API gave more than one result for it")
             else:
@@ -108,9 +110,18 @@ def write(answers: Answers, work: Work, options: FilesOptions) -> Written:
                 except Missing as error:
                     left.add(answer, UNFIT, str(error))
                     continue
-                stage.write(name, whole(text).encode())
+                stage.write(name, text.encode())
                 written.add(answer.custom_id)
-    return Written(len(written))
+    return Written(len(written), unnamed=_in_words(unnamed))
+
+
+def _in_words(unnamed: Sequence[str]) -> str:
+    """Which answers have no file, the first few by their ids; "" if all have one."""
+    if not unnamed:
+        return ""
+    ids = ", ".join(inert_line(one, 64) for one in unnamed[:_SHOWN])
+    have, more = plural(len(unnamed), "answer has", "answers have"), ", …" if len(unnamed) > _SHOWN else ""
+    return f"{have} no file, because no name can be made of such an id: {ids}{more}"
 
 
 def _pattern(target: Path) -> ValueTemplate:

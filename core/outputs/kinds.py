@@ -141,7 +141,7 @@ def export(
     there: There = "replace" if overwrite else "refuse"
     work = Work(path=path, there=there, scope=scope, report=report, guard=guard, note=note, unfit=unfit)
     written = KINDS[chosen].write(answers, work, options)
-    return Output(kind=chosen, path=str(path), rows=written.rows, guarded=written.guarded)
+    return Output(kind=chosen, path=str(path), rows=written.rows, guarded=written.guarded, unnamed=written.unnamed)
 
 
 def check(spec: Output) -> None:
@@ -217,6 +217,7 @@ def run(
         unmatched=written.unmatched,
         failed_path=str(left) if left and left.exists() else "",
         guarded=written.guarded,
+        unnamed=written.unnamed,
     )
 
 

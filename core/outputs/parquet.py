@@ -14,7 +14,7 @@ from batchtui.core.outputs.columns import Asked, Table, records, table
 from batchtui.core.outputs.failed_rows import FailedRows, name_for
 from batchtui.core.outputs.reading import Missing, Reading, Value, words
 from batchtui.core.outputs.staging import staged
-from batchtui.core.outputs.target import Options, Work, Written, only_a_file, whole
+from batchtui.core.outputs.target import Options, Work, Written, only_a_file
 from batchtui.core.results.answers import Answers
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _schema(answers: Answers, asked: Table, work: Work) -> pa.Schema:
 
     return pa.schema(
         [
-            (whole(column.name), type_of(column.type, frozenset(seen - {type(None)})))
+            (column.name, type_of(column.type, frozenset(seen - {type(None)})))
             for column, seen in zip(asked.columns, kinds, strict=True)
         ]
     )
@@ -112,7 +112,7 @@ def _typed(cells: tuple[Value, ...], kind: pa.DataType) -> Iterator[Any]:
     import pyarrow as pa
 
     if kind == pa.string():
-        return (None if cell is None else whole(words(cell)) for cell in cells)
+        return (None if cell is None else words(cell) for cell in cells)
     if kind == pa.float64():
         return (None if cell is None else float(cell) for cell in cells)
     return (cell.astimezone(UTC) if isinstance(cell, datetime) else cell for cell in cells)

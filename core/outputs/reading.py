@@ -8,17 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from batchtui.core.api.lenient_json import lenient_json
+from batchtui.core.api import result_line
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.results.answers import KeyedResult
 from batchtui.core.text import inert_line, plural
 
 _FENCE = re.compile(r"^[ \t]*```(?:json)?[ \t]*\r?\n(.*?)[ \t]*```[ \t]*\r?$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 _ALL_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\r?\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
-_HALF = re.compile("[\ud800-\udfff]|\\\\ud[89a-f]", re.IGNORECASE)
-"""Perhaps half a surrogate pair: the API sees no error in it, but only the slower reader accepts it."""
-
 _UNREAD = object()
 
 Value = Any
@@ -82,23 +79,8 @@ class Reading:
 
     @property
     def usage(self) -> Value:
-        """`usage` as the API sent it, {} if there is none."""
-        try:
-            return msgspec.json.decode(self.answer.raw, type=_UsageLine).result.message.usage or {}
-        except msgspec.DecodeError:
-            return {}
-
-
-class _UsageMessage(Struct, frozen=True, gc=False):
-    usage: dict[str, Any] | None = None
-
-
-class _UsageResult(Struct, frozen=True, gc=False):
-    message: _UsageMessage = _UsageMessage()
-
-
-class _UsageLine(Struct, frozen=True, gc=False):
-    result: _UsageResult
+        """`usage` as the API sent it, {} if there is none that can be read."""
+        return result_line.decode_usage(self.answer.raw)
 
 
 def words(value: Value) -> str:
@@ -117,12 +99,7 @@ def words(value: Value) -> str:
 def _decode(text: str) -> Value:
     if not text.strip():
         raise ValueError("it is empty")
-    try:
-        return msgspec.json.decode(text)
-    except ValueError:
-        if not _HALF.search(text):
-            raise
-        return lenient_json(text)
+    return mended(text.encode(), msgspec.json.decode)
 
 
 def _said(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from batchtui.core.errors import BadInput, Busy
 from batchtui.core.outputs.reading import Value, words
-from batchtui.core.outputs.target import NotWritten, only_a_file, shown, whole
+from batchtui.core.outputs.target import NotWritten, only_a_file, shown
 from batchtui.core.paths import seen
 from batchtui.core.text import inert_line
 
@@ -128,21 +128,21 @@ def columns(connection: sqlite3.Connection, table: str) -> dict[str, About]:
 
 def quoted(name: str) -> str:
     """A table or column name, quoted for SQL. Raises BadInput if it cannot be a name."""
-    if not name or "\0" in name or whole(name) != name:
+    if not name or "\0" in name:
         raise BadInput(f'"{inert_line(name, 60)}" cannot name a table or a column.', "Choose another name.")
     return '"' + name.replace('"', '""') + '"'
 
 
 def bound(value: Value) -> str | int | float | None:
-    """The value to bind: dates in ISO 8601, lists and objects as JSON, half characters as U+FFFD.
+    """The value to bind: dates in ISO 8601, lists and objects as JSON.
 
     A whole number that is too large for SQLite becomes text: its digits.
     """
-    if type(value) is str:
-        return value if value.isascii() else whole(value)
-    if type(value) is float or value is None or (isinstance(value, int) and -_RANGE <= value < _RANGE):
+    if type(value) is str or type(value) is float or value is None:
         return value
-    return _iso(value) if isinstance(value, datetime) else whole(words(value))
+    if isinstance(value, int) and -_RANGE <= value < _RANGE:
+        return value
+    return _iso(value) if isinstance(value, datetime) else words(value)
 
 
 @lru_cache(8)

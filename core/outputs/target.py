@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,6 @@ There = Literal["refuse", "same", "replace"]
 """What to do with an existing file: refuse it, refuse it unless it is identical, or replace it."""
 
 _STEP = 500
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
@@ -71,12 +69,13 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Written(NamedTuple):
-    """What an output did: how many rows it wrote, how many answers met no row of the user's table, and how many cells
-    were changed so that no spreadsheet runs them."""
+    """What an output did: how many rows it wrote, how many answers met no row of the user's table, how many cells were
+    changed so that no spreadsheet runs them, and which answers have no file, in words."""
 
     rows: int
     unmatched: int = 0
     guarded: int = 0
+    unnamed: str = ""
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -163,11 +162,6 @@ def each(answers: Answers, report: Report | None, done: Sequence[str] = ()) -> I
         yield answer
     if report:
         report(total, total)
-
-
-def whole(text: str) -> str:
-    """The text with every half of a surrogate pair replaced by U+FFFD, so that it can be UTF-8."""
-    return _SURROGATES.sub("\ufffd", text)
 
 
 def shown(path: str | Path) -> str:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from batchtui.core.api.connection import Connection
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNSETTLED, Batch, State, Trouble, retention_left
-from batchtui.core.batches.observe import observe, unclaimed
+from batchtui.core.batches.observe import check_counts, observe, unclaimed
 from batchtui.core.batches.remote import Remote
 from batchtui.core.errors import BatchtuiError, NotFound, Unverified
 from batchtui.core.logs import log
@@ -185,9 +185,11 @@ class Downloads:
         if not isinstance(error, NotFound | Unverified):
             return None
         try:
-            return await (await self._connection.api()).get(str(batch.id))
+            seen = await (await self._connection.api()).get(str(batch.id))
+            check_counts(batch, seen)
         except BatchtuiError:
             return None
+        return seen
 
     async def _lapsed(self, batch: Batch) -> bool:
         """Whether the API no longer keeps its results, by both clocks: ours alone may have been set years ahead."""

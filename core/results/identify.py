@@ -35,12 +35,13 @@ class Identifier:
             Unverified: the results of one prove nothing.
         """
         expected = expected_from(self._paths.archive(batch.ref), batch.digest)
+        sent = batch.requests
         failure: BatchtuiError | None = None
         for one in candidates:
             if one.ended_at is None or (batch.ref, one.id) in self._seen:
                 continue
             try:
-                same = await self._same_ids(api, one, expected) or await self._same_ids(api, one, expected)
+                same = await self._same_ids(api, one, expected, sent) or await self._same_ids(api, one, expected, sent)
             except BatchtuiError as error:
                 failure = failure or error
                 continue
@@ -61,8 +62,8 @@ class Identifier:
 
         await self._disk.change(ref, noted)
 
-    async def _same_ids(self, api: Api, one: Remote, expected: Expected) -> bool:
-        verifier = Verifier(one.request_counts, expected)
+    async def _same_ids(self, api: Api, one: Remote, expected: Expected, sent: int) -> bool:
+        verifier = Verifier(one.request_counts, expected, sent)
         async with api.results(one.id) as chunks:
             async for chunk in chunks:
                 await asyncio.to_thread(verifier.feed, chunk)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api, Report
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.batches.observe import observe
 from batchtui.core.batches.remote import Counts, Remote
 from batchtui.core.errors import BadInput, BatchtuiError, StateError, Unverified, way_out
@@ -68,7 +69,8 @@ class ResultPlace:
         return expected_from(self._archive, self._batch.digest) if self._batch.digest else None
 
     def verifier(self) -> Verifier:
-        return Verifier(self._batch.request_counts, self._expected)
+        batch = self._batch
+        return Verifier(batch.request_counts, self._expected, batch.requests if batch.digest else MAX_REQUESTS)
 
     def already(self) -> Verdict | None:
         """The verdict on a file that an earlier run kept but died before recording; None if there is none."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from batchtui.core.api import result_line
-from batchtui.core.api.lenient_json import lenient_json
+from batchtui.core.api.lenient_json import mended
 from batchtui.core.batches.outcomes import Outcome
 from batchtui.core.errors import Stopped
 from batchtui.core.logs import log
@@ -133,10 +133,7 @@ def _decoded(text: str) -> Any:
     said = text.removeprefix("\ufeff")
     if not said.strip():
         raise ValueError("it is empty")
-    try:
-        return msgspec.json.decode(said)
-    except (ValueError, UnicodeError):
-        return lenient_json(said)
+    return mended(said.encode(), msgspec.json.decode)
 
 
 def _said(error: Exception) -> str:

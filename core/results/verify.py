@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from batchtui.core.api import result_line
+from batchtui.core.batches.limits import MAX_REQUESTS
 from batchtui.core.batches.outcomes import Outcome, Outcomes
 from batchtui.core.batches.price import Usage
 from batchtui.core.batches.remote import Counts
@@ -87,14 +88,16 @@ class Expected(Struct, frozen=True):
 class Verifier:
     """Takes the bytes of a results file in chunks of any size, keeps the ids and sums, and judges at the end.
 
-    `counts` is `request_counts` of the ended batch; `expected` is None if it is not known what was submitted.
+    `counts` is `request_counts` of the ended batch; `expected` is None if it is not known what was submitted. `sent` is
+    how many requests there can be, whatever the counts say: they are a host's.
     """
 
-    def __init__(self, counts: Counts, expected: Expected | None = None) -> None:
+    def __init__(self, counts: Counts, expected: Expected | None = None, sent: int = MAX_REQUESTS) -> None:
         self._counts = counts
+        self._most = min(counts.total, sent)
         self._expected = expected
         self._seen: set[str] = set()
-        self._doubled: list[str] = []
+        self._doubled, self._doubled_ids = 0, list[str]()
         self._lines = self._bytes = self._blanks = self._bad = 0
         self._bad_lines: list[str] = []
         self._types: Counter[str] = Counter()
@@ -108,7 +111,7 @@ class Verifier:
 
     def over(self, spare: int = 0) -> bool:
         """Whether more came than such a batch can have, `spare` lines aside: there is no use in reading on."""
-        most = self._counts.total + 1
+        most = self._most + 1
         return (
             self._lines >= most + spare
             or self._blanks >= (most + spare) * _BLANKS
@@ -144,7 +147,7 @@ class Verifier:
             counts=counts,
             outcomes=self._judged(counts),
             missing=len(missing) if self._expected else max(self._counts.total - len(self._seen), 0),
-            doubled=len(self._doubled),
+            doubled=self._doubled,
             foreign=len(foreign),
             bad=self._bad,
             errors=tuple(self._errors.values()),
@@ -179,7 +182,7 @@ class Verifier:
         if decoded is None:
             for raw in block.split(b"\n"):
                 self._line(raw)
-                if self._lines > self._counts.total + _ENOUGH:
+                if self._lines > self._most + _ENOUGH:
                     return
         else:
             self._lines += len(decoded)
@@ -210,7 +213,8 @@ class Verifier:
         if len(ids) < len(decoded) or not ids.isdisjoint(self._seen):
             for one in decoded:
                 if one.custom_id in self._seen:
-                    self._doubled.append(one.custom_id)
+                    self._doubled += 1
+                    self._doubled_ids = heapq.nsmallest(SHOWN, [*self._doubled_ids, one.custom_id])
                 self._seen.add(one.custom_id)
         self._seen |= ids
         answers = [one.result.message for one in decoded if isinstance(one.result, result_line.Succeeded)]
@@ -257,8 +261,8 @@ class Verifier:
         lost = len(missing) if self._expected else max(self._counts.total - len(self._seen), 0)
         if lost:
             yield f"{plural(lost, 'result is', 'results are')} missing{_named(missing, lost)}."
-        if doubled := len(self._doubled):
-            yield f"{plural(doubled, 'result is', 'results are')} repeated{_named(self._doubled, doubled)}."
+        if doubled := self._doubled:
+            yield f"{plural(doubled, 'result is', 'results are')} repeated{_named(self._doubled_ids, doubled)}."
         if foreign:
             what = "result does not belong", "results do not belong"
             yield f"{plural(len(foreign), *what)} to this batch{_named(foreign, len(foreign))}."

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Api
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Trouble
-from batchtui.core.batches.observe import observe, other_total, unclaimed
+from batchtui.core.batches.observe import check_counts, observe, unclaimed
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.errors import ApiError, BatchtuiError, NotFound, Unreachable
 from batchtui.core.lock import Lock
@@ -193,9 +193,11 @@ def _watched(
     now: datetime,
 ) -> tuple[Batch, BatchtuiError | None]:
     """A batch under way after a look, and what went wrong with that."""
-    if remote and other_total(batch, remote):
-        total = f"{remote.request_counts.total:,} requests instead of {batch.requests:,}"
-        error = Unreachable(f"The host showed {batch.id} with {total}.", "Check ANTHROPIC_BASE_URL and any proxy.")
+    if remote:
+        try:
+            check_counts(batch, remote)
+        except Unreachable as disbelieved:
+            error = disbelieved
     if error is None and remote:
         seen = observe(batch, remote, confirms=batch.account in trusted)
         return replace(seen, account=batch.account or account, trouble=None), None

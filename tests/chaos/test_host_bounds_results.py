@@ -11,8 +11,9 @@ from itertools import count, repeat
 
 import pytest
 
+from batchtui.core.batches.limits import MAX_REQUESTS
 from tests.chaos.conftest import KEY, Shop
-from tests.chaos.hostile_host import Host, Reply
+from tests.chaos.hostile_host import Host, Lie, Reply, instead
 from tests.conftest import PATIENCE
 
 MEGABYTE = b" " * 1_000_000
@@ -59,6 +60,68 @@ def test_results_without_end_stop_at_what_the_batch_can_have(shop: Shop, host: H
     assert shop.run("retrieve", made.id).returncode == 0
 
 
+def many(size: int = 2000) -> Iterator[bytes]:
+    return (b"".join(result(f"req-{at}-{one}") for one in range(size)) for at in count())
+
+
+HUGE = {"processing": 0, "succeeded": 10**12 - 1, "errored": 0, "canceled": 0, "expired": 0}
+
+
+def with_counts(counts: dict[str, int]) -> Lie:
+    return lambda host, key, true: Reply.of({**json.loads(true.body), "request_counts": counts})
+
+
+def huge_list(host: Host, key: str, true: Reply) -> Reply:
+    said = json.loads(true.body)
+    return Reply.of({**said, "data": [{**one, "request_counts": HUGE} for one in said["data"]]})
+
+
+def test_counts_that_are_not_those_that_were_sent_are_believed_by_no_call(shop: Shop, host: Host) -> None:
+    assert shop.run("submit", str(shop.rows(2))).returncode == 0
+    [made] = host.batches
+    host.always = {"get": with_counts(HUGE), "cancel": with_counts(HUGE), "list": huge_list}
+    for arguments in (("cancel", made.id, "--yes"), ("retrieve", made.id), ("--once",)):
+        code, said = shop.json(*arguments)
+        assert code == 4, said
+        assert "999,999,999,999 requests instead of 2" in said["errors"][0]["message"]
+    out = str(shop.world.folder / "out.jsonl")
+    assert shop.run("retrieve", made.id, "--as-is", out).returncode == 4
+    assert host.calls("results") == 0
+    host.always.clear()
+    assert shop.run("--once").returncode == 0
+    assert shop.states() == ["retrieved"]
+
+
+def test_a_look_after_a_failed_check_believes_no_other_counts(shop: Shop, host: Host) -> None:
+    assert shop.run("submit", str(shop.rows(2))).returncode == 0
+    host.finish()
+    [made] = host.batches
+    host.lie("results", instead(Reply(body=result("req-0"))))
+    host.lie("get", lambda *_: None, with_counts(HUGE))
+    assert shop.run("retrieve", made.id).returncode == 1
+    assert shop.json("show", made.id)[1]["batch"]["request_counts"]["succeeded"] == 2
+    assert shop.run("--once").returncode == 0
+
+
+def test_of_a_batch_of_somebody_else_no_more_is_believed_than_one_can_have(shop: Shop, host: Host) -> None:
+    made = host.add(KEY, ["a", "b"])
+    made.ended = True
+    host.always["get"] = with_counts(HUGE)
+    ended = shop.run("retrieve", made.id)
+    assert (ended.returncode, shop.listed()) == (4, [])
+    assert "999,999,999,999 requests, more than a batch can have" in ended.stderr
+    host.always = {
+        "get": with_counts({**HUGE, "succeeded": MAX_REQUESTS}),
+        "results": lambda *_: Reply(type="application/x-jsonl", stream=many()),
+    }
+    code, said = shop.json("retrieve", made.id)
+    assert code == 1
+    assert "lines came for 100,000 requests" in said["errors"][0]["message"]
+    host.always.clear()
+    assert [shop.run("retrieve", made.id).returncode for _ in range(2)] == [1, 0], "the first look says how many"
+    assert shop.json("show", made.id)[1]["batch"]["request_counts"]["succeeded"] == 2
+
+
 def test_a_slow_line_that_goes_on_is_waited_for(shop: Shop, host: Host) -> None:
     """For longer than the host may be silent."""
     shop.world.configure(idle_timeout=1.0)
@@ -86,7 +149,7 @@ def test_no_process_takes_much_memory_or_time(processes: Shop, host: Host) -> No
         return Reply.of({"data": [{**one, "id": f"msgbatch_{at + n}"} for n in range(1000)], "has_more": True})
 
     half = b'{"custom_id":"req-0","result":{"type":"succeeded","message":{"a":"\\ud800","content":['
-    line = half + b"{}," * 20_000_000 + b"{}]}}}\n"
+    line = half + b"{}," * 20_000_000 + b'{}],"usage":{"input_tokens":-1}}}}\n'
     host.lie("create", lambda *_: Reply(stream=repeat(MEGABYTE)))
     assert small(processes, "submit", str(processes.rows(2))) == 0
     host.finish()
@@ -97,6 +160,13 @@ def test_no_process_takes_much_memory_or_time(processes: Shop, host: Host) -> No
     ):
         host.always = {name: lie}
         assert small(processes, *arguments, "--json") == code
+    theirs = host.add(KEY, ["a"])
+    theirs.ended = True
+    host.always = {
+        "get": with_counts({**HUGE, "succeeded": MAX_REQUESTS}),
+        "results": lambda *_: Reply(type="application/x-jsonl", stream=many()),
+    }
+    assert small(processes, "retrieve", theirs.id, "--json") == 1
 
 
 MEASURED = """

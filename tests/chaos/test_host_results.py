@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.conftest import Shop
+from tests.chaos.conftest import KEY, Shop
 from tests.chaos.hostile_host import Host, Reply
 
 HALF = "half \ud83d a character"
@@ -102,3 +102,26 @@ def test_results_of_others_once_give_up_no_batch_that_was_found_in_the_list(shop
     assert shop.states() == ["retrieved"]
     assert shop.json("list")[1]["batches"][0]["id"] == made.id
     assert host.calls("results") == 2
+
+
+@pytest.mark.parametrize("command", ["export", "retrieve"])
+def test_an_answer_whose_id_names_no_file_is_named_and_no_less_an_answer_for_that(
+    shop: Shop, host: Host, command: str
+) -> None:
+    made = host.add(KEY, ["fine", "a/b", "half \ud800"])
+    made.ended = True
+    if command == "export":
+        assert shop.run("retrieve", made.id).returncode == 0
+    code, said = shop.json(command, made.id, "--to", "out/{custom_id}.md")
+    assert code == 3
+    [wrong] = said["errors"]
+    assert wrong["message"].startswith("2 answers have no file")
+    assert "a/b, half \ufffd" in wrong["message"]
+    assert ".csv" in wrong["hint"]
+    folder = shop.world.folder / "out"
+    assert sorted(one.name for one in folder.iterdir()) == ["_failed.jsonl", "fine.md"]
+    left = [json.loads(line) for line in (folder / "_failed.jsonl").read_text().splitlines()]
+    assert {one["type"] for one in left} == {"unnamed"}
+    assert shop.json("show", made.id)[1]["batch"]["outcomes"]["answered"] == 3
+    code, said = shop.json("export", made.id, "--to", "out.csv")
+    assert (code, said["errors"]) == (0, [])

@@ -13,7 +13,7 @@ from batchtui.core.batches.find import Meant
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import with_submission
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import BatchtuiError, Unverified, UsageError
+from batchtui.core.errors import BatchtuiError, OutputFailed, Unverified, UsageError
 from batchtui.core.outputs.target import TargetExists
 from batchtui.core.text import inert, inert_line, plural
 from batchtui.tui.cli.command_desk import (
@@ -81,7 +81,10 @@ async def _retrieve(words: tuple[str, ...], to: str | None, max_cost: float | No
                     for one in await desk.batches_for(ref):
                         batches = [*batches, await _retrieved(desk, one)]
                     if to and all(one.state is State.RETRIEVED for one in batches):
-                        await _tell_exported(desk, await _exported(desk, found, to), batches)
+                        output = await _exported(desk, found, to)
+                        await _tell_exported(desk, output, batches)
+                        if lacks := _without_file(output, found.again):
+                            note(lacks, ref)
                 except BatchtuiError as error:
                     note(error, ref if len(found.refs) > 1 else word)
                 got += batches
@@ -229,5 +232,16 @@ async def _export(word: str, to: str, kind: str | None, *, force: bool, safe: bo
         except BatchtuiError as error:
             return failed(error, json=json, batch=word)
         await _tell_exported(desk, output, batches)
-        out(dumps(Batches(batches=[batch_json(one) for one in batches])) if json else inert(output.path))
-        return errors.OK
+        wrong = [lacks] if (lacks := _without_file(output, word)) else []
+        said = Batches(batches=[batch_json(one) for one in batches], errors=[error_json(one, word) for one in wrong])
+        out(dumps(said) if json else inert(output.path))
+        for one in wrong:
+            complain(one)
+        return wrong[0].exit_code if wrong else errors.OK
+
+
+def _without_file(output: Output, word: str) -> OutputFailed | None:
+    """The error for answers that no file can be named after."""
+    if not output.unnamed:
+        return None
+    return OutputFailed(f"{output.unnamed}.", f"One file holds all: batchtui export {shlex.quote(word)} --to out.csv")

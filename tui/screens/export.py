@@ -216,4 +216,5 @@ class ExportScreen(ModalScreen[None]):
 def _exported(output: Output) -> str:
     rows, cells = plural(output.rows or 0, "result"), plural(output.guarded, "cell")
     guarded = f". An apostrophe in {cells} keeps formulas from running" if output.guarded else ""
-    return f"Exported {rows} to {inert_line(output.path)}{guarded}"
+    unnamed = f". {output.unnamed}" if output.unnamed else ""
+    return f"Exported {rows} to {inert_line(output.path)}{guarded}{unnamed}"

@@ -149,6 +149,29 @@ def test_a_step_sees_an_answer_as_json_and_says_which_row_has_none(shop: Worksho
     assert _kinds(refused) == [("row 2", "template")]
 
 
+@pytest.mark.parametrize("user", ["{{ answers.job.text }}", "{{ answers.job }}", "{{ answers.job.json.a }}"])
+@pytest.mark.parametrize("half", ["\ud800", "\\udfff"], ids=["in the line", "in the text"])
+def test_half_a_character_of_a_model_stops_no_job(shop: Workshop, user: str, half: str) -> None:
+    shop.file("a.csv", "id,text\n1,one\n2,two\n")
+    job = shop.job(CSV, more=STEP.format(source="", user=user))
+    with shop.answers(shop.build(job), lambda key: f'{{"a":"x {half if key == "1" else ""}"}}') as answers:
+        said = shop.build(job, {"job": answers}, step=1).said
+    assert len(said) == 2
+    if "json" in user or half == "\ud800":
+        assert "x \ufffd" in said[0]
+
+
+def test_half_a_character_of_the_user_is_an_error_with_its_place(shop: Workshop) -> None:
+    shop.file("a.csv", "id,text\n1,one\n2,two\n")
+    with pytest.raises(BadRows) as refused:
+        shop.build(shop.job(CSV, user=r"{{ text if id == '1' else '\ud800' }}"))
+    assert _kinds(refused) == [("line 3", "surrogate")]
+    shop.file("b.jsonl", '{"id":1,"text":"one"}\n{"id":2,"text":"\\ud800"}\n')
+    with pytest.raises(BadRows) as refused:
+        shop.build(shop.job('path = "b.jsonl"'))
+    assert [place for place, _ in _kinds(refused)] == ["line 2"]
+
+
 def test_a_step_with_rows_of_its_own_finds_earlier_answers_by_key(shop: Workshop) -> None:
     shop.file("a.csv", "id,text\n1,one\n2,two\n3,three\n")
     shop.file("b.csv", "id,more\n3,x\n2,z\n")

@@ -132,9 +132,18 @@ def test_json_that_was_cut_by_the_limit_says_so() -> None:
         path("json.a").take(reading('{"a": "b', "max_tokens"))
 
 
-@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"a": "\ud800"}'])
-def test_half_a_character_does_not_hide_the_json(text: str) -> None:
-    assert path("json.a").take(reading(text)) == "\ud800"
+def test_half_a_character_does_not_hide_the_json() -> None:
+    assert path("json.a").take(reading('{"a": "\\ud800"}')) == "\ufffd"
+
+
+def test_half_a_character_anywhere_in_an_answer_does_not_hide_its_usage(make: Any) -> None:
+    raw = make.answer("k1", "x \ud800", input_tokens=2**63, service_tier="a\udfff")
+    [answer] = make(raw)
+    found = Reading(answer, NOW)
+    assert path("usage.output_tokens").take(found) == 4
+    assert path("usage.input_tokens").take(found) == 2**63
+    assert path("usage.service_tier").take(found) == "a\ufffd"
+    assert path("text").take(found) == "x \ufffd"
 
 
 @pytest.mark.parametrize(

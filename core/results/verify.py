@@ -293,7 +293,7 @@ def expected_from(archive: Path, known: str) -> Expected:
 
 def verify_file(path: Path, counts: Counts, expected: Expected | None) -> Verdict:
     """The verdict on a results file that is already here. Raises OSError."""
-    verifier = Verifier(counts, expected)
+    verifier = Verifier(counts, expected, counts.total)
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             verifier.feed(piece)

@@ -377,3 +377,10 @@ def test_memory_does_not_grow_with_lines_of_no_worth(row: bytes) -> None:
         tracemalloc.stop()
     assert held < 50_000
     assert not verifier.finish().ok
+
+
+def test_a_file_that_is_here_is_read_to_its_end_though_no_batch_could_have_it(tmp_path: Path) -> None:
+    """A run without a batch has one part, of any number of requests."""
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b"".join(line(f"r{at}", {"type": "expired"}) for at in range(102_000)) + succeeded("b\ud800"))
+    assert verify.verify_file(path, Counts(expired=102_000, succeeded=1), None).ok

@@ -285,11 +285,6 @@ class Snapshot(Struct, frozen=True, gc=False):
     submissions: dict[str, Submission] = {}
 
 
-def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
-    """The outputs with `done` added; it replaces an earlier one that went to the same place."""
-    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)
-
-
 def newest_first(batch: Batch) -> tuple[float, str]:
     """The sort key: when the API created the batch, or else when we sent it."""
     return (-batch.began.timestamp(), batch.ref)

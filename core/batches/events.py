@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from batchtui.core.batches.batch import RETENTION, UNDER_WAY, Batch, Output, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.event import Event, Place, Step
 from batchtui.core.batches.expiry import WARNED, about_to_go, warning
+from batchtui.core.batches.output_records import trouble_of
 from batchtui.core.batches.progress import slow
-from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import Busy, OverLimit, RowsUnmatched, Unreachable
 from batchtui.core.event_names import EventName
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.output_records import trouble_of
 from batchtui.core.batches.submissions import with_submission
-from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import Failure, RowsUnmatched, said_before
 
 

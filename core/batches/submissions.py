@@ -21,8 +21,8 @@ from batchtui.core.batches.batch import (
     newest_first,
 )
 from batchtui.core.batches.find import meant, none_yet
+from batchtui.core.batches.output_records import trouble_of
 from batchtui.core.batches.spending import committed
-from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.errors import OverLimit, UsageError
 from batchtui.core.text import amounts_apart, inert_line, plural
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator
 
 from batchtui.core.batches.batch import Batch, Snapshot, State, Submission, Trouble
+from batchtui.core.batches.output_records import trouble_of
 from batchtui.core.batches.submissions import not_over
-from batchtui.core.batches.unmatched import trouble_of
 from batchtui.core.desk.outages import Line
 from batchtui.core.errors import ApiError, NotFound, OutcomeUnknown, Unreachable
 from batchtui.core.sending.look import never_accepted

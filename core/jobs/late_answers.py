@@ -1,17 +1,21 @@
-"""Answers that arrive after a later step was built: retried answers go where the others of their step went."""
+"""The answers of earlier steps, for those who build a later one; and those that arrive after it was built: retried
+answers go where the others of their step went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, Output, Submission
+from batchtui.core.batches import plan
+from batchtui.core.batches.batch import Batch, Output, Snapshot, Submission
 from batchtui.core.errors import StateError
 from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
+from batchtui.core.results.answers import Answers, files_of
 from batchtui.core.state.store import Transaction
 from batchtui.core.text import inert_line
 
@@ -77,3 +81,16 @@ def _place(output: Output) -> tuple[str, str, str]:
     """What distinguishes an output from the others of its step, whether done or not."""
     options = {name: value for name, value in output.options.items() if name != "exit_code"}
     return output.kind, output.path, str(options)
+
+
+@contextmanager
+def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
+    """The answers of every step so far, by step name."""
+    ours = plan.members(snapshot, submission)
+    with ExitStack() as stack:
+        yield {
+            job.steps[step].name: stack.enter_context(
+                Answers.open(files_of(paths, [one for one in ours if one.step == step]))
+            )
+            for step in range(submission.step + 1)
+        }

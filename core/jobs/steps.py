@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from batchtui.core.cost.tally import measure
 from batchtui.core.cost.token_count import Sampled
 from batchtui.core.errors import BadInput, BatchtuiError, Failure, OutputFailed, OverLimit, Unanswered, unforeseen
 from batchtui.core.jobs.known_keys import sent_since
-from batchtui.core.jobs.late_answers import note_late, read_job_of
+from batchtui.core.jobs.late_answers import earlier_answers, note_late, read_job_of
 from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.jobs.run_output import figures, run_output
 from batchtui.core.lock import Lock
@@ -246,19 +245,6 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
             doing.cancel()
             await asyncio.wait({doing})
         raise
-
-
-@contextmanager
-def earlier_answers(paths: Paths, job: Job, submission: Submission, snapshot: Snapshot) -> Iterator[dict[str, Answers]]:
-    """The answers of every step so far, by step name."""
-    ours = plan.members(snapshot, submission)
-    with ExitStack() as stack:
-        yield {
-            job.steps[step].name: stack.enter_context(
-                Answers.open(files_of(paths, [one for one in ours if one.step == step]))
-            )
-            for step in range(submission.step + 1)
-        }
 
 
 def _unanswered(snapshot: Snapshot, paths: Paths, batches: Sequence[Batch]) -> int:

@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, Submission, noted
+from batchtui.core.batches.batch import UNDER_WAY, Batch, Output, Snapshot, State, Submission
 from batchtui.core.batches.outcomes import Outcomes
+from batchtui.core.batches.output_records import noted
 from batchtui.core.batches.submissions import batches_for
 from batchtui.core.batches.verbs import Verb, why_not
 from batchtui.core.errors import BadInput, NotAllowed, StateError

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from batchtui.core.batches.batch import Output, noted
+from batchtui.core.batches.batch import Output
 from batchtui.core.batches.cache_use import CacheUse, cache_use
 from batchtui.core.batches.outcomes import Outcomes
+from batchtui.core.batches.output_records import noted
 from batchtui.core.batches.price import HALF, Tokens, Usage, bill
 from batchtui.core.batches.remote import Counts
 from batchtui.core.clock import Time

@@ -17,9 +17,9 @@ from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.deadline import at_standard
 from batchtui.core.batches.forgetting import handed_over, was_refused
+from batchtui.core.batches.output_records import due_again
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, with_limit
-from batchtui.core.batches.unmatched import due_again
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SameRows, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context

@@ -1,4 +1,5 @@
-"""Answers that met no row of the user's table: they wait until the table is mended and they are applied again."""
+"""What is recorded of outputs. Answers that met no row of the user's table wait until it is mended, and are applied
+again."""
 
 from __future__ import annotations
 
@@ -29,3 +30,8 @@ def trouble_of(outputs: Iterable[Output], label: str) -> Trouble | None:
 def due_again(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     """The outputs, with those that left answers out to be run again. What they applied is in their ledger."""
     return tuple(replace(one, done_at=None) if one.unmatched else one for one in outputs)
+
+
+def noted(outputs: tuple[Output, ...], done: Output) -> tuple[Output, ...]:
+    """The outputs with `done` added; it replaces an earlier one that went to the same place."""
+    return (*(one for one in outputs if (one.kind, one.path) != (done.kind, done.path)), done)

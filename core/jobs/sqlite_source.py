@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from batchtui.core.errors import BadInput, BatchtuiError, Busy
-from batchtui.core.outputs.sqlite_file import Clock
+from batchtui.core.outputs.sqlite_file import SHORT_WAIT, Clock
 from batchtui.core.text import inert_line, number, size
 
 LONGEST = 64_000_000
@@ -22,9 +22,6 @@ MOST = 1_000_000
 
 SECONDS = 30.0
 """Seconds of the processor's time that a row may take."""
-
-WAIT = 5.0
-"""Seconds to wait for another program that is writing to the file."""
 
 _MEMORY = 256_000_000
 
@@ -93,7 +90,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     that it reads is of one moment.
 
     Raises Busy if another program changed what was read without a lock."""
-    connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=WAIT)
+    connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=SHORT_WAIT)
     unlocked: tuple[int, ...] = ()
     try:
         try:
@@ -165,7 +162,7 @@ def _failed(shown: str, row: str, error: Exception) -> BatchtuiError:
         message = f"The query on {shown} failed{row}: a value has over {size(LONGEST)}."
         return BadInput(message, "Select less of it, such as substr(text, 1, 1000000).")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return _busy(f"Another program is writing to {shown}: it was locked for {WAIT:.0f} s.")
+        return _busy(f"Another program kept {shown} locked for {SHORT_WAIT:.0f} s.")
     if exact in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         message = f"A program that wrote to {shown} was cut short, and its changes are half there."
         return BadInput(message, "Open it once with a program that may write, which ends that: sqlite3 FILE .tables")

@@ -243,7 +243,7 @@ def test_what_another_program_writes_while_it_is_read_without_a_lock_is_not_take
 
 
 def test_what_another_program_has_not_committed_is_never_read(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_source, "WAIT", 0.05)
+    monkeypatch.setattr(sqlite_source, "SHORT_WAIT", 0.05)
     filled = sqlite3.connect(database)
     filled.executemany("INSERT INTO t (a) VALUES (?)", [("x" * 300,)] * 3000)
     filled.commit()

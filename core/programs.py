@@ -20,13 +20,21 @@ _SECRET = re.compile(r"ANTHROPIC_\w*(KEY|TOKEN|SECRET|HEADERS)|CREDENTIALS_DIREC
 """The variables from which the SDK takes a secret, and the one that says where systemd put ours."""
 
 
-def without_keys(environment: Mapping[str, str], name: str = "", secrets: Collection[str] = ()) -> dict[str, str]:
-    """The environment without the variable `name`, those of the SDK, and all whose value holds a secret."""
+_LONG = 6
+"""From this length on, a secret is looked for inside other values as well; a shorter one is there by chance."""
+
+
+def without_keys(
+    environment: Mapping[str, str], names: Collection[str] = (), secrets: Collection[str] = ()
+) -> dict[str, str]:
+    """The environment without the variables `names`, those of the SDK, and all whose value holds a secret: one of
+    `secrets`, or what one of `names` holds."""
+    hidden = [one for one in (*secrets, *(environment.get(name, "") for name in names)) if one]
 
     def secret(variable: str, value: str) -> bool:
-        if variable == name or _SECRET.fullmatch(variable) or LOOKS_LIKE_A_KEY.search(value):
+        if variable in names or _SECRET.fullmatch(variable) or LOOKS_LIKE_A_KEY.search(value):
             return True
-        return any(one and one in value for one in secrets)
+        return any(one == value or (len(one) >= _LONG and one in value) for one in hidden)
 
     return {variable: value for variable, value in environment.items() if not secret(variable, value)}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from batchtui.core.errors import BadInput, way_out
@@ -23,8 +21,6 @@ _KINDS = (
     (stat.S_ISSOCK, "is a socket, not a file"),
 )
 _MADE_UP = ("/proc/", "/sys/")
-MOST_STREAM = 4_000_000_000
-"""The most bytes that are taken from a pipe."""
 
 
 class NotText(BadInput):
@@ -89,38 +85,3 @@ def read_text(path: Path, most: int = MOST) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise NotText(f"{inert_line(str(path))}, line {line}: it is not UTF-8 text.", "Save it as UTF-8.") from error
-
-
-@contextmanager
-def steady(path: Path) -> Iterator[Path]:
-    """A path that can be read more than once: the path itself, or a copy of all that a pipe gives.
-
-    Raises:
-        BadInput: the pipe gives too much, or cannot be read or copied.
-    """
-    try:
-        is_pipe = stat.S_ISFIFO(path.stat().st_mode)
-    except (OSError, ValueError):  # whoever reads it says why it cannot be read
-        is_pipe = False
-    if not is_pipe:
-        yield path
-        return
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory(prefix="batchtui-") as folder:
-        copy = Path(folder) / path.name
-        try:
-            _copied(path, copy)
-        except OSError as error:
-            raise unreadable(path, error) from error
-        yield copy
-
-
-def _copied(pipe: Path, copy: Path) -> None:
-    left = MOST_STREAM
-    with pipe.open("rb", buffering=0) as source, copy.open("wb") as sink:
-        while data := source.read(1 << 20):
-            left -= len(data)
-            if left < 0:
-                raise BadInput(f"{inert_line(str(pipe))} gives over {size(MOST_STREAM)}.", "Give a file.")
-            sink.write(data)

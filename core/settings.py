@@ -152,6 +152,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Who is told of what happens."""
 
     @property
+    def secret_variables(self) -> tuple[str, ...]:
+        """The environment variables whose values no other program gets: the key and the webhook's secret."""
+        return (self.key_variable, self.notify.secret_variable)
+
+    @property
     def rules(self) -> Rules:
         """What requests are checked against before they are sent."""
         return Rules(self.api_version, frozenset(self.more_params))

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 from textual import on, work
@@ -20,7 +17,7 @@ from textual.timer import Timer
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.clock import utc_now
 from batchtui.core.desk.desk import Desk
-from batchtui.core.errors import FAILED, BatchtuiError
+from batchtui.core.errors import BatchtuiError
 from batchtui.core.logs import log
 from batchtui.tui.attention import one_by_one
 from batchtui.tui.keymap import faults
@@ -244,22 +241,6 @@ _LOSS = {
 }
 
 
-_PATIENCE = 1.0
-"""Seconds of closing before the user is told what they are waiting for."""
-
-
-async def _closed(desk: Desk) -> None:
-    """Closes the desk: finishes what is being written, which may have to wait for another process."""
-    closing = asyncio.ensure_future(desk.close())
-    done, _ = await asyncio.wait({closing}, timeout=_PATIENCE)
-    if not done:
-        sys.stderr.write(
-            "Finishing a write or an output's program; another batchtui may be using the same state. "
-            "Ctrl-C quits at once.\n"
-        )
-    await closing
-
-
 def _warm() -> None:
     """Imports what the first paint does not need, before a key press needs it."""
     import batchtui.tui.palette
@@ -272,22 +253,3 @@ def _collect() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-
-
-def run_app(desk: Desk) -> int:
-    """Runs the app on a desk until it exits, and closes the desk. Returns the exit code."""
-
-    async def run() -> int:
-        app = BatchtuiApp(desk)
-        for number in (signal.SIGTERM, signal.SIGQUIT):  # by default, they would leave the terminal as the app set it
-            asyncio.get_running_loop().add_signal_handler(number, app.exit, 128 + number)
-        try:
-            code = await app.run_async()
-        finally:
-            with suppress(OSError, ValueError):  # the terminal may be gone
-                sys.stderr.write(app.voice.end())
-                sys.stderr.flush()
-            await _closed(desk)
-        return (app.return_code or FAILED) if code is None else code
-
-    return asyncio.run(run())

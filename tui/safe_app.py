@@ -8,10 +8,13 @@ from pathlib import Path
 
 from rich.text import Text
 from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 
 from batchtui.core.logs import log
 from batchtui.core.text import inert_line
+from batchtui.tui.lasting_driver import LastingDriver
 from batchtui.tui.session import BROKE
 from batchtui.widgets.ascii_filter import AsciiFilter
 from batchtui.widgets.safe_filter import SafeFilter
@@ -27,6 +30,11 @@ class SafeApp(App[int]):
         super().__init__()
         self._log_file = log_file
         self._ours: list[LineFilter] = [*([AsciiFilter()] if plain else []), SafeFilter()]
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's own choice, made to outlast the terminal."""
+        chosen = super().get_driver_class()
+        return LastingDriver if chosen is LinuxDriver else chosen
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own filters, followed by the ones that stop control characters."""

@@ -42,12 +42,13 @@ class Connection:
         return KeyInfo(credentials.source, credentials.last4)
 
     def environment(self) -> dict[str, str]:
-        """The environment for other programs: this process's own without the key, wherever that comes from."""
+        """The environment for other programs: this process's own without the webhook's secret, and without the key,
+        wherever that comes from."""
         try:
             key = self._credentials().key
         except BatchtuiError:
             key = None
-        return without_keys(os.environ, self._settings.key_variable, [key] if key else [])
+        return without_keys(os.environ, self._settings.secret_variables, [key] if key else [])
 
     async def api(self) -> Api:
         """The API; the first call imports the SDK in a thread.

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from batchtui.core.programs import without_keys
-
 _NETWORK = frozenset(
     """9p afpfs afs beegfs ceph cifs fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs fuse.davfs glusterfs gpfs
     lustre macfuse_sshfs ncpfs nfs nfs4 smb3 smbfs webdav""".split()  # noqa: SIM905 - a list of words
@@ -52,9 +50,7 @@ def mounts() -> dict[str, str]:
     """The kind of file system at each mount point; empty if it cannot be known."""
     try:
         if sys.platform == "darwin":
-            listed = subprocess.run(
-                ["/sbin/mount"], capture_output=True, text=True, timeout=3, env=without_keys(os.environ), check=False
-            )
+            listed = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=3, env={}, check=False)
             return read_mount(listed.stdout)
         return read_mountinfo(_TABLE.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, subprocess.SubprocessError):

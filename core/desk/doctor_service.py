@@ -28,7 +28,7 @@ def look(asking: Asking) -> Check:
         return summed(NAME, [Trouble(f"Services cannot be looked for: {error.strerror} ({error.filename}).", hint)], "")
     if not units:
         return not_asked(NAME, "None is installed. batchtui service install sets one up.")
-    troubles = [one for unit in units if (one := _trouble(unit, asking.environment))]
+    troubles = [one for unit in units if (one := _trouble(unit, asking))]
     return summed(NAME, troubles, f"{', '.join(one.name for one in units)}: runs.")
 
 
@@ -45,7 +45,7 @@ def installed(environment: Mapping[str, str]) -> list[Path]:
     return [*timers, *(one for one in sorted(folder.glob("batchtui*.service")) if one.stem not in timed)]
 
 
-def _trouble(unit: Path, environment: Mapping[str, str]) -> Trouble | None:
+def _trouble(unit: Path, asking: Asking) -> Trouble | None:
     agent = unit.suffix == ".plist"
     command = ["launchctl", "list", unit.stem] if agent else ["systemctl", "--user", "is-active", unit.name]
     try:
@@ -55,7 +55,7 @@ def _trouble(unit: Path, environment: Mapping[str, str]) -> Trouble | None:
             text=True,
             errors="replace",
             timeout=_TIMEOUT,
-            env=without_keys({**os.environ, **environment}),
+            env=without_keys({**os.environ, **asking.environment}, asking.settings.secret_variables),
             stdin=subprocess.DEVNULL,
             check=False,
         )

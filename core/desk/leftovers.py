@@ -7,6 +7,7 @@ import fcntl
 from contextlib import suppress
 from pathlib import Path
 
+from batchtui.core import scratch
 from batchtui.core.batches.batch import Snapshot
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.files import sweep
@@ -33,11 +34,15 @@ async def remove(disk: StoreThread, paths: Paths) -> None:
 
 
 def _unlocked(paths: Paths) -> list[tickets.Abandoned]:
+    from tempfile import gettempdir
+
     kept = (paths.state, paths.poller, paths.looks, paths.events, paths.notices, paths.outage)
     for name in (one.name for one in kept):
         sweep(paths.data, name)
     for folder in (paths.requests, paths.results):
         sweep(folder)
+    with suppress(OSError):
+        sweep(Path(gettempdir()), scratch.NAME)
     return tickets.abandoned(paths)
 
 

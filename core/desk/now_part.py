@@ -104,7 +104,9 @@ async def keep_part(submission: Submission, part: Part, verdict: Verdict, contex
     now, paths = context.clock(), context.paths
     late: tuple[Output, ...] = ()
     if part.retry_of:
-        late = await asyncio.to_thread(late_outputs, paths, submission.ref, submission.name, part.step)
+        late = await asyncio.to_thread(
+            late_outputs, paths, submission.ref, submission.name, part.step, of_job=bool(submission.step_names)
+        )
     with on_disk(paths):
         verdict = await asyncio.to_thread(judged, verdict, paths.archive(part.ref), paths.result(part.ref))
     made = summaries.summarise(

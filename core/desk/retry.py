@@ -26,7 +26,7 @@ from batchtui.core.desk.retry_several import hold_all, propose_all
 from batchtui.core.desk.retry_unsent import send_unsent
 from batchtui.core.desk.retry_wanted import Wanted
 from batchtui.core.errors import Busy, NotAllowed
-from batchtui.core.files import is_there, private_folder, replacing
+from batchtui.core.files import private_folder, replacing
 from batchtui.core.jobs.late_answers import late_outputs
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
@@ -37,7 +37,7 @@ from batchtui.core.sending.context import Context
 from batchtui.core.sending.send import Sender
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.settings import Rules
-from batchtui.core.state.archive import archived_ids, copy_rows, drop, new_ref
+from batchtui.core.state.archive import archived_ids, copy_rows, drop, keys_of, new_ref
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
 from batchtui.core.state.tickets import ticket
@@ -72,9 +72,9 @@ def archive(
             copy_chosen(proposal, paths, sink)
     try:
         checked = _good(_named(check(rows, rules=rules), proposal))
-        if is_there(paths.keys(first.ref)):
+        if keys := keys_of(paths, first.ref, first.submission, of_job=bool(first.step_name)):
             with replacing(paths.keys(ref), overwrite=False) as sink:
-                copy_rows(paths.keys(first.ref), ids, sink)
+                copy_rows(keys, ids, sink)
     except BaseException:
         drop([ref], paths)
         raise
@@ -171,7 +171,9 @@ async def send(
         tx.put(replace(batch, outputs=late) if submission.step > first.step else batch)
 
     try:
-        late = await asyncio.to_thread(late_outputs, context.paths, first.submission, first.name, first.step)
+        late = await asyncio.to_thread(
+            late_outputs, context.paths, first.submission, first.name, first.step, of_job=bool(first.step_name)
+        )
         whole = (await context.disk.snapshot()).submissions.get(first.submission)
         if whole is None:
             raise _forgotten()

@@ -17,6 +17,7 @@ from batchtui.core.errors import BadInput, BatchtuiError, NotAllowed
 from batchtui.core.files import private_folder
 from batchtui.core.jobs.late_answers import read_job_of
 from batchtui.core.paths import Paths, is_folder
+from batchtui.core.programs import without_keys
 from batchtui.core.service import service_file
 from batchtui.core.service.launchd_manager import Launchd
 from batchtui.core.service.manager import Manager, Service, home_of, run, run_all
@@ -99,6 +100,7 @@ class ServiceDesk:
         self._snapshot = snapshot
         self._manager = manager
         self._environment = environment
+        self._bare = without_keys(environment, settings.secret_variables)
 
     @property
     def manager(self) -> str:
@@ -126,7 +128,7 @@ class ServiceDesk:
         seen = {**(services or {}), **environment, "HOME": str(home)}
         key = key_for_service(self._settings, seen, home, self._paths.key_file, self._environment)
         wanted = Wanted(
-            program=_program(self._environment),
+            program=_program(self._bare),
             environment=environment,
             home=home,
             folders=tuple(dict.fromkeys((self._paths.data, self._paths.config, self._paths.log))),
@@ -193,7 +195,7 @@ class ServiceDesk:
         written = [one.path for one in proposal.files]
         there = [one for one in self._manager.places() if one.exists()]
         if there and proposal.reached:  # a timer may take the place of a process that stays, or the other way round
-            run_all(self._manager.stop_commands(), self._environment)
+            run_all(self._manager.stop_commands(), self._bare)
         for path in there:
             if path not in written:
                 service_file.remove(path)
@@ -201,7 +203,7 @@ class ServiceDesk:
             service_file.write(file)
         begin = self._manager.start_commands(timer=proposal.wanted.timer)
         if proposal.reached:
-            run_all(begin, self._environment)
+            run_all(begin, self._bare)
             return Installed(files=written, started=True, remaining=[])
         return Installed(files=written, started=False, remaining=[" ".join(one) for one in begin])
 
@@ -224,10 +226,10 @@ class ServiceDesk:
             return []
         reached = self._manager.environment() is not None
         if reached:
-            run_all(self._manager.stop_commands(), self._environment)
+            run_all(self._manager.stop_commands(), self._bare)
         removed = [one for one in self._manager.places() if service_file.remove(one)]
         if reached:
-            run_all(self._manager.after_removal(), self._environment)
+            run_all(self._manager.after_removal(), self._bare)
         return removed
 
     async def status(self) -> Status:

@@ -30,6 +30,7 @@ from batchtui.core.logs import log
 from batchtui.core.notices.follow import Follower, follow
 from batchtui.core.notices.teller import Teller
 from batchtui.core.paths import seen
+from batchtui.core.programs import without_keys
 from batchtui.core.results import summary
 from batchtui.core.results.downloads import Downloads
 from batchtui.core.results.result_file import Results
@@ -252,7 +253,7 @@ class StateDesk:
         """The background service of this state, `systemd` or `launchd`, by default what this platform has."""
         from batchtui.core.desk.service_desk import ServiceDesk, manager_for
 
-        manager = manager_for(kind, self.paths, os.environ)
+        manager = manager_for(kind, self.paths, without_keys(os.environ, self.settings.secret_variables))
         return ServiceDesk(self.paths, self.settings, self._disk.snapshot, manager, os.environ)
 
     def write_log(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -12,11 +13,10 @@ from batchtui.core.batches.forgetting import was_refused
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, held_back
 from batchtui.core.errors import StateError
-from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.results.failures import failures
 from batchtui.core.results.retrieve import where
-from batchtui.core.state.archive import archived_ids
+from batchtui.core.state.archive import archived_ids, keys_of
 from batchtui.core.text import inert_line
 
 _WITHOUT_ANSWERS = (State.REJECTED, State.GONE)
@@ -38,8 +38,8 @@ class _Keyed(Struct, gc=False):
     key: str
 
 
-_Read = Callable[[Paths, str], dict[str, str]]
-"""Reads the keys of a part, by its ref."""
+_Read = Callable[[Paths, str, Submission], dict[str, str]]
+"""Reads the keys of a part, by its ref, of a submission."""
 
 _keyed = msgspec.json.Decoder(_Keyed).decode
 
@@ -75,14 +75,14 @@ def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -
     ways: list[tuple[dict[str, Submission], _Read]] = [
         ({ref: one for ref, one in every.items() if one.sha256 == submission.sha256 != ""}, _own_ids)
     ]
-    if is_there(paths.keys(batch.ref)):
+    if _keys_of(paths, batch.ref, submission):
         ways.append(({ref: one for ref, one in every.items() if one.name == submission.name}, _keys))
     found: set[str] = set()
     for alike, read in ways:
         if alike:
             known = _known(snapshot, paths, submission.name, alike, now=False, read=read)
             again = known.under_way | known.answered
-            found.update(custom_id for custom_id, key in read(paths, batch.ref).items() if key in again)
+            found.update(custom_id for custom_id, key in read(paths, batch.ref, submission).items() if key in again)
     return frozenset(found)
 
 
@@ -93,12 +93,12 @@ def taken_over(snapshot: Snapshot, paths: Paths, name: str, parts: Sequence[Part
     if not held:
         return ()
     known = known_keys(snapshot, paths, name, now=False)
-    gone = known.under_way.union(known.answered, *(_keys(paths, part.ref).values() for part in parts))
+    gone = known.under_way.union(known.answered, *(_read(paths.keys(part.ref)).values() for part in parts))
     taken = []
     for submission in held:
         refused = [one for one in members(snapshot, submission) if was_refused(one)]
         pieces: tuple[Batch | Part, ...] = (*refused, *submission.waiting)
-        keys = [_keys(paths, one.ref) for one in pieces if not one.step]
+        keys = [_keys(paths, one.ref, submission) for one in pieces if not one.step]
         if len(keys) == len(pieces) and all(of_part and gone.issuperset(of_part.values()) for of_part in keys):
             taken.append(submission)
     return tuple(taken)
@@ -113,15 +113,15 @@ def _known(
         if not (held_back(submission) or (now and _unfinished(submission))):
             for part in submission.waiting:
                 if part.step == 0:
-                    under_way.update(read(paths, part.ref).values())
+                    under_way.update(read(paths, part.ref, submission).values())
     for batch in snapshot.batches:
         of = ours.get(batch.submission)
         if of is None or batch.step or batch.state in _WITHOUT_ANSWERS or (now and _unfinished(of)):
             continue
         if batch.state is State.RETRIEVED:
-            answered |= _answered(paths, batch, read)
+            answered |= _answered(paths, batch, of, read)
         else:
-            under_way.update(read(paths, batch.ref).values())
+            under_way.update(read(paths, batch.ref, of).values())
     return Known(frozenset(under_way - answered), frozenset(answered), first_steps(snapshot, name))
 
 
@@ -129,24 +129,30 @@ def _unfinished(submission: Submission) -> bool:
     return submission.urgent and bool(submission.waiting)
 
 
-def _answered(paths: Paths, batch: Batch, read: _Read) -> set[str]:
-    keys = read(paths, batch.ref)
+def _answered(paths: Paths, batch: Batch, of: Submission, read: _Read) -> set[str]:
+    keys = read(paths, batch.ref, of)
     if keys and batch.unanswered:
         for custom_id in failures([where(paths, batch)]):
             keys.pop(custom_id, None)
     return set(keys.values())
 
 
-def _own_ids(paths: Paths, ref: str) -> dict[str, str]:
+def _own_ids(paths: Paths, ref: str, _: Submission) -> dict[str, str]:
     """The custom_ids of a part, which are the keys of a plain file."""
     return {one: one for one in archived_ids(paths.archive(ref))}
 
 
-def _keys(paths: Paths, ref: str) -> dict[str, str]:
+def _keys_of(paths: Paths, ref: str, submission: Submission) -> Path | None:
+    return keys_of(paths, ref, submission.ref, of_job=bool(submission.step_names))
+
+
+def _keys(paths: Paths, ref: str, submission: Submission) -> dict[str, str]:
     """The keys of a part by custom_id; none if it was not made by a job."""
-    path = paths.keys(ref)
-    if not is_there(path):
-        return {}
+    path = _keys_of(paths, ref, submission)
+    return _read(path) if path else {}
+
+
+def _read(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             return {one.custom_id: one.key for one in map(_keyed, file)}

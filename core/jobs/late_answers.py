@@ -45,13 +45,13 @@ def step_name(paths: Paths, submission: Submission, number: int) -> str:
         return ""
 
 
-def late_outputs(paths: Paths, submission: str, name: str, step: int) -> tuple[Output, ...]:
+def late_outputs(paths: Paths, submission: str, name: str, step: int, *, of_job: bool) -> tuple[Output, ...]:
     """The outputs of a step, all still to be done; none if the submission is not a job. Run it in a thread.
 
     Raises:
-        StateError: the job cannot be read.
+        StateError: the job cannot be read, or is gone although this is one (`of_job`).
     """
-    if not is_there(paths.job(submission)):
+    if not of_job and not is_there(paths.job(submission)):
         return ()
     return read_job_of(paths, submission, name).steps[step].outputs
 

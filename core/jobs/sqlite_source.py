@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from batchtui.core.errors import BadInput
-from batchtui.core.outputs.sqlite_file import Clock
+from batchtui.core.errors import BadInput, BatchtuiError, Busy
+from batchtui.core.outputs.sqlite_file import SHORT_WAIT, Clock
 from batchtui.core.text import inert_line, number, size
 
 LONGEST = 64_000_000
@@ -25,12 +25,15 @@ SECONDS = 30.0
 
 _MEMORY = 256_000_000
 
+_UNLOCKABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What SQLite says where it may not write beside the file, which it wants to even to read one in WAL mode."""
+
 _ASKED = frozenset(
     [
         sqlite3.SQLITE_SELECT,
         sqlite3.SQLITE_READ,
         sqlite3.SQLITE_RECURSIVE,
-        # Virtual tables (json_each, FTS, R*Tree) prepare these when they are opened. They cannot run: see `_connected`.
+        # Virtual tables (json_each, FTS, R*Tree) prepare these when they are opened. They cannot run: see `_opened`.
         sqlite3.SQLITE_INSERT,
         sqlite3.SQLITE_UPDATE,
         sqlite3.SQLITE_DELETE,
@@ -58,12 +61,13 @@ def query_rows(path: Path, query: str, check: Callable[[list[str]], None]) -> It
 
     Raises:
         BadInput: the query fails, takes too much, or would write.
+        Busy: another program is writing to the file.
     """
     shown = inert_line(str(path))
     clock: Clock | None = None
     begun = False
     try:
-        with closing(_connected(path)) as connection:
+        with _opened(path) as connection:
             clock = Clock(connection, SECONDS)
             cursor = connection.execute(query)
             header = [column[0] for column in cursor.description or ()]
@@ -80,26 +84,39 @@ def query_rows(path: Path, query: str, check: Callable[[list[str]], None]) -> It
         raise _failed(shown, row, error) from error
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write: neither to the file, nor to another one, nor through a setting or a function."""
-    connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=30)
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write: neither to the file, nor to another one, nor through a setting or a function. All
+    that it reads is of one moment.
+
+    Raises Busy if another program changed what was read without a lock."""
+    connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=SHORT_WAIT)
+    unlocked: tuple[int, ...] = ()
     try:
         try:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.OperationalError:
-            if not _at_rest(path):
+            _begin(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _UNLOCKABLE or not _at_rest(path):
                 raise
-            # In WAL mode SQLite wants to write beside the file even to read it. If nothing is there, nobody writes.
             connection.close()
-            connection = sqlite3.connect(_address(path, "mode=ro&immutable=1"), uri=True, timeout=30)
+            unlocked = _stamp(path)
+            connection = sqlite3.connect(_address(path, "mode=ro&immutable=1"), uri=True)
+            _begin(connection)
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA hard_heap_limit = {_MEMORY}")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
         connection.set_authorizer(_allowed)
-    except BaseException:
+        yield connection
+        if unlocked and not (_at_rest(path) and _stamp(path) == unlocked):
+            raise _busy(f"{inert_line(str(path))} was changed by another program while it was read.")
+    finally:
         connection.close()
-        raise
-    return connection
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Takes the lock of a reader, which stays until the connection is closed."""
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
 
 def _address(path: Path, how: str) -> str:
@@ -110,6 +127,16 @@ def _at_rest(path: Path) -> bool:
     """Whether nobody's changes wait beside the file."""
     beside = [path.with_name(path.name + ending) for ending in ("-wal", "-journal")]
     return not any(one.exists() and one.stat().st_size for one in beside)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What is different once somebody writes to the file."""
+    there = path.stat()
+    return there.st_ino, there.st_size, there.st_mtime_ns
+
+
+def _busy(message: str) -> Busy:
+    return Busy(message, "Try again when that program is done.")
 
 
 def _allowed(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -123,8 +150,9 @@ def _allowed(action: int, first: str | None, second: str | None, *_: str | None)
     return sqlite3.SQLITE_DENY
 
 
-def _failed(shown: str, row: str, error: Exception) -> BadInput:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+def _failed(shown: str, row: str, error: Exception) -> BatchtuiError:
+    exact = getattr(error, "sqlite_errorcode", 0)
+    code = exact & 0xFF
     if isinstance(error, MemoryError) or code == sqlite3.SQLITE_NOMEM:
         return BadInput(f"The query on {shown} needs too much memory{row}.", "Select fewer or shorter columns.")
     if code == sqlite3.SQLITE_INTERRUPT:
@@ -133,12 +161,15 @@ def _failed(shown: str, row: str, error: Exception) -> BadInput:
     if code == sqlite3.SQLITE_TOOBIG:
         message = f"The query on {shown} failed{row}: a value has over {size(LONGEST)}."
         return BadInput(message, "Select less of it, such as substr(text, 1, 1000000).")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return _busy(f"Another program kept {shown} locked for {SHORT_WAIT:.0f} s.")
+    if exact in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
+        message = f"A program that wrote to {shown} was cut short, and its changes are half there."
+        return BadInput(message, "Open it once with a program that may write, which ends that: sqlite3 FILE .tables")
     if code in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY):
         message = f"The query on {shown} is not allowed{row}: {inert_line(str(error))}."
         return BadInput(message, "Use a single SELECT; the database is only read.")
     hint = "Use a single SELECT; the database is only read."
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        hint = "Another program is writing to it; try again when it is done."
     if code == sqlite3.SQLITE_NOTADB:
         return NoDatabase(f"{shown} is not a SQLite database.", "Check the path.")
     if code == sqlite3.SQLITE_CORRUPT:

@@ -165,13 +165,9 @@ class Teller:
             self._unread = []
             return
         secret = os.environ.get(self._settings.secret_variable) if self._settings.secret_variable else None
-        ways = channels(self._settings, lambda: self._without(secret), secret)
+        ways = channels(self._settings, self._environment, secret)
         await asyncio.gather(*(self._tell_one(name, way) for name, way in ways.items()))
         self._unread = [line for line in self._unread if any(one.due(line) for one in self._standings.values())]
-
-    def _without(self, secret: str | None) -> dict[str, str]:
-        kept = self._environment().items()
-        return {name: value for name, value in kept if not (secret and secret in value)}
 
     async def _tell_one(self, name: str, way: Channel) -> None:
         """Tells one channel what it did not have, until it fails or the round has lasted long enough."""

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from batchtui.core.errors import BadInput
 from batchtui.core.logs import log
 from batchtui.core.outputs import jsonl
-from batchtui.core.outputs.staging import scratch
 from batchtui.core.outputs.target import NotWritten, Options, Work, Written, shown
 from batchtui.core.paths import is_folder
 from batchtui.core.programs import end, exit_code, last_lines, without_keys
 from batchtui.core.results.answers import Answers
+from batchtui.core.scratch import scratch
 from batchtui.core.text import inert_line
 
 RESULTS = "{results}"

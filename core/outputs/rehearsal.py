@@ -41,7 +41,7 @@ def rehearse(spec: Output, answers: Answers) -> dict[str, str]:
 @contextmanager
 def _values(path: Path, options: Any) -> Iterator[Try]:
     if isinstance(options, sqlite.SqliteOptions) and options.updates:
-        with opened(path) as connection:
+        with opened(path, looking=True) as connection:
             statement = prepare(connection, path, sqlite.update_of(options))
             yield lambda reading: values_of(reading, statement)
     else:

@@ -67,7 +67,7 @@ def _check_insert(target: Path, name: str, columns: Iterable[Column]) -> None:
     if name.lower().startswith("sqlite_"):
         raise BadInput(f"The name {shown(name)} is reserved by SQLite.", "Choose another name for the table.")
     if seen(target):
-        with sqlite_file.opened(target) as connection:
+        with sqlite_file.opened(target, looking=True) as connection:
             _fits(sqlite_file.columns(connection, name), [one for one, _ in _declared(columns)], name, target)
 
 

@@ -20,6 +20,12 @@ from batchtui.core.text import inert_line
 WAIT = 30.0
 """Seconds to wait for another program that is writing to the same file."""
 
+SHORT_WAIT = 5.0
+"""The same where a person waits, before anything is sent."""
+
+_LATER = "Try again when that program is done."
+_GO_ON = "Stop the program that writes to it; what was applied so far stays, and the next run does the rest."
+
 _CACHE = 16_000
 """In KiB. With SQLite's own 2 MB, many pages are read again and again if rows are updated out of order."""
 
@@ -55,8 +61,9 @@ class About(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, *, looking: bool = False) -> Iterator[sqlite3.Connection]:
     """Opens an existing database. Python starts no transactions of its own, and each commit is on the disk.
+    `looking` only looks into it, and waits for others only a short time.
 
     Raises:
         BadInput: it does not exist, or is not a SQLite database.
@@ -66,7 +73,8 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     only_a_file(path)
     if not seen(path):
         raise BadInput(f"{shown(path)} does not exist.", "Give the path of the SQLite database with the rows.")
-    with errors(path), closing(connect(path)) as connection:
+    wait = SHORT_WAIT if looking else WAIT
+    with errors(path, looking=looking), closing(connect(path, wait)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -76,19 +84,19 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def new(path: Path) -> Iterator[sqlite3.Connection]:
     """Turns an empty file into a database: fast and without a journal, since it has no final name yet."""
-    with closing(connect(path)) as connection:
+    with closing(connect(path, WAIT)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         yield connection
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, wait: float) -> sqlite3.Connection:
     """Connects to an existing file, empty or not."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=wait, isolation_level=None)
 
 
 @contextmanager
-def errors(path: Path) -> Iterator[None]:
+def errors(path: Path, *, looking: bool = False) -> Iterator[None]:
     """Turns SQLite's errors into our own."""
     try:
         yield
@@ -98,10 +106,8 @@ def errors(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_NOTADB:
             raise BadInput(f"{shown(path)} is not a SQLite database.", "Choose another file.") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Busy(
-                f"Another program kept {shown(path)} locked for {WAIT:.0f} s.",
-                "Stop the program that writes to it; what was applied so far stays, and the next run does the rest.",
-            ) from error
+            wait, then = (SHORT_WAIT, _LATER) if looking else (WAIT, _GO_ON)
+            raise Busy(f"Another program kept {shown(path)} locked for {wait:.0f} s.", then) from error
         raise NotWritten(
             f"{shown(path)} could not be written: {reason}.", "What was committed stays; fix this and run it again."
         ) from error

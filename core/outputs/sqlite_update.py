@@ -110,7 +110,7 @@ def _where(name: str, said: Any) -> Take:
 
 def check(target: Path, wanted: Update) -> None:
     """Checks that the table and the columns exist. Raises as `apply` does."""
-    with opened(target) as connection:
+    with opened(target, looking=True) as connection:
         prepare(connection, target, wanted)
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import filecmp
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchtui.core.files import give_new_name, part_of, sweep, sync_folder
+from batchtui.core.files import give_new_name, sync_folder
 from batchtui.core.outputs.guard import Guard
 from batchtui.core.outputs.target import There, make_folder, only_a_file, os_errors, taken
+from batchtui.core.scratch import Note, scratch
 from batchtui.core.text import plural
 
-Note = Callable[[Path], None]
-"""Called with the path of something unfinished, before that is made."""
-
-_NAME = "batchtui"
 _FEW = 8
 """Up to this many files are synced to the disk one by one; more are synced with one call."""
 
@@ -156,41 +151,3 @@ def staged(folder: Path, there: There, guard: Guard, note: Note | None = None) -
                 stage.land()
             finally:
                 stage.drop()
-
-
-@contextmanager
-def scratch(folder: Path, note: Note | None = None) -> Iterator[tuple[Path, int]]:
-    """A private folder in `folder` for a `with` block, and the lock that shows that somebody is using it.
-
-    Those of dead processes are removed first.
-    """
-    sweep(folder, _NAME)
-    made, lock = _locked(folder, note)
-    try:
-        yield made, lock
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-        os.close(lock)
-
-
-def _locked(folder: Path, note: Note | None) -> tuple[Path, int]:
-    """A new folder, and its lock. If somebody swept the folder away before it was locked, makes another."""
-    while True:
-        made = part_of(folder / _NAME)
-        if note:
-            note(made)
-        made.mkdir(mode=0o700)
-        try:
-            lock = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        except OSError:  # a file system without locks: nothing is swept there either
-            return made, lock
-        if made.exists():
-            return made, lock
-        os.close(lock)

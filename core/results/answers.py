@@ -26,7 +26,7 @@ from batchtui.core.results.read_ahead import ReadAhead
 from batchtui.core.results.result_file import Results, Row, read_row
 from batchtui.core.results.retrieve import where
 from batchtui.core.results.unfit import Causes
-from batchtui.core.state.archive import archived_ids
+from batchtui.core.state.archive import KEYS_BACK, archived_ids, keys_of
 from batchtui.core.text import inert_line
 
 _NONE = (1 << 64) - 1
@@ -249,17 +249,16 @@ def _readable(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         raise StateError(
             f"The keys in {inert_line(str(path))} cannot be read: {inert_line(str(error), 120)}.",
-            "Restore the file from a copy; without it, answers cannot be matched to the source's rows.",
+            KEYS_BACK,
         ) from error
 
 
 def files_of(paths: Paths, batches: Sequence[Batch]) -> list[BatchFiles]:
-    """The files of one step's retrieved batches: the parts in order, then the retries."""
-
-    def there(path: Path) -> Path | None:
-        return path if is_there(path) else None
-
-    return [
-        BatchFiles(where(paths, one), there(paths.archive(one.ref)), there(paths.keys(one.ref)))
-        for one in plan.in_order(batches)
-    ]
+    """The files of one step's retrieved batches: the parts in order, then the retries. Raises StateError if the keys of
+    a job are gone."""
+    found = []
+    for one in plan.in_order(batches):
+        archive = paths.archive(one.ref)
+        keys = keys_of(paths, one.ref, one.submission, of_job=bool(one.step_name))
+        found.append(BatchFiles(where(paths, one), archive if is_there(archive) else None, keys))
+    return found

@@ -15,11 +15,13 @@ from msgspec import Meta, Struct
 from batchtui.core.batches.batch import Part
 from batchtui.core.batches.limits import body_size
 from batchtui.core.errors import StateError
+from batchtui.core.files import is_there
 from batchtui.core.paths import Paths
 from batchtui.core.text import inert_line
 
 _BLOCK = 1 << 20
 _AGAIN = "the requests cannot be sent again."
+KEYS_BACK = "Restore the file from a copy; without it, answers cannot be matched to the source's rows."
 _PUT_BACK = "They were not sent. Put the file back from a copy, or cancel the waiting requests and submit them again."
 
 
@@ -104,6 +106,20 @@ def copy_rows(
                 sink.write(edit(row, name, path))
                 copied += 1
     return copied
+
+
+def keys_of(paths: Paths, ref: str, submission: str, *, of_job: bool) -> Path | None:
+    """The file of a part's keys; None if no job made it, which `of_job` and the job of its submission tell.
+
+    Raises:
+        StateError: it is gone. What it says would else be taken for nothing: no key was sent, no row has a column.
+    """
+    keys = paths.keys(ref)
+    if is_there(keys):
+        return keys
+    if of_job or is_there(paths.job(submission)):
+        raise StateError(f"The keys in {inert_line(str(keys))} are gone.", KEYS_BACK)
+    return None
 
 
 @contextmanager

@@ -22,4 +22,11 @@ from batchtui.core.programs import without_keys
 )
 def test_no_key_is_passed_on_whatever_its_name(name: str, value: str) -> None:
     kept = {"PATH": "/bin", "ANTHROPIC_BASE_URL": "https://api.example", "EMPTY": ""}
-    assert without_keys({**kept, name: value}, "MINE", ["s3cr3t", ""]) == kept
+    assert without_keys({**kept, name: value}, ["MINE", ""], ["s3cr3t", ""]) == kept
+
+
+def test_what_a_secret_variable_holds_is_passed_on_under_no_other_name() -> None:
+    given = {"HOOK": "a-long-secret", "COPY": "a-long-secret", "URL": "https://x/?a-long-secret", "PATH": "/a"}
+    assert without_keys(given, ["HOOK", "UNSET"]) == {"PATH": "/a"}
+    short = {"HOOK": "a", "COPY": "a", "PATH": "/a"}
+    assert without_keys(short, ["HOOK"]) == {"PATH": "/a"}, "a short one is in many values by chance"

@@ -5,7 +5,7 @@ import threading
 import time
 
 from batchtui.core.lock import Lock
-from batchtui.tui import app as app_module
+from batchtui.tui import run_app
 
 
 async def test_a_key_is_looked_for_off_the_event_loop_and_found_when_it_appears(
@@ -57,14 +57,14 @@ async def test_a_key_that_cannot_work_is_said_at_the_start(open_one, sit, paths)
 async def test_leaving_says_what_it_waits_for_where_another_process_holds_the_state(
     simulator, open_one, rows, paths, capsys, monkeypatch
 ):
-    monkeypatch.setattr(app_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(run_app, "_PATIENCE", 0.05)
     desk = open_one(simulator.url)
     batch = await desk.submit(rows())
     lock = Lock(paths.state_lock)
     lock.acquire(10)
     forgetting = asyncio.ensure_future(desk._disk.change(batch.ref, lambda current: current))
     open_one.opened.remove(desk)
-    closing = asyncio.ensure_future(app_module._closed(desk))
+    closing = asyncio.ensure_future(run_app._closed(desk))
     err = ""
     while not err:
         await asyncio.sleep(0.02)

@@ -14,7 +14,7 @@ from batchtui.core.cost.deadline_price import missed, prices
 from batchtui.core.cost.estimate import Estimate, in_words
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.errors import BatchtuiError, OverLimit
-from batchtui.core.reading import steady
+from batchtui.core.pipes import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch

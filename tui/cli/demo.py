@@ -60,7 +60,7 @@ def _screen(scene: Stage) -> int:
 
     say("Setting up the simulator and a few batches…")
     asyncio.run(play(scene))
-    from batchtui.tui.app import run_app
+    from batchtui.tui.run_app import run_app
 
     before = Path.cwd()
     os.chdir(scene.folder)  # n finds the demo's files here, and e writes where everything is deleted

@@ -20,6 +20,6 @@ def run_screen(interval: float | None) -> int:
     gc.disable()  # what an app starts with is not garbage; collecting would delay the first paint
     desk = open_desk(command="batchtui", interval=interval)
     desk.write_log()
-    from batchtui.tui.app import run_app
+    from batchtui.tui.run_app import run_app
 
     return run_app(desk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec.structs import asdict
 
 from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError, NotAllowed, ServiceFailed
+from batchtui.core.programs import without_keys
 from batchtui.core.text import ago, inert, inert_line
 from batchtui.tui.cli.command_desk import as_json, desk_for
 from batchtui.tui.cli.report import dumps, error_json, poller_json
@@ -250,7 +252,11 @@ async def _passed_on(command: list[str], desk: Desk) -> int:
     """Runs a program and prints its output, made inert."""
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, limit=1 << 24
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 24,
+            env=without_keys(os.environ, desk.settings.secret_variables),
         )
     except OSError as error:
         failed = ServiceFailed(f"{command[0]} cannot be run: {error.strerror}.", f"Read {desk.paths.log_file}")

@@ -18,7 +18,7 @@ from batchtui.core.batches.submissions import word_for
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import BatchtuiError, SameRows, SentBefore, Stopped
-from batchtui.core.reading import steady
+from batchtui.core.pipes import steady
 from batchtui.core.requests.check import Checked
 from batchtui.core.requests.draft import NotSubmittable
 from batchtui.core.requests.split import Cut

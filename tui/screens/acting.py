@@ -261,7 +261,7 @@ class Room(Screen[None]):
             clipboard.copy(
                 text,
                 settings.clipboard,
-                without_keys(os.environ, settings.key_variable),
+                without_keys(os.environ, settings.secret_variables),
                 lambda wanted: app.call_from_thread(app.copy_to_clipboard, wanted),
             )
         )

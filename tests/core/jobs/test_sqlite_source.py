@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batchtui.core.errors import BadInput
+from batchtui.core.errors import BadInput, Busy
 from batchtui.core.jobs import sqlite_source
 from batchtui.core.jobs.sqlite_source import query_rows
 
@@ -29,7 +29,7 @@ _MODULES = {
     "rtree": "CREATE VIRTUAL TABLE r USING rtree(id, x0, x1); INSERT INTO r VALUES (1, 0, 1);"
     "CREATE VIRTUAL TABLE r32 USING rtree_i32(id, x0, x1); INSERT INTO r32 VALUES (1, 0, 1);",
 }
-_NEEDS = {"f3": "fts3", "f4": "fts4", "f5": "fts5", "FROM r": "rtree"}
+_NEEDS = {"f3": "fts3", "f4": "fts4", "f5": "fts5", "FROM r": "rtree", "rtreecheck": "rtree"}
 
 
 def _has(module: str) -> bool:
@@ -73,6 +73,7 @@ def _rows(path: Path, query: str) -> list[dict[str, Any]]:
         ("WITH RECURSIVE n(i) AS (SELECT 7 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n", 7),
         ("SELECT row_number() OVER (ORDER BY id DESC) FROM t", 1),
         ("SELECT group_concat(a, '-') FROM t", "x-y"),
+        ("SELECT rtreecheck('r')", "ok"),
         ("VALUES (1, 2)", 1),
         ("EXPLAIN QUERY PLAN SELECT * FROM t", 2),
     ],
@@ -215,3 +216,61 @@ def test_a_wal_database_in_a_folder_that_is_only_readable_is_read(database: Path
         assert _rows(database, "SELECT max(id) AS m FROM t") == [{"m": 2}]
     finally:
         database.parent.chmod(0o700)
+
+
+def _kept_out(database: Path) -> None:
+    """Puts the database into WAL mode, and keeps SQLite from making the file beside it that it then needs."""
+    writer = sqlite3.connect(database)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.close()
+    database.with_name("a.db-shm").symlink_to("nowhere")
+
+
+def test_a_database_that_sqlite_cannot_lock_is_read_while_nobody_writes(database: Path) -> None:
+    _kept_out(database)
+    assert _rows(database, "SELECT max(id) AS m FROM t") == [{"m": 2}]
+
+
+def test_what_another_program_writes_while_it_is_read_without_a_lock_is_not_taken(database: Path) -> None:
+    _kept_out(database)
+    rows = query_rows(database, "SELECT id FROM t", lambda header: None)
+    next(rows)
+    with database.open("r+b") as file:
+        file.write(b"SQLite format 3")
+    os.utime(database, (1, 1))
+    with pytest.raises(Busy, match=r"a\.db was changed"):
+        list(rows)
+
+
+def test_what_another_program_has_not_committed_is_never_read(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_source, "SHORT_WAIT", 0.05)
+    filled = sqlite3.connect(database)
+    filled.executemany("INSERT INTO t (a) VALUES (?)", [("x" * 300,)] * 3000)
+    filled.commit()
+    filled.close()
+    writer = sqlite3.connect(database, isolation_level=None)
+    writer.execute("PRAGMA journal_mode = MEMORY")
+    writer.execute("PRAGMA cache_size = 5")
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE t SET a = 'not committed'")
+    with pytest.raises(Busy, match=r"a\.db") as refused:
+        _rows(database, "SELECT a FROM t")
+    assert "again" in refused.value.hint
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert len(_rows(database, "SELECT a FROM t WHERE a <> 'not committed'")) == 3002
+
+
+def test_what_a_killed_writer_left_beside_a_database_is_said(database: Path) -> None:
+    copy = database.with_name("b.db")
+    writer = sqlite3.connect(database, isolation_level=None)
+    writer.execute("PRAGMA cache_size = 1")
+    writer.execute("BEGIN")
+    writer.executemany("INSERT INTO t (a) VALUES (?)", [("x" * 3000,)] * 300)
+    copy.write_bytes(database.read_bytes())
+    copy.with_name("b.db-journal").write_bytes(database.with_name("a.db-journal").read_bytes())
+    writer.execute("ROLLBACK")
+    writer.close()
+    with pytest.raises(BadInput, match="cut short") as refused:
+        _rows(copy, "SELECT a FROM t")
+    assert "sqlite3" in refused.value.hint

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from batchtui.core.api.connection import Connection
+from batchtui.core.api.credentials import find_credentials
 from batchtui.core.batches.batch import Batch, State, Submission, Trouble
 from batchtui.core.errors import BatchtuiError, NoKey, Unreachable
 from batchtui.core.event_names import EventName
@@ -23,7 +25,7 @@ from batchtui.core.notices import webhook
 from batchtui.core.notices.standing import TRIES
 from batchtui.core.notices.teller import Teller
 from batchtui.core.paths import Paths
-from batchtui.core.settings import Notify
+from batchtui.core.settings import Notify, Settings
 from batchtui.core.state.store import Store
 from batchtui.core.state.store_thread import StoreThread
 from tests.conftest import until
@@ -312,7 +314,8 @@ async def test_the_secret_of_the_webhook_does_not_reach_the_command(
     code = f"import os; open({str(to)!r}, 'w').write(str(dict(os.environ)))"
     settings = {"webhook": receiver.url, "secret_variable": "HOOK_SECRET"}
     teller = house.teller(**settings, command=[sys.executable, "-S", "-c", code])
-    monkeypatch.setattr(teller, "_environment", lambda: {"HOOK_SECRET": "s3cret", "PATH": "/usr/bin"})
+    connection = Connection(Settings(notify=Notify(**settings)), lambda: find_credentials(Settings(), {}, tmp_path))
+    monkeypatch.setattr(teller, "_environment", connection.environment)
     await house.put(batch())
     await teller.tell()
     assert "x-batchtui-signature" in receiver.got[0][1]

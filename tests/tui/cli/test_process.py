@@ -1,5 +1,6 @@
 """The command line in separate processes: the main job without a screen, signals, pipes and hostile text."""
 
+import fcntl
 import json
 import os
 import pty
@@ -8,9 +9,11 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -351,9 +354,9 @@ def test_a_question_on_a_terminal_is_inert_and_no_is_no(world: "World") -> None:
     assert len(Store(world.paths).snapshot().batches) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT], ids=lambda one: one.name)
-def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(world: "World", number: signal.Signals) -> None:
-    """The shell would otherwise stay on the other screen, and every move of the mouse would type into it."""
+@contextmanager
+def app_on_terminal(world: "World") -> Iterator[tuple[subprocess.Popen[bytes], int, bytes]]:
+    """The app on a terminal of its own, once it is drawn: its process, our end of the terminal, and what it said."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "batchtui.tui"],
@@ -361,6 +364,8 @@ def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(world: "World"
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
     said = b""
@@ -369,14 +374,44 @@ def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(world: "World"
         while b"batchtui" not in said.partition(b"\x1b[?1049h")[2] and time.monotonic() < deadline:
             if select.select([ours], [], [], 0.1)[0]:
                 said += os.read(ours, 65536)
+        yield process, ours, said
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(OSError):
+            os.close(ours)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGHUP,
+        signal.SIGTERM,
+        signal.SIGQUIT,
+        signal.SIGALRM,
+        signal.SIGVTALRM,
+        signal.SIGPROF,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGXCPU,
+    ],
+    ids=lambda one: one.name,
+)
+def test_a_signal_that_ends_the_app_leaves_the_terminal_as_it_was(world: "World", number: signal.Signals) -> None:
+    """The shell would otherwise stay on the other screen, and every move of the mouse would type into it."""
+    with app_on_terminal(world) as (process, ours, said):
         process.send_signal(number)
         with suppress(OSError):  # a closed terminal reads as an error
             while chunk := os.read(ours, 65536):
                 said += chunk
         assert process.wait(PATIENCE) == 128 + number
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
     for mode in (b"1049", b"1000", b"1003"):
         assert said.rfind(b"\x1b[?" + mode + b"l") > said.rfind(b"\x1b[?" + mode + b"h") > -1, mode
+
+
+def test_a_terminal_that_is_closed_ends_the_app_in_order(world: "World") -> None:
+    with app_on_terminal(world) as (process, ours, _):
+        os.close(ours)
+        assert process.wait(PATIENCE) == 128 + signal.SIGHUP
+    assert not world.paths.poller.exists(), "it gave its place up"
+    assert "Traceback" not in (world.paths.log_file.read_text() if world.paths.log_file.exists() else "")

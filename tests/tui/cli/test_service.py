@@ -112,8 +112,13 @@ def test_install_shows_the_file_writes_it_and_starts_the_service(managed: Manage
     assert managed.unit.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_key_is_in_no_file_output_argument_or_environment(managed: Managed) -> None:
+def test_the_key_is_in_no_file_output_argument_or_environment(
+    managed: Managed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     managed.with_key()
+    monkeypatch.setenv("MY_HOOK", "the-hook-secret")
+    notify = '[notify]\nwebhook = "https://example.com"\nsecret_variable = "MY_HOOK"\n'
+    (managed.world.home / "config.toml").write_text(notify)
     runs = [
         managed.service(*words)
         for words in (
@@ -121,14 +126,17 @@ def test_the_key_is_in_no_file_output_argument_or_environment(managed: Managed) 
             ("status",),
             ("install", "--print"),
             ("install", "--timer", "--yes", "--json"),
+            ("logs",),
         )
     ]
     runs += [managed.service("install", "--launchd", "--print"), managed.service("uninstall", "--yes", "--json")]
-    assert [one.returncode for one in runs] == [0] * 6
+    assert [one.returncode for one in runs] == [0] * 7
     assert not any(KEY in one.stdout + one.stderr for one in runs)
     everything = [one for one in managed.world.home.parent.rglob("*") if one.is_file() and one != managed.key_file]
     assert managed.folder / "environments" in everything
-    assert [one for one in everything if KEY.encode() in one.read_bytes()] == []
+    managed.world.run("doctor", "--offline")
+    for secret in (KEY, "the-hook-secret"):
+        assert [one for one in everything if secret.encode() in one.read_bytes()] == []
     assert "HOME=" in (managed.folder / "environments").read_text()
 
 

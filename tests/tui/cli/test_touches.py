@@ -167,18 +167,22 @@ def test_what_was_agreed_to_runs_later_without_a_question_and_without_a_key(
 def test_a_key_from_env_or_a_token_reaches_no_program(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from batchtui.core.api.connection import Connection
     from batchtui.core.api.credentials import find_credentials
-    from batchtui.core.settings import Settings
+    from batchtui.core.settings import Notify, Settings
 
     env_file = world.folder / ".env"
     env_file.write_text("MY_SECRET=from-the-file-123\n")
     env_file.chmod(0o600)
     monkeypatch.setenv("LOADED", "from-the-file-123")
-    for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "MY_SECRET"):
+    for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "MY_SECRET", "HOOK_SECRET"):
         monkeypatch.setenv(name, "unlike-a-key")
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-api-key: other")
-    settings = Settings(key_variable="MY_SECRET")
+    settings = Settings(
+        key_variable="MY_SECRET", notify=Notify(webhook="https://example.com", secret_variable="HOOK_SECRET")
+    )
     given = Connection(settings, lambda: find_credentials(settings, {}, world.folder)).environment()
-    assert not [name for name in given if name.startswith("ANTHROPIC_") or name in ("MY_SECRET", "LOADED")]
+    assert not [
+        name for name in given if name.startswith("ANTHROPIC_") or name in ("MY_SECRET", "HOOK_SECRET", "LOADED")
+    ]
     assert "PATH" in given
 
 

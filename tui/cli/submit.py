@@ -146,6 +146,7 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
             wanted.file,
             name=wanted.name or "",
             one_batch=one_batch,
+            again=wanted.again,
             max_cost=wanted.max_cost,
             deadline=wanted.deadline,
             report=progress(words),

@@ -39,7 +39,7 @@ class Rules(Struct, frozen=True):
 
 CURRENT: Final = Rules()
 
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Keep(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ LONGEST = 4_000_000
 """The most bytes of a TOML text; tomllib takes seconds for more."""
 
 _DEEPEST = 100
+_FLATTEN = f"Nest tables and lists at most {_DEEPEST} deep."
 _LONG_NUMBER = re.compile(r"[0-9a-fA-F_]{1000,}")
 _RANGE = 1 << 63
 
@@ -18,11 +19,12 @@ Field = tuple[str | int, ...]
 
 
 class NotToml(ValueError):
-    """The text is not TOML, or holds what cannot be used; `field` is where, if it is known."""
+    """The text is not TOML, or holds what cannot be used; `field` is where, if it is known, and `hint` what to do."""
 
-    def __init__(self, message: str, field: Field = ()) -> None:
+    def __init__(self, message: str, field: Field = (), hint: str = "") -> None:
         super().__init__(message)
         self.field = field
+        self.hint = hint
 
 
 def read_toml(text: str) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def read_toml(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise NotToml(str(error)) from error
     except RecursionError as error:
-        raise NotToml("it is nested too deeply") from error
+        raise NotToml("it is nested too deeply", hint=_FLATTEN) from error
     except ValueError as error:  # Python refuses to read a number of over 4,300 digits
         found = _LONG_NUMBER.search(text)
         line = f" (at line {text.count(chr(10), 0, found.start()) + 1})" if found else ""
@@ -48,7 +50,7 @@ def _usable(root: dict[str, Any]) -> None:
     while waiting:
         field, value = waiting.pop()
         if len(field) > _DEEPEST:
-            raise NotToml("it is nested too deeply", field[:3])
+            raise NotToml("it is nested too deeply", field[:3], _FLATTEN)
         match value:
             case dict():
                 waiting.extend(((*field, name), one) for name, one in value.items())

@@ -9,9 +9,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LARGEST = 65536
-_LINE = re.compile(r"\s*(?:export\s+)?(\S+?)\s*=\s*(.*?)\s*\Z")
-_QUOTED = re.compile(r"""(['"])(.*?)\1""")
-_COMMENT = re.compile(r"\s+#.*")
+_BLANK = r"[^\S\r\n]"
+_LINE = re.compile(
+    rf"""
+    (?: {_BLANK} | [\u200b-\u200d\u2060\ufeff] )*
+    (?:
+        (?: (?: export | declare {_BLANK}+ -x ) {_BLANK}+ )?
+        (?P<name> [^\s='"`\#]+ ) {_BLANK}* = {_BLANK}*
+        (?:
+            (?P<quote> ["'`] ) (?P<quoted> (?: \\(?P=quote) | (?!(?P=quote)). )* ) (?P=quote)
+            (?= {_BLANK}* (?: ; {_BLANK}* )? (?: \#[^\r\n]* )? (?: [\r\n] | \Z ) )
+        )?
+    )?
+    (?P<rest> [^\r\n]* ) (?: \r\n | \r | \n | \Z )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""An assignment, or a line that is none. What is in quotes may go over several lines, which are no assignments then; a
+quote that is not closed before the end of a line is none. So the readers of other languages take it."""
+
+_ENDS = re.compile(r"\r\n|\r|\n")
+_COMMENT = re.compile(r"(?<=\s)#.*")
 
 
 class EnvFile(NamedTuple):
@@ -36,13 +54,35 @@ def read_env_file(path: Path, name: str) -> EnvFile:
         return EnvFile()
     except OSError as error:
         return EnvFile(why_not=f"it cannot be read ({error.strerror})")
-    found = [one[2] for line in _text(data).splitlines() if (one := _LINE.match(line)) and one[1] == name]
-    key = _value(found[-1]) if found else ""
-    if key.startswith(("'", '"')):
-        return EnvFile(why_not=f"the quote around its {name} is not closed on the same line")
+    text = _text(data)
+    found = [one for one in _LINE.finditer(text) if one["name"] == name]
+    if not found:
+        return EnvFile(why_not=_other_form(text, name) or f"it has no {name}")
+    key = _value(found[-1])
+    if key.startswith(("'", '"', "`")) or "\n" in key or "\r" in key:
+        return EnvFile(why_not=f"the quotes around its {name} do not hold one value on one line")
+    if key.endswith("\\"):
+        return EnvFile(why_not=f"its {name} goes on in the next line, and those are not put together here")
     if "$" in key:
         return EnvFile(why_not=f"its {name} names another variable, and those are not filled in here")
     return EnvFile(key, "" if key else f"it has no {name}")
+
+
+def _value(line: re.Match[str]) -> str:
+    if line["quote"]:
+        return line["quoted"].strip()
+    return _COMMENT.sub("", f" {line['rest']}").strip().removesuffix(";").rstrip()
+
+
+def _other_form(text: str, name: str) -> str:
+    """Which line has the name, but not as other programs than a shell read it; empty if none has."""
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    for line in _LINE.finditer(text):
+        said = line["name"] or line["rest"].strip()
+        if not said.startswith("#") and word.search(said):
+            number = len(_ENDS.findall(text, 0, line.start())) + 1
+            return f"its line {number} does not have the form {name}=VALUE"
+    return ""
 
 
 def _why_not(about: os.stat_result) -> str:
@@ -59,10 +99,6 @@ def _text(data: bytes) -> str:
     """The text of a file in UTF-8 or UTF-16. Bytes that are neither stay odd characters: they spoil no other line."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:2]:  # half of an ASCII character: UTF-16 without a mark
+        return data.decode("utf-16-be" if data[0] == 0 else "utf-16-le", errors="replace")
     return data.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
-
-
-def _value(said: str) -> str:
-    if quoted := _QUOTED.match(said):
-        return quoted[2].strip()
-    return _COMMENT.sub("", f" {said}").strip()

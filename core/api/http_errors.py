@@ -134,13 +134,20 @@ def who_answered(headers: Mapping[str, str]) -> str:
 
 
 def how_it_broke(error: BaseException) -> str:
-    """Why a connection broke. The HTTP library's own errors are often empty, so their causes are searched too."""
-    below: BaseException | None = error
-    while below:
-        if said := (getattr(below, "strerror", None) or str(below)).rstrip("."):
-            return said
-        below = below.__cause__ or below.__context__
-    return type(error).__name__
+    """Why a connection broke. The HTTP library's own errors are often empty, so their causes are searched too; what a
+    group of exceptions says is nothing but how many there are."""
+    waiting: list[BaseException | None] = [error]
+    name = type(error).__name__
+    while waiting:
+        below = waiting.pop(0)
+        if isinstance(below, BaseExceptionGroup):
+            waiting = [*below.exceptions, *waiting]
+            name = type(below.exceptions[0]).__name__
+        elif below is not None:
+            if said := (getattr(below, "strerror", None) or str(below)).rstrip("."):
+                return said
+            waiting.insert(0, below.__cause__ or below.__context__)
+    return name
 
 
 def pause_of(value: str | None) -> float | None:

@@ -28,19 +28,22 @@ async def examine(
     offline: bool = False,
     max_cost: float | None = None,
     now: bool = False,
+    again: bool = True,
     deadline: str = "",
     report: Report | None = None,
 ) -> Preflight:
     """Checks a file of requests, or a job, and estimates what it costs. Nothing is bought.
 
     With `offline` the API is not asked; `now` is for answers without a batch. `max_cost` is the limit in US dollars, in
-    place of the job's own, and `deadline` one in place of the job's. Raises NothingNew if a job wants only new rows and
-    there are none, BadInput if the file changes in the meantime, StateError if the state cannot be read.
+    place of the job's own, and `deadline` one in place of the job's. If `again` is false, rows that were sent before
+    are going to be refused, so nothing is said about what their earlier run wrote. Raises NothingNew if a job wants
+    only new rows and there are none, BadInput if the file changes in the meantime, StateError if the state cannot be
+    read.
     """
     if path.suffix == ".toml":
         from batchtui.core.desk.examine_job import examine_job
 
-        looked = await examine_job(path, context, name, offline=offline, now=now)
+        looked = await examine_job(path, context, name, offline=offline, now=now, again=again)
     else:
         rules = context.rules
         checked = await asyncio.to_thread(check, path, None, report, one_batch=one_batch, rules=rules)

@@ -19,16 +19,14 @@ from batchtui.core.jobs.known_keys import known_keys
 from batchtui.core.jobs.look_ahead import params_of
 from batchtui.core.jobs.step_costs import later_steps
 from batchtui.core.jobs.touches import touches
-from batchtui.core.paths import seen
 from batchtui.core.requests.check import Checked, check
 from batchtui.core.requests.draft import rows_sent_before
 from batchtui.core.requests.problems import Problem
 from batchtui.core.requests.touch import Touch
 from batchtui.core.sending.context import Context
-from batchtui.core.text import inert_line
 
 
-async def examine_job(path: Path, context: Context, name: str, *, offline: bool, now: bool) -> Preflight:
+async def examine_job(path: Path, context: Context, name: str, *, offline: bool, now: bool, again: bool) -> Preflight:
     """Like `core.desk.examine.examine`, for the requests of a job's first step. Nothing is bought or kept.
 
     Raises:
@@ -44,7 +42,7 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
             snapshot = await context.disk.snapshot()
             known = await asyncio.to_thread(known_keys, snapshot, context.paths, name or job.name, now=now)
             made = await asyncio.to_thread(stack.enter_context, unfolded(job, 0, context.paths, {}, known))
-            await asyncio.to_thread(refuse_what_will_fail, path, job, made, rules)
+            await asyncio.to_thread(refuse_what_will_fail, path, job, made, rules, again=again)
         except BadJob as error:
             return replace(_wrong(path, error.problems, len(error.problems), 0), touches=touched)
         except BadRows as error:
@@ -60,7 +58,7 @@ async def examine_job(path: Path, context: Context, name: str, *, offline: bool,
         at = context.clock()
         looked = await preflight(made.rows, asked, connection, past, at, rules.betas, later=steps, private=private)
         whole = replace(looked.checked, path=path, models=checked.models)
-        notes = (*looked.notes, *_sent_before(job, made.built), *await asyncio.to_thread(_in_the_way, job))
+        notes = (*looked.notes, *_sent_before(job, made.built))
         later: tuple[tuple[str, Estimate], ...] = ()
         if looked.estimate:
             later = await asyncio.to_thread(later_steps, job, made.keys, past, looked.factors, context.clock())
@@ -93,17 +91,6 @@ def _sent_before(job: Job, built: Built) -> list[str]:
     if job.new_only:
         return [f"Left out: {said}."]
     return [f"Sent before: {said}. They would be bought again; new_only = true in the job leaves them out."]
-
-
-def _in_the_way(job: Job) -> list[str]:
-    """Notes on files that are in the place of an output, and that it would not replace."""
-    said = []
-    for output in [one for step in job.steps for one in step.outputs]:
-        whole_file = output.kind in ("jsonl", "csv", "parquet") or (output.kind == "command" and output.path)
-        if whole_file and not output.options.get("overwrite") and seen(Path(output.path)):
-            place = inert_line(output.path)
-            said.append(f"{place} already exists and will not be replaced: move it, or set overwrite = true.")
-    return said
 
 
 def _wrong(path: Path, problems: tuple[Problem, ...], count: int, requests: int) -> Preflight:

@@ -13,6 +13,7 @@ from batchtui.core.jobs.own_files import own_files_of
 from batchtui.core.outputs import files, kinds
 from batchtui.core.outputs.export import export, refuse_ours, to_export
 from batchtui.core.outputs.guard import Guard
+from batchtui.core.outputs.target import is_device
 from batchtui.core.paths import Paths, target_path
 from batchtui.core.results.answers import Answers
 from batchtui.core.sending.context import Context
@@ -53,11 +54,17 @@ def place_for(to: str, paths: Paths) -> Path:
     What names a file an answer is not followed: those names come from keys, not from a person.
 
     Raises:
-        BadInput: it is where batchtui keeps its own files, a link that leads to nothing, or nothing can be there.
+        BadInput: it is where batchtui keeps its own files, a link that leads to nothing, a device or a pipe, or nothing
+            can be there.
     """
     target = refuse_ours(target_path(to), paths)
     try:
-        if files.is_pattern(target.name) or not target.is_symlink():
+        if files.is_pattern(target.name):
+            return target
+        if is_device(target):
+            said = f"{inert_line(str(target))} is a device or a pipe, not a file."
+            raise BadInput(said, "Export to a file, such as out.csv, and pass that on.")
+        if not target.is_symlink():
             return target
     except OSError as error:
         raise BadInput(f"{inert_line(to, 200)} cannot be written: {error.strerror}.", way_out(error)) from error

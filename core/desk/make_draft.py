@@ -17,11 +17,19 @@ from batchtui.core.text import inert_line
 
 
 async def make_draft(
-    path: Path, context: Context, name: str | None, cut: Cut | None, named: Callable[[], str], *, now: bool
+    path: Path,
+    context: Context,
+    name: str | None,
+    cut: Cut | None,
+    named: Callable[[], str],
+    *,
+    now: bool,
+    again: bool,
 ) -> Draft:
     """Checks a file, or builds a job, and keeps its rows. If canceled, it waits for its thread and keeps nothing.
 
-    `named` gives the refs of what is kept. `now`: it is to be answered without a batch.
+    `named` gives the refs of what is kept. `now`: it is to be answered without a batch. `again`: rows that were sent
+    before may be sent once more; else the caller refuses them.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -29,7 +37,8 @@ async def make_draft(
         StateError: its rows could not be kept.
     """
     snapshot = await context.disk.snapshot()
-    making = asyncio.ensure_future(asyncio.to_thread(_make, path, context, snapshot, name, cut, named, now=now))
+    work = asyncio.to_thread(_make, path, context, snapshot, name, cut, named, now=now, again=again)
+    making = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(making)
     except asyncio.CancelledError:
@@ -47,6 +56,7 @@ def _make(
     named: Callable[[], str],
     *,
     now: bool,
+    again: bool,
 ) -> Draft:
     paths, rules = context.paths, context.rules
     if path.suffix != ".toml":
@@ -55,7 +65,7 @@ def _make(
     from batchtui.core.jobs.known_keys import known_keys
 
     known = partial(known_keys, snapshot, paths, now=now)
-    return draft_job(path, paths, name, known, cut=cut, rules=rules, named=named)
+    return draft_job(path, paths, name, known, again=again, cut=cut, rules=rules, named=named)
 
 
 def changed(path: Path) -> BadInput:

@@ -118,7 +118,9 @@ class Now:
     ) -> NowProposal:
         if begun := None if again else await self.begun(path):
             return NowProposal(None, begun)
-        looked = await examine(path, self._context, name=name or "", one_batch=False, now=True, report=checking)
+        looked = await examine(
+            path, self._context, name=name or "", one_batch=False, now=True, again=again, report=checking
+        )
         if looked.estimate is None:
             raise NotSubmittable(looked.checked)
         known = await self.look(looked.checked.sha256, again=again)
@@ -174,7 +176,7 @@ class Now:
         """
         api = await self._connection.api()
         async with ticket(self._paths) as mine:
-            made = await make_draft(path, self._context, name, Cut(), mine.new_ref, now=True)
+            made = await make_draft(path, self._context, name, Cut(), mine.new_ref, now=True, again=again)
             if looked and (made.sha256, made.touches) != (looked.checked.sha256, looked.touches):
                 await asyncio.to_thread(discard, made, self._paths)
                 raise changed(path)

@@ -53,11 +53,11 @@ async def submit_file(
         BatchtuiError: as `sending.submit`.
     """
     async with ticket(context.paths) as mine:
-        made = await make_draft(path, context, name, cut, mine.new_ref, now=False)
+        made = await make_draft(path, context, name, cut, mine.new_ref, now=False, again=again)
         try:
             _refuse_what_nobody_agreed_to(path, made, looked)
             made = _with_deadline(made, deadline or made.deadline_text, context)
-            made = await _within_limit(path, made, context, looked, max_cost)
+            made = await _within_limit(path, made, context, looked, max_cost, again=again)
             taken = await _taken_over(path, made, context)
         except BaseException:
             with suppress(OSError):
@@ -95,12 +95,12 @@ def _with_deadline(made: Draft, text: str, context: Context) -> Draft:
 
 
 async def _within_limit(
-    path: Path, made: Draft, context: Context, looked: Preflight | None, max_cost: float | None
+    path: Path, made: Draft, context: Context, looked: Preflight | None, max_cost: float | None, *, again: bool
 ) -> Draft:
     """The draft with its limit, and with the prices of its parts if there is an estimate."""
     limit = made.max_cost if max_cost is None else max_cost
     if looked is None and limit is not None:
-        looked = await examine(path, context, name=made.name, one_batch=False)
+        looked = await examine(path, context, name=made.name, one_batch=False, again=again)
     if looked and looked.checked.sha256 != made.sha256:
         raise changed(path)
     hold(looked.whole if looked else None, limit)

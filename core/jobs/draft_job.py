@@ -16,6 +16,7 @@ from batchtui.core.cost.system_cache import SystemCache
 from batchtui.core.errors import BadInput
 from batchtui.core.files import NewFile, private_folder, replacing
 from batchtui.core.jobs.build import BadRows, Built, build
+from batchtui.core.jobs.in_the_way import in_the_way
 from batchtui.core.jobs.job import BadJob, Job, Request
 from batchtui.core.jobs.known_keys import NOTHING, Known
 from batchtui.core.jobs.look_ahead import look_ahead
@@ -171,10 +172,17 @@ def _wrong_place(output: Output, paths: Paths) -> BadInput | None:
     return None
 
 
-def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules) -> None:
-    """Raises BadJob if it is clear, before the first step is paid for, that a later one or an output will fail."""
-    problems = look_ahead(job, made.built.columns, rules)
-    if problems := problems or name_problems(job, str(path.absolute()), made.keys):
+def refuse_what_will_fail(path: Path, job: Job, made: Unfolded, rules: Rules, *, again: bool) -> None:
+    """Raises BadJob if it is clear, before the first step is paid for, that a later one or an output will fail.
+
+    Rows that were sent before are refused for that, unless they may be sent `again`: what their earlier run wrote is
+    then nothing to say.
+    """
+    file = str(path.absolute())
+    problems = look_ahead(job, made.built.columns, rules) or name_problems(job, file, made.keys)
+    if again or job.new_only or not (made.built.under_way or made.built.answered):
+        problems = problems or in_the_way(job, file, made.keys)
+    if problems:
         raise BadJob(path, problems)
 
 
@@ -192,14 +200,15 @@ def draft_job(
     name: str | None,
     known_as: Callable[[str], Known],
     *,
+    again: bool,
     cut: Cut | None = None,
     rules: Rules = CURRENT,
     named: Callable[[], str] = new_ref,
 ) -> Draft:
     """Reads a job, checks all of its steps and outputs, and archives its first step. Run it in a thread.
 
-    `known_as` finds the keys that were sent before under a name; `cut` replaces the job's own canary and split, each
-    where it is not 0; `named` gives the refs of what is archived.
+    `known_as` finds the keys that were sent before under a name; `again`: they may be sent once more. `cut`
+    replaces the job's own canary and split, each where it is not 0; `named` gives the refs of what is archived.
 
     Raises:
         NothingNew: the job wants only new rows, and there are none.
@@ -209,7 +218,7 @@ def draft_job(
     rules = with_betas(rules, job)
     known = known_as(name or job.name)
     with unfolded(job, 0, paths, {}, known) as made:
-        refuse_what_will_fail(path, job, made, rules)
+        refuse_what_will_fail(path, job, made, rules, again=again)
         parts = _archived(job, 0, paths, made, rules, named)
     try:
         drafted = Draft(

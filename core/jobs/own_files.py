@@ -16,7 +16,8 @@ from batchtui.core.results.answers import Answers
 
 SUBMITTED = "the file that was submitted"
 
-_JOURNALS = ("-wal", "-journal", "-shm")
+JOURNALS = ("-wal", "-journal", "-shm")
+"""What follows the name of a SQLite database in the names of the files that SQLite writes beside it."""
 
 
 def own_files(job: Job, number: int, job_file: str, target: Path, answers: Answers | None = None) -> Guard:
@@ -37,7 +38,7 @@ def own_files(job: Job, number: int, job_file: str, target: Path, answers: Answe
         path = _real(place(folder, source.path))
         if source.kind == "sqlite":
             databases[path] = "the source of the rows"
-            files |= {path.with_name(path.name + one): "the journal of the source" for one in _JOURNALS}
+            files |= {path.with_name(path.name + one): "the journal of the source" for one in JOURNALS}
         elif source.kind != "folder":
             files[path] = "the source of the rows"
         elif target.is_relative_to(path) and (answers is None or source is sources[-1]):

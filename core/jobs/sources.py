@@ -12,6 +12,7 @@ import msgspec
 
 from batchtui.core.errors import BadInput
 from batchtui.core.file_kind import HEAD, better_delimiter, looks_like_csv, not_text, other_text
+from batchtui.core.file_kind import cells as cells_of
 from batchtui.core.jobs import parquet_values
 from batchtui.core.jobs.job import Source, place
 from batchtui.core.jobs.sqlite_source import NoDatabase, query_rows
@@ -72,15 +73,15 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
     first = _first_line(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
+        better = better_delimiter(first, delimiter)
+        hint = _delimiter(better)
+        single = BadInput(f"{_shown(path)}: with the delimiter {_quoted(delimiter)}, line 1 is a single column.", hint)
         try:
             header = next(reader, None)
             if header is None:
                 raise BadInput(f"{_shown(path)} is empty.", "Give a file whose first line names the columns.")
-            better = better_delimiter(first, delimiter)
-            hint = _delimiter(better)
             if better and len(header) == 1:
-                message = f"{_shown(path)}: with the delimiter {_quoted(delimiter)}, line 1 is a single column."
-                raise BadInput(message, hint)
+                raise single
             _named(header, f"{_shown(path)}, line 1")
             for cells in reader:
                 where = f"line {reader.line_num}"
@@ -91,14 +92,25 @@ def _csv(path: Path, delimiter: str, note: Note) -> Iterator[Found]:
                     quote = f"Quote cells that contain the delimiter, {_quoted(delimiter)}, or set `delimiter`."
                     note(Problem(reader.line_num, "", message, hint or quote, "cells", where))
         except csv.Error as error:
+            if better and reader.line_num <= 1 and len(cells_of(first, delimiter)) == 1:
+                raise single from error
             message = f"{_shown(path)}, line {reader.line_num}: {inert_line(str(error))}."
             raise BadInput(message, 'Quote cells that contain quotes, and double those quotes: "say ""hi"""') from error
         except UnicodeDecodeError as error:
-            message = (
-                f"{_shown(path)}, after line {reader.line_num}: byte 0x{error.object[error.start]:02x} is not UTF-8."
-            )
+            message = f"{_shown(path)}, line {_bad_line(path)}: byte 0x{error.object[error.start]:02x} is not UTF-8."
             hint = "Save it as UTF-8. From an older Windows or Excel: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
             raise BadInput(message, hint) from error
+
+
+def _bad_line(path: Path) -> int:
+    """The first line that is not UTF-8: the reader has read ahead, and does not know."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return number
 
 
 def _first_line(path: Path) -> str:

@@ -28,6 +28,9 @@ _NAMES = {
 }
 
 
+_FORM = "Texts go in quotes, tables under [headers]."
+
+
 class Tables:
     """A TOML text and the problems found in it so far."""
 
@@ -38,10 +41,12 @@ class Tables:
         try:
             self.root = read_toml(text)
         except NotToml as error:
-            message, hint = f"It is not TOML: {inert_line(str(error))}.", "Texts go in quotes, tables under [headers]."
+            message, hint = f"It is not TOML: {inert_line(str(error))}.", error.hint or _FORM
             if error.field:
                 said = f"{inert_line(shown(error.field), 80)} cannot be used: {error}."
-                self.note(error.field, "wrong_value", said, "Write a smaller number, or a text in quotes.")
+                self.note(
+                    error.field, "wrong_value", said, error.hint or "Write a smaller number, or a text in quotes."
+                )
                 return
             other = other_text(text.encode())
             if other is not None and "TOML" not in other.what:

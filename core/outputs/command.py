@@ -26,6 +26,7 @@ from batchtui.core.text import inert_line
 RESULTS = "{results}"
 """Replaced by the path of the results in an argument; if no argument has it, the path is the last argument."""
 
+_LONGEST = 7 * 86_400.0
 _SAID = 100
 """How many of the last lines of the program's output go to the log."""
 
@@ -50,8 +51,8 @@ def check(options: CommandOptions) -> None:
     """Raises BadInput if there is nothing that can run."""
     if not options.command or any("\0" in argument for argument in options.command):
         raise BadInput("The command output does not say what to run.", 'Give command = ["PROGRAM", "ARGUMENT"]')
-    if options.timeout <= 0:
-        raise BadInput("The command's timeout must be above 0.", "Give a timeout in seconds, such as 3600.")
+    if not 0 < options.timeout <= _LONGEST:
+        raise BadInput("The command's timeout must be above 0 and at most a week.", "Give it in seconds, such as 3600.")
     if options.folder and not is_folder(Path(options.folder)):
         raise BadInput(f"{shown(options.folder)} is not a folder.", "Give the folder where the command runs.")
     if shutil.which(_program(options)) is None:

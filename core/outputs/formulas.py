@@ -23,9 +23,14 @@ _BULLET = re.compile(r"[-+]+(\s|\Z)")
 _ACTS = re.compile(r"\w\(|\||[!#][$\w]")
 """A call, DDE, or a cell of another sheet or file. Without one of these, a formula only shows a wrong value."""
 
-_GOES_ON = re.compile(r"[^-+\s].*[-+*/^&=<>(,]\s*\Z", re.DOTALL)
+_WORDS = r"(?: [^\W\d_]+ | \d+ ) (?: [\s.,-]+ (?: [^\W\d_]+ | \d+ ) )* [\s.]*"
+_CALLS_APART = re.compile(rf"\w (?: \s | {_UNSEEN} )+ \( (?! {_WORDS} \) )", re.VERBOSE)
+"""A call with blanks before its parenthesis. Mere words in it name no cell and no place: "Smith (Jr)" is a name."""
+
+_OPERATORS = tuple("-+*/^&=<>(,")
+_OPERAND = re.compile(r"[^-+\s]")
 _QUOTED = re.compile(r'[,"\n\r]')
-"""An operator at the end of a cell in quotes: the next cell could be the rest of the formula."""
+"""What puts a cell into quotes. With an operator at its end, the next cell could be the rest of the formula."""
 
 
 def guarded(cell: str) -> str:
@@ -41,9 +46,9 @@ def guarded(cell: str) -> str:
 def guarded_id(cell: str) -> str:
     """The same for an id or a key. Others are matched with it, so it stays as it is, unless it would call or fetch
     something; no custom_id that the API accepts can do that."""
-    text = _LATER.sub(lambda found: _quieted(found) if _acts(cell, found) else found[0], cell)
+    text = _LATER.sub(lambda found: _quieted(found) if _calls(cell, found) else found[0], cell)
     first = _FIRST.match(cell)
-    return f"'{text}" if first and _acts(cell, first) else text
+    return f"'{text}" if first and _calls(cell, first) else text
 
 
 def _quieted(found: re.Match[str]) -> str:
@@ -57,13 +62,25 @@ def _harmless(cell: str, found: re.Match[str]) -> bool:
     return found[0][0] in "\n\r" and bool(_BULLET.match(piece)) and not _acts(cell, found)
 
 
+def _calls(cell: str, found: re.Match[str]) -> bool:
+    """Whether it acts, also with blanks in it. Bullets have parentheses after a blank, too; ids seldom do."""
+    return _acts(cell, found) or bool(_CALLS_APART.search(_piece(cell, found)))
+
+
 def _acts(cell: str, found: re.Match[str]) -> bool:
     piece = _piece(cell, found)
     last = found.end() - 1 + len(piece) == len(cell)
-    return bool(_ACTS.search(piece) or (last and _GOES_ON.search(piece) and _QUOTED.search(cell)))
+    return bool(_ACTS.search(piece) or (last and _goes_on(piece) and _QUOTED.search(cell)))
+
+
+def _goes_on(piece: str) -> bool:
+    said = piece.rstrip()
+    return said.endswith(_OPERATORS) and bool(_OPERAND.search(said[:-1]))
 
 
 def _piece(cell: str, found: re.Match[str]) -> str:
-    """The formula up to the next break, or to the end of the cell."""
+    """The formula up to the next break, or to the end of the cell; to the first one, breaks are blanks."""
+    if not _BREAK.match(found[0]):
+        return cell[found.end() - 1 :]
     end = _BREAK.search(cell, found.end())
     return cell[found.end() - 1 : end.start() if end else len(cell)]

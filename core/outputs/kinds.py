@@ -25,6 +25,7 @@ from batchtui.core.outputs.target import (
     Work,
     Written,
     can_hold,
+    only_a_file,
     read_options,
     shown,
 )
@@ -148,7 +149,8 @@ def check(spec: Output) -> None:
     """Checks, before anything is sent, that an output of a job can be written as described.
 
     Raises:
-        BadInput: the kind is unknown, an option is not one of its own, or a path, table, column or program is missing.
+        BadInput: the kind is unknown, an option is not one of its own, a path, table, column or program is missing, or
+            a folder, a device or a pipe is in its place.
     """
     kind, options = understood(spec)
     wanted(options.when)
@@ -156,6 +158,9 @@ def check(spec: Output) -> None:
     if path != Path():
         can_hold(path, sqlite.LONGEST_NAME if spec.kind == "sqlite" else LONGEST_NAME)
     kind.check(path, options)
+    if left := failed_path(spec):
+        for file in (left,) if spec.kind == "files" else (path, left):
+            only_a_file(file)
 
 
 def run(

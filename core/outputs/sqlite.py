@@ -58,7 +58,6 @@ def check(target: Path, options: SqliteOptions) -> None:
             "An insert takes no `set` and no `where`.", "Say what to write with `columns`, or set mode = update."
         )
     else:
-        only_a_file(target)
         _check_insert(target, options.table or TABLE, asked_columns(options.columns) or EVERY)
 
 

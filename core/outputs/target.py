@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from batchtui.core.errors import BadInput, BatchtuiError, way_out
 from batchtui.core.outputs.guard import UNGUARDED, Guard
-from batchtui.core.paths import LONGEST_NAME
+from batchtui.core.paths import LONGEST_NAME, is_folder, seen
 from batchtui.core.results.answers import Answers, KeyedResult
 from batchtui.core.text import inert_line
 
@@ -121,15 +121,22 @@ def can_hold(path: Path, longest: int = LONGEST_NAME) -> None:
 
 
 def only_a_file(path: Path) -> None:
-    """Raises BadInput if there is a folder at the path of a file, or a device or a pipe: replacing would remove it."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:  # nothing there, or writing to it will say why not
-        return
-    if stat.S_ISDIR(mode):
+    """Raises BadInput if there is a folder at the path of a file, or a device or a pipe: replacing would remove it.
+
+    A stream such as /dev/stdout is none, even while it leads to a file: another process has another one.
+    """
+    if is_folder(path):
         raise BadInput(f"{shown(path)} is a folder.", "Give the name of a file in it.")
-    if not stat.S_ISREG(mode):
+    if is_device(path):
         raise BadInput(f"{shown(path)} is a device or a pipe, not a file.", "Choose another place.")
+
+
+def is_device(path: Path) -> bool:
+    """Whether a device, a pipe or a stream of a process is at a path."""
+    if path.parts[:2] in (("/", "dev"), ("/", "proc")) and path.parts[2:3] != ("shm",) and path.is_symlink():
+        return True
+    about = seen(path)
+    return about is not None and not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode))
 
 
 def taken(path: Path, there: There = "refuse", more: str = " already exists") -> TargetExists:

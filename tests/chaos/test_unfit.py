@@ -257,9 +257,9 @@ def test_the_run_that_finds_them_ends_with_3_and_shows_them(
 ) -> None:
     say(world, **{**ALL_GOOD, "w1": NULL})
     world.control.settings(duration=0)
+    assert here(world, monkeypatch, capfd, "submit", str(job(world)))[0] == 0
     blocked = world.folder / "out.csv"
     blocked.write_text("mine")  # so that only the second run can write the output, and look at the values
-    assert here(world, monkeypatch, capfd, "submit", str(job(world)))[0] == 0
     code, said = here(world, monkeypatch, capfd, "retrieve", "scores")
     assert (code, said["batches"][0]["outcomes"]["unfit"]) == (3, 0)
     blocked.unlink()

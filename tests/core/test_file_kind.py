@@ -40,6 +40,14 @@ def archive() -> bytes:
     return data.getvalue()
 
 
+def spreadsheet() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet", zipfile.ZIP_STORED)
+        archive.writestr("content.xml", "<office:document-content/>")
+    return data.getvalue()
+
+
 def database(folder: Path) -> bytes:
     sqlite3.connect(folder / "made.db").executescript("CREATE TABLE t (a); VACUUM;").close()
     return (folder / "made.db").read_bytes()
@@ -64,6 +72,7 @@ BYTES: dict[str, tuple[Callable[[Path], bytes], str, str]] = {
     "zstd": (lambda _: b"\x28\xb5\x2f\xfd\x04\x00", "zstd", "unzstd"),
     "zip": (lambda _: archive(), "zip archive", "unzip"),
     "xlsx": (lambda _: workbook(), "Excel workbook", "CSV"),
+    "ods": (lambda _: spreadsheet(), "OpenDocument spreadsheet", "Save it as CSV"),
     "pdf": (lambda _: b"%PDF-1.7\n%\xe2\xe3", "PDF", "pdftotext"),
     "sqlite": (database, "SQLite database", 'kind = "sqlite"'),
     "parquet": (columns, "Parquet file", 'kind = "parquet"'),

@@ -25,6 +25,7 @@ def test_what_nothing_can_hold_is_said_with_its_place(text: str, said: str, fiel
         read_toml(text)
     assert said in str(refused.value)
     assert refused.value.field == field
+    assert ("nested" in said) == ("Nest " in refused.value.hint)
 
 
 def test_what_fits_is_read() -> None:

@@ -13,7 +13,7 @@ import click
 from batchtui.core import errors
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert
-from batchtui.tui.cli.terminal import Amount, complain, has_screen, out, say, wait_for
+from batchtui.tui.cli.terminal import Amount, Count, complain, has_screen, out, say, wait_for
 
 if TYPE_CHECKING:
     from batchtui.tui.demo import Stage
@@ -74,14 +74,14 @@ def _screen(scene: Stage) -> int:
 @click.command(short_help="Run only the simulator: a local Message Batches API.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Count(0, 65535),
     default=0,
     metavar="P",
     help="Port to listen on; 0, the default, picks a free one.",
 )
-@click.option("--duration", type=Amount(min=0), metavar="S", help="Seconds each batch takes.")
+@click.option("--duration", type=Amount(0, 86_400), metavar="S", help="Seconds each batch takes.")
 @click.option(
-    "--speed", type=Amount(min=0.001), default=60.0, show_default=True, help="How many times faster batches run."
+    "--speed", type=Amount(0.001, 1e6), default=60.0, show_default=True, help="How many times faster batches run."
 )
 @click.option("--moving-counts", is_flag=True, help="Update counts while a batch runs, which the API does not promise.")
 @click.option("--errored", type=Amount(0, 1), default=0.0, help="Share of requests that fail.")

@@ -16,7 +16,7 @@ from batchtui.core.log_lines import Entry, Follower, last
 from batchtui.core.paths import find_paths
 from batchtui.core.reading import ordinary, unreadable
 from batchtui.tui.cli.records import LogRecord, spelled
-from batchtui.tui.cli.terminal import flush, out, say
+from batchtui.tui.cli.terminal import Count, flush, out, say
 
 _EVERY = 300
 """Milliseconds between two looks at a log that is followed."""
@@ -25,7 +25,14 @@ _EVERY = 300
 @click.command(short_help="Show the log: what was polled, what ended, what went wrong.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until interrupted.")
 @click.option(
-    "-n", "--lines", "count", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="How many."
+    "-n",
+    "--lines",
+    "count",
+    type=Count(0, 1_000_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="How many.",
 )
 @click.option("--errors", "bad_only", is_flag=True, help="Only what went wrong and a person must know.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, whatever the log's own format is.")

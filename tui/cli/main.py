@@ -16,7 +16,7 @@ from batchtui.core import errors
 from batchtui.core.error_codes import EXIT_CODES
 from batchtui.core.errors import BatchtuiError
 from batchtui.core.text import inert_line
-from batchtui.tui.cli.terminal import Amount, Unwritten, complain, flush, give_up_stdout, out, say
+from batchtui.tui.cli.terminal import INTERVAL, Unwritten, complain, flush, give_up_stdout, out, say
 
 _EXIT_CODES = "\n".join(("\b", "Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())))
 
@@ -77,7 +77,7 @@ class _Commands(click.Group):
     help="Run one cycle without a screen, then exit: poll, retrieve, run outputs, submit what is waiting.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object to stdout.")
-@click.option("--interval", type=Amount(min=0.2), metavar="S", help="Live table: seconds between polls.")
+@click.option("--interval", type=INTERVAL, metavar="S", help="Live table: seconds between polls.")
 @click.version_option(package_name="batchtui", prog_name="batchtui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, once: bool, as_json: bool, interval: float | None) -> None:

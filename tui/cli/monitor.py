@@ -25,13 +25,13 @@ from batchtui.core.text import inert_line
 from batchtui.tui.cli.command_desk import tell_outputs
 from batchtui.tui.cli.events import printing_events
 from batchtui.tui.cli.report import line
-from batchtui.tui.cli.terminal import PATIENCE, WAITING, Amount, complain, out, say, wait_for
+from batchtui.tui.cli.terminal import INTERVAL, PATIENCE, WAITING, complain, out, say, wait_for
 
 
 @click.command(short_help="Poll, retrieve and run what follows, until stopped.")
 @click.option(
     "--interval",
-    type=Amount(min=0.2),
+    type=INTERVAL,
     metavar="S",
     help="Seconds between polls of the API. Without it, as often as a poll is worth it: soon after a submit and around "
     "the time that such batches usually took; every 5 to 10 minutes where nothing is known, 15 while it is early.",

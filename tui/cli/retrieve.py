@@ -28,13 +28,13 @@ from batchtui.tui.cli.command_desk import (
 )
 from batchtui.tui.cli.records import Batches, ErrorRecord
 from batchtui.tui.cli.report import batch_json, dumps, error_json, failures_json
-from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait_for
+from batchtui.tui.cli.terminal import DOLLARS, complain, out, progress, say, wait_for
 
 
 @click.command()
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
 @click.option("--to", help="Also export the results: to a file, or to a pattern with {custom_id}.")
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="For a job: a new cost limit for all its steps.")
+@click.option("--max-cost", type=DOLLARS, metavar="USD", help="For a job: a new cost limit for all its steps.")
 @click.option("--as-is", metavar="FILE", help="Only write the API's lines to FILE, unverified.")
 @every_option
 @as_json

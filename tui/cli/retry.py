@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from batchtui.core import errors
 from batchtui.core.batches.batch import Batch, State
 from batchtui.core.batches.find import told_apart
+from batchtui.core.batches.limits import MOST_TOKENS
 from batchtui.core.batches.retries import DEFAULT, Kind
 from batchtui.core.batches.standing import standing
 from batchtui.core.batches.submissions import whole, with_submission
@@ -34,7 +35,7 @@ from batchtui.tui.cli.command_desk import (
     understood,
 )
 from batchtui.tui.cli.report import error_json, failures_json
-from batchtui.tui.cli.terminal import Amount, FilePath, agree, complain, progress, say, wait_for
+from batchtui.tui.cli.terminal import DOLLARS, Count, FilePath, agree, complain, progress, say, wait_for
 
 
 class Kinds(click.ParamType[frozenset[Kind]]):
@@ -59,7 +60,7 @@ class Kinds(click.ParamType[frozenset[Kind]]):
 @click.option("--take", type=Kinds(), metavar="KINDS", help=f"Only these kinds of requests, of: {','.join(Kind)}.")
 @click.option(
     "--max-tokens",
-    type=click.IntRange(min=1),
+    type=Count(1, MOST_TOKENS),
     metavar="N",
     help="The max_tokens of what is sent again, for cut answers.",
 )
@@ -73,7 +74,7 @@ class Kinds(click.ParamType[frozenset[Kind]]):
     metavar="FILE",
     help="If FILE does not exist, write the failed rows to it, for editing. If it exists, send its rows.",
 )
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="A new cost limit for the whole submission.")
+@click.option("--max-cost", type=DOLLARS, metavar="USD", help="A new cost limit for the whole submission.")
 @every_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json

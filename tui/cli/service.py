@@ -19,7 +19,7 @@ from batchtui.core.text import ago, inert, inert_line
 from batchtui.tui.cli.command_desk import as_json, desk_for
 from batchtui.tui.cli.report import dumps, error_json, poller_json
 from batchtui.tui.cli.service_records import ServiceRecord, ServiceRemoved, ServiceStatus, ServiceUnasked, installed
-from batchtui.tui.cli.terminal import FilePath, agree, complain, out, say, wait_for
+from batchtui.tui.cli.terminal import Count, FilePath, agree, complain, out, say, wait_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -234,7 +234,7 @@ def _tell(said: Status, poller: Poller | None, now: datetime) -> None:
 
 @service.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
-@click.option("-n", "--lines", type=click.IntRange(0, 1_000_000), default=50, show_default=True, metavar="N")
+@click.option("-n", "--lines", type=Count(0, 1_000_000), default=50, show_default=True, metavar="N")
 @_kind
 def logs(*, follow: bool, lines: int, kind: str | None) -> int:
     """Show what the service wrote to its output. What it did is in the log: batchtui logs."""

@@ -27,7 +27,7 @@ from batchtui.tui.cli.command_desk import as_json, beta, desk_for, failed, not_s
 from batchtui.tui.cli.records import Batches
 from batchtui.tui.cli.report import batch_json, dumps, error_json
 from batchtui.tui.cli.submit_agree import ASK_FROM, agree_to
-from batchtui.tui.cli.terminal import Amount, Deadline, FilePath, agree, complain, out, progress, say, wait_for
+from batchtui.tui.cli.terminal import DOLLARS, Count, Deadline, FilePath, agree, complain, out, progress, say, wait_for
 from batchtui.tui.cli.wait import stay
 
 
@@ -45,11 +45,11 @@ from batchtui.tui.cli.wait import stay
 @click.option("--now", is_flag=True, help="Send without a batch: get answers while you wait, at the standard price.")
 @click.option(
     "--parallel",
-    type=click.IntRange(1, 100),
+    type=Count(1, 100),
     metavar="N",
     help="With --now: how many requests run at a time; 8 by default.",
 )
-@click.option("--split", type=click.IntRange(1, 100_000), metavar="N", help="Split into batches of at most N requests.")
+@click.option("--split", type=Count(1, 100_000), metavar="N", help="Split into batches of at most N requests.")
 @click.option(
     "--deadline",
     type=Deadline(),
@@ -58,9 +58,12 @@ from batchtui.tui.cli.wait import stay
     help="What has not ended by then is canceled and sent at once, at the standard price: 90m, 6h, 1d, or a time with "
     "its zone.",
 )
-@click.option("--max-cost", type=Amount(min=0), metavar="USD", help="Send nothing that could cost more than this.")
+@click.option("--max-cost", type=DOLLARS, metavar="USD", help="Send nothing that could cost more than this.")
 @click.option(
-    "--canary", type=click.IntRange(1), metavar="N", help="Send the first N alone; the rest only if all N are answered."
+    "--canary",
+    type=Count(1, 100_000),
+    metavar="N",
+    help="Send the first N alone; the rest only if all N are answered.",
 )
 @beta
 @as_json
@@ -146,6 +149,7 @@ async def _look(desk: Desk, wanted: _Wanted) -> Preflight:
             wanted.file,
             name=wanted.name or "",
             one_batch=one_batch,
+            again=wanted.again,
             max_cost=wanted.max_cost,
             deadline=wanted.deadline,
             report=progress(words),

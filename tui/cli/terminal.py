@@ -24,13 +24,32 @@ from batchtui.tui.cli.progress_line import Line
 
 
 class Amount(click.FloatRange):
-    """A number in a range. Rejects infinity, and nan, which passes every range check and is no limit to anything."""
+    """A number in a range. Rejects nan, which passes every range check and is no limit to anything."""
+
+    def __init__(self, least: float, most: float) -> None:
+        super().__init__(least, most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{number} is not a finite number.", param, ctx)
+        if math.isnan(number):
+            self.fail(f"{number} is not a number.", param, ctx)
         return number
+
+
+class Count(click.IntRange):
+    """A whole number in a range. What is too long to be one is shown shortened, so that the message stays clear."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        short: Any = inert_line(str(value), 30)
+        return int(super().convert(short, param, ctx))
+
+
+DOLLARS = Amount(0, 1e9)
+INTERVAL = Amount(0.2, 86_400)
+"""Seconds between two looks: at most a day, in which every batch ends."""
 
 
 class FilePath(click.ParamType[Path]):

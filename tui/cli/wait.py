@@ -34,7 +34,9 @@ from batchtui.tui.cli.terminal import Amount, complain, out, progress, say, wait
 
 @click.command(short_help="Wait until answers, outputs and next steps are all there.")
 @click.argument("batches", nargs=-1, required=True, metavar="BATCH...")
-@click.option("--timeout", type=Amount(min=0), metavar="S", help="Stop waiting after S seconds, with exit code 8.")
+@click.option(
+    "--timeout", type=Amount(0, 31 * 86_400), metavar="S", help="Stop waiting after S seconds, with exit code 8."
+)
 @every_option
 @as_json
 def wait(*, batches: tuple[str, ...], timeout: float | None, every: bool, as_json: bool) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from batchtui.core.api.anthropic_sdk import AnthropicApi
 from batchtui.core.api.credentials import Credentials
-from batchtui.core.api.http_errors import http_date, pause_of
+from batchtui.core.api.http_errors import how_it_broke, http_date, pause_of
 from batchtui.core.batches.remote import Counts, ProcessingStatus
 from batchtui.core.errors import (
     ApiError,
@@ -201,6 +201,25 @@ async def test_a_broken_connection_says_how_it_broke(api: AnthropicApi, world: W
     with pytest.raises(Unreachable) as raised:
         await api.page()
     assert raised.value.message == said
+
+
+async def test_a_port_of_a_proxy_that_cannot_be_is_said(archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What broke is in a group of exceptions, whose own words are of its making."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:99999")
+    api = _api("https://api.example.invalid")
+    try:
+        with pytest.raises(Unreachable, match=r"The API could not be reached: .*port must be 0-65535"):
+            await api.page()
+    finally:
+        await api.close()
+
+
+def test_of_a_group_of_exceptions_the_first_that_says_something_is_told() -> None:
+    group = ExceptionGroup(
+        "unhandled errors", [ValueError(), ExceptionGroup("more", [OSError(111, "Connection refused")])]
+    )
+    assert how_it_broke(group) == "Connection refused"
+    assert how_it_broke(ExceptionGroup("unhandled errors", [ValueError()])) == "ValueError"
 
 
 async def test_a_download_that_is_reset_says_so(api: AnthropicApi, archived: Path, world: World) -> None:

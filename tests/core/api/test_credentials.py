@@ -53,7 +53,14 @@ def test_a_setting_names_another_variable(folder: Path) -> None:
     [
         ("ANTHROPIC_API_KEY=$WORK_KEY", "names another variable"),
         ('ANTHROPIC_API_KEY="${WORK_KEY}"', "names another variable"),
-        ("ANTHROPIC_API_KEY='sk-ant-\nrest'", "is not closed on the same line"),
+        ("ANTHROPIC_API_KEY='sk-ant-\nrest'", "do not hold one value on one line"),
+        ("ANTHROPIC_API_KEY='sk-ant-", "do not hold one value on one line"),
+        ("ANTHROPIC_API_KEY='sk-ant-'rest", "do not hold one value on one line"),
+        ("ANTHROPIC_API_KEY=sk-ant-\\\nrest", "goes on in the next line"),
+        ("set ANTHROPIC_API_KEY=sk-ant-rest", "line 1 does not have the form ANTHROPIC_API_KEY=VALUE"),
+        ("A=1\nsetenv ANTHROPIC_API_KEY sk-ant-rest", "line 2 does not have the form ANTHROPIC_API_KEY=VALUE"),
+        ("A='\n'\rANTHROPIC_API_KEY: sk-ant-rest", "line 3 does not have the form ANTHROPIC_API_KEY=VALUE"),
+        ('"ANTHROPIC_API_KEY"=sk-ant-rest', "line 1 does not have the form ANTHROPIC_API_KEY=VALUE"),
     ],
 )
 def test_a_key_that_other_tools_would_put_together_is_not_taken_as_it_stands(folder: Path, line: str, why: str) -> None:
@@ -84,6 +91,19 @@ def test_the_variable_that_is_said_to_hold_the_key_is_the_one_that_is_asked_for(
         f'ANTHROPIC_API_KEY="{KEY}" # of the team',
         f"ANTHROPIC_API_KEY={OTHER}\nANTHROPIC_API_KEY={KEY}",
         f"ANTHROPIC_API_KEY=\nANTHROPIC_API_KEY={KEY}",
+        f"ANTHROPIC_API_KEY=`{KEY}`",
+        f"ANTHROPIC_API_KEY={KEY};",
+        f'ANTHROPIC_API_KEY="{KEY}" ; # of the team',
+        f'declare -x ANTHROPIC_API_KEY="{KEY}"',
+        f"\u200bANTHROPIC_API_KEY={KEY}",
+        f"OTHER=1\rANTHROPIC_API_KEY={KEY}\rMORE=2",
+        f'NOTE="first\nlast"\nANTHROPIC_API_KEY={KEY}',
+        f'NOTE="open\nANTHROPIC_API_KEY={KEY}',
+        f"NOTE=it's\nANTHROPIC_API_KEY='{KEY}'",
+        f"NOTE='it\nANTHROPIC_API_KEY='{KEY}'",
+        f'# "a comment\nANTHROPIC_API_KEY={KEY}\n# is no text"',
+        f'NOTE="C:\\folder\\"\nANTHROPIC_API_KEY="{KEY}"',
+        f"ANTHROPIC_API_KEY={KEY}\nset ANTHROPIC_API_KEY={OTHER}",
     ],
 )
 def test_an_env_file_may_be_written_in_the_usual_ways(folder: Path, line: str) -> None:
@@ -95,10 +115,12 @@ def test_an_env_file_may_be_written_in_the_usual_ways(folder: Path, line: str) -
     "data",
     [
         f"ANTHROPIC_API_KEY={KEY}\n".encode("utf-16"),
+        f"ANTHROPIC_API_KEY={KEY}\n".encode("utf-16-le"),
+        f"# \u4e2d\nANTHROPIC_API_KEY={KEY}\n".encode("utf-16-be"),
         f"ANTHROPIC_API_KEY={KEY}\n".encode("utf-8-sig"),
         f"# caf\u00e9\nNAME=caf\u00e9\nANTHROPIC_API_KEY={KEY}\n".encode("latin-1"),
     ],
-    ids=["UTF-16", "BOM", "Latin-1 elsewhere"],
+    ids=["UTF-16", "UTF-16 without a mark", "the other way round", "BOM", "Latin-1 elsewhere"],
 )
 def test_the_encoding_of_an_env_file_hides_no_key(folder: Path, data: bytes) -> None:
     (folder / ".env").write_bytes(data)
@@ -143,11 +165,23 @@ def test_an_env_file_without_the_key_says_so(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [f"# ANTHROPIC_API_KEY={KEY}", f"MY_ANTHROPIC_API_KEY={KEY}", f"ANTHROPIC_API_KEY2={KEY}", KEY]
+    "line",
+    [
+        f"# ANTHROPIC_API_KEY={KEY}",
+        f"MY_ANTHROPIC_API_KEY={KEY}",
+        f"ANTHROPIC_API_KEY2={KEY}",
+        KEY,
+        f'NOTE="first\nANTHROPIC_API_KEY={KEY}\nlast"',
+        f"NOTE='first\r\nANTHROPIC_API_KEY={KEY}\r\nlast' # more",
+        f"NOTE=`first\nANTHROPIC_API_KEY={KEY}\nlast`",
+        f'export NOTE = "say \\"\nANTHROPIC_API_KEY={KEY}\n\\" and more"',
+        *(f"NOTE=first{no_end}ANTHROPIC_API_KEY={KEY}" for no_end in "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"),
+        *(f"# first{no_end}ANTHROPIC_API_KEY={KEY}" for no_end in "\u2028\x85\x0c"),
+    ],
 )
 def test_another_line_of_an_env_file_is_no_key(folder: Path, line: str) -> None:
-    (folder / ".env").write_text(line + "\n")
-    with pytest.raises(NoKey):
+    (folder / ".env").write_bytes(line.encode() + b"\n")
+    with pytest.raises(NoKey, match="it has no ANTHROPIC_API_KEY"):
         found(folder)
 
 

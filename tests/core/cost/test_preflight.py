@@ -119,9 +119,8 @@ async def test_a_file_in_the_place_of_an_output_is_said_before_anything_is_paid_
     for name in ("a.csv", "b.jsonl"):
         (world.folder / name).touch()
     looked = await desk.examine(world.folder / "job.toml")
-    [note] = looked.notes
-    assert looked.checked.ok
-    assert note.startswith(f"{world.folder / 'a.csv'} already exists")
+    [problem] = looked.checked.problems
+    assert (problem.kind, problem.message) == ("exists", f"{world.folder / 'a.csv'} already exists.")
 
 
 async def test_with_the_older_version_set_sampling_parameters_pass_and_go_out_with_it(world: World) -> None:

@@ -39,7 +39,7 @@ def problems(shop: Workshop, text: str) -> list[tuple[str, str]]:
     try:
         job = shop.read(text)
         with unfolded(job, 0, paths, {}) as made:
-            refuse_what_will_fail(path, job, made, CURRENT)
+            refuse_what_will_fail(path, job, made, CURRENT, again=True)
     except BadJob as error:
         return [(one.kind, one.message) for one in error.problems]
     return []
@@ -164,6 +164,19 @@ def test_files_that_rows_come_from_are_not_replaced(shop: Workshop, path: str, *
         (output("csv", "a.db"), output("sqlite", "a.db"), "overwrite"),
         (output("sqlite", "a.db"), output("jsonl", "a.db"), "overwrite"),
         (output("sqlite", "a.db"), output("sqlite", "there/a.db"), "overwrite"),
+        (output("csv", "a"), output("files", "a/{key}.md"), "and a folder of"),
+        (output("files", "a/b/{key}.md"), output("jsonl", "a"), "and a folder of"),
+        (output("csv", "a"), output("jsonl", "a/b/c.jsonl"), "and a folder of"),
+        (output("csv", "a.csv"), output("jsonl", "a.csv.failed.jsonl/c.jsonl"), "and a folder of"),
+        (output("files", "n/{key}"), output("csv", "n/user/a.csv"), "and a folder of"),
+        (output("files", "n/{key}"), output("csv", "n/other/a.csv"), ""),
+        (output("csv", "a.csv"), output("csv", "a.csv2/b.csv"), ""),
+        (output("csv", "w.db-wal"), output("sqlite", "w.db"), "journal"),
+        (output("sqlite", "w.db"), output("jsonl", "w.db-journal"), "journal"),
+        (output("sqlite", "w.db"), output("csv", "./there/w.db-shm"), "overwrite"),
+        (output("sqlite", "w.db"), output("files", "{key}.db-wal"), ""),
+        (output("sqlite", "user.db"), output("files", "{key}.db-wal"), "both write user.db-wal"),
+        (output("sqlite", "w.db"), output("sqlite", "w.db", 'table = "other"'), ""),
         (output("jsonl", "n/user.md"), output("files", "n/{key}.md"), "both write user.md"),
         (output("files", "n/{key}.md"), output("files", "n/{{ custom_id }}.md", OTHER), "keep what failed"),
         (output("files", "n/{key}-1.md"), output("files", "n/{{ custom_id }}-1.md", WHEN), ""),

@@ -45,6 +45,14 @@ def test_csv_takes_the_delimiter_that_is_set_and_guesses_none(shop: Workshop) ->
     assert _csv(shop, "id;a\n1;x,y\n", ";")[0][0].row == {"id": "1", "a": "x,y"}
 
 
+@pytest.mark.parametrize("header", ["id;t", '"id";"t"', '"id"\t"t"', '"id"|t'])
+def test_of_another_delimiter_the_hint_names_it(shop: Workshop, header: str) -> None:
+    with pytest.raises(BadInput, match="line 1 is a single column") as raised:
+        _csv(shop, f"{header}\n")
+    delimiter = header.strip('"idt').replace("\t", "\\t")
+    assert raised.value.hint == f'Set delimiter = "{delimiter}" in [source].'
+
+
 def test_csv_cells_may_be_long(shop: Workshop) -> None:
     assert len(_csv(shop, f"id,a\n1,{'x' * 1_000_000}\n")[0][0].row["a"]) == 1_000_000
 
@@ -66,7 +74,10 @@ def test_csv_lines_of_another_width_are_noted_and_the_others_come(shop: Workshop
         (b"id,a,a\n", "2 columns have the name “a”"),
         (b'id,a\n1,"x\n2,y\n', "line 3: unexpected end of data"),
         (b'id,a\n1,"x"y\n', "line 2: ',' expected"),
-        (b"id,a\n1,\xe9\n", "0xe9 is not UTF-8"),
+        (b"id,a\n1,\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
+        (b"id,a\n" + b"1,x\n" * 9000 + b"2,\xe9\n", "line 9002: byte 0xe9 is not UTF-8"),
+        (b'"id";"t"\n"1";"a, b"\n', 'with the delimiter ",", line 1 is a single column'),
+        (b'"id"x,a\n', "line 1: ',' expected"),
     ],
 )
 def test_csv_that_cannot_be_read_says_where(shop: Workshop, data: bytes, said: str) -> None:

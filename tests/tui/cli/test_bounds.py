@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from batchtui.tui.cli.main import cli
+from batchtui.tui.cli.terminal import Amount, Count
 from tests.conftest import World, in_this_process
 
 Run = Callable[..., tuple[int, dict[str, Any], str]]
@@ -114,3 +117,46 @@ def test_settings_that_are_no_file_are_said(run: Run, world: World) -> None:
     os.mkfifo(world.home / "config.toml")
     code, told, _ = run("list")
     assert (code, told["errors"][0]["message"].endswith("config.toml is a pipe, not a file.")) == (1, True)
+
+
+def _options(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Option]]:
+    """Every option of a command and of those below it, each with the words before it."""
+    yield from ((words, one) for one in command.params if isinstance(one, click.Option))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below
+            yield from _options(below, (*words, name))
+
+
+NUMERIC = [
+    (words, one)
+    for words, one in _options(cli, ())
+    if isinstance(one.type, click.types.IntParamType | click.types.FloatParamType)
+]
+
+
+def test_every_number_of_the_command_line_has_bounds() -> None:
+    assert len(NUMERIC) > 15
+    assert [(words, one.name) for words, one in NUMERIC if not isinstance(one.type, Count | Amount)] == []
+    ranges = [(one.type.min, one.type.max) for _, one in NUMERIC if isinstance(one.type, Count | Amount)]
+    assert [one for one in ranges if None in one] == []
+
+
+@pytest.mark.parametrize("value", ["1e308", "1e15", "inf", "nan", "9" * 23, "9" * 5000, "-1"])
+@pytest.mark.parametrize(("words", "option"), NUMERIC, ids=[" ".join((*words, one.opts[-1])) for words, one in NUMERIC])
+def test_a_number_beyond_them_is_a_usage_error_that_says_them(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    option: click.Option,
+    value: str,
+) -> None:
+    ended = in_this_process((*words, option.opts[-1], value), world.environment, world.folder, monkeypatch, capfd)
+    assert ended.returncode == 2
+    assert option.opts[-1] in ended.stderr
+    assert "is not in the range" in ended.stderr or "is not a" in ended.stderr
+    assert len(ended.stderr) < 1000
+    assert not world.home.exists()

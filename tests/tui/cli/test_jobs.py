@@ -324,6 +324,8 @@ def test_submit_that_waits_ends_where_nothing_goes_on_by_itself(
     assert "so reports was not started." in capfd.readouterr().err
     path = world.folder / "job.toml"
     path.write_text(path.read_text().replace("split = 0", "canary = 1").replace("Write about", "Tell about"))
+    for name in ("notes.jsonl", "notes.jsonl.failed.jsonl"):
+        (world.folder / name).unlink()
     assert waiting() == 3
     assert "so the other 3 were not sent." in capfd.readouterr().err
 

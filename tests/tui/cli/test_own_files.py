@@ -182,6 +182,20 @@ def test_an_export_through_a_link_writes_to_the_file_that_it_leads_to(
         assert not real.exists()
 
 
+@pytest.mark.parametrize("place", ["/dev/stdout", "/dev/fd/1", "pipe", "/dev/null"])
+def test_an_export_into_a_device_or_a_pipe_says_that_it_is_one(
+    world: World, retrieved: Callable[[str], str], place: str
+) -> None:
+    """A pipe that a stream leads to has no name of its own, and the stream's is not to be removed."""
+    batch = retrieved("job.toml")
+    os.mkfifo(world.folder / "pipe")
+    for force in ((), ("--force",)):
+        ended = world.run("export", batch, "--to", place, "--format", "csv", *force)
+        assert ended.returncode == 1
+        assert "is a device or a pipe, not a file." in ended.stderr
+        assert "Export to a file" in ended.stderr
+
+
 @pytest.mark.parametrize(
     "place", ["", "requests", "results", "results/new", "state.json", "state.json/x", "config.toml"]
 )

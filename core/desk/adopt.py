@@ -49,10 +49,15 @@ def take_up(tx: Transaction, remote: Remote, account: str) -> Batch:
     found = settle(unsettled, [remote], frozenset()).found
     batch = next((claim(one, remote) for one in unsettled if one.ref in found), None)
     if batch is None:
-        if could := [inert_line(one.name) for one in every if why_not_it(one, remote) is None]:
+        doubted = [one for one in tx.snapshot.batches if one.id and one.attempt and not one.certain]
+        if could := [one for one in (*every, *doubted) if why_not_it(one, remote) is None]:
+            names = " or ".join(dict.fromkeys(inert_line(one.name) for one in could))
+            lost = [
+                f" What was never accepted can be forgotten: batchtui forget {one.ref}" for one in could if not one.id
+            ]
             raise NotAllowed(
-                f"{remote.id} may be {' or '.join(dict.fromkeys(could))}, sent with an unknown outcome.",
-                "Once it has ended, batchtui --once decides by the ids of its results.",
+                f"{remote.id} may be {names}, sent with an unknown outcome.",
+                "Once it has ended, batchtui --once decides by the ids of its results." + "".join(lost[:1]),
             )
         batch = foreign(remote)
         tx.put_submission(adoption(batch))

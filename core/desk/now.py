@@ -21,6 +21,7 @@ from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
 from batchtui.core.desk.now_run import Finished, NowRun
 from batchtui.core.desk.now_runs import Runs, Unfinished, refuse_twice
+from batchtui.core.desk.taking_over import drop_handed_over, taken_over_by
 from batchtui.core.errors import SentBefore, Stopped
 from batchtui.core.requests.draft import NotSubmittable, discard
 from batchtui.core.requests.split import Cut
@@ -188,13 +189,17 @@ class Now:
             try:
                 parts = await asyncio.to_thread(with_prices, made.parts, estimate, self._paths, now, STANDARD)
                 made = replace(made, parts=parts)
-                begun = await self._disk.commit(lambda tx: self._runs.claim(tx, made, now, at, again=again))
+                taken = await taken_over_by(path, made, self._context)
+                begun = await self._disk.commit(
+                    lambda tx: self._runs.claim(tx, made, now, at, again=again, takes_over=taken)
+                )
             except BaseException:
                 if made.ref not in (await self._disk.snapshot()).submissions:
                     await asyncio.to_thread(discard, made, self._paths)
                 raise
             if begun.ref != made.ref:
                 await asyncio.to_thread(discard, made, self._paths)
+            await drop_handed_over(taken, self._context)
             return begun
 
 

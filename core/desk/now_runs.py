@@ -7,7 +7,7 @@ Every waiting part has a journal of its answers from the moment it is first sent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from batchtui.core.paths import Paths
 from batchtui.core.requests.draft import Draft
 from batchtui.core.results.asked import Asked
 from batchtui.core.results.journal import Journal, kept
+from batchtui.core.sending.handing_over import hand_over
 from batchtui.core.sending.submit import refuse_known, sent_before
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
@@ -122,11 +123,18 @@ class Runs:
         return next((file for file in files if is_there(file)), None)
 
     def claim(
-        self, tx: Transaction, made: Draft, now: datetime, server_time: datetime | None, *, again: bool
+        self,
+        tx: Transaction,
+        made: Draft,
+        now: datetime,
+        server_time: datetime | None,
+        *,
+        again: bool,
+        takes_over: Collection[Submission] = (),
     ) -> Submission:
         """The unfinished run of the same rows, else the draft as a new one.
 
-        `server_time` is what the API's clock said.
+        `server_time` is what the API's clock said. A new one takes over what the submissions in `takes_over` hold back.
 
         Raises:
             SentBefore: the same rows were submitted recently, and `again` is false.
@@ -158,6 +166,7 @@ class Runs:
             trouble=not_over(made.input, now),
             urgent=True,
         )
+        hand_over(tx, takes_over)
         tx.put_submission(submission)
         return submission
 

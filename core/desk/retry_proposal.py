@@ -209,7 +209,7 @@ def _rest(snapshot: Snapshot, first: Batch, paths: Paths) -> Proposal | None:
     Raises SentSince as `propose`.
     """
     submission = snapshot.submissions.get(first.submission)
-    if submission is None or not stopped_by_canary(submission):
+    if submission is None or not stopped_by_canary(submission) or first.step != submission.step:
         return None
     _refuse_sent(snapshot, submission.waiting, first, paths)
     unsent = sum(part.requests for part in submission.waiting)
@@ -218,13 +218,16 @@ def _rest(snapshot: Snapshot, first: Batch, paths: Paths) -> Proposal | None:
 
 
 def _refuse_sent(snapshot: Snapshot, pieces: Iterable[Batch | Part], first: Batch, paths: Paths) -> None:
-    """Raises SentSince if requests of these batches and parts were sent by a later run; `first` is to be forgotten."""
+    """Raises SentSince if requests of these batches and parts were sent by a later run. Its hint is to forget `first`,
+    if that was never sent."""
     for one in pieces:
         if since := sent_since(snapshot, paths, one, first.submission):
             were = f"{plural(len(since), 'request')} of {one.ref} {'was' if len(since) == 1 else 'were'}"
             raise SentSince(
                 f"{were} sent again since, by a later run of {inert_line(first.name)}.",
-                f"batchtui forget {first.ref}. What is left of it goes with the next run.",
+                f"batchtui forget {first.ref}. What is left of it goes with the next run."
+                if never_sent(first)
+                else "There is nothing to retry.",
             )
 
 

@@ -50,7 +50,8 @@ async def send_unsent(
         current = tx.submission(submission)
         known = [batch for ref in current.batches if (batch := tx.batch(ref))] if current else []
         first = next((one for one in known if one.ref == proposal.first.ref), None)
-        if current is None or first is None or not (never_sent(first) or stopped_by_canary(current)):
+        rest = current is not None and stopped_by_canary(current) and first is not None and first.step == current.step
+        if current is None or first is None or not (rest or never_sent(first)):
             raise Busy("Another process sent it in the meantime.", f"batchtui show {proposal.first.label}")
         if not other_runs(tx.snapshot, proposal.first) <= proposal.seen:
             raise Busy(f"{inert_line(proposal.first.name)} was submitted elsewhere in the meantime.", "Run it again.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from batchtui.core.api.protocol import Report
-from batchtui.core.batches.batch import Batch, Submission
+from batchtui.core.batches.batch import Batch
 from batchtui.core.batches.deadline_text import read
 from batchtui.core.cost.deadline_price import only_in_a_batch
 from batchtui.core.cost.limit import hold
@@ -17,6 +17,7 @@ from batchtui.core.cost.parts import with_prices
 from batchtui.core.cost.preflight import Preflight
 from batchtui.core.desk.examine import examine
 from batchtui.core.desk.make_draft import changed, make_draft
+from batchtui.core.desk.taking_over import drop_handed_over, taken_over_by
 from batchtui.core.errors import BadInput
 from batchtui.core.requests.draft import Draft, discard
 from batchtui.core.requests.split import Cut
@@ -58,24 +59,15 @@ async def submit_file(
             _refuse_what_nobody_agreed_to(path, made, looked)
             made = _with_deadline(made, deadline or made.deadline_text, context)
             made = await _within_limit(path, made, context, looked, max_cost, again=again)
-            taken = await _taken_over(path, made, context)
+            taken = await taken_over_by(path, made, context)
         except BaseException:
             with suppress(OSError):
                 await asyncio.to_thread(discard, made, context.paths)
             raise
         batch = await submit(made, context, sender, again=again, takes_over=taken, report=report)
+        await drop_handed_over(taken, context)
     await parts.send(made.ref, report)
     return batch
-
-
-async def _taken_over(path: Path, made: Draft, context: Context) -> tuple[Submission, ...]:
-    """Earlier runs of a job that stopped, if this one sends all that they hold back."""
-    if path.suffix != ".toml":
-        return ()
-    from batchtui.core.jobs.known_keys import taken_over
-
-    snapshot = await context.disk.snapshot()
-    return await asyncio.to_thread(taken_over, snapshot, context.paths, made.name, made.parts)
 
 
 def _refuse_what_nobody_agreed_to(path: Path, made: Draft, looked: Preflight | None) -> None:

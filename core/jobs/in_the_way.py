@@ -45,7 +45,7 @@ def in_the_way(job: Job, job_file: str, keys: Path) -> list[Problem]:
 def _there(one: Placed, keys: Path) -> Iterator[str]:
     """The names that an output may write and that are taken, by links to nothing as well."""
     folder, left = one.target.parent, failed_path(one.output)
-    if left and os.path.lexists(left):
+    if left and one.output.kind != "files" and os.path.lexists(left):  # rows of every night share a folder and its list
         yield left.name
     if one.output.kind != "files":
         yield from [one.target.name] if os.path.lexists(one.target) else []

@@ -61,17 +61,24 @@ def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -
     """The custom_ids of a batch or part of a submission, whose ref is `of`, that a later run of its job, by their keys,
     or a later submission of its very rows, under any name, sent again, if they are under way or answered there.
 
-    What failed is new to that run, so a retry would buy it a second time. Of what was never sent, an earlier one counts
-    as well. Later is what the state got later, whatever our clock said. Run it in a thread. Raises StateError as
-    `known_keys`, and if the requests of a submission cannot be read.
+    What failed is new to that run, so a retry would buy it a second time. Later is what the state got later, whatever
+    our clock said. Of an earlier one, only its retries count that are later than the batch. Run it in a thread. Raises
+    StateError as `known_keys`, and if the requests of a submission cannot be read.
     """
     submission = snapshot.submissions.get(of)
     if submission is None or batch.step:
         return frozenset()
     order = list(snapshot.submissions)
-    never_sent = isinstance(batch, Part) or batch.state in (State.REJECTED, State.UNCONFIRMED)
-    others = order if never_sent else order[order.index(of) + 1 :]
-    every = {ref: snapshot.submissions[ref] for ref in others if ref != of}
+    earlier = frozenset(order[: order.index(of)])
+    since = batch.submitted_at if isinstance(batch, Batch) else submission.created_at
+
+    def counts(one: Batch | Part, its: Submission) -> bool:
+        if its.ref not in earlier:
+            return True
+        over = isinstance(one, Batch) and one.state is State.RETRIEVED and one.submitted_at <= since
+        return bool(one.retry_of) and not over
+
+    every = {ref: one for ref, one in snapshot.submissions.items() if ref != of}
     ways: list[tuple[dict[str, Submission], _Read]] = [
         ({ref: one for ref, one in every.items() if one.sha256 == submission.sha256 != ""}, _own_ids)
     ]
@@ -80,15 +87,18 @@ def sent_since(snapshot: Snapshot, paths: Paths, batch: Batch | Part, of: str) -
     found: set[str] = set()
     for alike, read in ways:
         if alike:
-            known = _known(snapshot, paths, submission.name, alike, now=False, read=read)
+            known = _known(snapshot, paths, submission.name, alike, now=False, read=read, counts=counts)
             again = known.under_way | known.answered
             found.update(custom_id for custom_id, key in read(paths, batch.ref, submission).items() if key in again)
     return frozenset(found)
 
 
 def taken_over(snapshot: Snapshot, paths: Paths, name: str, parts: Sequence[Part]) -> tuple[Submission, ...]:
-    """The submissions under a name whose held back requests all go with the `parts` of a new one, or are under way or
-    answered elsewhere. Run it in a thread. Raises StateError as `known_keys`."""
+    """The submissions under a name that hold back parts of which the `parts` of a new one send requests, or others sent
+    them: no retry sends those any more. Rows of them that the source does not show now are nobody's.
+
+    Run it in a thread. Raises StateError as `known_keys`.
+    """
     held = [one for one in snapshot.submissions.values() if one.name == name and held_back(one)]
     if not held:
         return ()
@@ -99,24 +109,33 @@ def taken_over(snapshot: Snapshot, paths: Paths, name: str, parts: Sequence[Part
         refused = [one for one in members(snapshot, submission) if was_refused(one)]
         pieces: tuple[Batch | Part, ...] = (*refused, *submission.waiting)
         keys = [_keys(paths, one.ref, submission) for one in pieces if not one.step]
-        if len(keys) == len(pieces) and all(of_part and gone.issuperset(of_part.values()) for of_part in keys):
+        if keys and len(keys) == len(pieces) and all(not gone.isdisjoint(of_part.values()) for of_part in keys):
             taken.append(submission)
     return tuple(taken)
 
 
 def _known(
-    snapshot: Snapshot, paths: Paths, name: str, ours: dict[str, Submission], *, now: bool, read: _Read
+    snapshot: Snapshot,
+    paths: Paths,
+    name: str,
+    ours: dict[str, Submission],
+    *,
+    now: bool,
+    read: _Read,
+    counts: Callable[[Batch | Part, Submission], bool] = lambda _, __: True,
 ) -> Known:
     under_way: set[str] = set()
     answered: set[str] = set()
     for submission in ours.values():
         if not (held_back(submission) or (now and _unfinished(submission))):
             for part in submission.waiting:
-                if part.step == 0:
+                if part.step == 0 and counts(part, submission):
                     under_way.update(read(paths, part.ref, submission).values())
     for batch in snapshot.batches:
         of = ours.get(batch.submission)
         if of is None or batch.step or batch.state in _WITHOUT_ANSWERS or (now and _unfinished(of)):
+            continue
+        if not counts(batch, of):
             continue
         if batch.state is State.RETRIEVED:
             answered |= _answered(paths, batch, of, read)

@@ -243,8 +243,8 @@ def _accepted(tx: Transaction, intent: Batch, remote: Remote, whole: Submission)
     the list, and even retrieved it, or were told to forget it; a batch that was bought is never forgotten."""
     current = tx.batch(intent.ref)
     if current is None:
-        if tx.submission(intent.submission) is None:
-            tx.put_submission(replace(whole, batches=(intent.ref,), waiting=()))
+        known = tx.submission(intent.submission) or replace(whole, batches=(), waiting=(), steps=())
+        tx.put_submission(replace(known, batches=(*(ref for ref in known.batches if ref != intent.ref), intent.ref)))
         current = intent
     if current.id is None or (current.doubtful and current.id != remote.id and current.state is not State.RETRIEVED):
         current = observe(replace(current, state=State.SUBMITTING), remote, confirms=False)

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from batchtui.core.api.protocol import Report
 from batchtui.core.batches.batch import UNDER_WAY, UNSETTLED, Batch, Snapshot, State, Submission, Trouble
 from batchtui.core.batches.deadline import at_standard
-from batchtui.core.batches.forgetting import handed_over, was_refused
 from batchtui.core.batches.output_records import due_again
 from batchtui.core.batches.plan import members
 from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SameRows, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.handing_over import HandedOver, hand_over, take_back
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
@@ -142,7 +142,7 @@ async def submit(
     )
 
     canceled = False
-    before: list[tuple[Submission, list[Batch]]] = []
+    handed: list[HandedOver] = []
 
     def begin(tx: Transaction, batch: Batch) -> None:
         if canceled:
@@ -164,7 +164,7 @@ async def submit(
         if not again:
             refuse_known(draft, tx.snapshot)
         _look_again_at_held(tx, draft.name)
-        before[:] = [(one, _take_over(tx, one)) for one in takes_over if tx.submission(one.ref) == one]
+        handed[:] = hand_over(tx, takes_over)
         tx.put_submission(submission)
         tx.put(batch)
 
@@ -174,9 +174,7 @@ async def submit(
             canceled = current.stopped or current.steps != submission.steps
             tx.put_submission(replace(submission, waiting=()))
         tx.forget(first.ref)
-        for one, refused in before:
-            tx.put(*refused)
-            tx.put_submission(one)
+        take_back(tx, handed)
 
     try:
         return await sender.send(first, begin, undo, submission, report)
@@ -185,17 +183,6 @@ async def submit(
             error.with_next("Nothing was sent and nothing was bought. Submit it again later.")
         await _drop_unknown(draft, context)
         raise
-
-
-def _take_over(tx: Transaction, submission: Submission) -> list[Batch]:
-    """Lets a submission that stopped go on with the answers it has. What was refused of it, which is dropped."""
-    refused = [one for one in map(tx.batch, submission.batches) if one and was_refused(one)]
-    for one in refused:
-        tx.forget(one.ref)
-    left = tuple(ref for ref in submission.batches if tx.batch(ref))
-    if left:
-        tx.put_submission(handed_over(replace(submission, batches=left)))
-    return refused
 
 
 def _is_late(submission: Submission, batch: Batch) -> bool:

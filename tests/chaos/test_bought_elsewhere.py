@@ -119,8 +119,8 @@ def test_an_id_that_another_key_is_shown_may_be_what_the_first_one_lost(shop: Sh
 HASTY = "from batchtui.core.sending import send; send._HELD = 0.1"
 
 
-def sending(shop: Shop, host: Host, rows: Path) -> subprocess.Popen[str]:
-    """A process whose create is at the host, and that has given the lock to others meanwhile."""
+def sending(shop: Shop, host: Host, rows: Path, *options: str, creates: int = 1) -> subprocess.Popen[str]:
+    """A process whose last create is at the host, and that has given the lock to others meanwhile."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -128,6 +128,7 @@ def sending(shop: Shop, host: Host, rows: Path) -> subprocess.Popen[str]:
             f"{HASTY}\nimport sys\nfrom batchtui.tui.__main__ import main\nsys.exit(main())",
             "submit",
             str(rows),
+            *options,
         ],
         cwd=shop.world.folder,
         env={**shop.world.environment, "ANTHROPIC_BASE_URL": host.url, "ANTHROPIC_API_KEY": KEY},
@@ -137,7 +138,7 @@ def sending(shop: Shop, host: Host, rows: Path) -> subprocess.Popen[str]:
         text=True,
     )
     until = time.monotonic() + PATIENCE
-    while host.calls("create") == 0 and time.monotonic() < until:
+    while host.calls("create") < creates and time.monotonic() < until:
         time.sleep(0.02)
     time.sleep(0.5)
     return process
@@ -301,3 +302,66 @@ def test_a_batch_that_was_never_sent_has_no_rows_to_edit(shop: Shop, host: Host)
     ended = shop.run("retry", "rows", "--rows", "new.jsonl", "--yes")
     assert (ended.returncode, "was never sent" in ended.stderr) == (1, True), ended.stderr
     assert not (shop.world.folder / "new.jsonl").exists()
+
+
+def test_a_later_part_that_was_forgotten_while_it_was_being_bought_belongs_to_the_others_again(
+    shop: Shop, host: Host
+) -> None:
+    gate: list[bool] = []
+    host.lie("create", lambda *_: None, held(lambda true: true, gate))
+    process = sending(shop, host, shop.rows(5), "--split", "3", creates=2)
+    made = host.batches.pop()
+    shop.run("--once")
+    [lost] = [one for one in Store(shop.world.paths).snapshot().batches if one.id is None]
+    assert shop.run("forget", lost.ref, "--yes").returncode == 0
+    host.batches.append(made)
+    gate.append(True)
+    process.communicate(timeout=PATIENCE)
+    snapshot = Store(shop.world.paths).snapshot()
+    [whole] = snapshot.submissions.values()
+    assert {one.ref for one in snapshot.batches} == set(whole.batches)
+    assert lost.ref in whole.batches
+
+
+def test_what_was_refused_of_rows_that_were_bought_again_on_purpose_can_be_sent(shop: Shop, host: Host) -> None:
+    """That they had answers before is why they were sent with --again."""
+    rows = str(shop.rows(4))
+    assert shop.run("submit", rows, "--split", "2").returncode == 0
+    host.finish()
+    assert shop.run("--once").returncode == 0
+    host.lie("create", lambda *_: None, instead(Reply.envelope(400)))
+    assert shop.run("submit", rows, "--split", "2", "--again").returncode == 1
+    before = len(host.batches)
+    [refused] = [one.ref for one in Store(shop.world.paths).snapshot().batches if one.state is State.REJECTED]
+    assert shop.run("retry", refused, "--yes").returncode == 0
+    assert [one.ids for one in host.batches[before:]] == [["req-2", "req-3"]]
+
+
+async def test_retries_of_two_runs_do_not_buy_the_same_row_at_the_same_time(clocked: Clocked, world: World) -> None:
+    world.control.settings(duration=3600, expired=1.0)
+    runs = []
+    for count in (1, 2):
+        runs.append(await clocked.desk.submit(job(world, range(count))))
+        world.control.finish(world.control.batches()[0].id)
+        await clocked.desk.cycle()
+    world.control.settings(duration=3600, expired=0.0)
+    for run in runs:
+        await clocked.desk.retry([run.ref])
+    assert sent(world) == [1, 2, 1, 1], "the second retry leaves out the row that the first one asks"
+
+
+def test_the_id_that_a_create_was_answered_with_may_still_be_its_own(shop: Shop, host: Host) -> None:
+    """One 404 and a list that showed another tool's batch had put another id in its place."""
+    assert shop.run("submit", str(shop.rows())).returncode == 0
+    made = host.batches[0]
+    other = host.add(KEY, [f"their-{at}" for at in range(5)], timedelta(seconds=-1))
+    shown = Reply.of({"data": [other.json()], "has_more": False})
+    host.lie("list", instead(shown), instead(shown))
+    host.lie("get", instead(Reply.envelope(404, "not_found_error")))
+    shop.run("--once")
+    ended = shop.run("retrieve", made.id)
+    assert "adopted" not in ended.stdout + ended.stderr
+    host.finish()
+    for _ in range(4):
+        shop.run("--once")
+    assert shop.listed() == [(made.id, "retrieved")]

@@ -3,15 +3,19 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from batchtui.core.batches.batch import Batch, State
+from batchtui.core.desk import taking_over
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import Busy, NoKey, NotAllowed, NothingNew, SentBefore
 from batchtui.core.jobs import known_keys
+from batchtui.core.sending import submit as submitting
 from batchtui.core.simulator.faults import Answer, WrongCounts
+from batchtui.core.state.store import Store, Transaction
 from tests.conftest import World
 
 JOB = """
@@ -238,9 +242,8 @@ async def test_what_was_refused_and_sent_since_by_the_job_is_not_sent_by_a_retry
     part = await refused(world, desk)
     await desk.submit(job(world, range(7)))
     assert sent(world) == [4, 3]
-    with pytest.raises(NotAllowed, match="sent again since") as caught:
+    with pytest.raises(NotAllowed, match="forgotten"):
         await desk.retry([part.ref])
-    assert f"batchtui forget {part.ref}" in caught.value.hint
     assert sent(world) == [4, 3]
 
 
@@ -252,7 +255,7 @@ async def test_what_waits_behind_a_stop_is_sent_by_the_next_run_and_not_by_a_ret
     part = next(one for one in (await desk.snapshot()).batches if one.state is State.REJECTED)
     await desk.submit(job(world, range(7)))
     assert sent(world) == [2, 5]
-    with pytest.raises(NotAllowed, match="sent again since"):
+    with pytest.raises(NotAllowed, match="forgotten"):
         await desk.retry([part.ref])
     await desk.cycle()
     assert sent(world) == [2, 5]
@@ -290,14 +293,87 @@ async def test_answers_of_a_run_that_stopped_go_to_its_outputs_once_the_next_run
     assert len(snapshot.batches) == 2
 
 
-async def test_what_the_next_run_does_not_send_is_held_back_on(world: World, desk: Desk) -> None:
-    """The source shows one of its rows no more."""
+async def test_what_no_later_run_sends_is_held_back_on(world: World, desk: Desk) -> None:
     first = await desk.submit(job(world, range(9), more="canary = 4"))
     await fail_one(world, first)
     await desk.cycle()
     before = (await desk.snapshot()).submissions[first.submission]
-    await desk.submit(job(world, range(8)))
+    await desk.submit(job(world, range(20, 24)))
     assert (await desk.snapshot()).submissions[first.submission].waiting == before.waiting
+
+
+async def test_rows_that_the_source_shows_no_more_hold_up_no_answers(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(9), more="canary = 4" + JSONL))
+    await fail_one(world, first)
+    await desk.cycle()
+    await desk.submit(job(world, range(8)))
+    await desk.cycle()
+    assert sent(world) == [4, 5]
+    assert len((world.folder / "answers.jsonl").read_text().splitlines()) == 4
+
+
+async def test_a_run_that_stopped_for_good_with_nothing_held_back_is_left_alone(world: World, desk: Desk) -> None:
+    fails = '\n\n[[output]]\nkind = "command"\ncommand = ["sh", "-c", "echo x >> runs; exit 3"]\n'
+    path = job(world, range(3), more=fails)
+    first = await desk.submit(path, looked=await desk.examine(path))
+    await finish(world, desk, first)
+    assert (world.folder / "runs").read_text() == "x\n"
+    await desk.submit(job(world, range(5)))
+    await desk.cycle()
+    assert (world.folder / "runs").read_text() == "x\n"
+
+
+async def test_what_is_told_meanwhile_does_not_keep_a_run_from_taking_over(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await refused(world, desk)
+    usual = taking_over.taken_over_by
+
+    async def then_told(*arguments: Any) -> Any:
+        taken = await usual(*arguments)
+        with Store(world.paths).transaction() as tx:
+            tx.put_submission(*(replace(one, told=(*one.told, "late-1")) for one in taken))
+        return taken
+
+    monkeypatch.setattr("batchtui.core.desk.submit_file.taken_over_by", then_told)
+    await desk.submit(job(world, range(9)))
+    assert not any(one.state is State.REJECTED for one in (await desk.snapshot()).batches)
+
+
+async def test_an_undone_take_over_leaves_alone_what_went_on_meanwhile(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outputs ran, and its next step was bought, while the key of the new run was refused."""
+    part = await refused(world, desk)
+    world.control.fault("create", Answer(401, "authentication_error", "invalid x-api-key"))
+    usual = submitting.take_back
+
+    def later(tx: Transaction, handed: Any) -> None:
+        tx.put_submission(*(replace(one.after, step=1, batches=(*one.after.batches, "bnext")) for one in handed))
+        usual(tx, handed)
+
+    monkeypatch.setattr(submitting, "take_back", later)
+    with pytest.raises(NoKey):
+        await desk.submit(job(world, range(9)))
+    snapshot = await desk.snapshot()
+    [whole] = [one for one in snapshot.submissions.values() if "bnext" in one.batches]
+    assert (whole.step, whole.stopped, part.ref in whole.batches) == (1, False, False)
+
+
+def test_a_run_without_a_batch_takes_over_what_was_held_back_too(world: World) -> None:
+    world.control.settings(duration=3600)
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
+    path = str(job(world, range(4), more="split = 2" + JSONL))
+    assert world.run("submit", path, "--yes").returncode == 1
+    for one in world.control.batches():
+        world.control.finish(one.id)
+    world.run("--once")
+    path = str(job(world, range(4)))
+    assert world.run("submit", path, "--now", "--yes").returncode == 0
+    assert world.run("--once").returncode == 0
+    assert len((world.folder / "answers.jsonl").read_text().splitlines()) == 2
+    rows = {one.name for one in world.paths.requests.glob("*.jsonl") if ".keys" not in one.name}
+    assert rows == {f"{one.ref}.jsonl" for one in Store(world.paths).snapshot().batches}
 
 
 async def test_what_was_held_back_stays_so_if_the_next_run_is_not_accepted(world: World, desk: Desk) -> None:

@@ -26,7 +26,6 @@ RUN = 'command = ["true"]\n'
         ("command", "a.jsonl", "a.jsonl"),
         ("csv", "a.csv", "a.csv.failed.jsonl"),
         ("files", "n/{{ key }}.md", "n/b.md"),
-        ("files", "n/{{ key }}.md", "n/_failed.jsonl"),
     ],
 )
 @pytest.mark.parametrize("step", ["", "step."])

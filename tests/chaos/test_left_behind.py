@@ -171,7 +171,7 @@ async def test_what_was_forgotten_goes_with_all_its_prompts_though_the_process_w
     ("at", "arguments"),
     [
         ("batchtui.core.outputs.csv:records", ("export", "BATCH", "--to", "out/a.csv")),
-        ("batchtui.core.outputs.files:whole", ("export", "BATCH", "--to", "out/{custom_id}.md")),
+        ("batchtui.core.outputs.staging:Stage.write", ("export", "BATCH", "--to", "out/{custom_id}.md")),
         ("batchtui.core.results.retrieve:_keep", ("retrieve", "BATCH", "--as-is", "out/a.jsonl")),
     ],
 )

@@ -21,6 +21,8 @@ from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, 
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.look import never_accepted
+from batchtui.core.sending.look_again import look_once_more
 from batchtui.core.state.archive import drop
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.tickets import ticket
@@ -134,13 +136,17 @@ async def forget_all(refs: Collection[str], submissions: Collection[str], contex
     """Drops these batches and all of these submissions, or nothing if one of them is running; the rest is not sent.
 
     Raises:
-        NotAllowed: one of them may not be forgotten yet, such as a part that was sent in the meantime.
+        NotAllowed: one of them may not be forgotten yet, such as a part that was sent in the meantime, or one that is
+            listed by now although it was most likely never accepted.
     """
     await hold_back(submissions, context)
     ours = await _concerned(refs, submissions, context)
     for batch in ours:
         if reason := why_not(Verb.FORGET, batch):
             raise NotAllowed(f"{batch.label}: {reason}")
+        if never_accepted(batch):
+            with suppress(ApiError):  # without a look, the person's word counts, who was told to ask the Console
+                await look_once_more(batch, context)
     for batch in ours:
         await forget(batch, context)
     return ours

@@ -13,10 +13,10 @@ from batchtui.core.batches.plan import stopped_by_canary
 from batchtui.core.batches.spending import too_dear
 from batchtui.core.batches.submissions import over_limit, with_limit
 from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, with_it
-from batchtui.core.errors import Busy, NotAllowed, StateError
+from batchtui.core.errors import Busy, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
-from batchtui.core.sending.look import look, never_accepted
+from batchtui.core.sending.look_again import look_once_more
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.archive import archived_ids, digest
 from batchtui.core.state.store import Transaction
@@ -44,7 +44,7 @@ async def send_unsent(
     """
     submission = proposal.first.submission
     if proposal.first.state is State.UNCONFIRMED:
-        await _look_once_more(proposal.first, context)
+        await look_once_more(proposal.first, context)
 
     def write(tx: Transaction) -> frozenset[str]:
         current = tx.submission(submission)
@@ -78,18 +78,6 @@ async def send_unsent(
     if not sent:
         raise Busy("Another process is sending it right now.", f"batchtui show {proposal.first.label}")
     return sent
-
-
-async def _look_once_more(batch: Batch, context: Context) -> None:
-    """Raises NotAllowed if the API's list shows by now what one list did not; ApiError if it cannot be read."""
-    api = await context.connection.api()
-    await look(api, context.disk, context.paths, context.clock, context.connection.account)
-    now = next((one for one in (await context.disk.snapshot()).batches if one.ref == batch.ref), batch)
-    if not never_accepted(now):
-        raise NotAllowed(
-            f"{inert_line(batch.name)} ({batch.ref}) was accepted after all, or may have been. Nothing was sent.",
-            f"batchtui show {batch.ref}",
-        )
 
 
 def _as_part(batch: Batch, context: Context) -> Part:

@@ -125,8 +125,9 @@ def test_once_a_failed_canary_is_answered_a_retry_sends_the_rest(shop: Shop, hos
     assert (nothing.returncode, "has its answer" in nothing.stderr) == (1, True), nothing.stderr
 
 
-def test_what_a_single_list_did_not_show_is_looked_for_once_more_before_it_is_sent_again(
-    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["retry", "forget"])
+def test_what_a_single_list_did_not_show_is_looked_for_once_more_before_it_is_sent_again_or_forgotten(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     shop.lose_the_answer()
     monkeypatch.setattr("batchtui.core.sending.settle.GRACE", timedelta())
@@ -135,7 +136,7 @@ def test_what_a_single_list_did_not_show_is_looked_for_once_more_before_it_is_se
     code, said = shop.json("--once")
     [ref] = [one["ref"] for one in said["batches"]]
     assert (code, f"batchtui retry {ref}" in said["errors"][0]["hint"]) == (6, True)
-    asked = shop.run("retry", ref, "--yes")
+    asked = shop.run(verb, ref, "--yes")
     assert (asked.returncode, "was accepted after all" in asked.stderr) == (1, True), asked.stderr
     assert host.calls("create") == 1
     assert shop.listed() == [(host.batches[0].id, "in_progress")]

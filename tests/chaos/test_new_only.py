@@ -437,3 +437,21 @@ def test_a_source_that_has_no_rows_left_has_nothing_new(world: World) -> None:
     job(world, range(0), new_only=False)
     assert world.run("submit", str(path)).returncode == 1, "else it may be a mistake"
     assert sent(world) == []
+
+
+async def test_what_a_canary_of_a_later_step_holds_back_is_not_sent_by_a_retry_of_an_earlier_one(
+    world: World, desk: Desk
+) -> None:
+    path = job(world, range(3))
+    path.write_text(path.read_text() + STEP.replace('name = "second"', 'name = "second"\ncanary = 1'))
+    first = await desk.submit(path)
+    world.control.settings(duration=3600, expired=1.0)  # for what is created from now on
+    await finish(world, desk, first)
+    await desk.cycle()
+    [canary] = [one for one in (await desk.snapshot()).batches if one.step == 1]
+    await finish(world, desk, canary)
+    before = await desk.snapshot()
+    assert before.submissions[first.submission].stopped
+    with pytest.raises(NotAllowed, match="has its answer"):
+        await desk.retry([first.ref])
+    assert (await desk.snapshot()).submissions[first.submission].stopped

@@ -16,6 +16,7 @@ from batchtui.core.desk.retry_proposal import Proposal, never_sent, other_runs, 
 from batchtui.core.errors import Busy, StateError
 from batchtui.core.logs import log
 from batchtui.core.sending.context import Context
+from batchtui.core.sending.handing_over import lift
 from batchtui.core.sending.look_again import look_once_more
 from batchtui.core.sending.waiting import WaitingParts
 from batchtui.core.state.archive import archived_ids, digest
@@ -64,6 +65,7 @@ async def send_unsent(
         ready = with_limit(replace(current, waiting=waiting, stopped=False, trouble=None), sent, max_cost)
         if (most := too_dear(ready, sent)) is not None:
             raise over_limit(ready, most, f"batchtui retry {proposal.first.label}")
+        lift(tx, current)
         tx.put_submission(ready)
         for one in refused:
             tx.forget(one.ref)

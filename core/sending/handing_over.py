@@ -29,15 +29,21 @@ def hand_over(tx: Transaction, submissions: Collection[Submission]) -> list[Hand
         if now is None or _held(now) != _held(seen):
             continue
         refused = tuple(one for one in map(tx.batch, now.batches) if one and was_refused(one))
-        for one in refused:
+        lift(tx, now)
+        tx.put_submission(handed_over(now))
+        for one in refused:  # with the last batch goes the submission
             tx.forget(one.ref)
-        left = tuple(ref for ref in now.batches if tx.batch(ref))
-        after = handed_over(replace(now, batches=left)) if left else None
-        if after:
-            tx.put_submission(after)
+        after = tx.submission(now.ref)
         log.info("%s: what it held back goes with a new run", now.ref)
         handed.append(HandedOver(now, after, refused))
     return handed
+
+
+def lift(tx: Transaction, submission: Submission) -> None:
+    """Takes the trouble of a submission off its batches: `note` put it where the user looks."""
+    for one in filter(None, map(tx.batch, submission.batches)):
+        if one.trouble and one.trouble == submission.trouble:
+            tx.put(replace(one, trouble=None))
 
 
 def take_back(tx: Transaction, handed: Iterable[HandedOver]) -> None:

@@ -22,7 +22,7 @@ from batchtui.core.batches.submissions import first_steps, with_limit
 from batchtui.core.errors import BatchtuiError, Busy, NotAllowed, OutcomeUnknown, SameRows, SentBefore, Unreachable
 from batchtui.core.requests.draft import Draft, discard, rows_sent_before
 from batchtui.core.sending.context import Context
-from batchtui.core.sending.handing_over import HandedOver, hand_over, take_back
+from batchtui.core.sending.handing_over import HandedOver, hand_over, lift, take_back
 from batchtui.core.sending.send import Sender
 from batchtui.core.state.store import Transaction
 from batchtui.core.state.store_thread import StoreThread
@@ -269,10 +269,8 @@ def start_anew(tx: Transaction, submissions: Collection[str], max_cost: float | 
             if (outputs := due_again(batch.outputs)) != batch.outputs:
                 tx.put(replace(batch, outputs=outputs))
         if current and current.stopped and not current.waiting:
+            lift(tx, current)
             tx.put_submission(replace(current, stopped=False, trouble=None))
-            last = tx.batch(current.batches[-1]) if current.batches else None
-            if last and last.trouble and last.trouble == current.trouble:  # as `note` wrote it
-                tx.put(replace(last, trouble=None))
 
 
 async def _drop_unknown(made: Draft, context: Context) -> None:

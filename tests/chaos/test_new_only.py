@@ -455,3 +455,32 @@ async def test_what_a_canary_of_a_later_step_holds_back_is_not_sent_by_a_retry_o
     with pytest.raises(NotAllowed, match="has its answer"):
         await desk.retry([first.ref])
     assert (await desk.snapshot()).submissions[first.submission].stopped
+
+
+async def test_of_a_run_of_which_nothing_was_accepted_nothing_is_left_once_the_next_one_goes(
+    world: World, desk: Desk
+) -> None:
+    world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."))
+    with pytest.raises(Exception, match="Credit"):
+        await desk.submit(job(world, range(8), more="split = 4"))
+    assert [one.waiting != () for one in (await desk.snapshot()).submissions.values()] == [True]
+    second = await desk.submit(job(world, range(8)))
+    snapshot = await desk.snapshot()
+    assert list(snapshot.submissions) == [second.submission]
+    assert [one.ref for one in snapshot.batches] == [second.ref]
+
+
+async def test_what_a_canary_held_back_is_not_said_any_more_once_it_goes(world: World, desk: Desk) -> None:
+    first = await desk.submit(job(world, range(6), more="canary = 2"))
+    world.control.settings(duration=3600, expired=1.0)
+    snapshot = await desk.snapshot()
+    await desk.cancel(first.ref)
+    await finish(world, desk, first)
+    assert any(one.trouble for one in (await desk.snapshot()).batches)
+    world.control.settings(duration=3600, expired=0.0)
+    [again] = await desk.retry([first.ref])
+    await finish(world, desk, again)
+    await desk.retry([first.ref])
+    snapshot = await desk.snapshot()
+    assert [one.trouble for one in snapshot.batches] == [None] * 3
+    assert [one.trouble for one in snapshot.submissions.values()] == [None]

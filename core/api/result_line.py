@@ -254,7 +254,11 @@ def _whatever_it_used(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) 
     except msgspec.ValidationError as error:
         if not _IN_USAGE.search(str(error)):
             raise
-        return _strictly(_without_usage(raw), decoder)
+        try:
+            without = _without_usage(raw)
+        except (KeyError, ValueError):  # such as a line with two results: the last one has no message
+            raise error from None
+        return _strictly(without, decoder)
 
 
 def _strictly(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:

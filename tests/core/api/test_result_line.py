@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -58,3 +59,17 @@ def test_what_is_no_json_stays_none_beside_a_count_that_cannot_be() -> None:
         raw = b'{"custom_id":"a","result":{"type":"succeeded","message":{"usage":{"input_tokens":%d},"n":%b}}}'
         with pytest.raises(ValueError, match=r"malformed|truncated"):
             result_line.decode_full(raw % (2**63, odd.encode()))
+
+
+@pytest.mark.parametrize(
+    "second",
+    ['"result":{"type":"expired"}', '"result":{"type":"succeeded","message":[]}', '"result":7', '"result":null'],
+)
+def test_a_line_with_two_results_of_which_one_has_an_impossible_usage_is_a_bad_line(second: str) -> None:
+    usage = '{"input_tokens":9223372036854775808,"output_tokens":1}'
+    first = f'"result":{{"type":"succeeded","message":{{"id":"m","model":"m","content":[],"usage":{usage}}}}}'
+    for members in (f"{first},{second}", f"{second},{first}"):
+        raw = f'{{"custom_id":"a",{members}}}'.encode()
+        for read in (result_line.decode, result_line.decode_full):
+            with suppress(ValueError):
+                read(raw)

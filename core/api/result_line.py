@@ -256,7 +256,7 @@ def _whatever_it_used(raw: bytes | bytearray, decoder: msgspec.json.Decoder[T]) 
             raise
         try:
             without = _without_usage(raw)
-        except (KeyError, ValueError):  # such as a line with two results: the last one has no message
+        except (KeyError, msgspec.ValidationError):  # such as a line with two results: the last has no message
             raise error from None
         return _strictly(without, decoder)
 

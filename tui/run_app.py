@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -42,7 +43,10 @@ def run_app(desk: Desk) -> int:
             await _closed(desk)
         return (app.return_code or FAILED) if code is None else code
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    finally:
+        _let_go()
 
 
 async def _closed(desk: Desk) -> None:
@@ -62,3 +66,15 @@ def _tell(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _let_go() -> None:
+    """Leaves nothing to be written at the very end: where the terminal is gone that fails, with another exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                nothing = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nothing, stream.fileno())
+                os.close(nothing)

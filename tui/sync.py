@@ -98,6 +98,8 @@ class Sync:
             self._set(replace(self.pulse, trouble=error.message))
             return
         except Exception as error:  # noqa: BLE001 - the loop must survive any error
+            if self._desk.closed:  # the app ends right now
+                return
             log.exception("watching the state")
             self._watch_trouble = f"Watching the state failed ({type(error).__name__})."
             self._set(replace(self.pulse, trouble=self._watch_trouble))

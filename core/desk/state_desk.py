@@ -260,6 +260,11 @@ class StateDesk:
         """Writes the log from now on. Nothing that looks like a key gets into it."""
         logs.start(self.paths.log_file, self._redact(), json=self.settings.log_format == "json")
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be asked of it any more."""
+        return self._disk.closed
+
     async def close(self) -> None:
         """Stops what runs, leaves polling to others, and waits for what is being written."""
         if self._beating:

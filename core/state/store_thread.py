@@ -19,6 +19,7 @@ class StoreThread:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self.closed = False
 
     async def run(self, work: Callable[[], T]) -> T:
         """Runs `work` on the disk thread. It runs to its end even if the caller is canceled."""
@@ -50,5 +51,6 @@ class StoreThread:
         return await self.commit(work)
 
     def close(self) -> None:
+        self.closed = True
         self._thread.submit(self._store.close)
         self._thread.shutdown()

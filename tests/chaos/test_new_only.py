@@ -360,7 +360,7 @@ async def test_an_undone_take_over_leaves_alone_what_went_on_meanwhile(
     assert (whole.step, whole.stopped, part.ref in whole.batches) == (1, False, False)
 
 
-def test_a_run_without_a_batch_takes_over_what_was_held_back_too(world: World) -> None:
+def test_a_run_without_a_batch_takes_over_what_was_held_back_too(world: World, here: None) -> None:
     world.control.settings(duration=3600)
     world.control.fault("create", Answer(400, "invalid_request_error", "Credit balance is too low."), skip=1)
     path = str(job(world, range(4), more="split = 2" + JSONL))

@@ -155,7 +155,7 @@ class Busy(BatchtuiError):
 
 
 class PollerStalled(BatchtuiError):
-    """The process that polls holds its place, but is stopped or hangs: nobody looks at the batches."""
+    """The process that polls, writes outputs or sends holds its place, but is stopped or hangs: others wait for it."""
 
     code = "poller_stalled"
 

@@ -177,8 +177,8 @@ def why_stopped(submission: Submission, canary: Batch, now: datetime) -> Trouble
     which = "The first request" if canary.requests == 1 else f"{failed} of the first {number(canary.requests)} requests"
     return Trouble(
         f"{which} did not succeed, so the other {number(left)} were not sent.",
-        f"batchtui show {canary.label} says why. Fix the requests and submit them again. Or batchtui retry "
-        f"{canary.label}: once that has brought the answers, the same again sends the rest.",
+        f"batchtui show {canary.label} says why. Fix the requests and submit them again. Or run batchtui retry "
+        f"{canary.label}; once its answers are here, run it again to send the rest.",
         now,
         Unanswered.code,
     )

@@ -17,7 +17,7 @@ from batchtui.core.batches.observe import check_counts, observe
 from batchtui.core.batches.remote import ProcessingStatus, Remote
 from batchtui.core.batches.spending import committed
 from batchtui.core.batches.verbs import Verb, why_not
-from batchtui.core.errors import ApiError, BatchtuiError, NotAllowed, NotFound, Unreachable, UsageError
+from batchtui.core.errors import ApiError, BatchtuiError, NoKey, NotAllowed, NotFound, Unreachable, UsageError
 from batchtui.core.logs import log
 from batchtui.core.paths import Paths
 from batchtui.core.sending.context import Context
@@ -144,12 +144,23 @@ async def forget_all(refs: Collection[str], submissions: Collection[str], contex
     for batch in ours:
         if reason := why_not(Verb.FORGET, batch):
             raise NotAllowed(f"{batch.label}: {reason}")
-        if never_accepted(batch):
-            with suppress(ApiError):  # without a look, the person's word counts, who was told to ask the Console
-                await look_once_more(batch, context)
+        await _look_first(batch, context)
     for batch in ours:
         await forget(batch, context)
     return ours
+
+
+async def _look_first(batch: Batch, context: Context) -> None:
+    """Looks once more for what most likely was never accepted. Raises NotAllowed if the list shows it by now.
+
+    Without the key that it was sent with, or a list, the word of the person counts, who was told to ask the Console.
+    """
+    if not (never_accepted(batch) and batch.attempt):
+        return
+    with suppress(ApiError, NoKey):
+        await context.connection.api()
+        if batch.attempt.account in ("", context.connection.account):
+            await look_once_more(batch, context)
 
 
 async def forget(batch: Batch, context: Context) -> None:

@@ -171,3 +171,18 @@ def test_a_file_whose_refused_part_a_retry_was_about_to_send_is_not_sent_beside_
     assert (beside.returncode, "wait to be sent already" in beside.stderr) == (7, True), beside.stderr
     shop.run("--once")
     assert sorted(one for batch in host.batches for one in batch.ids) == [f"req-{at}" for at in range(5)]
+
+
+@pytest.mark.parametrize("key", ["", "sk-ant-second-0002"], ids=["no key", "another key"])
+def test_what_was_never_accepted_can_be_forgotten_without_the_key_that_it_was_sent_with(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """The person was told to ask that key's Console."""
+    shop.lose_the_answer()
+    host.batches.clear()
+    monkeypatch.setattr("batchtui.core.sending.settle.GRACE", timedelta())
+    host.clock_off = timedelta(hours=1)
+    [ref] = [one["ref"] for one in shop.json("--once")[1]["batches"]]
+    ended = shop.run("forget", ref, "--yes", key=key)
+    assert ended.returncode == 0, ended.stderr
+    assert shop.states() == []

@@ -399,7 +399,9 @@ async def test_once_what_was_refused_is_forgotten_the_other_answers_go_to_their_
     await finish(world, desk, first)
     assert not (world.folder / "answers.jsonl").exists()
     said = world.run("forget", part.ref, "--yes")
-    assert (said.returncode, "So are 4 requests that waited" in said.stderr) == (0, split == 2), said.stderr
+    assert (said.returncode, "4 requests that waited to be sent were dropped" in said.stderr) == (0, split == 2), (
+        said.stderr
+    )
     await desk.cycle()
     assert len((world.folder / "answers.jsonl").read_text().splitlines()) == split
     snapshot = await desk.snapshot()

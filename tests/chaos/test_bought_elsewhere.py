@@ -9,11 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from batchtui.core.batches.batch import Batch, State
+from batchtui.core.batches.batch import Batch, Part, State, Submission
+from batchtui.core.desk import now as begin_now
 from batchtui.core.desk import retry as retrying
 from batchtui.core.desk.desk import open_desk
 from batchtui.core.errors import NotAllowed, OverLimit
@@ -365,3 +367,43 @@ def test_the_id_that_a_create_was_answered_with_may_still_be_its_own(shop: Shop,
     for _ in range(4):
         shop.run("--once")
     assert shop.listed() == [(made.id, "retrieved")]
+
+
+def test_a_never_sent_part_whose_requests_were_replaced_by_as_many_bytes_is_not_sent(shop: Shop, host: Host) -> None:
+    host.lie("create", instead(Reply.envelope(400)))
+    assert shop.run("submit", str(shop.rows(3))).returncode == 1
+    [refused] = Store(shop.world.paths).snapshot().batches
+    archive = shop.world.paths.archive(refused.ref)
+    archive.write_text(archive.read_text().replace("req-1", "req-7"))
+    ended = shop.run("retry", refused.ref, "--yes")
+    assert (ended.returncode, "not the ones that were checked" in ended.stderr) == (1, True), ended.stderr
+    assert host.calls("create") == 1
+
+
+def test_a_run_without_a_batch_that_another_process_began_meanwhile_is_not_begun_beside_it(
+    shop: Shop, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = job(shop.world, range(3))
+    usual = begin_now.taken_over_by
+
+    async def meanwhile(*arguments: Any) -> Any:
+        part = Part(ref="bother", requests=1, bytes=1, digest="d", models=())
+        with Store(shop.world.paths).transaction() as tx:
+            tx.put_submission(
+                Submission(
+                    ref="sother",
+                    name="daily",
+                    created_at=datetime.now(UTC),
+                    requests=1,
+                    input=str(path.absolute()),
+                    sha256="other rows",
+                    waiting=(part,),
+                    urgent=True,
+                )
+            )
+        return await usual(*arguments)
+
+    monkeypatch.setattr(begin_now, "taken_over_by", meanwhile)
+    ended = shop.run("submit", str(path), "--now", "--yes")
+    assert (ended.returncode, "began in the meantime" in ended.stderr) == (1, True), ended.stderr
+    assert not host.messages

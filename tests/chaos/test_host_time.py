@@ -78,14 +78,16 @@ def test_a_list_that_goes_round_proves_nothing(shop: Shop, host: Host) -> None:
     assert shop.run("--once").returncode == 0
 
 
+@pytest.mark.parametrize("date_off", [timedelta(), timedelta(hours=1)], ids=["true date", "an hour ahead"])
 @pytest.mark.parametrize("others", [0, 1, 250])
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=5 * 365)], ids=["ten minutes", "five years"])
 def test_a_batch_that_is_listed_with_a_time_to_come_hides_none_that_is_made_next(
-    shop: Shop, host: Host, ahead: timedelta, others: int
+    shop: Shop, host: Host, ahead: timedelta, others: int, date_off: timedelta
 ) -> None:
     for at in range(others + 1):
         host.add(KEY, ["a"], timedelta(hours=1, minutes=others - at))
     forged = host.batches[-1].id
+    host.date = format_datetime(datetime.now(UTC) + date_off, usegmt=True)
 
     def to_come(host: Host, key: str, true: Reply) -> Reply:
         said = json.loads(true.body)

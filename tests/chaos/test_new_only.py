@@ -13,6 +13,7 @@ from batchtui.core.desk import taking_over
 from batchtui.core.desk.desk import Desk
 from batchtui.core.errors import Busy, NoKey, NotAllowed, NothingNew, SentBefore
 from batchtui.core.jobs import known_keys
+from batchtui.core.sending import handing_over
 from batchtui.core.sending import submit as submitting
 from batchtui.core.simulator.faults import Answer, WrongCounts
 from batchtui.core.state.store import Store, Transaction
@@ -486,3 +487,31 @@ async def test_what_a_canary_held_back_is_not_said_any_more_once_it_goes(world: 
     snapshot = await desk.snapshot()
     assert [one.trouble for one in snapshot.batches] == [None] * 3
     assert [one.trouble for one in snapshot.submissions.values()] == [None]
+
+
+async def test_a_job_that_is_built_while_a_retry_lets_go_what_a_canary_held_back_stops(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.control.settings(duration=3600, expired=1.0)
+    first = await desk.submit(job(world, range(9), more="canary = 4"))
+    await finish(world, desk, first)
+    world.control.settings(duration=3600, expired=0.0)
+    [again] = await desk.retry([first.ref])
+    await finish(world, desk, again)
+    looked = known_keys.known_keys(await desk.snapshot(), world.paths, "daily", now=False)
+    await desk.retry([first.ref])
+    monkeypatch.setattr(known_keys, "known_keys", lambda *_, **__: looked)
+    with pytest.raises(Busy, match="in the meantime"):
+        await desk.submit(job(world, range(10)))
+    assert sent(world) == [4, 4, 5]
+
+
+async def test_what_moved_meanwhile_is_not_handed_over(world: World, desk: Desk) -> None:
+    """A retry has put what was refused back among the parts that wait."""
+    await refused(world, desk)
+    [seen] = (await desk.snapshot()).submissions.values()
+    with Store(world.paths).transaction() as tx:
+        tx.put_submission(replace(seen, stopped=False, batches=seen.batches[:1]))
+    with Store(world.paths).transaction() as tx:
+        assert handing_over.hand_over(tx, [seen]) == []
+        assert not tx.submissions

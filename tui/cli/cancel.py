@@ -140,9 +140,8 @@ async def _forget(word: str, *, every: bool, yes: bool, json: bool) -> int:
         for batch in batches:
             say(f"Forgot {batch.label}.")
         if behind:
-            say(
-                f"{plural(behind, 'request')} that waited to be sent {'was' if behind == 1 else 'were'} dropped with it."
-            )
+            were = "was" if behind == 1 else "were"
+            say(f"{plural(behind, 'request')} that waited to be sent {were} dropped with it.")
         out(dumps(Batches(batches=[batch_json(one) for one in batches])) if json else _labels(batches))
         return errors.OK
 

@@ -97,6 +97,13 @@ def test_an_id_is_certain_once_its_own_account_has_shown_it_beside_the_answer_to
     assert batch(attempt=None).certain, "somebody else sent it, or its results are here"
 
 
+def test_an_object_about_other_requests_than_we_sent_changes_nothing() -> None:
+    ours = batch(requests=8, digest="ours")
+    assert observe(ours, remote(request_counts=Counts(processing=9))) == ours
+    theirs = observe(batch(requests=8), remote(request_counts=Counts(processing=9)))
+    assert theirs.requests == 9, "of what somebody else sent, only the API knows the number"
+
+
 def test_an_answer_without_counts_does_not_make_the_batch_empty() -> None:
     assert observe(batch(requests=8), remote(request_counts=Counts())).requests == 8
 

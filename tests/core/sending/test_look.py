@@ -371,9 +371,22 @@ async def test_an_id_that_is_not_proven_to_be_of_another_account_vouches_for_no_
     assert "another API key" in unsure.trouble.message
 
 
-async def test_what_another_one_holds_without_proof_could_be_it_all_the_same(state: Kept) -> None:
+@pytest.mark.parametrize(
+    "unproven",
+    [
+        {"doubtful": True},
+        {"attempt": Attempt(started_at=NOW, bytes=1000, account="another key")},
+        {"attempt": Attempt(started_at=NOW, bytes=1000, confirmed=True), "failing_since": NOW},
+    ],
+    ids=["found", "answered", "its results fail"],
+)
+async def test_what_another_one_holds_without_proof_could_be_it_all_the_same(
+    state: Kept, unproven: dict[str, Any]
+) -> None:
     """A person was told to send it again, while what was bought stood in the list under another name."""
-    await state.put(intent(minutes=GRACE.total_seconds() / 60 + 5), replace(batch(0), doubtful=True, digest="other"))
+    account = "another key" if "failing_since" not in unproven and "attempt" in unproven else ""
+    held = replace(batch(0), digest="other", account=account, **unproven)
+    await state.put(intent(minutes=GRACE.total_seconds() / 60 + 5), held)
     await state.look(Server([remote(0, created_at=NOW - timedelta(minutes=GRACE.total_seconds() / 60 + 5))]))
     unsure = await state.batch("b-lost")
     assert unsure.trouble
